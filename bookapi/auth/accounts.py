@@ -1,0 +1,73 @@
+"""What is done with accounts: units for `db.write`, and the one look-up that signing in needs."""
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from . import passwords, usernames
+from .models import ADMIN, LoginSession, User
+
+
+class AccountError(ValueError):
+    """What cannot be done with an account, in words for whoever asked; `field` is what it is about."""
+
+    def __init__(self, field: str, detail: str):
+        super().__init__(f"{field} {detail}")
+        self.field, self.detail = field, detail
+
+
+def find(session: Session, username: str) -> User | None:
+    """The account of that name, however it is spelt."""
+    return session.scalar(select(User).where(User.name_key == usernames.canonical(username)))
+
+
+def add(session: Session, username: str, password_hash: str, role: str, provisional: bool = False) -> str:
+    """A new account; returns its name. An account that `init` made and nobody has used yet is taken over."""
+    user = find(session, username)
+    if user is not None and not user.provisional:
+        raise AccountError("username", f"is taken: {user.username}")
+    if user is None:
+        user = User(username=username, name_key=usernames.canonical(username))
+        session.add(user)
+    user.password_hash, user.role, user.provisional, user.active = password_hash, role, provisional, True
+    return user.username
+
+
+def has_admin(session: Session) -> bool:
+    """Whether anybody can administer the service."""
+    return session.scalar(select(func.count()).select_from(User).where(User.role == ADMIN, User.active)) > 0
+
+
+def set_password(session: Session, username: str, password_hash: str, keep: int | None = None) -> None:
+    """Give the account another password; its sessions end, but for the one of the id `keep`."""
+    user = _existing(session, username)
+    user.password_hash, user.provisional = password_hash, False
+    session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.id != (keep or 0)))
+
+
+def set_active(session: Session, username: str, active: bool) -> None:
+    """Enable or disable the account; disabling ends all its sessions, and the last active admin stays."""
+    user = _existing(session, username)
+    user.active = active
+    session.flush()
+    if not active:
+        if user.role == ADMIN and not has_admin(session):
+            raise AccountError("username", "is the last active admin")
+        session.execute(delete(LoginSession).where(LoginSession.user_id == user.id))
+
+
+def list_all(session: Session) -> list[User]:
+    """Every account, oldest first."""
+    return list(session.scalars(select(User).order_by(User.id)))
+
+
+def _existing(session: Session, username: str) -> User:
+    user = find(session, username)
+    if user is None:
+        raise AccountError("username", "is not known")
+    return user
+
+
+def check_new(username: str, password: str) -> None:
+    """Raises AccountError for a name or password that no account may have."""
+    for field, detail in (("username", usernames.fault(username)), ("password", passwords.fault(password, username))):
+        if detail:
+            raise AccountError(field, detail)

@@ -1,0 +1,48 @@
+"""Passwords: what is taken, how they are kept (argon2id, OWASP's 19 MiB, t=2, p=1) and compared."""
+import secrets
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from .usernames import canonical
+
+SHORTEST, LONGEST = 15, 128  # code points
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+# Compared against when there is no such account, so that the answer takes as long.
+_NOBODY = _hasher.hash(secrets.token_urlsafe())
+
+
+def fault(password: str, username: str) -> str | None:
+    """What is wrong with a new password, or None. It is taken exactly as it was received."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        return f"must have {SHORTEST} to {LONGEST} characters"
+    if canonical(password) == canonical(username):
+        return "may not be the username"
+    if not _encodable(password):
+        return "may not hold half a surrogate pair"
+    return None
+
+
+def _encodable(password: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in password)
+
+
+def make_hash(password: str) -> str:
+    """The hash to keep, with its parameters and salt inside."""
+    return _hasher.hash(password)
+
+
+def matches(password_hash: str | None, password: str) -> bool:
+    """Whether this is the password; without a hash as slowly False. What can be no password is not hashed at length."""
+    possible = len(password) <= LONGEST and _encodable(password)
+    try:
+        return _hasher.verify(password_hash or _NOBODY, password if possible else "") \
+            and possible and password_hash is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def random_password() -> str:
+    """A password that nobody guesses: 144 bits."""
+    return secrets.token_urlsafe(18)

@@ -1,0 +1,141 @@
+"""Sessions: a random secret in a signed cookie, its hash in a table, joined to an active user on each request.
+
+Logout, a new password and disabling delete rows, so they take effect on the very next request of every worker.
+"""
+import hashlib
+import secrets
+from datetime import timedelta
+
+from flask import Flask, current_app, request
+from flask.sessions import SecureCookieSessionInterface
+from flask_login import LoginManager, UserMixin, login_user, logout_user
+from flask import session as cookie
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from ..db import db, now
+from ..problems import Problem
+from .models import LoginSession, User
+
+SEEN_EVERY = timedelta(minutes=1)  # `last_seen_at` is written no more often: a read should not cost a write
+CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi"'}
+
+
+class SignedIn(UserMixin):
+    """Who sends this request. Flask-Login keeps `get_id` in the cookie: it names the session, not the user."""
+
+    def __init__(self, secret: str, opened: LoginSession, user: User):
+        self.secret, self.session_id = secret, opened.id
+        self.expires_at = _end_of(opened)
+        self.id, self.username, self.role = user.id, user.username, user.role
+        self.user = user
+
+    def get_id(self) -> str:
+        return self.secret
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _end_of(opened: LoginSession):
+    """When the session ends if it stays idle from its last request on."""
+    config = current_app.config
+    return min(opened.created_at + timedelta(hours=config["SESSION_HOURS"]),
+               opened.last_seen_at + timedelta(minutes=config["SESSION_IDLE_MINUTES"]))
+
+
+def load(secret: str) -> SignedIn | None:
+    """Who holds this secret, if the session is still open and the account active."""
+    with db.read() as reader, Session(reader.engine, expire_on_commit=False) as session:
+        found = session.execute(
+            select(LoginSession, User).join(User, User.id == LoginSession.user_id)
+            .where(LoginSession.secret_hash == _hash(secret), User.active)).first()
+    if found is None or _end_of(found.LoginSession) <= now():
+        return None
+    if found.LoginSession.last_seen_at < now() - SEEN_EVERY:
+        db.write(_touch, found.LoginSession.id)
+    return SignedIn(secret, *found)
+
+
+def _touch(session: Session, session_id: int) -> None:
+    session.execute(update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now()))
+
+
+def open_session(user: User) -> SignedIn:
+    """A new session for an account whose password was right; the one that the client had before ends."""
+    old = cookie.get("_user_id")
+    secret = secrets.token_urlsafe(32)
+    opened = db.write(_open, user.id, _hash(secret), _hash(old) if isinstance(old, str) else None)
+    cookie.clear()  # what was put there before signing in must not survive it
+    signed_in = SignedIn(secret, opened, user)
+    login_user(signed_in)
+    return signed_in
+
+
+def _open(session: Session, user_id: int, secret_hash: str, old_hash: str | None) -> LoginSession:
+    user = session.get(User, user_id)
+    if user is None or not user.active:  # disabled since the password was compared
+        raise Problem(401, "wrong username or password", CHALLENGE)
+    user.provisional = False
+    if old_hash:
+        session.execute(delete(LoginSession).where(LoginSession.secret_hash == old_hash))
+    ended = now() - timedelta(hours=current_app.config["SESSION_HOURS"])
+    session.execute(delete(LoginSession).where(LoginSession.created_at < ended))
+    opened = LoginSession(secret_hash=secret_hash, user_id=user_id)
+    session.add(opened)
+    session.flush()
+    return opened
+
+
+def close_session(signed_in: SignedIn) -> None:
+    """End this session; a copy of its cookie is worth nothing from now on."""
+    db.write(lambda session: session.execute(delete(LoginSession).where(LoginSession.id == signed_in.session_id)))
+    logout_user()
+    cookie.clear()
+
+
+class Cookies(SecureCookieSessionInterface):
+    """The session cookie: under HTTPS Secure and with the `__Host-` prefix, which binds it to this very host."""
+
+    def _secure(self) -> bool:
+        setting = current_app.config["SECURE_COOKIES"]
+        return request.is_secure if setting is None else setting
+
+    def get_cookie_name(self, app: Flask) -> str:
+        return "__Host-bookapi" if self._secure() else "bookapi"
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return self._secure()
+
+    def open_session(self, app: Flask, request):
+        # Most requests bring no cookie; building a serializer for them would cost more than the rest.
+        if not request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
+
+
+class _Login(LoginManager):
+    """Flask-Login without its remember-me cookie, whose handling would make every answer vary by cookie."""
+
+    def init_app(self, app: Flask, add_context_processor: bool = True) -> None:
+        app.login_manager = self
+
+    def _load_user_from_remember_cookie(self, cookie):
+        return None
+
+
+def _unauthorized() -> None:
+    raise Problem(401, "sign in first: POST /auth/login", CHALLENGE)
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its sessions."""
+    app.session_interface = Cookies()
+    app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_PATH="/",
+                      SESSION_COOKIE_DOMAIN=None)
+    login = _Login()
+    login.session_protection = None  # the secret is the proof; an address may change under a laptop
+    login.user_loader(load)
+    login.unauthorized_handler(_unauthorized)
+    login.init_app(app)

@@ -1,0 +1,34 @@
+"""Partial dates: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD`` (ISO 8601), a leading ``-`` for years before 0."""
+import calendar
+import re
+
+_FORM = re.compile(r"(-?[0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_ANY_LEAP_YEAR, _ANY_OTHER_YEAR = 2000, 2001
+
+
+def parse(text: str) -> str:
+    """The date as it came. Raises ValueError saying what is wrong."""
+    year, month, day = _parts(text)
+    if month is not None and not 1 <= month <= 12:
+        raise ValueError("must be a real date: months go from 01 to 12")
+    if day is not None and not 1 <= day <= _days(year, month):
+        raise ValueError("must be a real date: that month has no such day")
+    return text
+
+
+def sort_key(text: str) -> int:
+    """A number that sorts as the dates do: ``1999`` before ``1999-01`` before ``1999-01-01``, ``-0720`` before ``0001``."""
+    year, month, day = _parts(text)
+    return year * 10000 + (month or 0) * 100 + (day or 0)
+
+
+def _parts(text: str) -> tuple[int, int | None, int | None]:
+    found = _FORM.fullmatch(text)
+    if not found or found[1] == "-0000":
+        raise ValueError("must be YYYY, YYYY-MM or YYYY-MM-DD, with a leading - for a year before 0")
+    return int(found[1]), found[2] and int(found[2]), found[3] and int(found[3])
+
+
+def _days(year: int, month: int) -> int:
+    """Days in a month of the proleptic Gregorian calendar, which `datetime` does not follow back beyond year 1."""
+    return calendar.monthrange(_ANY_LEAP_YEAR if calendar.isleap(year) else _ANY_OTHER_YEAR, month)[1]

@@ -1,0 +1,129 @@
+"""The book as clients send and get it: every rule of the contract's section 2."""
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from ..schemas import Instant, Text, Whole
+from . import dates, isbn, languages
+
+READ_ONLY = ("id", "version", "created_at", "updated_at")
+
+
+def _reading(parse):
+    """A `read` for a Text whose meaning a function gives that raises ValueError."""
+    def read(self, text: str) -> str:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+    return read
+
+
+class Isbn(Text):
+    read = _reading(isbn.parse)
+
+
+class PartialDate(Text):
+    read = _reading(dates.parse)
+
+
+class Language(Text):
+    read = _reading(languages.canonical)
+
+
+class WebAddress(Text):
+    """An absolute http or https URL."""
+
+    def read(self, text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            right = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            right = False
+        if not right or any(character.isspace() or character in '<>"{}|\\^`' for character in text):
+            raise ValidationError("must be an http or https URL")
+        return text
+
+
+class ListOf(fields.List):
+    """A list; null is the empty one."""
+
+    default_error_messages = {"invalid": "must be a list"}
+
+    def __init__(self, inner, longest: int):
+        super().__init__(inner, load_default=list, validate=validate.Length(
+            max=longest, error=f"may have at most {longest} items"))
+
+    def deserialize(self, value: Any, attr=None, data=None, **kwargs):
+        return super().deserialize([] if value is None else value, attr, data, **kwargs)
+
+
+class IdentifierSchema(Schema):
+    """Another number that the book has somewhere. Further ISBNs are checked and kept as thirteen digits, like the first."""
+    scheme = Text(32, required=True, validate=validate.Regexp(
+        r"[a-z0-9._-]{1,32}\Z", error="must be of the characters a-z, 0-9, . _ and -"))
+    value = Text(500, required=True)
+
+    error_messages = {"unknown": "is no field of an identifier", "type": "must be an object with scheme and value"}
+
+    class Meta:
+        unknown = RAISE
+
+
+class Identifier(fields.Nested):
+    def __init__(self):
+        super().__init__(IdentifierSchema)
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        identifier = super()._deserialize(value, attr, data, **kwargs)
+        if identifier["scheme"] == "isbn":
+            try:
+                identifier["value"] = isbn.parse(identifier["value"])
+            except ValueError as error:
+                raise ValidationError({"value": [str(error)]}) from None
+        return {"scheme": identifier["scheme"], "value": identifier["value"]}
+
+
+def _optional(kind: type[Text], longest: int) -> Text:
+    return kind(longest, allow_none=True, load_default=None)
+
+
+class BookSchema(Schema):
+    """A book, its fields in the contract's order."""
+    id = fields.Integer(dump_only=True)
+    title = Text(2000, required=True)
+    subtitle = _optional(Text, 2000)
+    authors = ListOf(Text(500), 100)
+    isbn = _optional(Isbn, 100)
+    publisher = _optional(Text, 500)
+    published = _optional(PartialDate, 100)
+    language = _optional(Language, 500)
+    series = _optional(Text, 500)
+    series_number = _optional(Text, 50)
+    edition = _optional(Text, 200)
+    pages = Whole(1, 100000, allow_none=True, load_default=None)
+    description = _optional(Text, 20000)
+    subjects = ListOf(Text(200), 100)
+    identifiers = ListOf(Identifier(), 50)
+    cover_url = _optional(WebAddress, 2000)
+    version = fields.Integer(dump_only=True)
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+    error_messages = {"unknown": "is no field of a book", "type": "must be an object: one book"}
+
+    class Meta:
+        unknown = RAISE
+
+    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
+        """Tell a read-only field from an unknown one."""
+        for name in READ_ONLY:
+            if name in error.messages:
+                error.messages[name] = ["is given by the service and cannot be sent"]
+
+
+book_schema = BookSchema()
+FIELDS = tuple(book_schema.fields)
+WRITABLE = tuple(name for name in FIELDS if name not in READ_ONLY)
+LISTS = ("authors", "subjects", "identifiers")

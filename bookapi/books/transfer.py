@@ -1,0 +1,242 @@
+"""Books in by the thousand and out by the thousand: import with its report, for `bookapi books import` and HTTP alike."""
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from marshmallow import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..formats import Malformed
+from ..problems import from_validation
+from ..text import key
+from . import changes
+from .columns import Columns
+from .models import LIST_TABLES, Book, BookIdentifier, Catalogue
+from .schemas import book_schema
+
+BATCH = 500  # records looked up and flushed together
+MOST_TOLD = 1000  # errors and warnings in a report; the numbers count them all
+
+
+class Options(NamedTuple):
+    """How an import goes (contract, section 5)."""
+    mode: str = "upsert"
+    on_error: str = "abort"
+    strict: bool = False
+    dry_run: bool = False
+    columns: dict[str, str] = {}
+    separators: dict[str, str] = {}
+
+
+class Report:
+    """What an import did, counted, with what was refused and what was read leniently by record."""
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(("read", "created", "updated", "unchanged", "rejected"), 0)
+        self.errors: list[dict] = []
+        self.warnings: list[dict] = []
+        self.ignored: list[str] = []
+
+    def tell(self, kind: str, source: "Source", field: str | None, detail: str, value: Any = None) -> None:
+        """Add an error or a warning, while there is room."""
+        told = getattr(self, kind)
+        if len(told) < MOST_TOLD:
+            entry = {"record": source.number, "line": source.line, "field": field, "detail": detail,
+                     "value": None if value is None else str(value)[:200]}
+            told.append({name: part for name, part in entry.items() if part is not None})
+
+    def as_dict(self) -> dict:
+        """The report as the contract has it."""
+        return {**self.counts, "errors": self.errors, "warnings": self.warnings, "ignored": self.ignored}
+
+
+class Rejected(Exception):
+    """The import was given up: a record was wrong and `on_error` is abort. Nothing was stored."""
+
+    def __init__(self, report: Report):
+        super().__init__(f"{report.counts['rejected']} records are wrong, nothing was stored")
+        self.report = report
+
+
+class _DryRun(Exception):
+    def __init__(self, report: Report):
+        self.report = report
+
+
+class Source(NamedTuple):
+    """Where a record comes from: its number, counted from 1, and the physical line where it begins."""
+    number: int
+    line: int
+
+
+class _Incoming(NamedTuple):
+    source: Source
+    values: dict[str, Any]
+
+
+def run(write: Callable, open_records: Callable[[], Iterator[tuple[int, Any]]], options: Options,
+        progress: Callable[[int], None] = lambda number: None) -> Report:
+    """Import in one unit of `write` (`db.write`), all or nothing of it; returns the report.
+
+    `open_records` begins the (line, record or Malformed) pairs anew each time: a unit may run more than once.
+    Raises Rejected where the import is given up, Malformed where the source cannot be read on.
+    """
+    try:
+        return write(_unit, open_records, options, progress)
+    except _DryRun as done:
+        return done.report
+
+
+def _unit(session: Session, open_records: Callable, options: Options, progress: Callable[[int], None]) -> Report:
+    report, columns = Report(), Columns(options.columns, options.separators)
+    given: set[int] = set()  # the ISBNs that this import gave out, as numbers: small, for there may be many
+    catalogue = changes.lock(session)
+    incoming = _valid(open_records(), columns, options, report)
+    while batch := list(islice(incoming, BATCH)):
+        _Batch(session, catalogue, options, report, given).store(batch)
+        progress(report.counts["read"])
+    progress(report.counts["read"])
+    report.ignored = columns.ignored
+    if columns.missing:
+        raise Malformed(f"there is no column {', '.join(columns.missing)}")
+    if report.counts["rejected"] and options.on_error == "abort":
+        raise Rejected(report)
+    if options.dry_run:
+        raise _DryRun(report)
+    return report
+
+
+def _valid(records: Iterable[tuple[int, Any]], columns: Columns, options: Options, report: Report) -> Iterator[_Incoming]:
+    """The records that are valid books; what is wrong with the others goes into the report."""
+    for number, (line, record) in enumerate(records, 1):
+        report.counts["read"] += 1
+        source = Source(number, line)
+        if isinstance(record, Malformed):
+            errors = [(None, str(record), None)]
+            values = {}
+        else:
+            values, errors = _loaded(record, columns, options, report, source)
+        if errors:
+            report.counts["rejected"] += 1
+            for field, detail, value in errors:
+                report.tell("errors", source, field, detail, value)
+        else:
+            yield _Incoming(source, values)
+
+
+def _loaded(record: dict, columns: Columns, options: Options, report: Report, source: Source) -> tuple[dict, list]:
+    cells = columns.read(record)
+    errors = []
+    if options.strict:
+        errors += cells.warnings
+        errors += [(name, "is no field of a book", None) for name in record if name in columns.ignored]
+    else:
+        for warning in cells.warnings:
+            report.tell("warnings", source, *warning)
+    try:
+        values = book_schema.load(cells.values, partial=set(book_schema.fields) - {"title"})
+    except ValidationError as error:
+        values = {}
+        errors += [(told.get("field"), told["detail"], cells.values.get(told.get("field")))
+                   for told in from_validation(error)]
+    return values, errors
+
+
+class _Batch:
+    """Some records brought into the catalogue together."""
+
+    def __init__(self, session: Session, catalogue: Catalogue, options: Options, report: Report, given: set[int]):
+        self.session, self.catalogue, self.options = session, catalogue, options
+        self.report, self.given = report, given
+        self.by_isbn: dict[str, Book] = {}
+        self.by_identifier: dict[tuple[str, str], list[Book]] = {}
+        self.new: dict[int, Book] = {}
+        self.changed: dict[int, tuple[Book, set[str]]] = {}
+
+    def store(self, batch: list[_Incoming]) -> None:
+        """Create or update the books, and let go of them: memory does not grow with the import."""
+        self._look_up(batch)
+        for incoming in batch:
+            self._place(incoming)
+        self.session.add_all(self.new.values())
+        self.session.flush()
+        changes.write_lists(self.session, [(book, set(LIST_TABLES)) for book in self.new.values()], new=True)
+        changes.write_lists(self.session, list(self.changed.values()))
+        for book in [*self.new.values(), *self.by_isbn.values(), *sum(self.by_identifier.values(), [])]:
+            if book in self.session:
+                self.session.expunge(book)
+
+    def _look_up(self, batch: list[_Incoming]) -> None:
+        digits = [incoming.values["isbn"] for incoming in batch if incoming.values.get("isbn")]
+        for book in self.session.scalars(select(Book).where(Book.live_isbn.in_(digits))) if digits else ():
+            self.by_isbn[book.isbn] = book
+        wanted = {_first_identifier(incoming.values) for incoming in batch} - {None}
+        wanted |= {("isbn", number) for number in digits if int(number) in self.given}
+        if wanted:
+            found = self.session.execute(
+                select(Book, BookIdentifier.scheme, BookIdentifier.value)
+                .join(BookIdentifier, BookIdentifier.book_id == Book.id)
+                .where(Book.deleted_at.is_(None), BookIdentifier.scheme.in_({scheme for scheme, _ in wanted}),
+                       BookIdentifier.value.in_({value for _, value in wanted})).order_by(Book.id))
+            for book, scheme, value in found:
+                self.by_identifier.setdefault((scheme, value), []).append(book)
+
+    def _place(self, incoming: _Incoming) -> None:
+        values = incoming.values
+        book = self._existing(incoming)
+        if book is not None and self.options.mode == "create":
+            self.report.counts["rejected"] += 1
+            self.report.tell("errors", incoming.source, "isbn" if values.get("isbn") else "identifiers",
+                             "is another book's already", values.get("isbn"))
+            return
+        if book is None:
+            book = self._created(values)
+        else:
+            self._updated(book, values)
+        if values.get("isbn"):
+            self.by_isbn[values["isbn"]] = book
+            self.given.add(int(values["isbn"]))
+        for identifier in (book.identifiers or [])[:1]:
+            known = self.by_identifier.setdefault((identifier["scheme"], identifier["value"]), [])
+            if book not in known:
+                known.append(book)
+
+    def _existing(self, incoming: _Incoming) -> Book | None:
+        """The book that a record is about. May turn the record's ISBN into an identifier: volumes of a set share one."""
+        values = incoming.values
+        digits = values.get("isbn")
+        book = self.by_isbn.get(digits) if digits else None
+        if book is not None and (int(digits) not in self.given or book.title_key == key(values["title"])):
+            return book
+        if book is not None:
+            values["isbn"] = None
+            kept = {"scheme": "isbn", "value": digits}
+            values["identifiers"] = [kept, *[other for other in values.get("identifiers") or [] if other != kept]]
+            self.report.tell("warnings", incoming.source, "isbn",
+                             "was given to a book of another title by an earlier record; kept as an identifier", digits)
+            return next((other for other in self.by_identifier.get(("isbn", digits), [])
+                         if other.title_key == key(values["title"])), None)
+        candidates = self.by_identifier.get(_first_identifier(values), [])
+        return candidates[0] if candidates else None
+
+    def _created(self, values: dict[str, Any]) -> Book:
+        book = changes.make(self.catalogue, values)
+        self.new[book.id] = book
+        self.report.counts["created"] += 1
+        return book
+
+    def _updated(self, book: Book, values: dict[str, Any]) -> None:
+        isbn_before = book.isbn
+        fields = changes.apply(self.catalogue, book, values)
+        self.report.counts["updated" if fields else "unchanged"] += 1
+        if "isbn" in fields:
+            self.by_isbn.pop(isbn_before, None)
+        if fields and book.id not in self.new:
+            known = self.changed.get(book.id, (book, set()))[1]
+            self.changed[book.id] = (book, known | fields)
+
+
+def _first_identifier(values: dict[str, Any]) -> tuple[str, str] | None:
+    identifiers = values.get("identifiers")
+    return (identifiers[0]["scheme"], identifiers[0]["value"]) if identifiers else None

@@ -1,0 +1,208 @@
+"""Every setting: its name, default, meaning and check.
+
+Settings come from the defaults here, then from ``instance/config.py`` (names without BOOKAPI_), then
+from the environment (names with it), then from what the caller gives `create_app`; the last one wins.
+A wrong value or an unknown name is a `SettingError`: one clear line and an exit, never a surprise later.
+"""
+import ipaddress
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "BOOKAPI_"
+SECRET_FILE = "secret"
+SECRET_MIN_LENGTH = 32
+
+
+class SettingError(click.ClickException):
+    """A setting that cannot be used; the message names it and says what would do."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a text that is not empty")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    raise ValueError("must be true or false")
+
+
+def _automatic_boolean(value: Any) -> bool | None:
+    return None if value in (None, "auto") else _boolean(value)
+
+
+def _whole(least: int, most: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        number = int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value) else value
+        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return number
+    return check
+
+
+def _choice(*names: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return value
+    return check
+
+
+def _hosts(value: Any) -> list[str]:
+    hosts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
+    for host in hosts:
+        if not isinstance(host, str) or not re.fullmatch(r"\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host):
+            raise ValueError("must be host names by commas, without ports; a leading dot takes subdomains in")
+    return hosts
+
+
+def _address(value: Any) -> str | None:
+    if value in (None, ""):
+        return None
+    if value == "localhost":  # what waitress calls the peer of a unix socket
+        return value
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("must be one IP address, or localhost for a unix socket") from None
+
+
+def _secret(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) < SECRET_MIN_LENGTH:
+        raise ValueError(f"must have at least {SECRET_MIN_LENGTH} characters")
+    return value
+
+
+_DRIVERS = {"sqlite": "sqlite", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+
+
+def _database_url(value: Any) -> str | None:
+    """The URL with the driver that is meant; None for the instance's own SQLite file."""
+    if value is None:
+        return None
+    meant = "must be sqlite:////PATH, mysql://USER:PASSWORD@HOST:PORT/NAME or mariadb://…"
+    try:
+        url = make_url(value)
+        port = url.port
+    except (ArgumentError, ValueError):
+        raise ValueError(meant) from None
+    if url.get_backend_name() not in _DRIVERS or not url.database or port == 0:
+        raise ValueError(meant)
+    if url.get_backend_name() == "sqlite" and (url.database == ":memory:" or url.database.startswith("file:")):
+        raise ValueError("must name a file: sqlite:////PATH")
+    url = url.set(drivername=_DRIVERS[url.get_backend_name()])
+    return url.render_as_string(hide_password=False)
+
+
+class Setting(NamedTuple):
+    """One setting. `check` takes what was given and returns the value, or raises ValueError saying what would do."""
+    name: str
+    default: Any
+    check: Callable[[Any], Any]
+    meaning: str
+
+
+SETTINGS = (
+    Setting("INSTANCE_PATH", None, _text,
+            "the folder of the local database, the secret and config.py; default: `instance` beside the package"),
+    Setting("SECRET_KEY", None, _secret,
+            "signs the session cookie; default: the file `secret` in the instance, made by `init`"),
+    Setting("DATABASE_URL", None, _database_url,
+            "default: `bookapi.sqlite` in the instance; else `sqlite:////PATH`, "
+            "`mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`"),
+    Setting("PUBLIC_READ", True, _boolean, "anyone may read the catalogue; else only who is signed in"),
+    Setting("REQUIRE_IF_MATCH", False, _boolean, "PUT, PATCH and DELETE of a book need If-Match (else 428)"),
+    Setting("MAX_BODY_BYTES", 1024 * 1024, _whole(1024, 1024 ** 3), "the largest request body, in bytes (else 413)"),
+    Setting("TRUSTED_HOSTS", [], _hosts,
+            "the host names that requests may ask for, by commas; a leading dot takes subdomains in; empty: any"),
+    Setting("TRUSTED_PROXY", None, _address,
+            "the address of the proxy in front; from it alone X-Forwarded-For, -Proto, -Host and -Port are believed"),
+    Setting("SESSION_IDLE_MINUTES", 30, _whole(1, 60 * 24 * 365), "a session ends after this many idle minutes"),
+    Setting("SESSION_HOURS", 12, _whole(1, 24 * 365), "a session ends after this many hours, idle or not"),
+    Setting("SECURE_COOKIES", None, _automatic_boolean,
+            "the session cookie is Secure and named `__Host-…`; `auto` (default): where the request came by HTTPS"),
+    Setting("LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"),
+    Setting("DATABASE_WAIT_SECONDS", 5, _whole(1, 60), "how long a change waits for another one's lock (else 503)"),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def _checked(name: str, value: Any, origin: str) -> Any:
+    try:
+        return _BY_NAME[name].check(value)
+    except KeyError:
+        raise SettingError(f"{origin} is not a setting; the README lists them all") from None
+    except ValueError as error:
+        raise SettingError(f"{origin} {error}") from None
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that the environment gives, checked."""
+    return {name[len(PREFIX):]: _checked(name[len(PREFIX):], value, name)
+            for name, value in environ.items() if name.startswith(PREFIX)}
+
+
+def from_file(path: Path) -> dict[str, Any]:
+    """The settings of ``instance/config.py``, checked; nothing where there is no such file."""
+    if not path.exists():
+        return {}
+    names: dict[str, Any] = {}
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), names)
+    except Exception as error:
+        raise SettingError(f"cannot read {path}: {error}") from None
+    return {name: _checked(name, value, f"{name} in {path}") for name, value in names.items() if name.isupper()}
+
+
+def _secret_from_file(instance: Path) -> str | None:
+    """The instance's own secret; None before `init` made one."""
+    path = instance / SECRET_FILE
+    try:
+        with open(path, encoding="ascii") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise SettingError(f"{path} can be read by others; mend it with: chmod 600 {path}")
+            secret = file.read().strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"cannot read the secret file {path}: {error}") from None
+    return _checked("SECRET_KEY", secret, f"the secret in {path}")
+
+
+def instance_path(given: Mapping[str, Any] | None = None) -> str | None:
+    """The instance folder that the caller or the environment names, absolute; None: where Flask puts it."""
+    chosen = (given or {}).get("INSTANCE_PATH") or os.environ.get(PREFIX + "INSTANCE_PATH")
+    return None if chosen is None else os.path.abspath(_checked("INSTANCE_PATH", chosen, PREFIX + "INSTANCE_PATH"))
+
+
+def load(given: Mapping[str, Any] | None, instance: str) -> dict[str, Any]:
+    """Every setting with the value it has, names without the prefix; `given` may carry Flask's own names too."""
+    folder = Path(instance)
+    values = {setting.name: setting.default for setting in SETTINGS}
+    values.update(from_file(folder / "config.py"))
+    values.update(from_environment(os.environ))
+    for name, value in (given or {}).items():
+        values[name] = _checked(name, value, name) if name in _BY_NAME else value
+    values["INSTANCE_PATH"] = instance
+    values["SECRET_KEY"] = values["SECRET_KEY"] or _secret_from_file(folder)
+    values["DATABASE_URL"] = values["DATABASE_URL"] or f"sqlite:///{folder / 'bookapi.sqlite'}"
+    return values
+
+
+def init_app(app, given: Mapping[str, Any] | None = None) -> None:
+    """Give the application its settings."""
+    app.config.update(load(given, app.instance_path))

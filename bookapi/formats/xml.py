@@ -1,0 +1,211 @@
+"""XML in the dialect of dicttoxml, without attributes, types or namespaces (contract, section 3).
+
+dicttoxml writes every document but the books: those are the hot path and are written by `_write_members`,
+whose bytes a property test holds equal to dicttoxml's. Reading is lxml with everything but elements and
+text switched off; a DOCTYPE is refused before a parser sees it.
+"""
+import functools
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import dicttoxml
+from lxml import etree
+
+from . import MAX_DEPTH, Invalid, Malformed
+
+name = "xml"
+order = 20
+media_types = ("application/xml", "text/xml")
+aliases = ("application/problem+xml",)
+problem_type = "application/problem+xml"
+
+DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+PROBLEM_NAMESPACE = "urn:ietf:rfc:7807"  # the one RFC 9457, appendix B, kept
+CHUNK = 64 * 1024
+
+# What one element of each list is called.
+ITEMS = {
+    "authors": "author", "subjects": "subject", "identifiers": "identifier", "books": "book", "users": "user",
+    "sessions": "session", "tokens": "token", "events": "event", "changes": "change", "history": "entry",
+    "terms": "term", "errors": "error", "warnings": "warning", "facets": "facet",
+}
+
+# dicttoxml parses a document for each key it meets; our keys are few, so it may remember. Its log lines
+# would carry every value of every record.
+dicttoxml.key_is_valid_xml = functools.lru_cache(maxsize=1024)(dicttoxml.key_is_valid_xml)
+logging.getLogger("dicttoxml").setLevel(logging.ERROR)
+
+
+def dumps(data: dict, root: str) -> bytes:
+    """The document as UTF-8; null fields are left out, empty lists are empty elements."""
+    if root == "book":
+        inner = _write_members(data)
+    elif root == "catalogue":
+        books = "".join([f"<book>{_write_members(book)}</book>" for book in data["books"]])
+        rest = _by_dicttoxml({key: value for key, value in data.items() if key != "books"})
+        inner = f"<books>{books}</books>{rest}"
+    else:
+        inner = _by_dicttoxml(data)
+    return DECLARATION + f"<{root}>{inner}</{root}>".encode()
+
+
+def problem(data: dict) -> bytes:
+    """A problem in the XML of RFC 9457, appendix B: its own namespace, list items named `i`."""
+    inner = _by_dicttoxml(data, lambda parent: "i")
+    return DECLARATION + f'<problem xmlns="{PROBLEM_NAMESPACE}">{inner}</problem>'.encode()
+
+
+def write(records: Iterable[dict]) -> Iterator[bytes]:
+    """``<catalogue><books>…`` in chunks of about 64 KiB, the first one small so that it leaves at once."""
+    parts, size, limit = [DECLARATION.decode() + "<catalogue><books>"], 0, 4096
+    for record in records:
+        part = f"<book>{_write_members(record)}</book>"
+        parts.append(part)
+        size += len(part)
+        if size >= limit:
+            yield "".join(parts).encode()
+            parts, size, limit = [], 0, CHUNK
+    parts.append("</books></catalogue>")
+    yield "".join(parts).encode()
+
+
+def _by_dicttoxml(data: dict, item_func=lambda parent: ITEMS.get(parent, "item")) -> str:
+    made = dicttoxml.dicttoxml(_without_nulls(data), root=False, attr_type=False, item_func=item_func)
+    # A bare CR would be read back as LF (XML 1.0, section 2.11); dicttoxml itself writes none.
+    return made.decode().replace("\r", "&#13;")
+
+
+def _without_nulls(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _without_nulls(value) for key, value in data.items() if value is not None}
+    if isinstance(data, list):
+        return [_without_nulls(value) for value in data]
+    return data
+
+
+# -- the books' own writer ------------------------------------------------------------------------------------
+
+_SPECIAL = re.compile("[&\"'<>\r]").search
+_ESCAPES = str.maketrans({"&": "&amp;", '"': "&quot;", "'": "&apos;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+
+
+def _write_members(record: dict) -> str:
+    parts = []
+    for key, value in record.items():
+        if value is None:
+            continue
+        if type(value) is str:
+            if _SPECIAL(value):
+                value = value.translate(_ESCAPES)
+        elif type(value) is list:
+            value = _write_items(ITEMS[key], value)
+        parts.append(f"<{key}>{value}</{key}>")
+    return "".join(parts)
+
+
+def _write_items(item: str, values: list) -> str:
+    parts = []
+    for value in values:
+        if type(value) is dict:
+            value = _write_members(value)
+        elif _SPECIAL(value):
+            value = value.translate(_ESCAPES)
+        parts.append(f"<{item}>{value}</{item}>")
+    return "".join(parts)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------
+
+_ENCODINGS = {"utf-8": ("utf-8",), "utf-16": ("utf-16", "utf-16le", "utf-16be")}
+_DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
+# Only white space, comments and instructions may stand before a DOCTYPE; the possessive forms never backtrack.
+_DOCTYPE = re.compile(r"(?>\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE)
+
+
+def loads(body: bytes, root: str, charset: str | None = None) -> dict:
+    """The members of the root element: text, None for an empty element, lists by ITEMS.
+
+    Raises Malformed for what is not well-formed or holds a DOCTYPE, and Invalid, with all it found, for
+    another root, attributes, namespaces, mixed text and repeated fields. `charset` is the media type's.
+    """
+    element = _parse(_decode(body, charset))
+    if element.tag != root:
+        raise Invalid([{"pointer": "/", "detail": f"the root element must be <{root}>, without a namespace"}])
+    errors: list[dict] = []
+    _check_plain(element, None, errors)
+    data = _members(element, None, errors)
+    if errors:
+        raise Invalid(errors)
+    return data
+
+
+def _decode(body: bytes, charset: str | None) -> str:
+    """The body as text; the byte order mark, the declaration and the media type must agree."""
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        real, codec = "utf-16", "utf-16"
+    elif body.startswith((b"<\0", b"\0<")):
+        real, codec = "utf-16", "utf-16-le" if body.startswith(b"<") else "utf-16-be"
+    else:
+        real, codec = "utf-8", "utf-8-sig"
+    try:
+        text = body.decode(codec)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"not valid {real.upper()} at byte {error.start}; XML is read as UTF-8 or UTF-16") from None
+    declared = _DECLARED.match(text)
+    for said in (declared and declared[1], charset):
+        if said is not None and said.lower() not in _ENCODINGS[real]:
+            raise Malformed(f"the body is {real.upper()}, but says that it is something else; "
+                            "XML is read as UTF-8 or UTF-16")
+    return text
+
+
+def _parse(text: str) -> etree._Element:
+    if _DOCTYPE.match(text):
+        raise Malformed("a DOCTYPE is not allowed")
+    parser = etree.XMLParser(encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False,
+                             huge_tree=False, remove_comments=True, remove_pis=True)
+    try:
+        element = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise Malformed(f"not well-formed XML: {error.msg}" if error.msg else "not well-formed XML") from None
+    if element.getroottree().docinfo.doctype:
+        raise Malformed("a DOCTYPE is not allowed")
+    level = [element]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in parent]
+    if level:
+        raise Malformed(f"nested deeper than {MAX_DEPTH} levels")
+    return element
+
+
+def _members(element: etree._Element, field: str | None, errors: list[dict]) -> dict:
+    data: dict[str, Any] = {}
+    for child in element:
+        within = field or str(child.tag)
+        if child.tag in data:
+            errors.append({"field": within, "detail": f"<{child.tag}> stands more than once"})
+        data[child.tag] = _value(child, within, errors)
+    return data
+
+
+def _value(element: etree._Element, field: str, errors: list[dict]) -> Any:
+    _check_plain(element, field, errors)
+    item = ITEMS.get(element.tag)
+    if item is None:
+        return _members(element, field, errors) if len(element) else element.text or None
+    if any(child.tag != item for child in element) or (not len(element) and (element.text or "").strip()):
+        errors.append({"field": field, "detail": f"<{element.tag}> holds only <{item}> elements"})
+    return [_value(child, field, errors) for child in element]
+
+
+def _check_plain(element: etree._Element, field: str | None, errors: list[dict]) -> None:
+    where = {"field": field} if field else {"pointer": "/"}
+    if element.attrib:
+        errors.append({**where, "detail": "attributes are not allowed"})
+    parent = element.getparent()
+    if element.nsmap != (parent.nsmap if parent is not None else {}):  # told once, where it is declared
+        errors.append({**where, "detail": "namespaces are not allowed"})
+    if len(element) and ((element.text or "").strip() or any((child.tail or "").strip() for child in element)):
+        errors.append({**where, "detail": "text between elements is not allowed"})

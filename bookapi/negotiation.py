@@ -1,0 +1,192 @@
+"""Which format goes out and which comes in (RFC 9110, section 12; contract, section 3).
+
+The way out is chosen before any work, so that a 406 costs nothing and changes nothing. Views return plain
+data; `Service.make_response` has the chosen format write it. No view and nothing here names a format.
+"""
+import functools
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from flask import Flask, Response, current_app, g, request, stream_with_context
+from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
+from werkzeug.http import parse_accept_header, parse_options_header
+
+from . import formats
+
+
+class Stream(NamedTuple):
+    """What a view returns to have its records written one by one, in constant memory."""
+    records: Iterable[dict]
+
+
+def represents(root: str, streams: bool = False):
+    """Mark a view: `root` names what it takes and gives (the XML root element); `streams`: books, in any format."""
+    def mark(view):
+        view.root, view.streams = root, streams
+        return view
+    return mark
+
+
+class Service(Flask):
+    """A Flask whose views return data, and whose answers are in the format the client chose."""
+
+    def make_response(self, rv: Any) -> Response:
+        data, *rest = rv if isinstance(rv, tuple) else (rv,)
+        if not isinstance(data, (dict, Stream)):
+            return super().make_response(rv)
+        status = rest[0] if rest else 200
+        chosen = chosen_format()
+        response = self.response_class(_written(chosen, data, _view().root), status, mimetype=chosen.media_types[0])
+        response.headers.extend(rest[1] if len(rest) > 1 else {})
+        return response
+
+
+def _written(chosen: ModuleType, data: dict | Stream, root: str) -> bytes | Iterable[bytes]:
+    if isinstance(data, Stream):
+        # A HEAD has all the headers of the GET and none of its work.
+        return b"" if request.method == "HEAD" else _started(chosen.write(data.records))
+    if hasattr(chosen, "dumps"):
+        return chosen.dumps(data, root)
+    return b"".join(chosen.write(data["books"]))
+
+
+def _started(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, the first one made now: what fails before it is an answer like any other failure."""
+    def rest():
+        yield first
+        yield from chunks
+    first = next(chunks)
+    return stream_with_context(rest())
+
+
+def _view():
+    return current_app.view_functions[request.endpoint]
+
+
+# -- out --------------------------------------------------------------------------------------------------------
+
+class _NothingAcceptable(NotAcceptable):
+    def __init__(self, offered: list[ModuleType]):
+        there_is = ", ".join(f"{module.name} ({module.media_types[0]})" for module in offered)
+        super().__init__(f"there is no such format here; there is {there_is}")
+        self.members = {"available": [module.media_types[0] for module in offered]}
+
+
+def _offered() -> list[ModuleType]:
+    view = _view()
+    if getattr(view, "streams", False):
+        return [module for module in formats.all_formats() if hasattr(module, "dumps") or hasattr(module, "write")]
+    return formats.having("dumps")
+
+
+def choose() -> None:
+    """Choose the way out for a request that has a route; 406 where nothing offered is acceptable."""
+    if request.method == "OPTIONS" or not hasattr(_view(), "root"):
+        return
+    offered = _offered()
+    names = request.args.getlist("format")
+    if len(names) > 1:
+        error = BadRequest("the parameter format is given more than once")
+        error.members = {"errors": [{"parameter": "format", "detail": "is given more than once"}]}
+        raise error
+    if names:
+        chosen = next((module for module in offered if module.name == names[0]), None)
+    else:
+        chosen = best(request.headers.get("Accept", ""), tuple(offered))
+    if chosen is None:
+        raise _NothingAcceptable(offered)
+    g.format = chosen
+
+
+def chosen_format() -> ModuleType:
+    """The format of this answer; before or without a choice the best the client would take, else the first."""
+    if "format" not in g:
+        documents = tuple(formats.having("dumps"))
+        named = formats.by_name(request.args.get("format", ""))
+        g.format = named if named in documents else best(request.headers.get("Accept", ""), documents) or documents[0]
+    return g.format
+
+
+@functools.lru_cache(maxsize=128)
+def best(accept: str, offered: tuple[ModuleType, ...]) -> ModuleType | None:
+    """The format that an Accept header prefers among those offered; ties go to the first; None: none of them."""
+    if not accept.strip():
+        return offered[0]
+    ranges = [(_bare(value), quality) for value, quality in parse_accept_header(accept)]
+    weighed = [(max(_quality(media_type, ranges) for media_type in (*module.media_types, *module.aliases)), module)
+               for module in offered]
+    quality, chosen = max(weighed, key=lambda pair: pair[0])  # max takes the first of equals
+    return chosen if quality > 0 else None
+
+
+def _bare(media_range: str) -> str:
+    return media_range.partition(";")[0].strip().lower()
+
+
+def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
+    """The quality of the most specific range that takes this media type in (RFC 9110, section 12.5.1)."""
+    for wanted in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
+        qualities = [quality for media_range, quality in ranges if media_range == wanted]
+        if qualities:
+            return max(qualities)
+    return 0.0
+
+
+# -- in ---------------------------------------------------------------------------------------------------------
+
+class _NotReadable(UnsupportedMediaType):
+    """A 415 that tells in its headers what can be read (RFC 9110, section 15.5.16)."""
+
+    def __init__(self, description: str):
+        super().__init__(description)
+        self.members = {"available": list(_readable())}
+
+    def get_headers(self, environ=None, scope=None):
+        told = ", ".join(_readable())
+        also = {"POST": [("Accept-Post", told)], "PATCH": [("Accept-Patch", told)]}
+        return [*super().get_headers(environ, scope), ("Accept", told), *also.get(request.method, [])]
+
+
+def _readable() -> dict[str, ModuleType]:
+    """The media types that a body may have here, with the format that reads each."""
+    readable = {}
+    for module in formats.having("loads"):
+        patch_types = getattr(module, "patch_types", ()) if request.method == "PATCH" else ()
+        readable.update({media_type: module for media_type in (*module.media_types, *patch_types)})
+    return readable
+
+
+def body() -> Any:
+    """The request's body as data, read by its Content-Type; 415, 413 or 400 where it cannot be."""
+    if request.headers.get("Content-Encoding"):
+        raise _NotReadable("a body with a Content-Encoding is not read; send it as it is")
+    media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
+    reader = _readable().get(media_type.lower())
+    if reader is None:
+        raise _NotReadable("the body has no Content-Type, or one that is not read here" if media_type else
+                           "the body needs a Content-Type")
+    try:
+        return reader.loads(request.get_data(cache=False), _view().root, parameters.get("charset"))
+    except formats.Malformed as error:
+        raise BadRequest(str(error)) from None
+
+
+def vary(response: Response) -> Response:
+    """Every negotiated answer says what it depends on."""
+    if "format" in g:
+        response.vary.add("Accept")
+    return response
+
+
+def raise_routing_failure() -> None:
+    """No route, or a method that the route does not know: told before anything else is looked at."""
+    if request.routing_exception is not None:
+        raise request.routing_exception
+
+
+def init_app(app: Flask) -> None:
+    """Negotiate every request of the application."""
+    app.before_request(raise_routing_failure)
+    app.before_request(choose)
+    app.after_request(vary)

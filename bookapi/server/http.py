@@ -1,0 +1,128 @@
+"""waitress with the contract's refusals: problems instead of plain text, and in the contract's order.
+
+waitress reads a whole body before the application is entered, so a body that is too large has to be swallowed
+here for the application to refuse the request as it would have: as 401, 403 or 415 where those come first.
+"""
+from http import HTTPStatus
+from io import BytesIO
+
+from flask import Flask
+from waitress.buffers import OverflowableBuffer
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import BaseWSGIServer, create_server
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import Error
+
+from .. import formats, guard
+from ..logs import new_request_id
+from ..negotiation import best
+from ..problems import document
+
+MAX_REQUEST_LINE = 8 * 1024
+MAX_HEADERS = 64 * 1024
+SWALLOWED = 64 * 1024 * 1024  # of a body too large; beyond it the connection is cut after the answer
+IDLE_SECONDS = 120
+CONNECTIONS = 1000
+UNSENT_BYTES = 1024 * 1024  # of one answer in memory before its writer waits for the client
+
+
+class _UriTooLong(Error):
+    code, reason = 414, "URI Too Long"
+
+
+class _Body(OverflowableBuffer):
+    """A request's body; of one that is longer than `keep` bytes only the length."""
+
+    def __init__(self, overflow: int, keep: int):
+        super().__init__(overflow)
+        self.keep, self.dropped = keep, 0
+
+    def append(self, data: bytes) -> None:
+        if not self.dropped and len(self) + len(data) <= self.keep:
+            super().append(data)
+            return
+        self.dropped = len(self) + len(data)
+        self.close()
+        self.buf, self.strbuf = None, b""
+
+    def __len__(self) -> int:
+        return self.dropped or super().__len__()
+
+    def getfile(self):
+        return BytesIO() if self.dropped else super().getfile()
+
+
+class _Parser(HTTPRequestParser):
+    def received(self, data: bytes) -> int:
+        consumed = super().received(data)
+        if not self.headers_finished and not self.completed and len(self.header_plus) > MAX_REQUEST_LINE \
+                and b"\n" not in self.header_plus[:MAX_REQUEST_LINE + 2]:
+            self.error, self.completed = _UriTooLong(""), True
+        return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            # Two lengths: the way to smuggle a request past a proxy (RFC 9112, section 6.1).
+            raise ParsingError("both Transfer-Encoding and Content-Length")
+        if len(self.first_line) > MAX_REQUEST_LINE:
+            self.error, self.body_rcv = _UriTooLong(""), None
+        elif self.body_rcv is not None:
+            self.body_rcv.buf = _Body(self.adj.inbuf_overflow, self.adj.bookapi_max_body)
+
+
+class _Refusal(ErrorTask):
+    """What waitress itself refuses, as a problem in the format the client asked for, as far as it was understood."""
+
+    def execute(self) -> None:
+        error, headers = self.request.error, self.request.headers
+        documents = tuple(formats.having("dumps"))
+        chosen = best(headers.get("ACCEPT", ""), documents) or documents[0]
+        body = chosen.problem(document(error.code, _DETAILS.get(error.code, "this is no valid HTTP request"), "/"))
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers += [*guard.HEADERS.items(), ("Content-Type", chosen.problem_type),
+                                  ("Cache-Control", "no-store"), ("X-Request-ID", new_request_id())]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+_DETAILS = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is larger than this service takes",
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"the request line may have at most {MAX_REQUEST_LINE} bytes",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: f"the headers may have at most {MAX_HEADERS} bytes",
+    HTTPStatus.NOT_IMPLEMENTED: "that transfer coding is not known here",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "the service failed; the request id finds the reason in its log",
+}
+
+
+class _Task(WSGITask):
+    def build_response_header(self) -> bytes:
+        if self.channel.server.draining:
+            self.set_close_on_finish()
+        return super().build_response_header()
+
+
+class _Channel(HTTPChannel):
+    parser_class, task_class, error_task_class = _Parser, _Task, _Refusal
+
+    def idle(self) -> bool:
+        """Nothing received, nothing under way, nothing left to send."""
+        return not (self.requests or self.request or self.total_outbufs_len)
+
+
+def create(app: Flask, listening, map: dict, threads: int) -> BaseWSGIServer:
+    """A waitress server for the application on a listening socket; `draining` has it close connections as it answers."""
+    proxy = app.config["TRUSTED_PROXY"]
+    trusted = {"trusted_proxy": proxy, "trusted_proxy_count": 1,
+               "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"}}
+    server = create_server(
+        app, map=map, sockets=[listening], threads=threads, ident=None, clear_untrusted_proxy_headers=True,
+        max_request_header_size=MAX_HEADERS, max_request_body_size=app.config["MAX_BODY_BYTES"] + SWALLOWED,
+        outbuf_high_watermark=UNSENT_BYTES, connection_limit=CONNECTIONS, channel_timeout=IDLE_SECONDS,
+        asyncore_use_poll=True, **(trusted if proxy else {}))
+    server.adj.bookapi_max_body = app.config["MAX_BODY_BYTES"]
+    server.channel_class = _Channel
+    server.draining = False
+    return server

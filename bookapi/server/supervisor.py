@@ -1,0 +1,201 @@
+"""The processes of a service: one that serves by itself, or several under a supervisor.
+
+Workers are this very command started again with the listening socket handed over, so that a replaced worker runs
+the code and the settings of now. One worker alone serves in the first process: half the memory of two.
+"""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from flask import Flask
+
+from .worker import DRAIN_SECONDS, Worker
+
+HANDED_OVER = "_BOOKAPI_WORKER"  # in a worker's environment: file numbers of the socket and of the pipe to be ready on
+START_SECONDS = 30
+BACKLOG = 1024
+RESTART_SECONDS = 1  # between two starts of a worker that dies
+
+
+def listen(host: str, port: int, unix_socket: str | None) -> socket.socket:
+    """The listening socket: the one handed over by a supervisor, else a new one. Raises OSError, told with the address."""
+    if HANDED_OVER in os.environ:
+        return socket.socket(fileno=int(os.environ[HANDED_OVER].split(",")[0]))
+    where = unix_socket or f"{host}:{port}"
+    try:
+        if unix_socket:
+            return _listen_unix(unix_socket)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, where) from None
+
+
+def _listen_unix(path: str) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with probe:
+        if os.path.exists(path) and probe.connect_ex(path) != 0:
+            os.unlink(path)  # left behind by a process that is gone
+    listening.bind(path)
+    os.chmod(path, 0o660)
+    listening.listen(BACKLOG)
+    return listening
+
+
+def run(app: Flask, listening: socket.socket, workers: int, threads: int) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP replaces the workers one by one."""
+    if HANDED_OVER in os.environ:
+        _serve_under_supervisor(app, listening, threads)
+    elif workers > 1:
+        Supervisor(listening, [Child(listening) for _ in range(workers)]).start(_address(listening))
+    else:
+        _serve_alone(app, listening, threads)
+
+
+def _address(listening: socket.socket) -> str:
+    name = listening.getsockname()
+    if isinstance(name, str):
+        return f"unix:{name}"
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"http://{host}:{name[1]}"
+
+
+def _announce(address: str) -> None:
+    print(f"serving on {address}", flush=True)
+
+
+def _serve_under_supervisor(app: Flask, listening: socket.socket, threads: int) -> None:
+    worker = Worker(app, listening, threads)
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the whole group; the supervisor passes it on
+    ready = int(os.environ[HANDED_OVER].split(",")[1])
+    os.write(ready, b"1")
+    os.close(ready)
+    worker.run()
+
+
+def _serve_alone(app: Flask, listening: socket.socket, threads: int) -> None:
+    worker = Worker(app, listening.dup(), threads)
+    successors: list[Child] = []
+    wanted = False
+
+    def succeed(*args) -> None:
+        nonlocal wanted
+        wanted = True
+
+    def each_turn() -> None:
+        """On SIGHUP start a successor, and drain when it is ready; stay when it fails to start."""
+        nonlocal wanted
+        if wanted and not successors:
+            successors.append(Child(listening))
+        wanted = False
+        if successors and successors[0].started() is not None:
+            if successors[0].started():
+                worker.stop()
+            else:
+                app.logger.error("the new worker did not start; serving on with the old one")
+                successors.clear()
+
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, worker.stop)
+    signal.signal(signal.SIGHUP, succeed)
+    _announce(_address(listening))
+    worker.run(each_turn)
+    if successors and successors[0].started():
+        Supervisor(listening, successors).run()
+
+
+class Child:
+    """A worker process. `process` runs this command again."""
+
+    def __init__(self, listening: socket.socket):
+        ready, told = os.pipe()
+        os.set_blocking(ready, False)
+        self._ready, self._started, self.born = ready, None, time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, *sys.orig_argv[1:]], pass_fds=(listening.fileno(), told),
+            env={**os.environ, HANDED_OVER: f"{listening.fileno()},{told}"})
+        os.close(told)
+
+    def started(self) -> bool | None:
+        """Whether it serves; None while it is still starting."""
+        if self._started is None:
+            try:
+                self._started = os.read(self._ready, 1) == b"1"
+                os.close(self._ready)
+            except BlockingIOError:
+                if time.monotonic() - self.born > START_SECONDS:
+                    self.process.kill()
+        return self._started
+
+    def wait_started(self) -> bool:
+        """Whether it serves, once that is known."""
+        while self.started() is None:
+            time.sleep(0.02)
+        return bool(self._started)
+
+    def drain(self) -> None:
+        """Have it end, answers first."""
+        self.process.terminate()
+        try:
+            self.process.wait(DRAIN_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Supervisor:
+    """Keeps as many workers running as it began with."""
+
+    SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+
+    def __init__(self, listening: socket.socket, children: list[Child]):
+        self._listening, self._children = listening, children
+
+    def start(self, address: str) -> None:
+        """Announce the address when all workers serve, then run; SystemExit where one cannot start (it said why)."""
+        if not all([child.wait_started() for child in self._children]):
+            self._end()
+            raise SystemExit(1)
+        _announce(address)
+        self.run()
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT: replace on SIGHUP, start again who died."""
+        for number in self.SIGNALS:
+            signal.signal(number, lambda *args: None)  # so that sigwait gets them, and a child inherits no mask
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+        while True:
+            got = signal.sigtimedwait(self.SIGNALS, RESTART_SECONDS)
+            number = got.si_signo if got else None
+            if number in (signal.SIGTERM, signal.SIGINT):
+                return self._end()
+            for index, child in enumerate(self._children):
+                if number == signal.SIGHUP:
+                    self._children[index] = self._replaced(child)
+                elif child.process.poll() is not None and time.monotonic() - child.born > RESTART_SECONDS:
+                    self._children[index] = self._born()
+
+    def _born(self) -> Child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)  # a mask would be inherited
+        try:
+            return Child(self._listening)
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+
+    def _replaced(self, old: Child) -> Child:
+        new = self._born()
+        if not new.wait_started():
+            return old
+        old.drain()
+        return new
+
+    def _end(self) -> None:
+        for child in self._children:
+            child.process.terminate()
+        for child in self._children:
+            child.drain()

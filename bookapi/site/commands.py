@@ -1,0 +1,104 @@
+"""``bookapi init``, ``serve`` and ``db``: how the service is made, started and kept at its schema."""
+import os
+import secrets
+from pathlib import Path
+
+import click
+from flask import current_app
+
+from .. import server
+from ..auth.commands import add_first_admin
+from ..cli import Group, command
+from ..config import SECRET_FILE
+from ..db import MIGRATIONS, create_file, db, schema_revisions
+from .views import unready
+
+
+@command("init")
+@click.option("--admin", default="admin", show_default=True, help="The name of the first admin.")
+def init(admin: str) -> None:
+    """Make the instance: folder, secret, database at the newest schema, a first admin. Safe to repeat."""
+    folder = Path(current_app.instance_path)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_secret(folder / SECRET_FILE)
+    create_file()
+    _upgrade()
+    password = add_first_admin(admin)
+    click.echo(f"instance: {folder}")
+    if password:
+        click.echo(f"admin: {admin}")
+        click.echo(f"admin password: {password}")
+
+
+def _make_secret(path: Path) -> None:
+    """The secret that signs cookies, readable by its owner alone; whole or not there, whoever else runs `init` now."""
+    if path.exists():
+        return
+    unfinished = path.with_name(f"{SECRET_FILE}.{os.getpid()}")
+    with open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(48) + "\n")
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(unfinished)
+
+
+def _migrate():
+    """Flask-Migrate, loaded only where it is needed: a service that serves would carry Alembic for nothing."""
+    import flask_migrate
+    flask_migrate.Migrate(current_app, db, directory=str(MIGRATIONS), render_as_batch=True)
+    return flask_migrate
+
+
+def _upgrade() -> None:
+    found, needed = schema_revisions()
+    if found != needed:
+        _migrate().upgrade()
+
+
+@command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option("--unix-socket", type=click.Path(dir_okay=False), help="Listen there instead of on a port.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Threads of each process.")
+def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: int) -> None:
+    """Serve until SIGTERM, which lets every request in flight finish; SIGHUP replaces the workers one by one."""
+    if not current_app.config["SECRET_KEY"]:
+        raise click.ClickException("there is no secret yet; run: bookapi init (or set BOOKAPI_SECRET_KEY)")
+    reason = unready()
+    if reason:
+        hint = "" if "run:" in reason else "; is there a database? bookapi init makes one"
+        raise click.ClickException(reason + hint)
+    db.engine.dispose()  # a forked worker opens its own connections
+    server.run(current_app._get_current_object(), server.listen(host, port, unix_socket), workers, threads)
+
+
+db_commands = Group("db", help="The schema of the database.")
+
+
+@db_commands.command("upgrade")
+def upgrade() -> None:
+    """Bring the schema to what this program needs."""
+    _upgrade()
+    click.echo(f"the schema is {schema_revisions()[1]}")
+
+
+@db_commands.command("current")
+def current() -> None:
+    """Print the schema that the database has."""
+    click.echo(schema_revisions()[0] or "none")
+
+
+@db_commands.command("check")
+def check() -> None:
+    """Fail if the schema is not what this program needs."""
+    reason = unready()
+    if reason:
+        raise click.ClickException(reason)
+    _migrate().check()
+
+
+COMMANDS = (init, serve, db_commands)

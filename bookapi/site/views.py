@@ -1,0 +1,58 @@
+"""What is here, and whether it works."""
+from flask import Blueprint, current_app, url_for
+from werkzeug.exceptions import HTTPException
+
+from ..auth.permissions import public
+from ..db import db, schema_revisions
+from ..negotiation import represents
+from ..problems import Problem
+
+blueprint = Blueprint("site", __name__)
+
+# What the service document links to: relation and endpoint.
+LINKS = {"books": "books.read_list", "export": "books.export", "login": "auth.login", "logout": "auth.logout",
+         "me": "auth.me", "password": "auth.change_password", "health": "site.healthz", "ready": "site.readyz"}
+
+
+@blueprint.get("/")
+@public
+@represents("service")
+def index():
+    """The service document: links to everything."""
+    return {"name": "bookapi", "links": {relation: url_for(endpoint, _external=True)
+                                         for relation, endpoint in LINKS.items()}}
+
+
+@blueprint.get("/healthz")
+@public
+@represents("service")
+def healthz():
+    """Alive: this process answers."""
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz")
+@public
+@represents("service")
+def readyz():
+    """Able to serve: the database is there and has the schema that this program needs; else 503."""
+    reason = unready()
+    if reason:
+        current_app.logger.error("not ready: %s", reason)
+        raise Problem(503, "the service is not ready", {"Retry-After": "10"})
+    return {"status": "ok"}
+
+
+def unready() -> str | None:
+    """Why the service cannot serve, in words for its operator; None where it can."""
+    try:
+        db.check_file()
+        found, needed = schema_revisions()
+    except HTTPException as error:
+        return error.description
+    if found is None:
+        return "the database has no schema yet; run: bookapi init"
+    if found != needed:
+        return (f"the database has the schema {found}, this program needs {needed}; "
+                "run: bookapi db upgrade (a backup first), or use the newer program")
+    return None

@@ -1,0 +1,63 @@
+"""The house rule: who may import whom. Packages keep their inside to themselves; nothing reaches up."""
+import ast
+from pathlib import Path
+
+import pytest
+
+import bookapi
+
+ROOT = Path(bookapi.__file__).parent
+BASE = {"text", "config", "formats"}
+LOW = BASE | {"schemas", "logs", "db", "negotiation", "problems", "guard", "answers", "cli"}
+ALLOWED = {
+    "text": set(), "config": set(), "formats": set(),
+    "schemas": {"text"}, "logs": set(), "db": {"config"}, "cli": {"db"},
+    "negotiation": {"formats"}, "problems": {"formats", "negotiation", "text"},
+    "guard": {"logs", "problems"}, "answers": {"formats", "negotiation", "problems"},
+    "auth": LOW, "books": LOW | {"auth.permissions"},
+    "server": BASE | {"negotiation", "problems", "guard", "logs"},
+    "site": LOW | {"auth", "books", "server"},
+    "migrations": set(),
+}
+
+
+def _imports(path):
+    """(module of ours, name or None) for every relative or absolute import of ours in a file."""
+    package = ("bookapi", *path.relative_to(ROOT).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[:len(package) - node.level + 1]
+            for alias in node.names:
+                yield ".".join([*base, *([node.module] if node.module else [alias.name])])
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bookapi"):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "bookapi")
+
+
+def _files():
+    return sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py" and path.parent != ROOT
+                  or path.parent == ROOT and path.name not in ("__init__.py", "__main__.py"))
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_room_may(path):
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for module in _imports(path):
+        target = module.removeprefix("bookapi").removeprefix(".")
+        assert target, f"{path} imports the application factory"
+        allowed = ALLOWED[room] | {room}
+        assert any(target == name or target.startswith(name + ".") for name in allowed), f"{path} imports {target}"
+
+
+def test_no_feature_imports_the_views_of_another():
+    for path in _files():
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        for module in _imports(path):
+            if module.endswith(".views"):
+                assert module == f"bookapi.{room}.views", f"{path} imports {module}"
+
+
+def test_every_room_is_in_the_rule():
+    rooms = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in _files()}
+    assert rooms == set(ALLOWED)
