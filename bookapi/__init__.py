@@ -9,7 +9,10 @@ __version__ = "0.1.0"
 
 
 def create_app(settings: Mapping[str, Any] | None = None) -> negotiation.Service:
-    """The application. `settings` (names without BOOKAPI_) are stronger than the environment; the database is not touched."""
+    """The application. `settings` (names without BOOKAPI_) are stronger than the environment.
+
+    The database is not touched.
+    """
     app = negotiation.Service(__name__, instance_path=config.instance_path(settings), static_folder=None)
     config.init_app(app, settings)
     for part in (logs, db, negotiation, guard, answers, problems, auth, books, site):

@@ -23,7 +23,7 @@ def tagged(record: dict, status: int = 200, **headers: str) -> tuple[dict, int, 
 
 
 def precondition() -> Callable[[dict | None], None]:
-    """What this request demands of the book before it changes it: a check that takes {id, version}, or None for no book.
+    """What this request demands of the book before it changes it: a check that takes {id, version} or None.
 
     The check raises 412 where If-Match or If-None-Match does not hold; 428 is raised here and now.
     """

@@ -91,7 +91,7 @@ def _worth_another_try(error: Exception) -> bool:
 # -- types ------------------------------------------------------------------------------------------------------
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is a rowid there
-LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")  # TEXT holds 64 KiB, 20,000 characters may need 80
+LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")  # TEXT holds 64 KiB; we may need 200
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 # Collations are named nowhere else: text is compared by its folded form, keys byte by byte, on every database.
 TABLE_OPTIONS = {f"{dialect}_{name}": value for dialect in ("mysql", "mariadb") for name, value in _MYSQL_TABLE.items()}
@@ -150,15 +150,17 @@ class Query:
 
     def __init__(self, statement: Select):
         self.statement = statement
-        self._compiled: dict[str, tuple[str, dict, list]] = {}
+        self._compiled: dict[str, tuple[str, dict, list | None]] = {}
 
-    def prepare(self, engine: Engine, values: dict[str, Any]) -> tuple[str, list]:
-        """The statement as the driver takes it, and its values in order."""
+    def prepare(self, engine: Engine, values: dict[str, Any]) -> tuple[str, list | dict]:
+        """The statement as the driver takes it, and its values: in order, or by name where the driver wants that."""
         known = self._compiled.get(engine.dialect.name)
         if known is None:
             made = self.statement.compile(engine)
             known = self._compiled[engine.dialect.name] = (str(made), made.params, made.positiontup)
         sql, defaults, names = known
+        if names is None:
+            return sql, {**defaults, **values}
         return sql, [values[name] if name in values else defaults[name] for name in names]
 
 
@@ -193,7 +195,8 @@ class Reader:
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s"})
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s"})
 
 
 class Database(SQLAlchemy):
@@ -298,7 +301,8 @@ def _begin_on_sqlite(connection) -> None:
 
 
 def _know_galera(context) -> None:
-    if isinstance(context.original_exception, pymysql.err.MySQLError) and context.original_exception.args[:1] == (1047,):
+    error = context.original_exception
+    if isinstance(error, pymysql.err.MySQLError) and error.args[:1] == (1047,):
         context.is_disconnect = True
 
 
@@ -308,7 +312,7 @@ db = Database(model_class=Base)
 # -- the schema ---------------------------------------------------------------------------------------------------
 
 def create_file() -> None:
-    """Make the SQLite file where there is none, readable by its owner alone. Other databases are made by their admins."""
+    """Make the SQLite file where there is none, readable by its owner alone; others are made by their admins."""
     if db.engine.dialect.name == "sqlite":
         path = Path(db.engine.url.database)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,7 @@ class Verbatim(fields.Field):
 
 
 class Whole(fields.Field):
-    """A whole number in a range, exact: an integer, or text of ASCII digits; never a fraction, an exponent or a boolean."""
+    """A whole number in a range, exact: an integer, or text of ASCII digits; no fraction, exponent or boolean."""
 
     def __init__(self, least: int, most: int, **kwargs: Any):
         super().__init__(**kwargs)

@@ -109,7 +109,7 @@ def make(catalogue: Catalogue, values: dict[str, Any]) -> Book:
 
 
 def apply(catalogue: Catalogue, book: Book, values: dict[str, Any]) -> set[str]:
-    """Give a stored book these values; returns the fields that differ. Where none does, nothing changes, not even a version."""
+    """Give a stored book these values; returns the fields that differ. Where none does, nothing changes at all."""
     changed = _set(book, values)
     if changed:
         book.updated_at = now()

@@ -40,7 +40,10 @@ class Cells(NamedTuple):
 
 
 class Columns:
-    """How the names of one import map to fields. `given`: FIELD → name, which wins; `separators`: FIELD → text between items."""
+    """How the names of one import map to fields.
+
+    `given`: FIELD → name, which wins over the usual ones; `separators`: FIELD → what stands between items.
+    """
 
     def __init__(self, given: dict[str, str], separators: dict[str, str]):
         self._given, self._separators = given, separators
@@ -49,7 +52,8 @@ class Columns:
     @property
     def ignored(self) -> list[str]:
         """The names met so far that are no field, in the order met."""
-        return [name for name, field in self._known.items() if field is None and _bare(name) not in map(_bare, READ_ONLY)]
+        own = {_bare(name) for name in READ_ONLY}
+        return [name for name, field in self._known.items() if field is None and _bare(name) not in own]
 
     @property
     def missing(self) -> list[str]:
@@ -138,8 +142,9 @@ _FORMULA_CELL = re.compile(r'="(.*)"')
 def _read_isbn(field: str, values: list, separator: str | None, cells: Cells) -> None:
     texts: list[Any] = []
     for value in values:
-        parts = value if isinstance(value, list) else csv.split(value, separator) if separator and isinstance(value, str) else [value]
-        texts += [part for part in parts if part not in (None, "")]
+        if isinstance(value, str) and separator:
+            value = csv.split(value, separator)
+        texts += [part for part in (value if isinstance(value, list) else [value]) if part not in (None, "")]
     found: dict[str, None] = {}
     wrong: list[tuple[Any, str]] = []
     for text in texts:

@@ -22,7 +22,8 @@ from ..db import db
 from . import columns, query, transfer
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
-SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".xml": "xml"}
+SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv",
+            ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".xml": "xml"}
 SHOWN = 20  # errors and warnings on the terminal; --report has them all
 SPOOLED = 16 * 1024 * 1024  # bytes of standard input kept in memory before they go to a file
 
@@ -61,7 +62,8 @@ def _pairs(context, parameter, given: tuple[str, ...]) -> dict[str, str]:
               help="abort stores nothing when one record is wrong; skip leaves the wrong ones out.")
 @click.option("--strict", is_flag=True, help="Reject what would otherwise be read leniently or ignored.")
 @click.option("--dry-run", is_flag=True, help="Report what would be done; store nothing.")
-@click.option("--column", "given", multiple=True, metavar="FIELD=HEADER", callback=_pairs, help="Take FIELD from this column.")
+@click.option("--column", "given", multiple=True, metavar="FIELD=HEADER", callback=_pairs,
+              help="Take FIELD from this column.")
 @click.option("--split", "separators", multiple=True, metavar="FIELD=SEPARATOR", callback=_pairs,
               help="What stands between the items of a list in one cell; default ' | '.")
 @click.option("--encoding", default="utf-8", show_default=True, help="The file's character encoding.")
@@ -89,7 +91,8 @@ def import_books(file: str, format_name: str | None, mode: str, on_error: str, s
 
 @books.command("export")
 @click.argument("file")
-@click.option("--format", "format_name", type=click.Choice(_writable()), help="Default: by the file's name, else jsonl.")
+@click.option("--format", "format_name", type=click.Choice(_writable()),
+              help="Default: by the file's name, else jsonl.")
 @click.option("--filter", "filters", multiple=True, metavar="NAME=VALUE", help="A parameter of GET /books/export.")
 def export_books(file: str, format_name: str | None, filters: tuple[str, ...]) -> None:
     """Export every matching book to FILE (`-`: standard output; .gz is compressed)."""

@@ -17,7 +17,7 @@ def parse(text: str) -> str:
 
 
 def sort_key(text: str) -> int:
-    """A number that sorts as the dates do: ``1999`` before ``1999-01`` before ``1999-01-01``, ``-0720`` before ``0001``."""
+    """A number that sorts as the dates do: ``1999``, ``1999-01``, ``1999-01-01``; ``-0720`` before ``0001``."""
     year, month, day = _parts(text)
     return year * 10000 + (month or 0) * 100 + (day or 0)
 

@@ -50,11 +50,12 @@ def _has_isbn(values: list) -> ColumnElement:
 def _in_language(values: list) -> ColumnElement:
     # `en` also finds `en-GB`: all that sorts between `en-` and `en.`, the next character.
     return or_(*[condition for value in values for condition in (
-        Book.language == value, and_(Book.language >= func.concat(value, "-"), Book.language < func.concat(value, ".")))])
+        Book.language == value,
+        and_(Book.language >= func.concat(value, "-"), Book.language < func.concat(value, ".")))])
 
 
 class Filter(NamedTuple):
-    """`read` turns what was sent into the value that is compared, or raises ValueError; `condition` takes the values."""
+    """`read` turns what was sent into what is compared, or raises ValueError; `condition` takes those values."""
     read: Callable[[str], Any]
     condition: Callable[[list], ColumnElement]
     repeatable: bool
@@ -140,8 +141,9 @@ def _number(name: str, text: str | None, default: int, most: int, errors: list) 
 # -- statements ---------------------------------------------------------------------------------------------------
 
 def _where(shape: tuple) -> list[ColumnElement]:
-    return [Book.deleted_at.is_(None),
-            *[FILTERS[name].condition([bindparam(f"{name}_{index}") for index in range(count)]) for name, count in shape]]
+    conditions = [FILTERS[name].condition([bindparam(f"{name}_{index}") for index in range(count)])
+                  for name, count in shape]
+    return [Book.deleted_at.is_(None), *conditions]
 
 
 def _order(sort: tuple[str, ...]) -> Iterator[ColumnElement]:

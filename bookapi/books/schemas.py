@@ -60,7 +60,7 @@ class ListOf(fields.List):
 
 
 class IdentifierSchema(Schema):
-    """Another number that the book has somewhere. Further ISBNs are checked and kept as thirteen digits, like the first."""
+    """Another number that the book has somewhere."""
     scheme = Text(32, required=True, validate=validate.Regexp(
         r"[a-z0-9._-]{1,32}\Z", error="must be of the characters a-z, 0-9, . _ and -"))
     value = Text(500, required=True)
@@ -72,6 +72,8 @@ class IdentifierSchema(Schema):
 
 
 class Identifier(fields.Nested):
+    """An identifier; a further ISBN is checked and kept as thirteen digits, like the first."""
+
     def __init__(self):
         super().__init__(IdentifierSchema)
 

@@ -1,4 +1,4 @@
-"""Books in by the thousand and out by the thousand: import with its report, for `bookapi books import` and HTTP alike."""
+"""Books in by the thousand: the import and its report, for the console and HTTP alike."""
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -107,7 +107,8 @@ def _unit(session: Session, open_records: Callable, options: Options, progress: 
     return report
 
 
-def _valid(records: Iterable[tuple[int, Any]], columns: Columns, options: Options, report: Report) -> Iterator[_Incoming]:
+def _valid(records: Iterable[tuple[int, Any]], columns: Columns, options: Options,
+           report: Report) -> Iterator[_Incoming]:
     """The records that are valid books; what is wrong with the others goes into the report."""
     for number, (line, record) in enumerate(records, 1):
         report.counts["read"] += 1
@@ -203,7 +204,7 @@ class _Batch:
                 known.append(book)
 
     def _existing(self, incoming: _Incoming) -> Book | None:
-        """The book that a record is about. May turn the record's ISBN into an identifier: volumes of a set share one."""
+        """The book that a record is about. Volumes of a set share an ISBN: it may become an identifier here."""
         values = incoming.values
         digits = values.get("isbn")
         book = self.by_isbn.get(digits) if digits else None

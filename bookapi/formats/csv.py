@@ -20,9 +20,9 @@ DELIMITERS = ",;\t"
 LONGEST_CELL = 1024 * 1024  # characters
 # What a spreadsheet would run, behind any apostrophes: those that are the text's own get one more, so none is lost.
 _FORMULA = re.compile("'*[=+\\-@\t\r]")
-COLUMNS = ("id", "title", "subtitle", "authors", "isbn", "publisher", "published", "language", "series", "series_number",
-           "edition", "pages", "description", "subjects", "identifiers", "cover_url", "version", "created_at",
-           "updated_at")
+COLUMNS = ("id", "title", "subtitle", "authors", "isbn", "publisher", "published", "language", "series",
+           "series_number", "edition", "pages", "description", "subjects", "identifiers", "cover_url", "version",
+           "created_at", "updated_at")
 _BAR = re.compile(r"(?:(?<= )|\A)(\\*)\|(?= |\Z)")
 
 csv.field_size_limit(LONGEST_CELL)
@@ -71,7 +71,8 @@ def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[
 
     Raises Malformed where nothing more can be read: another encoding, a quote that never ends, no header.
     """
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding, newline="")
+    codec = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
+    text = io.TextIOWrapper(stream, encoding=codec, newline="")
     line = 0
     try:
         first = text.readline()
@@ -85,7 +86,8 @@ def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[
             if row:
                 yield begins, _record(header, row)
     except UnicodeDecodeError as error:
-        raise Malformed(f"after line {max(line - 1, 0)}: not {encoding} ({error.reason}); name the encoding it has") from None
+        raise Malformed(f"after line {max(line - 1, 0)}: not {encoding} ({error.reason}); "
+                        "name the encoding it has") from None
     except csv.Error as error:
         raise Malformed(f"line {line}: {error}") from None
     finally:

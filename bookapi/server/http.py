@@ -22,6 +22,7 @@ from ..problems import document
 MAX_REQUEST_LINE = 8 * 1024
 MAX_HEADERS = 64 * 1024
 SWALLOWED = 64 * 1024 * 1024  # of a body too large; beyond it the connection is cut after the answer
+FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port")
 IDLE_SECONDS = 120
 CONNECTIONS = 1000
 UNSENT_BYTES = 1024 * 1024  # of one answer in memory before its writer waits for the client
@@ -113,10 +114,10 @@ class _Channel(HTTPChannel):
 
 
 def create(app: Flask, listening, map: dict, threads: int) -> BaseWSGIServer:
-    """A waitress server for the application on a listening socket; `draining` has it close connections as it answers."""
+    """A waitress server on a listening socket; while `draining` it closes each connection with its answer."""
     proxy = app.config["TRUSTED_PROXY"]
     trusted = {"trusted_proxy": proxy, "trusted_proxy_count": 1,
-               "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"}}
+               "trusted_proxy_headers": set(FORWARDED)}
     server = create_server(
         app, map=map, sockets=[listening], threads=threads, ident=None, clear_untrusted_proxy_headers=True,
         max_request_header_size=MAX_HEADERS, max_request_body_size=app.config["MAX_BODY_BYTES"] + SWALLOWED,

@@ -21,7 +21,7 @@ RESTART_SECONDS = 1  # between two starts of a worker that dies
 
 
 def listen(host: str, port: int, unix_socket: str | None) -> socket.socket:
-    """The listening socket: the one handed over by a supervisor, else a new one. Raises OSError, told with the address."""
+    """The listening socket: the one handed over by a supervisor, else a new one. An OSError names the address."""
     if HANDED_OVER in os.environ:
         return socket.socket(fileno=int(os.environ[HANDED_OVER].split(",")[0]))
     where = unix_socket or f"{host}:{port}"

@@ -1,0 +1,48 @@
+# Two commands do everything: `make run` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN = $(VENV)/bin
+
+.PHONY: help run test lint requirements clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: $(VENV)/installed  ## install, make the instance, load a sample, serve (PORT=8000, HOST=127.0.0.1)
+	$(BIN)/bookapi init
+	$(BIN)/bookapi books sample
+	exec $(BIN)/bookapi serve --host $(HOST) --port $(PORT)
+
+test: $(VENV)/installed-test  ## install, run the tests (DATABASE_URL=mariadb://… to run them there; PYTEST="-k name")
+	DATABASE_URL="$(DATABASE_URL)" $(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/installed-test  ## look for what flake8 finds
+	$(BIN)/flake8
+
+requirements: $(VENV)/installed-test  ## pin the newest versions of everything, with hashes
+	$(BIN)/pip install pip-tools
+	$(BIN)/pip-compile $(PINNED) -o requirements.txt setup.cfg
+	$(BIN)/pip-compile $(PINNED) --extra test -c requirements.txt -o requirements-test.txt setup.cfg
+
+PINNED = -q --upgrade --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links
+
+clean:  ## remove what was installed and built; the instance stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with: make $(MAKECMDGOALS) PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "the venv module is needed (Debian: the package python3-venv)" >&2; exit 1; }
+
+$(VENV)/installed: requirements.txt setup.cfg | $(VENV)/bin/python
+	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements.txt
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
+	@touch $@
+
+$(VENV)/installed-test: requirements-test.txt $(VENV)/installed
+	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements-test.txt
+	@touch $@
