@@ -17,6 +17,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "BOOKAPI_"
+# Where a checkout and its interpreter lie: for scripts that start the service, nothing to the service itself.
+NOT_OURS = ("BOOKAPI_DIR", "BOOKAPI_PYTHON")
 SECRET_FILE = "secret"
 SECRET_MIN_LENGTH = 32
 
@@ -153,7 +155,7 @@ def _checked(name: str, value: Any, origin: str) -> Any:
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """The settings that the environment gives, checked."""
     return {name[len(PREFIX):]: _checked(name[len(PREFIX):], value, name)
-            for name, value in environ.items() if name.startswith(PREFIX)}
+            for name, value in environ.items() if name.startswith(PREFIX) and name not in NOT_OURS}
 
 
 def from_file(path: Path) -> dict[str, Any]:

@@ -37,11 +37,9 @@ def _own_origin() -> str:
 
 def finish(response: Response) -> Response:
     """The headers of every answer. A view that knows better about caching has said so already."""
-    headers = response.headers
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
-    headers["X-Request-ID"] = request_id()
-    headers.setdefault("Cache-Control", "no-store")
+    response.headers.extend(HEADERS)
+    response.headers["X-Request-ID"] = request_id()
+    response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 

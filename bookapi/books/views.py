@@ -120,16 +120,12 @@ def _links(listing: query.Listing, total: int) -> dict[str, str]:
     """The list's own address and its neighbours', absolute and with every parameter."""
     last = max(1, -(-total // listing.limit))
     pages = {"first": 1, "prev": min(listing.page - 1, last), "next": listing.page + 1, "last": last}
-    links = {"self": request.base_url + ("?" + _query_string(request.args.items(multi=True)) if request.args else "")}
-    for relation, number in pages.items():
-        if 1 <= number <= last:
-            kept = [(name, value) for name, value in request.args.items(multi=True) if name != "page"]
-            links[relation] = f"{request.base_url}?{_query_string([*kept, ('page', number)])}"
+    base, given = request.base_url, list(request.args.items(multi=True))
+    kept = urlencode([(name, value) for name, value in given if name != "page"])
+    others = f"{base}?{kept}&page=" if kept else f"{base}?page="
+    links = {"self": f"{base}?{urlencode(given)}" if given else base}
+    links.update({relation: f"{others}{number}" for relation, number in pages.items() if 1 <= number <= last})
     return links
-
-
-def _query_string(pairs) -> str:
-    return urlencode(list(pairs))
 
 
 def _link_header(links: dict[str, str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """XML in the dialect of dicttoxml, without attributes, types or namespaces (contract, section 3).
 
-dicttoxml writes every document but the books: those are the hot path and are written by `_write_members`,
-whose bytes a property test holds equal to dicttoxml's. Reading is lxml with everything but elements and
-text switched off; a DOCTYPE is refused before a parser sees it.
+dicttoxml writes every document but books and lists of them: those are the hot path and are written by
+`_marked_up`, whose bytes a property test holds equal to dicttoxml's. Reading is lxml with everything but
+elements and text switched off; a DOCTYPE is refused before a parser sees it.
 """
 import functools
 import logging
@@ -40,14 +40,7 @@ logging.getLogger("dicttoxml").setLevel(logging.ERROR)
 
 def dumps(data: dict, root: str) -> bytes:
     """The document as UTF-8; null fields are left out, empty lists are empty elements."""
-    if root == "book":
-        inner = _write_members(data)
-    elif root == "catalogue":
-        books = "".join([f"<book>{_write_members(book)}</book>" for book in data["books"]])
-        rest = _by_dicttoxml({key: value for key, value in data.items() if key != "books"})
-        inner = f"<books>{books}</books>{rest}"
-    else:
-        inner = _by_dicttoxml(data)
+    inner = _escaped(_marked_up(data)) if root in ("book", "catalogue") else _by_dicttoxml(data)
     return DECLARATION + f"<{root}>{inner}</{root}>".encode()
 
 
@@ -59,16 +52,15 @@ def problem(data: dict) -> bytes:
 
 def write(records: Iterable[dict]) -> Iterator[bytes]:
     """``<catalogue><books>…`` in chunks of about 64 KiB, the first one small so that it leaves at once."""
-    parts, size, limit = [DECLARATION.decode() + "<catalogue><books>"], 0, 4096
+    head, parts, size, limit = DECLARATION + b"<catalogue><books>", [], 0, 4096
     for record in records:
-        part = f"<book>{_write_members(record)}</book>"
+        part = _marked_up({"book": record})
         parts.append(part)
         size += len(part)
         if size >= limit:
-            yield "".join(parts).encode()
-            parts, size, limit = [], 0, CHUNK
-    parts.append("</books></catalogue>")
-    yield "".join(parts).encode()
+            yield head + _escaped("".join(parts)).encode()
+            head, parts, size, limit = b"", [], 0, CHUNK
+    yield head + _escaped("".join(parts)).encode() + b"</books></catalogue>"
 
 
 def _by_dicttoxml(data: dict, item_func=lambda parent: ITEMS.get(parent, "item")) -> str:
@@ -87,32 +79,30 @@ def _without_nulls(data: Any) -> Any:
 
 # -- the books' own writer ------------------------------------------------------------------------------------
 
-_SPECIAL = re.compile("[&\"'<>\r]").search
-_ESCAPES = str.maketrans({"&": "&amp;", '"': "&quot;", "'": "&apos;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+# Markup is written with two characters that no text may hold, so that a whole document is escaped at once: six
+# passes over 20 kB cost a tenth of six passes over each of its 300 values (and str.translate twenty times as much).
+_LESS, _GREATER = "\x01", "\x02"
 
 
-def _write_members(record: dict) -> str:
+def _escaped(marked_up: str) -> str:
+    text = marked_up.replace("&", "&amp;").replace('"', "&quot;").replace("'", "&apos;")
+    text = text.replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+    return text.replace(_LESS, "<").replace(_GREATER, ">")
+
+
+def _marked_up(record: dict) -> str:
     parts = []
     for key, value in record.items():
         if value is None:
             continue
-        if type(value) is str:
-            if _SPECIAL(value):
-                value = value.translate(_ESCAPES)
-        elif type(value) is list:
-            value = _write_items(ITEMS[key], value)
-        parts.append(f"<{key}>{value}</{key}>")
-    return "".join(parts)
-
-
-def _write_items(item: str, values: list) -> str:
-    parts = []
-    for value in values:
-        if type(value) is dict:
-            value = _write_members(value)
-        elif _SPECIAL(value):
-            value = value.translate(_ESCAPES)
-        parts.append(f"<{item}>{value}</{item}>")
+        kind = type(value)
+        if kind is list:
+            item = ITEMS[key]
+            value = "".join([f"\x01{item}\x02{_marked_up(inner) if type(inner) is dict else inner}\x01/{item}\x02"
+                             for inner in value])
+        elif kind is dict:
+            value = _marked_up(value)
+        parts.append(f"\x01{key}\x02{value}\x01/{key}\x02")
     return "".join(parts)
 
 
@@ -153,6 +143,8 @@ def _decode(body: bytes, charset: str | None) -> str:
         text = body.decode(codec)
     except UnicodeDecodeError as error:
         raise Malformed(f"not valid {real.upper()} at byte {error.start}; XML is read as UTF-8 or UTF-16") from None
+    if text.startswith("\ufeff"):
+        raise Malformed("the byte order mark stands twice")
     declared = _DECLARED.match(text)
     for said in (declared and declared[1], charset):
         if said is not None and said.lower() not in _ENCODINGS[real]:
@@ -207,5 +199,6 @@ def _check_plain(element: etree._Element, field: str | None, errors: list[dict])
     parent = element.getparent()
     if element.nsmap != (parent.nsmap if parent is not None else {}):  # told once, where it is declared
         errors.append({**where, "detail": "namespaces are not allowed"})
-    if len(element) and ((element.text or "").strip() or any((child.tail or "").strip() for child in element)):
+    own_text = (element.text or "").strip() if len(element) or field is None else ""
+    if own_text or any((child.tail or "").strip() for child in element):
         errors.append({**where, "detail": "text between elements is not allowed"})

@@ -25,6 +25,7 @@ SWALLOWED = 64 * 1024 * 1024  # of a body too large; beyond it the connection is
 FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port")
 IDLE_SECONDS = 120
 CONNECTIONS = 1000
+SENT_TOGETHER = 64 * 1024  # an answer's headers and body in one packet; with waitress's default of 1 they are two
 UNSENT_BYTES = 1024 * 1024  # of one answer in memory before its writer waits for the client
 
 
@@ -124,6 +125,7 @@ def create(app: Flask, listening, map: dict, threads: int) -> BaseWSGIServer:
         outbuf_high_watermark=UNSENT_BYTES, connection_limit=CONNECTIONS, channel_timeout=IDLE_SECONDS,
         asyncore_use_poll=True, **(trusted if proxy else {}))
     server.adj.bookapi_max_body = app.config["MAX_BODY_BYTES"]
+    server.adj.send_bytes = SENT_TOGETHER
     server.channel_class = _Channel
     server.draining = False
     return server
