@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, current_app, request
 from marshmallow import ValidationError
+from marshmallow.exceptions import SCHEMA
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -52,7 +53,7 @@ def invalid(errors: list[dict]) -> Problem:
 def from_validation(error: ValidationError) -> Iterator[dict]:
     """A marshmallow error as {field, detail}; what lies deeper than a field has a JSON pointer (RFC 6901) too."""
     for field, messages in error.normalized_messages().items():
-        if field == "_schema":
+        if field == SCHEMA and isinstance(messages, list):
             yield from ({"pointer": "", "detail": message} for message in messages)
             continue
         for path, message in _leaves(messages):
@@ -63,7 +64,7 @@ def from_validation(error: ValidationError) -> Iterator[dict]:
 def _leaves(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(messages, dict):
         for step, inner in messages.items():
-            yield from _leaves(inner, path if step == "_schema" else (*path, str(step)))
+            yield from _leaves(inner, path if step == SCHEMA else (*path, str(step)))
     else:
         yield from ((path, message) for message in messages)
 

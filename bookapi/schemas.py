@@ -9,6 +9,14 @@ from .text import clean
 _INTEGER = re.compile("-?[0-9]{1,18}")
 
 
+def cleaned(text: str) -> str | None:
+    """The stored form of a text; raises ValidationError for what XML cannot carry."""
+    try:
+        return clean(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
 class Text(fields.Field):
     """Text in its stored form (NFC, trimmed, empty is null) of at most `longest` code points."""
 
@@ -21,10 +29,7 @@ class Text(fields.Field):
     def _deserialize(self, value, attr, data, **kwargs):
         if not isinstance(value, str):
             raise self.make_error("type")
-        try:
-            text = clean(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
+        text = cleaned(value)
         if text is None:
             if not self.allow_none:
                 raise self.make_error("null")
@@ -58,10 +63,10 @@ class Whole(fields.Field):
 
     def _deserialize(self, value, attr, data, **kwargs):
         if isinstance(value, str):
-            value = value.strip()
-            if not value and self.allow_none:
+            value = cleaned(value)
+            if value is None and self.allow_none:
                 return None
-            value = int(value) if _INTEGER.fullmatch(value) else None
+            value = int(value) if _INTEGER.fullmatch(value or "") else None
         if type(value) is not int or not self.least <= value <= self.most:
             raise ValidationError(f"must be a whole number from {self.least} to {self.most}")
         return value

@@ -46,9 +46,12 @@ def fold(text: str) -> str:
 
 
 def key(text: str) -> str:
-    """`fold` in at most KEY_LENGTH characters, fit for an index: equal exactly where the folds are."""
+    """`fold` in at most KEY_LENGTH characters, fit for an index: equal exactly where the folds are.
+
+    Only a digest makes a key of the full length, so that no short text has the key of a long one.
+    """
     folded = fold(text)
-    if len(folded) <= KEY_LENGTH:
+    if len(folded) < KEY_LENGTH:
         return folded
     digest = hashlib.sha256(folded.encode()).hexdigest()[:_DIGEST_LENGTH]
     return folded[:KEY_LENGTH - _DIGEST_LENGTH] + digest

@@ -180,7 +180,7 @@ def read_isbn(value: Any) -> str:
 
 _YEAR_AS_NUMBER = re.compile(r"(-?)([0-9]{1,4})(?:\.0)?")
 _YEAR_IN_BRACKETS = re.compile(r"[\[(]?[c©p]?\s?([0-9]{4})[\])]?[.,;?]?")
-_UNKNOWN_YEAR = re.compile(r"[0-9u?|-]{0,4}|0(?:\.0)?", re.IGNORECASE)  # MARC 21, field 008: `uuuu`, `19uu`, `199|`
+_UNKNOWN_YEAR = re.compile(r"[0-9u?|-]{0,4}", re.IGNORECASE)  # MARC 21, field 008: `uuuu`, `19uu`, `199|`
 _SLASHED = re.compile(r"[0-9]{1,2}/[0-9]{1,2}/([0-9]{4})")
 _DATE_AND_TIME = re.compile(r"(-?[0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9:.]+(?:Z|[+-][0-9:]+)?")
 
@@ -194,7 +194,7 @@ def _read_published(field: str, values: list, separator: str | None, cells: Cell
         return
     text = value.strip()
     year = _YEAR_AS_NUMBER.fullmatch(text)
-    if year and int(year[2]):
+    if year and (int(year[2]) or text == "0000"):
         cells.values[field] = f"{year[1]}{int(year[2]):04d}"
     elif text and (year or _UNKNOWN_YEAR.fullmatch(text)):
         cells.values[field] = None

@@ -5,7 +5,7 @@ from stdnum import isbn as standard
 from stdnum.exceptions import InvalidChecksum, ValidationError
 
 _DASHES = re.compile("[\\s\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d-]")
-_FORM = re.compile("[0-9]{9}[0-9X]|97[89][0-9]{10}")
+_FORM = re.compile("[0-9]{9}[0-9X]|97(?:8[0-9]|9[1-9])[0-9]{9}")  # 979-0 is music (ISMN)
 
 
 def parse(text: str) -> str:

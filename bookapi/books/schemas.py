@@ -3,6 +3,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow.exceptions import SCHEMA
 
 from ..schemas import Instant, Text, Whole
 from . import dates, isbn, languages
@@ -38,7 +39,7 @@ class WebAddress(Text):
     def read(self, text: str) -> str:
         try:
             parts = urlsplit(text)
-            right = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+            right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             right = False
         if not right or any(character.isspace() or character in '<>"{}|\\^`' for character in text):
@@ -77,8 +78,8 @@ class Identifier(fields.Nested):
     def __init__(self):
         super().__init__(IdentifierSchema)
 
-    def _deserialize(self, value, attr, data, **kwargs):
-        identifier = super()._deserialize(value, attr, data, **kwargs)
+    def _deserialize(self, value, attr, data, partial=None, **kwargs):
+        identifier = super()._deserialize(value, attr, data, partial=False, **kwargs)  # a PATCH replaces lists whole
         if identifier["scheme"] == "isbn":
             try:
                 identifier["value"] = isbn.parse(identifier["value"])
@@ -123,6 +124,8 @@ class BookSchema(Schema):
         for name in READ_ONLY:
             if name in error.messages:
                 error.messages[name] = ["is given by the service and cannot be sent"]
+        if isinstance(data, dict) and SCHEMA in data:  # the key where marshmallow tells what is no field's error
+            error.messages[SCHEMA] = {SCHEMA: error.messages.pop(SCHEMA)}
 
 
 book_schema = BookSchema()

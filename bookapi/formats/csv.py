@@ -96,7 +96,8 @@ def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[
 
 def _chain(first: str, text: Iterable[str]) -> Iterator[str]:
     yield first
-    yield from text
+    for line in text:  # not `yield from`, which would close the text with the generator
+        yield line
 
 
 def _record(header: list[str], row: list[str]) -> dict[str, str] | Malformed:
