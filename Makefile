@@ -16,7 +16,7 @@ run: $(VENV)/installed  ## install, make the instance, load a sample, serve (POR
 	exec $(BIN)/bookapi serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/installed-test  ## install, run the tests (DATABASE_URL=mariadb://… to run them there; PYTEST="-k name")
-	DATABASE_URL="$(DATABASE_URL)" $(BIN)/python -m pytest $(PYTEST)
+	DATABASE_URL="$(DATABASE_URL)" $(BIN)/python -m pytest $(if $(DATABASE_URL),,-n 2 --dist loadfile) $(PYTEST)
 
 lint: $(VENV)/installed-test  ## look for what flake8 finds
 	$(BIN)/flake8

@@ -4,11 +4,11 @@ import os
 import sys
 
 import click
-from flask.cli import AppGroup, FlaskGroup, with_appcontext
+from flask.cli import AppGroup, FlaskGroup, ScriptInfo, with_appcontext
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from .db import translate
+from .db import cause, translate
 
 
 def telling(function):
@@ -17,11 +17,8 @@ def telling(function):
     def told(*args, **kwargs):
         try:
             return function(*args, **kwargs)
-        except HTTPException as error:
-            raise click.ClickException(error.description) from None
-        except DBAPIError as error:
-            known = translate(error)
-            raise click.ClickException(f"{known.description if known else 'the database'}: {error.orig}") from None
+        except (HTTPException, DBAPIError) as error:
+            raise click.ClickException(_line(error)) from None
         except BrokenPipeError:
             # Whoever reads our output has seen enough (`… | head`).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -30,6 +27,14 @@ def telling(function):
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from None
     return told
+
+
+def _line(error: HTTPException | DBAPIError) -> str:
+    known = translate(error) if isinstance(error, DBAPIError) else error
+    said = known.description if known else "the database failed"
+    if known is not None and known.code == 503:
+        said = "the database cannot be used (bookapi init makes one where there is none)"
+    return ": ".join(part for part in (said, cause(error)) if part).replace("\n", " ")
 
 
 def command(*args, **kwargs):
@@ -54,3 +59,7 @@ class Console(FlaskGroup):
     def __init__(self, **kwargs):
         super().__init__(add_default_commands=False, add_version_option=False, **kwargs)
         self._loaded_plugin_commands = True  # `db` is our own, not the whole of Flask-Migrate's
+
+    def list_commands(self, ctx):
+        ctx.ensure_object(ScriptInfo).load_app()  # Flask's own way prints a traceback over a wrong setting
+        return super().list_commands(ctx)

@@ -63,6 +63,8 @@ def _choice(*names: str) -> Callable[[Any], str]:
 
 
 def _hosts(value: Any) -> list[str]:
+    if not isinstance(value, (str, list, tuple)):
+        raise ValueError("must be host names, by commas or as a list")
     hosts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
     for host in hosts:
         if not isinstance(host, str) or not re.fullmatch(r"\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host):

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 import pymysql
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, Select, Text, TypeDecorator, event, inspect, text
 from sqlalchemy.dialects import mysql
@@ -206,8 +206,9 @@ class Database(SQLAlchemy):
         url = make_url(app.config["DATABASE_URL"])
         wait = app.config["DATABASE_WAIT_SECONDS"]
         app.config["SQLALCHEMY_DATABASE_URI"] = url
+        on_sqlite = url.get_backend_name() == "sqlite"
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = (
-            _sqlite_options(Path(url.database), wait) if url.get_backend_name() == "sqlite" else _mysql_options(wait))
+            _sqlite_options(Path(url.database), wait, app.extensions) if on_sqlite else _mysql_options(wait))
         super().init_app(app)
         with app.app_context():
             if self.engine.dialect.name == "sqlite":
@@ -254,13 +255,11 @@ class Database(SQLAlchemy):
         """503 when the SQLite file is gone or is not the one that was opened: never write beside the catalogue."""
         if self.engine.dialect.name != "sqlite":
             return
-        opened = current_app.extensions.setdefault("bookapi.sqlite_file", {})
         try:
-            found = os.stat(self.engine.url.database)
+            identity = _identity(self.engine.url.database)
         except OSError:
             raise _unavailable() from None
-        identity = (found.st_dev, found.st_ino)
-        if opened.setdefault("identity", identity) != identity:
+        if current_app.extensions.get(OPENED_FILE, identity) != identity:
             current_app.logger.error("the database file was replaced while serving; restart the service")
             raise _unavailable()
 
@@ -269,20 +268,41 @@ def _raise_translated(error: Exception) -> None:
     told = translate(error)
     if told is None:
         raise error
-    if told.code >= 500:
+    if told.code >= 500 and has_request_context():  # a command tells it on its own one line
         current_app.logger.error("database: %s", getattr(error, "orig", error))
     raise told from error
 
 
-def _sqlite_options(path: Path, wait: int) -> dict[str, Any]:
+def cause(error: Exception) -> str:
+    """What the driver said, for the operator's eyes: behind an HTTP exception that came from here, or a DBAPIError."""
+    told = error if isinstance(error, DBAPIError) else error.__cause__
+    return str(getattr(told, "orig", told) or "")
+
+
+OPENED_FILE = "bookapi.sqlite_file"  # in the application's extensions: which file its first connection opened
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _sqlite_options(path: Path, wait: int, extensions: dict) -> dict[str, Any]:
     # mode=rw: a missing file is an error, never a new and empty catalogue. Only `create_file` makes one.
     address = f"file:{quote(str(path))}?mode=rw"
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(address, uri=True, timeout=wait, isolation_level=None, check_same_thread=False)
-        # FULL: with NORMAL a power cut may take acknowledged changes back.
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        extensions.setdefault(OPENED_FILE, _identity(path))
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # asking needs no lock, setting does
+                connection.execute("PRAGMA journal_mode = WAL")
+            # FULL: with NORMAL a power cut may take acknowledged changes back.
+            for pragma in ("synchronous = FULL", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     return {"creator": connect, "pool_size": POOL_SIZE, "max_overflow": -1}

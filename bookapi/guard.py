@@ -1,4 +1,5 @@
 """What every request passes on its way in, and what every answer carries on its way out."""
+import re
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -7,12 +8,20 @@ from .logs import request_id
 from .problems import Problem
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.IGNORECASE | re.ASCII)
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+
+
+def check_host() -> None:
+    """400 for a Host that is none: links are built from it. Flask itself holds it against TRUSTED_HOSTS."""
+    found = _HOST.fullmatch(request.environ.get("HTTP_HOST", request.environ["SERVER_NAME"]))
+    if not found or not 1 <= int(found[2] or 1) <= 65535:
+        raise Problem(400, "the Host header names no host")
 
 
 def refuse_cross_site() -> None:
@@ -45,5 +54,7 @@ def finish(response: Response) -> Response:
 
 def init_app(app: Flask) -> None:
     """Guard every request of the application."""
+    app.config["TRUSTED_HOSTS"] = app.config["TRUSTED_HOSTS"] or None
+    app.before_request_funcs.setdefault(None, []).insert(0, check_host)  # before anything builds a link from it
     app.before_request(refuse_cross_site)
     app.after_request(finish)

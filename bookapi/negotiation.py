@@ -4,10 +4,11 @@ The way out is chosen before any work, so that a 406 costs nothing and changes n
 data; `Service.make_response` has the chosen format write it. No view and nothing here names a format.
 """
 import functools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import string
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, request, stream_with_context
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
@@ -16,10 +17,24 @@ from werkzeug.http import parse_accept_header, parse_options_header
 from . import formats
 
 
-@dataclass
 class Stream:
-    """What a view returns to have its records written one by one, in constant memory."""
-    records: Iterable[dict]
+    """What a view returns to have its records written one by one, in constant memory.
+
+    The first record is fetched here, in the view: what fails before it is an answer like any other failure.
+    """
+
+    def __init__(self, records: Iterator[dict]):
+        self._records = records
+        self._first = next(records, None)
+
+    def __iter__(self) -> Iterator[dict]:
+        if self._first is not None:
+            yield self._first
+            yield from self._records
+
+    def close(self) -> None:
+        """End the reading that was begun."""
+        self._records.close()
 
 
 def represents(root: str, streams: bool = False):
@@ -32,6 +47,14 @@ def represents(root: str, streams: bool = False):
 
 class Service(Flask):
     """A Flask whose views return data, and whose answers are in the format the client chose."""
+
+    def wsgi_app(self, environ, start_response):
+        """Host names are the same in either case (RFC 3986, section 3.2.2); what is trusted and linked is lower."""
+        if "HTTP_HOST" in environ:
+            environ["HTTP_HOST"] = environ["HTTP_HOST"].lower()
+        if not environ.get("QUERY_STRING", "").isascii():  # bytes that nobody percent-encoded, and may be no UTF-8
+            environ["QUERY_STRING"] = quote(environ["QUERY_STRING"], safe=string.punctuation, encoding="latin-1")
+        return super().wsgi_app(environ, start_response)
 
     def ensure_sync(self, func):
         """As it is: no function of this service is a coroutine, and looking costs more than a tenth of a request."""
@@ -50,20 +73,13 @@ class Service(Flask):
 
 def _written(chosen: ModuleType, data: dict | Stream, root: str) -> bytes | Iterable[bytes]:
     if isinstance(data, Stream):
-        # A HEAD has all the headers of the GET and none of its work.
-        return b"" if request.method == "HEAD" else _started(chosen.write(data.records))
+        if request.method != "HEAD":
+            return stream_with_context(chosen.write(data))
+        data.close()
+        return iter(())  # not b"", whose length would be told
     if hasattr(chosen, "dumps"):
         return chosen.dumps(data, root)
     return b"".join(chosen.write(data["books"]))
-
-
-def _started(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks, the first one made now: what fails before it is an answer like any other failure."""
-    def rest():
-        yield first
-        yield from chunks
-    first = next(chunks)
-    return stream_with_context(rest())
 
 
 def _view():
@@ -120,8 +136,7 @@ def best(accept: str, offered: tuple[ModuleType, ...]) -> ModuleType | None:
     if not accept.strip():
         return offered[0]
     ranges = [(_bare(value), quality) for value, quality in parse_accept_header(accept)]
-    weighed = [(max(_quality(media_type, ranges) for media_type in (*module.media_types, *module.aliases)), module)
-               for module in offered]
+    weighed = [(_quality(module, ranges), module) for module in offered]
     quality, chosen = max(weighed, key=lambda pair: pair[0])  # max takes the first of equals
     return chosen if quality > 0 else None
 
@@ -130,10 +145,11 @@ def _bare(media_range: str) -> str:
     return media_range.partition(";")[0].strip().lower()
 
 
-def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
-    """The quality of the most specific range that takes this media type in (RFC 9110, section 12.5.1)."""
-    for wanted in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
-        qualities = [quality for media_range, quality in ranges if media_range == wanted]
+def _quality(module: ModuleType, ranges: list[tuple[str, float]]) -> float:
+    """The quality of the most specific range that takes this format in (RFC 9110, section 12.5.1)."""
+    families = {media_type.partition("/")[0] + "/*" for media_type in module.media_types}
+    for wanted in ({*module.media_types, *module.aliases}, families, {"*/*"}):
+        qualities = [quality for media_range, quality in ranges if media_range in wanted]
         if qualities:
             return max(qualities)
     return 0.0
@@ -164,7 +180,12 @@ def _readable() -> dict[str, ModuleType]:
 
 
 def body() -> Any:
-    """The request's body as data, read by its Content-Type; 415, 413 or 400 where it cannot be."""
+    """The request's body as data, read by its Content-Type; 415, 413, 400 or 422 where it cannot be."""
+    return deferred_body()()
+
+
+def deferred_body() -> Callable[[], Any]:
+    """`body`, but for what is a 422: that is raised when the data is asked for, behind the book's own 404 and 410."""
     if request.headers.get("Content-Encoding"):
         raise _NotReadable("a body with a Content-Encoding is not read; send it as it is")
     media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
@@ -173,9 +194,16 @@ def body() -> Any:
         raise _NotReadable("the body has no Content-Type, or one that is not read here" if media_type else
                            "the body needs a Content-Type")
     try:
-        return reader.loads(request.get_data(cache=False), _view().root, parameters.get("charset"))
+        data = reader.loads(request.get_data(cache=False), _view().root, parameters.get("charset"))
     except formats.Malformed as error:
         raise BadRequest(str(error)) from None
+    except formats.Invalid as error:
+        return functools.partial(_raise, error)
+    return lambda: data
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def vary(response: Response) -> Response:
@@ -193,6 +221,7 @@ def raise_routing_failure() -> None:
 
 def init_app(app: Flask) -> None:
     """Negotiate every request of the application."""
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
     app.before_request(raise_routing_failure)
     app.before_request(choose)
     app.after_request(vary)

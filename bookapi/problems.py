@@ -57,8 +57,12 @@ def from_validation(error: ValidationError) -> Iterator[dict]:
             yield from ({"pointer": "", "detail": message} for message in messages)
             continue
         for path, message in _leaves(messages):
-            deeper = {"pointer": "/" + "/".join([field, *path])} if path else {}
+            deeper = {"pointer": _pointer(field, *path)} if path else {}
             yield {"field": field, **deeper, "detail": message}
+
+
+def _pointer(*steps: str) -> str:
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def _leaves(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -93,6 +97,8 @@ def respond(error: HTTPException) -> Response:
     own_words = getattr(error, "members", None) is not None
     detail = error.description if own_words or status not in _DETAILS else _DETAILS[status]
     chosen = chosen_format()
+    if not hasattr(chosen, "problem"):  # a format of books alone
+        chosen = formats.having("problem")[0]
     data = document(status, detail or "", quote(request.path), getattr(error, "members", None))
     response = current_app.response_class(chosen.problem(data), status, mimetype=chosen.problem_type)
     for name, value in error.get_headers():

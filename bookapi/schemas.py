@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from .text import clean
+from .text import MOST_COMPOSED, clean
 
 _INTEGER = re.compile("-?[0-9]{1,18}")
 
@@ -29,6 +29,9 @@ class Text(fields.Field):
     def _deserialize(self, value, attr, data, **kwargs):
         if not isinstance(value, str):
             raise self.make_error("type")
+        most = self.longest * MOST_COMPOSED  # looked at before NFC, whose time is the square of a run of accents
+        if len(value) > most and len(value.strip()) > most:
+            raise ValidationError(f"may have at most {self.longest} characters")
         text = cleaned(value)
         if text is None:
             if not self.allow_none:

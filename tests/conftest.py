@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
@@ -41,6 +42,16 @@ def no_settings_from_outside(monkeypatch):
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes():
+    """Hundreds of tests sign in: they need not take the time that an attacker should. One looks at the real cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_hasher", cheap)
+        patch.setattr(passwords, "_NOBODY", cheap.hash("nobody"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder of real catalogues and attacks that lies beside the project, where there is one."""
@@ -60,7 +71,7 @@ def _fill(session, password_hash):
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory):
+def template(tmp_path_factory, cheap_hashes):
     """An instance with the schema, an admin and a member: copied for each test, or wiped back to."""
     folder = tmp_path_factory.mktemp("template")
     if DATABASE_URL and "test" not in make_url(DATABASE_URL).database:
@@ -74,6 +85,7 @@ def template(tmp_path_factory):
         upgrade()
         if not DATABASE_URL:
             db.write(_fill, app.password_hash)
+        db.engine.dispose()  # the last connection to close writes the log back into the file that is copied
     yield app
     with app.app_context():
         db.engine.dispose()

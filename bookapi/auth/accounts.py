@@ -2,6 +2,7 @@
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from ..text import FORBIDDEN, MOST_COMPOSED
 from . import passwords, usernames
 from .models import ADMIN, LoginSession, User
 
@@ -16,14 +17,17 @@ class AccountError(ValueError):
 
 def find(session: Session, username: str) -> User | None:
     """The account of that name, however it is spelt."""
-    return session.scalar(select(User).where(User.name_key == usernames.canonical(username)))
+    if len(username) > usernames.LONGEST * MOST_COMPOSED or FORBIDDEN.search(username):
+        return None  # no account has such a name, and neither folding nor the database should have to look at it
+    name_key = usernames.canonical(username)
+    user = session.scalar(select(User).where(User.name_key == name_key))
+    return user if user and user.name_key == name_key else None  # MySQL does not see a space at the end
 
 
 def add(session: Session, username: str, password_hash: str, role: str, provisional: bool = False) -> str:
     """A new account; returns its name. An account that `init` made and nobody has used yet is taken over."""
     user = find(session, username)
-    if user is not None and not user.provisional:
-        raise AccountError("username", f"is taken: {user.username}")
+    refuse_taken(user, role)
     if user is None:
         user = User(username=username, name_key=usernames.canonical(username))
         session.add(user)
@@ -38,14 +42,14 @@ def has_admin(session: Session) -> bool:
 
 def set_password(session: Session, username: str, password_hash: str, keep: int | None = None) -> None:
     """Give the account another password; its sessions end, but for the one of the id `keep`."""
-    user = _existing(session, username)
+    user = existing(session, username)
     user.password_hash, user.provisional = password_hash, False
     session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.id != (keep or 0)))
 
 
 def set_active(session: Session, username: str, active: bool) -> None:
     """Enable or disable the account; disabling ends all its sessions, and the last active admin stays."""
-    user = _existing(session, username)
+    user = existing(session, username)
     user.active = active
     session.flush()
     if not active:
@@ -59,15 +63,29 @@ def list_all(session: Session) -> list[User]:
     return list(session.scalars(select(User).order_by(User.id)))
 
 
-def _existing(session: Session, username: str) -> User:
+def existing(session: Session, username: str) -> User:
+    """The account of that name; raises AccountError where there is none."""
     user = find(session, username)
     if user is None:
         raise AccountError("username", "is not known")
     return user
 
 
-def check_new(username: str, password: str) -> None:
-    """Raises AccountError for a name or password that no account may have."""
-    for field, detail in (("username", usernames.fault(username)), ("password", passwords.fault(password, username))):
-        if detail:
-            raise AccountError(field, detail)
+def refuse_taken(user: User | None, role: str) -> None:
+    """Raises AccountError where a new account cannot have the name of this one."""
+    if user is not None and not (user.provisional and user.role == role):
+        raise AccountError("username", f"is taken: {user.username}")
+
+
+def check_name(username: str) -> None:
+    """Raises AccountError for a name that no account may have."""
+    detail = usernames.fault(username)
+    if detail:
+        raise AccountError("username", detail)
+
+
+def check_password(username: str, password: str) -> None:
+    """Raises AccountError for a password that this account may not have."""
+    detail = passwords.fault(password, username)
+    if detail:
+        raise AccountError("password", detail)

@@ -19,10 +19,12 @@ users = Group("users", help="Add, list, disable and enable accounts; set their p
 def add(name: str, role: str, password_stdin: bool) -> None:
     """Add the account NAME. Without --password-stdin it asks, or makes a random password when there is no terminal."""
     with told():
-        _check_free(name)
-        password = _new_password(name, password_stdin)
+        accounts.check_name(name)
+        _check_known(name, role)
+        password, made = _new_password(name, password_stdin)
         added = db.write(accounts.add, name, passwords.make_hash(password), role)
     click.echo(f"added {added} ({role})")
+    _show(made)
 
 
 @users.command("list")
@@ -40,9 +42,11 @@ def list_all() -> None:
 def password(name: str, password_stdin: bool) -> None:
     """Give the account NAME another password; its sessions end."""
     with told():
-        new = _new_password(name, password_stdin)
+        _check_known(name)
+        new, made = _new_password(name, password_stdin)
         db.write(accounts.set_password, name, passwords.make_hash(new))
     click.echo(f"{name}: the password is changed, all its sessions are ended")
+    _show(made)
 
 
 @users.command("disable")
@@ -74,24 +78,31 @@ class told:
             raise click.ClickException(str(error)) from None
 
 
-def _check_free(name: str) -> None:
-    """Fail before a password is asked for."""
+def _check_known(name: str, new_role: str | None = None) -> None:
+    """Fail before a password is asked for: where the account must be there and is not, or the other way round."""
     with db.read() as reader, Session(reader.engine) as session:
-        known = accounts.find(session, name)
-    if known is not None and not known.provisional:
-        raise accounts.AccountError("username", f"is taken: {known.username}")
+        if new_role is None:
+            accounts.existing(session, name)
+        else:
+            accounts.refuse_taken(accounts.find(session, name), new_role)
 
 
-def _new_password(name: str, from_stdin: bool) -> str:
+def _show(made: str | None) -> None:
+    if made:
+        click.echo(f"password: {made}")
+
+
+def _new_password(name: str, from_stdin: bool) -> tuple[str, str | None]:
+    """The password to set, and the same again where it was made up here and has to be shown."""
+    made = None
     if from_stdin:
         chosen = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
         chosen = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
-        chosen = passwords.random_password()
-        click.echo(f"password: {chosen}")
-    accounts.check_new(name, chosen)
-    return chosen
+        chosen = made = passwords.random_password()
+    accounts.check_password(name, chosen)
+    return chosen, made
 
 
 def add_first_admin(name: str) -> str | None:
@@ -101,6 +112,6 @@ def add_first_admin(name: str) -> str | None:
             return None
     chosen = passwords.random_password()
     with told():
-        accounts.check_new(name, chosen)
+        accounts.check_name(name)
         db.write(accounts.add, name, passwords.make_hash(chosen), ROLES[0], provisional=True)
     return chosen

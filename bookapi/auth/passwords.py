@@ -7,7 +7,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from .usernames import canonical
 
 SHORTEST, LONGEST = 15, 128  # code points
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 # Compared against when there is no such account, so that the answer takes as long.
 _NOBODY = _hasher.hash(secrets.token_urlsafe())
@@ -21,7 +21,20 @@ def fault(password: str, username: str) -> str | None:
         return "may not be the username"
     if not _encodable(password):
         return "may not hold half a surrogate pair"
+    if _easily_guessed(password.casefold()):
+        return "is too easily guessed: something short repeated, or a run along the keyboard"
     return None
+
+
+_RUNS = ("abcdefghijklmnopqrstuvwxyz" * 2, "1234567890" * 4, "qwertyuiopasdfghjklzxcvbnm",
+         "qwertzuiopasdfghjklyxcvbnm", "1q2w3e4r5t6y7u8i9o0p",
+         "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1234567890qwertyuiop")
+
+
+def _easily_guessed(password: str) -> bool:
+    """What lists of common passwords have at this length: a short text again and again, or keys in their order."""
+    repeated = any(password[period:] == password[:-period] for period in range(1, 9))
+    return repeated or any(password in run or password in run[::-1] for run in _RUNS)
 
 
 def _encodable(password: str) -> bool:

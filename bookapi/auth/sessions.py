@@ -4,6 +4,7 @@ Logout, a new password and disabling delete rows, so they take effect on the ver
 """
 import hashlib
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 
 from flask import Flask, current_app, request
@@ -12,6 +13,7 @@ from flask_login import LoginManager, UserMixin, login_user, logout_user
 from flask import session as cookie
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
 
 from ..db import db, now
 from ..problems import Problem
@@ -54,12 +56,15 @@ def load(secret: str) -> SignedIn | None:
     if found is None or _end_of(found.LoginSession) <= now():
         return None
     if found.LoginSession.last_seen_at < now() - SEEN_EVERY:
-        db.write(_touch, found.LoginSession.id)
+        _touch(found.LoginSession.id)
     return SignedIn(secret, *found)
 
 
-def _touch(session: Session, session_id: int) -> None:
-    session.execute(update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now()))
+def _touch(session_id: int) -> None:
+    """Note that the session is in use. Where that cannot be written now, the request goes on without."""
+    seen = update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now())
+    with suppress(HTTPException):
+        db.write(lambda session: session.execute(seen))
 
 
 def open_session(user: User) -> SignedIn:

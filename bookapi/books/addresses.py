@@ -1,6 +1,7 @@
 """What may stand in a book's address: an id or an ISBN. Anything else is no such address: 404."""
 from flask import Flask
-from werkzeug.routing import BaseConverter, ValidationError
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
 
 from . import isbn
 
@@ -12,7 +13,7 @@ class BookId(BaseConverter):
     def to_python(self, value: str) -> int:
         number = int(value)
         if number >= 2 ** 63:
-            raise ValidationError
+            raise NotFound
         return number
 
 
@@ -23,7 +24,7 @@ class Isbn(BaseConverter):
         try:
             return isbn.parse(value)
         except ValueError:
-            raise ValidationError from None
+            raise NotFound from None  # werkzeug's own error would let another method's rule answer 405
 
 
 def init_app(app: Flask) -> None:

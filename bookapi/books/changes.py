@@ -18,6 +18,7 @@ from .models import LIST_TABLES, Book, Catalogue, lists_of
 from .schemas import book_schema
 
 Check = Callable[[dict | None], None]
+Document = Callable[[], Any]  # gives what was sent, or raises what is wrong with it
 
 
 class IsbnTaken(Exception):
@@ -42,18 +43,18 @@ def create(session: Session, values: dict[str, Any]) -> dict:
     return _stored(session, catalogue, make(catalogue, values))
 
 
-def replace(session: Session, book_id: int, document: Any, check: Check) -> dict:
+def replace(session: Session, book_id: int, document: Document, check: Check) -> dict:
     """The book with all its fields from the document, those not sent cleared; returns its record."""
     catalogue, book = lock(session), fetch(session, book_id)
     check(_state(book))
-    return _changed(session, catalogue, book, book_schema.load(document))
+    return _changed(session, catalogue, book, book_schema.load(document()))
 
 
-def patch(session: Session, book_id: int, document: Any, check: Check) -> dict:
+def patch(session: Session, book_id: int, document: Document, check: Check) -> dict:
     """The book with the fields of the document, those not sent as they were; returns its record."""
     catalogue, book = lock(session), fetch(session, book_id)
     check(_state(book))
-    return _changed(session, catalogue, book, book_schema.load(document, partial=True))
+    return _changed(session, catalogue, book, book_schema.load(document(), partial=True))
 
 
 def delete(session: Session, book_id: int, check: Check) -> None:
@@ -64,13 +65,14 @@ def delete(session: Session, book_id: int, check: Check) -> None:
     catalogue.seq += 1
 
 
-def put_isbn(session: Session, digits: str, document: Any, check: Check) -> tuple[dict, bool]:
+def put_isbn(session: Session, digits: str, document: Document, check: Check) -> tuple[dict, bool]:
     """The book of that ISBN, created or replaced; returns its record and whether it is new."""
     catalogue = lock(session)
     book = session.scalar(select(Book).where(Book.live_isbn == digits))
     check(book and _state(book))
-    values = book_schema.load(document)
-    if isinstance(document, dict) and "isbn" in document and values["isbn"] != digits:
+    sent = document()
+    values = book_schema.load(sent)
+    if "isbn" in sent and values["isbn"] != digits:
         raise invalid([{"field": "isbn", "detail": "is another one than the address names; leave it out or mend it"}])
     values["isbn"] = digits
     if book is None:

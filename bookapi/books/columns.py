@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..formats import csv
+from ..text import FORBIDDEN, clean
 from . import isbn
 from .schemas import LISTS, READ_ONLY, WRITABLE, book_schema
 
@@ -75,7 +76,7 @@ class Columns:
             if field is not None:
                 found.setdefault(field, []).append((_rank(field, name), value))
         cells = Cells({}, [])
-        for field, ranked in found.items():
+        for field, ranked in sorted(found.items(), key=lambda pair: pair[0] == "isbn"):  # it adds to the identifiers
             values = [value for _, value in sorted(ranked, key=lambda pair: pair[0])]
             _READERS.get(field, _read_text)(field, values, self._separators.get(field), cells)
         return cells
@@ -109,10 +110,13 @@ def _read_text(field: str, values: list, separator: str | None, cells: Cells) ->
 def _cut(field: str, value: Any, cells: Cells) -> Any:
     """A text that may be left out is worth keeping in part; a title is what the book is known by, and is not cut."""
     longest = book_schema.fields[field].longest
-    if field == "title" or not isinstance(value, str) or len(value) <= longest:
+    if field == "title" or not isinstance(value, str) or len(value) <= longest or FORBIDDEN.search(value):
         return value
-    cells.warnings.append((field, f"may have at most {longest} characters, this has {len(value)}; cut", value))
-    return value[:longest]
+    stored = clean(value) or ""
+    if len(stored) <= longest:
+        return stored
+    cells.warnings.append((field, f"may have at most {longest} characters, this has {len(stored)}; cut", value))
+    return stored[:longest]
 
 
 def _read_whole(field: str, values: list, separator: str | None, cells: Cells) -> None:
@@ -135,7 +139,7 @@ def _identifier(item: Any) -> Any:
     return {"scheme": scheme, "value": value} if colon else item
 
 
-_ISBN_WITH_REMARK = re.compile(r"([0-9][0-9Xx\u2010-\u2015 -]*[0-9Xx])\s*(?:[(:;,].*)?", re.DOTALL)
+_ISBN_WITH_REMARK = re.compile(r"([0-9][0-9Xx\u2010-\u2015 -]*[0-9Xx])(?:\s*[(:;,].*|\s+[^\W\d].*)?", re.DOTALL)
 _FORMULA_CELL = re.compile(r'="(.*)"')
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -78,15 +79,18 @@ def import_books(file: str, format_name: str | None, mode: str, on_error: str, s
         raise click.ClickException(f"{reader.name} cannot be imported; there is {', '.join(_readable())}")
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(_Input(file))
+        told = stack.enter_context(_output(report_file)) if report_file else None
         bar = stack.enter_context(_progress(source))
+        failure = None
         try:
             report = transfer.run(db.write, functools.partial(source.records, reader, encoding), options, bar)
         except transfer.Rejected as rejected:
-            _tell(rejected.report, report_file)
-            raise click.ClickException(str(rejected)) from None
+            report, failure = rejected.report, str(rejected)
         except formats.Malformed as error:
             raise click.ClickException(f"{file}: {error}; nothing was stored") from None
-    _tell(report, report_file)
+        _tell(report, told)
+    if failure:
+        raise click.ClickException(failure)
 
 
 @books.command("export")
@@ -158,8 +162,9 @@ class _Input:
         """The records from the beginning."""
         self._raw.seek(0)
         try:
-            yield from reader.read(gzip.GzipFile(fileobj=self._raw) if self._gzipped else self._raw, encoding)
-        except (EOFError, gzip.BadGzipFile) as error:
+            opened = gzip.GzipFile(fileobj=self._raw, mode="rb") if self._gzipped else self._raw
+            yield from reader.read(opened, encoding)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise formats.Malformed(f"is damaged: {error}") from None
 
 
@@ -177,16 +182,33 @@ def _output(file: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    unfinished = file + ".part"
-    try:
-        with open(unfinished, "wb") as raw, gzip.GzipFile(fileobj=raw, filename="", mode="wb") if file.endswith(".gz") \
-                else contextlib.nullcontext(raw) as out:
+    if os.path.exists(file) and not os.path.isfile(file):  # a device, a pipe: nothing to put in its place
+        with open(file, "wb") as out:
             yield out
-        os.replace(unfinished, file)
+        return
+    target = Path(os.path.realpath(file))
+    try:
+        descriptor, unfinished = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, file) from None
+    try:
+        os.fchmod(descriptor, 0o666 & ~_umask())
+        with open(descriptor, "wb") as raw, _compressed(raw, file) as out:
+            yield out
+        os.replace(unfinished, target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
+        os.unlink(unfinished)
         raise
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def _compressed(raw: BinaryIO, file: str):
+    return gzip.GzipFile(fileobj=raw, filename="", mode="wb") if file.endswith(".gz") else contextlib.nullcontext(raw)
 
 
 # -- telling ------------------------------------------------------------------------------------------------------
@@ -204,10 +226,10 @@ def _progress(source: _Input) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def _tell(report: transfer.Report, report_file: str | None) -> None:
+def _tell(report: transfer.Report, report_file: BinaryIO | None) -> None:
     """The counts on standard output, what was refused or read leniently on standard error, all of it in the file."""
     if report_file:
-        Path(report_file).write_bytes(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+        report_file.write(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     for kind, told in (("error", report.errors), ("warning", report.warnings)):
         for entry in told[:SHOWN]:
             click.echo(f"{kind}: {_line(entry)}", err=True)

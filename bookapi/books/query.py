@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, func, or_, select
 from werkzeug.datastructures import MultiDict
 
 from ..db import Query, Reader, db
@@ -51,7 +51,7 @@ def _in_language(values: list) -> ColumnElement:
     # `en` also finds `en-GB`: all that sorts between `en-` and `en.`, the next character.
     return or_(*[condition for value in values for condition in (
         Book.language == value,
-        and_(Book.language >= func.concat(value, "-"), Book.language < func.concat(value, ".")))])
+        and_(Book.language >= value.concat("-"), Book.language < value.concat(".")))])
 
 
 class Filter(NamedTuple):
@@ -141,7 +141,7 @@ def _number(name: str, text: str | None, default: int, most: int, errors: list) 
 # -- statements ---------------------------------------------------------------------------------------------------
 
 def _where(shape: tuple) -> list[ColumnElement]:
-    conditions = [FILTERS[name].condition([bindparam(f"{name}_{index}") for index in range(count)])
+    conditions = [FILTERS[name].condition([bindparam(f"{name}_{index}", type_=String()) for index in range(count)])
                   for name, count in shape]
     return [Book.deleted_at.is_(None), *conditions]
 

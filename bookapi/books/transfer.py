@@ -4,12 +4,12 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from marshmallow import ValidationError
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ..formats import Malformed
 from ..problems import from_validation
-from ..text import key
+from ..text import key, printable
 from . import changes
 from .columns import Columns
 from .models import LIST_TABLES, Book, BookIdentifier, Catalogue
@@ -42,8 +42,9 @@ class Report:
         """Add an error or a warning, while there is room."""
         told = getattr(self, kind)
         if len(told) < MOST_TOLD:
-            entry = {"record": source.number, "line": source.line, "field": field, "detail": detail,
-                     "value": None if value is None else str(value)[:200]}
+            entry = {"record": source.number, "line": source.line, "field": field and printable(field),
+                     "detail": printable(detail),
+                     "value": None if value is None else printable(str(value)[:200])}
             told.append({name: part for name, part in entry.items() if part is not None})
 
     def as_dict(self) -> dict:
@@ -153,6 +154,7 @@ class _Batch:
         self.by_isbn: dict[str, Book] = {}
         self.by_identifier: dict[tuple[str, str], list[Book]] = {}
         self.new: dict[int, Book] = {}
+        self.moved: list[int] = []
         self.changed: dict[int, tuple[Book, set[str]]] = {}
 
     def store(self, batch: list[_Incoming]) -> None:
@@ -160,6 +162,9 @@ class _Batch:
         self._look_up(batch)
         for incoming in batch:
             self._place(incoming)
+        if self.moved:  # an ISBN that goes from one book to another is given up before it is taken
+            self.session.execute(update(Book).where(Book.id.in_(self.moved)).values(isbn=None),
+                                 execution_options={"synchronize_session": False})
         self.session.add_all(self.new.values())
         self.session.flush()
         changes.write_lists(self.session, [(book, set(LIST_TABLES)) for book in self.new.values()], new=True)
@@ -173,7 +178,7 @@ class _Batch:
         for book in self.session.scalars(select(Book).where(Book.live_isbn.in_(digits))) if digits else ():
             self.by_isbn[book.isbn] = book
         wanted = {_first_identifier(incoming.values) for incoming in batch} - {None}
-        wanted |= {("isbn", number) for number in digits if int(number) in self.given}
+        wanted |= {("isbn", number) for number in digits}
         if wanted:
             found = self.session.execute(
                 select(Book, BookIdentifier.scheme, BookIdentifier.value)
@@ -216,9 +221,10 @@ class _Batch:
             values["identifiers"] = [kept, *[other for other in values.get("identifiers") or [] if other != kept]]
             self.report.tell("warnings", incoming.source, "isbn",
                              "was given to a book of another title by an earlier record; kept as an identifier", digits)
-            return next((other for other in self.by_identifier.get(("isbn", digits), [])
-                         if other.title_key == key(values["title"])), None)
-        candidates = self.by_identifier.get(_first_identifier(values), [])
+        first = _first_identifier(values)
+        candidates = self.by_identifier.get(first, [])
+        if first and first[0] == "isbn":  # a set's, perhaps: its volumes are told apart by their titles
+            candidates = [other for other in candidates if other.title_key == key(values["title"])]
         return candidates[0] if candidates else None
 
     def _created(self, values: dict[str, Any]) -> Book:
@@ -231,8 +237,10 @@ class _Batch:
         isbn_before = book.isbn
         fields = changes.apply(self.catalogue, book, values)
         self.report.counts["updated" if fields else "unchanged"] += 1
-        if "isbn" in fields:
+        if "isbn" in fields and isbn_before:
             self.by_isbn.pop(isbn_before, None)
+            if book.id not in self.new:
+                self.moved.append(book.id)
         if fields and book.id not in self.new:
             known = self.changed.get(book.id, (book, set()))[1]
             self.changed[book.id] = (book, known | fields)

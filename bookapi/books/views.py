@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request, url_for
 from ..answers import precondition, tagged
 from ..auth.permissions import admin_required, reader_required
 from ..db import db
-from ..negotiation import Stream, body, represents
+from ..negotiation import Stream, body, deferred_body, represents
 from ..problems import Problem, respond
 from . import changes, query
 from .schemas import book_schema
@@ -55,7 +55,7 @@ def read_one(book_id: int):
 @represents("book")
 def replace(book_id: int):
     """Replace a book: what is not sent is cleared."""
-    return tagged(db.write(changes.replace, book_id, body(), precondition()))
+    return tagged(db.write(changes.replace, book_id, deferred_body(), precondition()))
 
 
 @blueprint.patch("/<book_id:book_id>")
@@ -63,7 +63,7 @@ def replace(book_id: int):
 @represents("book")
 def patch(book_id: int):
     """Change the fields that are sent."""
-    return tagged(db.write(changes.patch, book_id, body(), precondition()))
+    return tagged(db.write(changes.patch, book_id, deferred_body(), precondition()))
 
 
 @blueprint.delete("/<book_id:book_id>")
@@ -91,7 +91,7 @@ def read_by_isbn(digits: str):
 @represents("book")
 def put_by_isbn(digits: str):
     """Create or replace the book of an ISBN."""
-    record, is_new = db.write(changes.put_isbn, digits, body(), precondition())
+    record, is_new = db.write(changes.put_isbn, digits, deferred_body(), precondition())
     return tagged(record, 201, Location=_address(record["id"])) if is_new else tagged(record)
 
 

@@ -85,8 +85,8 @@ def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[
             begins, line = line, rows.line_num + 1
             if row:
                 yield begins, _record(header, row)
-    except UnicodeDecodeError as error:
-        raise Malformed(f"after line {max(line - 1, 0)}: not {encoding} ({error.reason}); "
+    except UnicodeError as error:
+        raise Malformed(f"after line {max(line - 1, 0)}: not {encoding} ({getattr(error, 'reason', error)}); "
                         "name the encoding it has") from None
     except csv.Error as error:
         raise Malformed(f"line {line}: {error}") from None

@@ -77,8 +77,8 @@ def parse(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [key for key, _ in pairs]
-        repeated = next(key for key in names if names.count(key) > 1)
+        seen: set[str] = set()
+        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))
         raise Malformed(f"the key {repeated[:100]!r} stands twice in one object")
     return members
 

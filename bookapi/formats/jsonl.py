@@ -38,8 +38,8 @@ def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[
 def _record(line: bytes, encoding: str) -> dict[str, Any] | Malformed:
     try:
         data = parse(line.decode(encoding))
-    except UnicodeDecodeError as error:
-        return Malformed(f"not {encoding} ({error.reason}); name the encoding it has")
+    except UnicodeError as error:
+        return Malformed(f"not {encoding} ({getattr(error, 'reason', error)}); name the encoding it has")
     except Malformed as error:
         return error
     return data if isinstance(data, dict) else Malformed("is no object")

@@ -123,7 +123,7 @@ def loads(body: bytes, root: str, charset: str | None = None) -> dict:
     element = _parse(_decode(body, charset))
     if element.tag != root:
         raise Invalid([{"pointer": "/", "detail": f"the root element must be <{root}>, without a namespace"}])
-    errors: list[dict] = []
+    errors = list(_namespaces(element))
     _check_plain(element, None, errors)
     data = _members(element, None, errors)
     if errors:
@@ -192,13 +192,21 @@ def _value(element: etree._Element, field: str, errors: list[dict]) -> Any:
     return [_value(child, field, errors) for child in element]
 
 
+def _namespaces(root: etree._Element) -> Iterator[dict]:
+    """An error for each element that declares one; `nsmap` would gather those of all ancestors, for each element."""
+    declared = False
+    for event, what in etree.iterwalk(root, events=("start-ns", "start")):
+        if event == "start" and declared:
+            within = next((step for step in (what, *what.iterancestors()) if step.getparent() is root), None)
+            where = {"pointer": "/"} if within is None else {"field": str(within.tag)}
+            yield {**where, "detail": "namespaces are not allowed"}
+        declared = event == "start-ns"
+
+
 def _check_plain(element: etree._Element, field: str | None, errors: list[dict]) -> None:
     where = {"field": field} if field else {"pointer": "/"}
     if element.attrib:
         errors.append({**where, "detail": "attributes are not allowed"})
-    parent = element.getparent()
-    if element.nsmap != (parent.nsmap if parent is not None else {}):  # told once, where it is declared
-        errors.append({**where, "detail": "namespaces are not allowed"})
     own_text = (element.text or "").strip() if len(element) or field is None else ""
     if own_text or any((child.tail or "").strip() for child in element):
         errors.append({**where, "detail": "text between elements is not allowed"})

@@ -6,6 +6,7 @@ the code and the settings of now. One worker alone serves in the first process: 
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -38,7 +39,7 @@ def _listen_unix(path: str) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with probe:
-        if os.path.exists(path) and probe.connect_ex(path) != 0:
+        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and probe.connect_ex(path) != 0:
             os.unlink(path)  # left behind by a process that is gone
     listening.bind(path)
     os.chmod(path, 0o660)
@@ -69,7 +70,7 @@ def _announce(address: str) -> None:
 
 
 def _serve_under_supervisor(app: Flask, listening: socket.socket, threads: int) -> None:
-    worker = Worker(app, listening, threads)
+    worker = Worker(app, listening, threads, parent=os.getppid())
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the whole group; the supervisor passes it on
     ready = int(os.environ[HANDED_OVER].split(",")[1])
@@ -81,11 +82,21 @@ def _serve_under_supervisor(app: Flask, listening: socket.socket, threads: int) 
 def _serve_alone(app: Flask, listening: socket.socket, threads: int) -> None:
     worker = Worker(app, listening.dup(), threads)
     successors: list[Child] = []
-    wanted = False
+    wanted = ended = False
 
     def succeed(*args) -> None:
         nonlocal wanted
         wanted = True
+
+    def end(*args) -> None:
+        nonlocal ended
+        ended = True
+        worker.stop()
+
+    def before_drain() -> None:
+        """A listening socket that stays open somewhere goes on accepting: for a successor, else for nobody."""
+        if not successors:
+            listening.close()
 
     def each_turn() -> None:
         """On SIGHUP start a successor, and drain when it is ready; stay when it fails to start."""
@@ -100,13 +111,12 @@ def _serve_alone(app: Flask, listening: socket.socket, threads: int) -> None:
                 app.logger.error("the new worker did not start; serving on with the old one")
                 successors.clear()
 
-    signal.signal(signal.SIGTERM, worker.stop)
-    signal.signal(signal.SIGINT, worker.stop)
-    signal.signal(signal.SIGHUP, succeed)
+    for number, handler in ((signal.SIGTERM, end), (signal.SIGINT, end), (signal.SIGHUP, succeed)):
+        signal.signal(number, handler)
     _announce(_address(listening))
-    worker.run(each_turn)
-    if successors and successors[0].started():
-        Supervisor(listening, successors).run()
+    worker.run(each_turn, before_drain)
+    if successors:
+        Supervisor(listening, successors).run(ended)
 
 
 class Child:
@@ -164,21 +174,22 @@ class Supervisor:
         _announce(address)
         self.run()
 
-    def run(self) -> None:
-        """Until SIGTERM or SIGINT: replace on SIGHUP, start again who died."""
+    def run(self, ended: bool = False) -> None:
+        """Until SIGTERM or SIGINT (or at once, if `ended`): replace on SIGHUP, start again who died."""
         for number in self.SIGNALS:
             signal.signal(number, lambda *args: None)  # so that sigwait gets them, and a child inherits no mask
         signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
-        while True:
+        while not ended:
             got = signal.sigtimedwait(self.SIGNALS, RESTART_SECONDS)
             number = got.si_signo if got else None
             if number in (signal.SIGTERM, signal.SIGINT):
-                return self._end()
+                break
             for index, child in enumerate(self._children):
                 if number == signal.SIGHUP:
                     self._children[index] = self._replaced(child)
                 elif child.process.poll() is not None and time.monotonic() - child.born > RESTART_SECONDS:
                     self._children[index] = self._born()
+        self._end()
 
     def _born(self) -> Child:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)  # a mask would be inherited
@@ -195,6 +206,7 @@ class Supervisor:
         return new
 
     def _end(self) -> None:
+        self._listening.close()  # else the kernel would go on accepting for us what no worker will answer
         for child in self._children:
             child.process.terminate()
         for child in self._children:

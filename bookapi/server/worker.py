@@ -17,23 +17,28 @@ TICK_SECONDS = 1
 class Worker:
     """Serves on a listening socket. `stop` may be called from a signal handler."""
 
-    def __init__(self, app: Flask, listening: socket.socket, threads: int):
+    def __init__(self, app: Flask, listening: socket.socket, threads: int, parent: int | None = None):
         self._map: dict = {}
         self._listening = listening
         self._server = http.create(app, listening, self._map, threads)
         self._stopping = False
-        self._parent = os.getppid()
+        self._parent = parent
 
     def stop(self, *args) -> None:
         """Begin to drain."""
         self._stopping = True
         self._server.pull_trigger()
 
-    def run(self, each_turn: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop`, or until the parent is gone; then drain. `each_turn` runs at least once a second."""
-        while not self._stopping and os.getppid() == self._parent:
+    def run(self, each_turn: Callable[[], None] = lambda: None,
+            before_drain: Callable[[], None] = lambda: None) -> None:
+        """Serve until `stop`, or until a parent that was named is gone; then drain.
+
+        `each_turn` runs at least once a second.
+        """
+        while not self._stopping and self._parent in (None, os.getppid()):
             self._turn(TICK_SECONDS)
             each_turn()
+        before_drain()
         self._drain()
 
     def _turn(self, seconds: float) -> None:

@@ -3,7 +3,7 @@ from flask import Blueprint, current_app, url_for
 from werkzeug.exceptions import HTTPException
 
 from ..auth.permissions import public
-from ..db import db, schema_revisions
+from ..db import cause, db, schema_revisions
 from ..negotiation import represents
 from ..problems import Problem
 
@@ -49,7 +49,7 @@ def unready() -> str | None:
         db.check_file()
         found, needed = schema_revisions()
     except HTTPException as error:
-        return error.description
+        return ": ".join(part for part in (error.description, cause(error)) if part)
     if found is None:
         return "the database has no schema yet; run: bookapi init"
     if found != needed:

@@ -1,0 +1,54 @@
+"""Documents for the HTTP tests: the same data, sent and read back as JSON and as XML."""
+import json
+
+from lxml import etree
+
+TYPES = {"json": "application/json", "xml": "application/xml"}
+ITEMS = {"authors": "author", "subjects": "subject", "identifiers": "identifier", "books": "book"}
+LISTS = {*ITEMS, "errors", "available"}
+
+
+def write(name, data, root="book"):
+    """The document as bytes; in XML None is an empty element."""
+    return json.dumps(data).encode() if name == "json" else etree.tostring(_element(root, data), encoding="utf-8")
+
+
+def _element(tag, value):
+    element = etree.Element(tag)
+    if isinstance(value, dict):
+        element.extend(_element(key, inner) for key, inner in value.items())
+    elif isinstance(value, list):
+        element.extend(_element(ITEMS[tag], inner) for inner in value)
+    else:
+        element.text = None if value is None else str(value)
+    return element
+
+
+def send(client, method, address, name, data, root="book", **more):
+    """The answer to a document sent in a format and asked for in the same one."""
+    headers = {"Accept": TYPES[name], **more.pop("headers", {})}
+    return client.open(address, method=method, data=write(name, data, root), content_type=TYPES[name],
+                       headers=headers, **more)
+
+
+def read(response):
+    """The data of an answer; in XML everything but lists and members is text."""
+    if "json" in response.content_type:
+        return json.loads(response.get_data())
+    assert "xml" in response.content_type, response.content_type
+    return _data(etree.fromstring(response.get_data()))
+
+
+def _data(element):
+    if etree.QName(element).localname in LISTS:
+        return [_data(child) for child in element]
+    if len(element):
+        return {etree.QName(child).localname: _data(child) for child in element}
+    return element.text or ""
+
+
+def faults(response):
+    """The fields, parameters or pointers that a problem names, in order and each once."""
+    told = [error.get("field") or error.get("parameter") or error.get("pointer", "")
+            for error in read(response).get("errors", [])]
+    return list(dict.fromkeys(told))

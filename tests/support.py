@@ -1,0 +1,64 @@
+"""What the tests of commands, files and processes share. A process of the tests never sees the settings of outside."""
+import csv
+import io
+import os
+import subprocess
+import sys
+
+import orjson
+from werkzeug.datastructures import MultiDict
+
+from bookapi.books import query
+
+SECONDS = 30  # no command of the tests takes longer
+READ_ONLY = ("id", "version", "created_at", "updated_at")
+
+
+def sqlite_url(folder):
+    """The address of a database file in this folder, for what makes sense on SQLite alone."""
+    return f"sqlite:///{folder / 'bookapi.sqlite'}"
+
+
+def environment(folder, **settings):
+    """The environment of a process whose instance is this folder, on SQLite whatever the tests run on."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith("BOOKAPI_") and name != "DATABASE_URL"}
+    own = {"INSTANCE_PATH": str(folder), "DATABASE_URL": sqlite_url(folder), **settings}
+    return {**kept, **{f"BOOKAPI_{name}": value for name, value in own.items()}}
+
+
+def bookapi(folder, *arguments, stdin="", **settings):
+    """The console command as its own process, run to its end."""
+    return subprocess.run([sys.executable, "-m", "bookapi", *arguments], input=stdin, capture_output=True, text=True,
+                          env=environment(folder, **settings), timeout=SECONDS)
+
+
+def csv_bytes(*rows, encoding="utf-8", delimiter=","):
+    """Rows as the bytes of a CSV file."""
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode(encoding)
+
+
+def jsonl_bytes(*records):
+    """Records as the bytes of a JSON Lines file."""
+    return b"".join(orjson.dumps(record) + b"\n" for record in records)
+
+
+def stored(client):
+    """Every book of the catalogue, oldest first."""
+    with client.application.app_context():
+        return list(query.stream(query.parse(MultiDict(), paging=False)))
+
+
+def own_fields(book):
+    """What people gave of a book: all but what the service adds."""
+    return {name: value for name, value in book.items() if name not in READ_ONLY}
+
+
+def one_line(text):
+    """The single line that a failing command says on standard error; fails where it says more, or less."""
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, f"not one line: {text!r}"
+    assert lines[0].startswith("Error: ") and len(lines[0]) > len("Error: ")
+    return lines[0]

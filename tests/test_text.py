@@ -1,0 +1,105 @@
+"""Text as it is stored, and as it is compared."""
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inventions import bounded, texts
+from lxml import etree
+
+from bookapi.text import FORBIDDEN, KEY_LENGTH, clean, fold, key, printable
+
+
+def _xml_can_carry(character):
+    try:
+        etree.Element("a").text = character
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("sent", "kept"), [
+    ("Emma", "Emma"), ("  Emma\t\r\n", "Emma"), ("\u00a0\u3000Emma\u2003", "Emma"), ("e\u0301", "é"),
+    ("\u2126", "\u03a9"), ("a\u200b", "a\u200b"), ("two  spaces", "two  spaces"), ("a\r\nb", "a\r\nb"),
+    ("", None), (" \t\n", None), ("\u00a0\u2003", None), ("📚", "📚"), ("\u0085a", "a"), ("ﬁ", "ﬁ")])
+def test_text_is_kept_trimmed_and_in_nfc(sent, kept):
+    assert clean(sent) == kept
+
+
+@pytest.mark.parametrize("character", [
+    "\x00", "\x01", "\x08", "\x0b", "\x0c", "\x0e", "\x1b", "\x1c", "\x1f", "\ud800", "\udbff", "\udc00", "\udfff",
+    "\ufffe", "\uffff"])
+@pytest.mark.parametrize("place", ["{}", "{}a", "a{}", "a{}b", " {} "])
+def test_a_character_that_xml_forbids_is_refused_and_named(place, character):
+    with pytest.raises(ValueError, match=f"U\\+{ord(character):04X}"):
+        clean(place.format(character))
+
+
+def test_what_is_forbidden_is_what_xml_cannot_carry():
+    wrong = [hex(code) for code in (*range(0x10000), 0x10000, 0x1f4da, 0x1fffe, 0x10ffff)
+             if (FORBIDDEN.search(chr(code)) is None) != _xml_can_carry(chr(code))]
+    assert wrong == []
+
+
+@bounded
+@given(texts)
+def test_what_is_stored_is_a_fixed_point(text):
+    kept = clean(text)
+    assert kept is None or clean(kept) == kept
+    assert kept is None or unicodedata.is_normalized("NFC", kept)
+
+
+@bounded
+@given(st.text(st.characters(exclude_categories=()), max_size=20))
+def test_what_is_printable_can_be_written_as_xml(text):
+    shown = printable(text)
+    assert FORBIDDEN.search(shown) is None
+    assert len(shown) == len(text)
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ("Émile", "emile"), ("EMMA", "emma"), ("Straße", "STRASSE"), ("  a   b ", "a b"), ("e\u0301", "\u00e9"),
+    ("Ⅳ", "iv"), ("ﬁn", "FIN"), ("Ａ１", "a1"), ("İstanbul", "istanbul"), ("Σίσυφος", "ΣΙΣΥΦΟΣ"), ("a\u00a0b", "A b"),
+    ("Čapek", "capek"), ("שָׁלוֹם", "שלום")])
+def test_case_accents_and_spaces_do_not_matter_in_comparing(one, other):
+    assert fold(one) == fold(other)
+    assert key(one) == key(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("Emma", "Emm"), ("a b", "ab"), ("日本", "日"), ("C", "C++"), ("1", "2")])
+def test_different_texts_stay_different(one, other):
+    assert fold(one) != fold(other)
+    assert key(one) != key(other)
+
+
+@bounded
+@given(texts)
+def test_folding_is_a_fixed_point_and_blind_to_the_form_of_unicode(text):
+    assert fold(fold(text)) == fold(text)
+    assert fold(unicodedata.normalize("NFD", text)) == fold(unicodedata.normalize("NFC", text))
+
+
+@bounded
+@given(st.text(st.characters(max_codepoint=127), max_size=30))
+def test_ascii_folds_as_it_would_beside_a_letter_that_is_not(text):
+    assert fold(text + "é") == fold(text + "e")
+
+
+@pytest.mark.parametrize(("length", "expected"), [(KEY_LENGTH - 1, KEY_LENGTH - 1), (KEY_LENGTH, KEY_LENGTH),
+                                                  (KEY_LENGTH + 1, KEY_LENGTH), (20000, KEY_LENGTH)])
+def test_a_key_is_never_longer_than_an_index_takes(length, expected):
+    assert len(key("x" * length)) == expected
+    assert key("x" * length) == key("X" * length)
+
+
+def test_long_texts_that_differ_at_the_end_have_different_keys_and_one_beginning():
+    one, other = key("x" * 1999 + "a"), key("x" * 1999 + "b")
+    assert one != other
+    assert one[:600] == other[:600] == "x" * 600
+
+
+def test_no_text_has_the_key_of_another():
+    long = "x" * (KEY_LENGTH + 1)
+    impostor = key(long)  # a text that anyone can send
+    assert fold(impostor) != fold(long)
+    assert key(impostor) != key(long)
