@@ -168,17 +168,22 @@ class Supervisor:
 
     def start(self, address: str) -> None:
         """Announce the address when all workers serve, then run; SystemExit where one cannot start (it said why)."""
+        self._take_signals()
         if not all([child.wait_started() for child in self._children]):
             self._end()
             raise SystemExit(1)
         _announce(address)
         self.run()
 
+    def _take_signals(self) -> None:
+        """From here on a signal waits until `run` asks for it: none is lost, and none ends this process by itself."""
+        for number in self.SIGNALS:
+            signal.signal(number, lambda *args: None)  # an ignored or default one would not wait
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+
     def run(self, ended: bool = False) -> None:
         """Until SIGTERM or SIGINT (or at once, if `ended`): replace on SIGHUP, start again who died."""
-        for number in self.SIGNALS:
-            signal.signal(number, lambda *args: None)  # so that sigwait gets them, and a child inherits no mask
-        signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+        self._take_signals()
         while not ended:
             got = signal.sigtimedwait(self.SIGNALS, RESTART_SECONDS)
             number = got.si_signo if got else None
