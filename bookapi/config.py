@@ -139,6 +139,8 @@ SETTINGS = (
     Setting("SESSION_HOURS", 12, _whole(1, 24 * 365), "a session ends after this many hours, idle or not"),
     Setting("SECURE_COOKIES", None, _automatic_boolean,
             "the session cookie is Secure and named `__Host-…`; `auto` (default): where the request came by HTTPS"),
+    Setting("ANSWER_CACHE_BYTES", 16 * 1024 * 1024, _whole(0, 1024 ** 3),
+            "memory for what is remembered between requests (now: the totals of lists); 0: nothing is"),
     Setting("LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"),
     Setting("DATABASE_WAIT_SECONDS", 5, _whole(1, 60), "how long a change waits for another one's lock (else 503)"),
 )

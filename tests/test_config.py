@@ -24,6 +24,7 @@ SETTINGS = {
     "SESSION_IDLE_MINUTES": (30, ("5", 5), (6, 6), (7, 7)),
     "SESSION_HOURS": (12, ("1", 1), (2, 2), (3, 3)),
     "SECURE_COOKIES": (None, ("true", True), (False, False), ("auto", None)),
+    "ANSWER_CACHE_BYTES": (16 * 1024 * 1024, ("0", 0), (4096, 4096), (8192, 8192)),
     "LOG_FORMAT": ("text", ("json", "json"), ("text", "text"), ("json", "json")),
     "DATABASE_WAIT_SECONDS": (5, ("1", 1), (2, 2), (3, 3)),
 }
@@ -41,6 +42,7 @@ WRONG = [
     ("TRUSTED_PROXY", "300.0.0.1"),
     ("SESSION_IDLE_MINUTES", "0"), ("SESSION_IDLE_MINUTES", "half"), ("SESSION_HOURS", "0"),
     ("SECURE_COOKIES", "maybe"),
+    ("ANSWER_CACHE_BYTES", "-1"), ("ANSWER_CACHE_BYTES", "many"),
     ("LOG_FORMAT", "xml"), ("LOG_FORMAT", ""), ("DATABASE_WAIT_SECONDS", "0"), ("DATABASE_WAIT_SECONDS", "61"),
 ]
 

@@ -21,7 +21,7 @@ from .models import Book, BookAuthor, BookIdentifier, Catalogue
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_VALUES = 20  # of one repeated parameter
-REMEMBERED_TOTALS = 1024
+TOTAL_BYTES = 4096  # of memory that a remembered total takes at most, its filters included, but for absurd ones
 _NUMBER = re.compile("[0-9]{1,15}")
 
 
@@ -198,13 +198,15 @@ def page(listing: Listing) -> tuple[list[dict], int]:
 def _total(reader: Reader, listing: Listing) -> int:
     """Counted once for each state of the catalogue: a count walks all that is counted."""
     remembered: OrderedDict = current_app.extensions.setdefault("bookapi.totals", OrderedDict())
+    room = current_app.config["ANSWER_CACHE_BYTES"] // TOTAL_BYTES
     [(seq,)] = reader.rows(_SEQ)
     known = remembered.get((listing.shape, listing.values))
     if known and known[0] == seq:
         return known[1]
     [(total,)] = reader.rows(_count_query(listing.shape), **dict(listing.values))
-    remembered[listing.shape, listing.values] = (seq, total)
-    if len(remembered) > REMEMBERED_TOTALS:
+    if room:
+        remembered[listing.shape, listing.values] = (seq, total)
+    while len(remembered) > room:
         remembered.popitem(last=False)
     return total
 
