@@ -60,7 +60,7 @@ class Book(db.Model):
 
     __table_args__ = (
         Index(None, "title_key", "id"), Index(None, "author_key", "id"), Index(None, "published_key", "id"),
-        Index(None, "language", "id"), TABLE_OPTIONS)
+        Index(None, "language", "id"), Index(None, "deleted_at", "id"), TABLE_OPTIONS)
     # Nobody reads `live_isbn` from an object: do not fetch it after each insert.
     __mapper_args__ = {"version_id_col": version, "eager_defaults": False}
 

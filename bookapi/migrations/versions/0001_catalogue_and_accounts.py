@@ -66,7 +66,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_books"),
         sa.UniqueConstraint("live_isbn", name="uq_books_live_isbn"),
         **OPTIONS)
-    for column in ("title_key", "author_key", "published_key", "language"):
+    for column in ("title_key", "author_key", "published_key", "language", "deleted_at"):
         op.create_index(f"ix_books_{column}_id", "books", [column, "id"])
 
     _list_table("book_authors", sa.Column("name", sa.String(500), nullable=False),
