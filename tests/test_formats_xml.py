@@ -37,7 +37,7 @@ ATTACKS = {
     "patt-xxe-oob-attack-yunusov-2013.xml": ("data", Malformed),
     "patt-xxe-php-wrapper.xml": ("contacts", Malformed),
 }
-QUICK = 0.2  # seconds
+QUICK = 5  # seconds: a guard against what never ends, not a measure
 BOMB = '<!DOCTYPE book [<!ENTITY a "lol">' + "".join(
     f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefgh", "bcdefghi")) + "]>"
 
