@@ -1,0 +1,51 @@
+"""What a failure of the database is to a client, and which units are run again."""
+import pymysql
+import pytest
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from bookapi.db import ATTEMPTS, db, translate
+
+
+def failure(code, **more):
+    return OperationalError("UPDATE", {}, pymysql.err.OperationalError(code, "told by the server"), **more)
+
+
+@pytest.mark.parametrize("code, status", [
+    (1205, 503), (1213, 503), (2006, 503), (2013, 503), (1047, 503), (1040, 503), (1021, 507), (1114, 507)])
+def test_what_the_server_cannot_do_now_is_a_status(code, status):
+    told = translate(failure(code))
+    assert told.code == status
+    assert status != 503 or dict(told.get_headers())["Retry-After"]
+
+
+def test_a_fault_of_ours_is_not_explained_away():
+    assert translate(failure(1064)) is None
+
+
+def test_a_unit_that_lost_a_deadlock_is_run_again(app):
+    tries = []
+
+    def unit(session):
+        tries.append(session)
+        if len(tries) < 3:
+            raise failure(1213)
+        return "done"
+
+    with app.app_context():
+        assert db.write(unit) == "done"
+    assert len(set(map(id, tries))) == 3
+
+
+@pytest.mark.parametrize("code, more, tries", [
+    (1213, {}, ATTEMPTS), (2013, {"connection_invalidated": True}, ATTEMPTS), (1205, {}, 1), (1114, {}, 1)])
+def test_a_unit_is_not_run_for_ever(app, code, more, tries):
+    run = []
+
+    def unit(session):
+        run.append(session)
+        raise failure(code, **more)
+
+    with app.app_context(), pytest.raises(HTTPException):
+        db.write(unit)
+    assert len(run) == tries
