@@ -10,6 +10,7 @@ from .problems import Problem
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.IGNORECASE | re.ASCII)
 
+REQUEST_ID = "X-Request-ID"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -47,7 +48,7 @@ def _own_origin() -> str:
 def finish(response: Response) -> Response:
     """The headers of every answer. A view that knows better about caching has said so already."""
     response.headers.extend(HEADERS)
-    response.headers["X-Request-ID"] = request_id()
+    response.headers[REQUEST_ID] = request_id()
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 

@@ -19,11 +19,16 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
+def request_id_of(environ: dict) -> str:
+    """The id of the request with this WSGI environment: the client's, if it is sane, else a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID")
+    return given if given and _SANE_ID.fullmatch(given) else new_request_id()
+
+
 def request_id() -> str:
-    """The request's id: the client's, if it is sane, else a new one."""
+    """The id of this request, the same whenever it is asked for."""
     if "request_id" not in g:
-        given = request.headers.get("X-Request-ID", "")
-        g.request_id = given if _SANE_ID.fullmatch(given) else new_request_id()
+        g.request_id = request.environ["HTTP_X_REQUEST_ID"] = request_id_of(request.environ)
     return g.request_id
 
 

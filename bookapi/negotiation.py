@@ -21,10 +21,11 @@ class Stream:
     """What a view returns to have its records written one by one, in constant memory.
 
     The first record is fetched here, in the view: what fails before it is an answer like any other failure.
+    `fields` names what each record has, in order.
     """
 
-    def __init__(self, records: Iterator[dict]):
-        self._records = records
+    def __init__(self, records: Iterator[dict], fields: tuple[str, ...]):
+        self._records, self.fields = records, fields
         self._first = next(records, None)
 
     def __iter__(self) -> Iterator[dict]:
@@ -35,6 +36,14 @@ class Stream:
     def close(self) -> None:
         """End the reading that was begun."""
         self._records.close()
+
+
+class Books(dict):
+    """A document with `books` in it, as a view returns it; `fields` names what each of them has, in order."""
+
+    def __init__(self, document: dict, fields: tuple[str, ...]):
+        super().__init__(document)
+        self.fields = fields
 
 
 def represents(root: str, streams: bool = False):
@@ -74,12 +83,12 @@ class Service(Flask):
 def _written(chosen: ModuleType, data: dict | Stream, root: str) -> bytes | Iterable[bytes]:
     if isinstance(data, Stream):
         if request.method != "HEAD":
-            return stream_with_context(chosen.write(data))
+            return stream_with_context(chosen.write(data, data.fields))
         data.close()
         return iter(())  # not b"", whose length would be told
     if hasattr(chosen, "dumps"):
         return chosen.dumps(data, root)
-    return b"".join(chosen.write(data["books"]))
+    return b"".join(chosen.write(data["books"], data.fields))
 
 
 def _view():

@@ -1,7 +1,7 @@
-"""What text is to this service: how it is stored, and what of it is compared.
+"""What text is to this service: how it is stored, what of it is compared, and which words it has.
 
-Two functions carry it all, so that JSON, XML, CSV and both databases agree by construction:
-`clean` makes the stored form, `fold` the compared one.
+Three functions carry it all, so that JSON, XML, CSV and both databases agree by construction:
+`clean` makes the stored form, `fold` the compared one, `words` what is searched.
 """
 import hashlib
 import re
@@ -36,6 +36,11 @@ def printable(text: str) -> str:
     return FORBIDDEN.sub("\ufffd", text)
 
 
+# Letters that Unicode does not decompose, but whose mark is no more than an accent to who looks for them: the
+# Default Unicode Collation Element Table (UTS #10) gives them the primary weight of these.
+_BARE = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i"})
+
+
 def fold(text: str) -> str:
     """What is compared and sorted by: no case, no accents, one space between words.
 
@@ -43,8 +48,8 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.lower().split())
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return " ".join("".join(c for c in text if unicodedata.category(c) != "Mn").split())
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_BARE)
+    return " ".join("".join([c for c in text if unicodedata.category(c) != "Mn"]).split())
 
 
 def key(text: str) -> str:
@@ -57,3 +62,28 @@ def key(text: str) -> str:
         return folded
     digest = hashlib.sha256(folded.encode()).hexdigest()[:_DIGEST_LENGTH]
     return folded[:KEY_LENGTH - _DIGEST_LENGTH] + digest
+
+
+# Scripts that put no space between words: each character is a word, and a run of them a phrase.
+_UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff"
+             "\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+             "\U0001b000-\U0001b16f\U00020000-\U0003ffff")
+# Indic scripts write vowels as marks, which Python's \\w leaves out; these are their blocks less the punctuation.
+_INDIC = "\u0900-\u0963\u0966-\u096f\u0971-\u0df3\u1b00-\u1b59\u1b80-\u1bf3\ua880-\ua8c5\ua8e0-\ua8f7"
+_WORD = re.compile(f"(?:[^\\W_{_UNSPACED}]|[{_INDIC}])+|[{_UNSPACED}]")
+_ASCII_WORD = re.compile("[a-z0-9]+")
+# Apostrophes and their like that romanization puts inside names, and marks that are not of the non-spacing kind.
+_UNHEARD = re.compile("[\u02b0-\u02ff\u200b-\u200f\u2060\ufeff\u00ad]")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as they are searched, in order: folded; each character of Chinese, Thai and their like."""
+    folded = fold(text)
+    if folded.isascii():
+        return _ASCII_WORD.findall(folded)
+    return _WORD.findall(_UNHEARD.sub("", unicodedata.normalize("NFC", folded)))
+
+
+def stands_alone(word: str) -> bool:
+    """Whether a word of `words` is one character of a script that puts no space between words."""
+    return len(word) == 1 and not word.isascii() and re.match(f"[{_UNSPACED}]", word) is not None

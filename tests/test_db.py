@@ -16,8 +16,8 @@ from bookapi import create_app
 from bookapi.auth import accounts, passwords
 from bookapi.auth.models import LoginSession
 from bookapi.books import changes
-from bookapi.books.models import Book, Catalogue
-from bookapi.db import create_file, db, now
+from bookapi.books.models import Book
+from bookapi.db import Catalogue, create_file, db, now
 from bookapi.site.commands import _upgrade as upgrade
 
 THREADS, EACH = 8, 5

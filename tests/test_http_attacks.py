@@ -12,8 +12,8 @@ from lxml import etree
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject, Catalogue
-from bookapi.db import db
+from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject
+from bookapi.db import Catalogue, db
 
 FORBIDDEN = {*range(32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)} - {9, 10, 13}
 SLOW, SLOW_ON_AVERAGE = 5, 1  # seconds: guards against what never ends, not measures

@@ -177,7 +177,8 @@ def test_only_trusted_hosts_are_served_where_some_are_listed(make_app, host, sta
 def _routes(app):
     values = {"book_id": 1, "digits": "9780306406157"}
     for rule in app.url_map.iter_rules():
-        address = rule.build({name: values[name] for name in rule.arguments}, append_unknown=False)[1]
+        known = {**values, **(rule.defaults or {})}
+        address = rule.build({name: known[name] for name in rule.arguments}, append_unknown=False)[1]
         yield address, sorted(rule.methods - {"HEAD", "OPTIONS"}), app.view_functions[rule.endpoint].access
 
 

@@ -251,9 +251,3 @@ def test_raw_bytes_that_are_no_utf_8_in_the_query_do_not_crash(client, address):
         assert answer.get_data() and answer.mimetype in ("application/json", "application/problem+json"), raw
 
 
-@pytest.mark.parametrize("room, remembered", [(0, 0), (3 * 4096, 3), (16 * 1024 * 1024, 5)])
-def test_totals_are_remembered_within_their_room(make_app, room, remembered):
-    app = make_app(ANSWER_CACHE_BYTES=room)
-    for title in "abcde":
-        assert app.test_client().get("/books", query_string={"title": title}).json["total"] == 0
-    assert len(app.extensions["bookapi.totals"]) == remembered

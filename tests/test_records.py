@@ -77,8 +77,8 @@ def test_an_instant_is_read_with_all_its_microseconds(app, monkeypatch, microsec
 def test_one_page_and_stream_give_the_same_record(app):
     with app.app_context():
         made = [_create(document) for document in BOOKS.values()]
-        listing = query.Listing((), (), ("id",))
-        assert query.page(listing) == (made, 3)
+        listing = query.Listing()
+        assert query.page(listing)[:2] == (made, 3)
         assert list(query.stream(listing)) == made == [query.one(record["id"])[0] for record in made]
 
 
@@ -94,7 +94,7 @@ def test_a_record_as_it_was_read_is_written_by_every_format(app, name):
 
 
 def test_the_columns_that_are_read_are_the_fields_in_order():
-    names = [getattr(column, "key", None) for name, column in zip(FIELDS, records.COLUMNS, strict=True)
+    names = [getattr(column, "key", None) for name, column in zip(FIELDS, records.columns(), strict=True)
              if not name.endswith("_at")]
     assert names == [name for name in FIELDS if not name.endswith("_at")]
     assert tuple(FIELDS) == csv.COLUMNS

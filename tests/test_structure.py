@@ -8,16 +8,16 @@ import bookapi
 
 ROOT = Path(bookapi.__file__).parent
 BASE = {"text", "config", "formats"}
-LOW = BASE | {"schemas", "logs", "db", "negotiation", "problems", "guard", "answers", "cli"}
+LOW = BASE | {"schemas", "logs", "memory", "db", "negotiation", "problems", "guard", "answers", "cli"}
 ALLOWED = {
-    "text": set(), "config": set(), "formats": set(),
+    "text": set(), "config": set(), "formats": set(), "memory": set(),
     "schemas": {"text"}, "logs": set(), "db": {"config"}, "cli": {"db"},
     "negotiation": {"formats"}, "problems": {"formats", "negotiation", "text"},
-    "guard": {"logs", "problems"}, "answers": {"formats", "negotiation", "problems"},
+    "guard": {"logs", "problems"}, "answers": {"db", "formats", "guard", "logs", "memory", "negotiation", "problems"},
     "auth": LOW, "books": LOW | {"auth.permissions"},
     "server": BASE | {"negotiation", "problems", "guard", "logs"},
     "site": LOW | {"auth", "books", "server"},
-    "migrations": set(),
+    "migrations": {"text", "db", "books.search"},
 }
 
 

@@ -4,6 +4,7 @@ import functools
 from flask import Flask, current_app
 from flask_login import current_user, login_required as _login_required
 
+from ..answers import cacheable
 from ..problems import Problem
 from .models import ADMIN
 
@@ -27,10 +28,18 @@ def admin_required(view):
     """Admins may; else 401 or 403, before anything of the body is looked at."""
     @functools.wraps(view)
     def guarded(*args, **kwargs):
-        if current_user.role != ADMIN:
-            raise Problem(403, "only an admin may do this")
+        _refuse_others()
         return view(*args, **kwargs)
     return _marked(_login_required(guarded), "admin")
+
+
+def _refuse_others() -> None:
+    if current_user.role != ADMIN:
+        raise Problem(403, "only an admin may do this")
+
+
+# In a view that not all of is for everyone: go on for an admin, else 401 or 403.
+require_admin = _login_required(_refuse_others)
 
 
 def reader_required(view):
@@ -40,7 +49,7 @@ def reader_required(view):
         if current_app.config["PUBLIC_READ"]:
             return view(*args, **kwargs)
         return _login_required(view)(*args, **kwargs)
-    return _marked(guarded, "reader")
+    return cacheable(_marked(guarded, "reader"))
 
 
 def check(app: Flask) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from ..db import now
+from ..db import Catalogue, now
 from ..problems import Problem, invalid
 from ..text import key
-from . import dates
-from .models import LIST_TABLES, Book, Catalogue, lists_of
+from . import dates, search
+from .models import LIST_TABLES, Book, BookWords, lists_of
 from .schemas import book_schema
 
 Check = Callable[[dict | None], None]
@@ -63,6 +63,9 @@ def delete(session: Session, book_id: int, check: Check) -> None:
     check(_state(book))
     book.deleted_at = book.updated_at = now()
     catalogue.seq += 1
+    catalogue.total -= 1
+    session.flush()
+    write_words(session, [book])
 
 
 def put_isbn(session: Session, digits: str, document: Document, check: Check) -> tuple[dict, bool]:
@@ -104,6 +107,7 @@ def make(catalogue: Catalogue, values: dict[str, Any]) -> Book:
     """A new book with the next id, not stored yet."""
     catalogue.last_id += 1
     catalogue.seq += 1
+    catalogue.total += 1
     instant = now()
     book = Book(id=catalogue.last_id, created_at=instant, updated_at=instant, authors=[], subjects=[], identifiers=[])
     _set(book, values)
@@ -123,17 +127,24 @@ def _set(book: Book, values: dict[str, Any]) -> set[str]:
     changed = {name for name, value in values.items() if getattr(book, name) != value}
     for name in changed:
         setattr(book, name, values[name])
-    if "title" in changed:
-        book.title_key = key(book.title)
-    if "authors" in changed:
-        book.author_key = key(book.authors[0]) if book.authors else None
-    if "published" in changed:
-        book.published_key = dates.sort_key(book.published) if book.published else None
+    for name, column, make_key in _KEYS:
+        if name in changed:
+            value = getattr(book, name)
+            setattr(book, column, make_key(value) if value else None)
     return changed
 
 
+EVERY = frozenset(book_schema.fields)  # fields of a book: all of them are new
+
+# What is compared and sorted by: field, column, and the function that makes the one from the other.
+_KEYS = (("title", "title_key", key), ("authors", "author_key", lambda names: key(names[0])),
+         ("publisher", "publisher_key", key), ("series", "series_key", key),
+         ("published", "published_key", dates.sort_key))
+
+
 def write_lists(session: Session, books: Iterable[tuple[Book, set[str]]], new: bool = False) -> None:
-    """Bring the tables of lists in line with the books, for the fields named beside each."""
+    """Bring the tables of lists and words in line with the books, for the fields named beside each."""
+    write_words(session, [book for book, fields in books if fields & search.SEARCHED], new)
     for field, table in LIST_TABLES.items():
         concerned = [book for book, fields in books if field in fields]
         if concerned and not new:
@@ -143,10 +154,20 @@ def write_lists(session: Session, books: Iterable[tuple[Book, set[str]]], new: b
             session.execute(insert(table), rows)
 
 
+def write_words(session: Session, books: list[Book], new: bool = False) -> None:
+    """Bring the index of words in line with the books."""
+    rows = []
+    for book in books:
+        searched = {name: getattr(book, name) for name in search.SEARCHED}
+        rows.append({"book_id": book.id, "words": search.text_of(searched, in_trash=book.deleted_at is not None)})
+    if rows:
+        session.execute(insert(BookWords) if new else update(BookWords), rows)
+
+
 def _stored(session: Session, catalogue: Catalogue, book: Book) -> dict:
     session.add(book)
     session.flush()
-    write_lists(session, [(book, set(LIST_TABLES))], new=True)
+    write_lists(session, [(book, EVERY)], new=True)
     return book_schema.dump(book)
 
 

@@ -110,14 +110,14 @@ def export_books(file: str, format_name: str | None, filters: tuple[str, ...]) -
     except HTTPException as error:
         raise click.BadParameter(error.description, param_hint="--filter") from None
     with _output(file) as out:
-        for chunk in writer.write(query.stream(listing)):
+        for chunk in writer.write(query.stream(listing), listing.fields):
             out.write(chunk)
 
 
 @books.command("sample")
 def sample() -> None:
     """Load the sample of 100 public-domain books, if the catalogue has no book at all."""
-    if query.page(query.Listing((), (), ("id",), 1))[1]:
+    if query.page(query.Listing(limit=1)).total:
         click.echo("the catalogue has books already; no sample is loaded")
         return
     with _Input(str(SAMPLE)) as source:

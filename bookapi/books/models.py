@@ -2,28 +2,17 @@
 
 A row of `books` is the whole record, its lists included as JSON, so that reading for an answer is one select
 without joins: lists, single books and exports are what the service does most. The tables of authors, subjects
-and identifiers hold the same values again, folded, one a row: they are what is searched. `lists_of` is the one
+and identifiers hold the same values again, folded, one a row: they are what is filtered by. `lists_of` is the one
 place that knows the one from the other.
 """
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Computed, ForeignKey, Index, Integer, String
+from sqlalchemy import Computed, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, db, now
+from ..db import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, db, now, search
 from ..text import KEY_LENGTH, key
-
-
-class Catalogue(db.Model):
-    """One row. `seq` is the state of the catalogue: it grows with every change of a book, inside the change's own
-    transaction, and the row's lock makes its order the order of commits. `last_id` is the newest book's id."""
-    __tablename__ = "catalogue"
-    __table_args__ = TABLE_OPTIONS
-
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    seq: Mapped[int] = mapped_column(BigInteger)
-    last_id: Mapped[int] = mapped_column(BigInteger)
 
 
 class Book(db.Model):
@@ -53,14 +42,19 @@ class Book(db.Model):
 
     title_key: Mapped[str] = mapped_column(String(KEY_LENGTH))
     author_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
+    publisher_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
+    series_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     published_key: Mapped[int | None] = mapped_column(Integer)
     # The ISBN while the book is not in the trash: one book per ISBN is the database's job, and the trash frees it.
     live_isbn: Mapped[str | None] = mapped_column(
         String(13), Computed("CASE WHEN deleted_at IS NULL THEN isbn END", persisted=False), unique=True)
 
+    # Every list is of one state, in the trash or not: with that in front each index covers the choice of a page.
     __table_args__ = (
-        Index(None, "title_key", "id"), Index(None, "author_key", "id"), Index(None, "published_key", "id"),
-        Index(None, "language", "id"), Index(None, "deleted_at", "id"), TABLE_OPTIONS)
+        Index(None, "deleted_at", "id"),
+        *[Index(None, "deleted_at", name, "id") for name in (
+            "title_key", "author_key", "publisher_key", "series_key", "published_key", "language", "created_at",
+            "updated_at")], TABLE_OPTIONS)
     # Nobody reads `live_isbn` from an object: do not fetch it after each insert.
     __mapper_args__ = {"version_id_col": version, "eager_defaults": False}
 
@@ -95,11 +89,24 @@ class BookIdentifier(db.Model):
     value: Mapped[str] = mapped_column(String(500))
 
 
+class BookWords(db.Model):
+    """What the full-text index of the database reads; `search` makes it. The index itself is the migration's."""
+    __tablename__ = search.TABLE
+    __table_args__ = TABLE_OPTIONS
+
+    book_id: Mapped[int] = mapped_column(ForeignKey(Book.id, ondelete="CASCADE"), primary_key=True)
+    words: Mapped[str] = mapped_column(LongText)
+
+
 LIST_TABLES = {"authors": BookAuthor, "subjects": BookSubject, "identifiers": BookIdentifier}
 
 
 def lists_of(book: Book, field: str) -> list[dict[str, Any]]:
-    """The rows that the table of this list field holds for a book."""
-    rows = [{"name": value, "name_key": key(value)} if isinstance(value, str) else value
-            for value in getattr(book, field)]
-    return [{"book_id": book.id, "position": position, **row} for position, row in enumerate(rows)]
+    """The rows that the table of this list field holds for a book: each value once, case and accents aside."""
+    rows: dict[Any, dict] = {}
+    for value in getattr(book, field):
+        if isinstance(value, str):
+            rows.setdefault(key(value), {"name": value, "name_key": key(value)})
+        else:
+            rows.setdefault((value["scheme"], value["value"]), value)
+    return [{"book_id": book.id, "position": position, **row} for position, row in enumerate(rows.values())]

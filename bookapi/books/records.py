@@ -2,34 +2,45 @@
 
 A test holds what comes from here equal to what marshmallow dumps.
 """
+import functools
+from collections.abc import Callable
+
 import orjson
-from sqlalchemy import Select, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Select, select
 
 from ..db import rfc3339
 from .models import Book
 from .schemas import FIELDS, LISTS
 
-_LISTS_AT = tuple(FIELDS.index(name) for name in LISTS)
 _INSTANTS = ("created_at", "updated_at")
 
 
-def _column(name: str) -> InstrumentedAttribute:
+def _column(name: str) -> ColumnElement:
     return rfc3339(getattr(Book, name)) if name in _INSTANTS else getattr(Book, name)
 
 
-COLUMNS = tuple(_column(name) for name in FIELDS)
+def columns(fields: tuple[str, ...] = FIELDS) -> list[ColumnElement]:
+    """The columns that `reading` reads for these fields."""
+    return [_column(name) for name in fields]
 
 
-def selection(*more) -> Select:
-    """The select whose rows `from_row` reads; columns in `more` stand behind the record's own."""
-    return select(*COLUMNS, *more)
+def selection(fields: tuple[str, ...] = FIELDS, *more) -> Select:
+    """The select whose rows `reading` reads; columns in `more` stand behind the record's own."""
+    return select(*columns(fields), *more)
 
 
-def from_row(row: tuple) -> dict:
-    """The record of a row."""
-    record = dict(zip(FIELDS, row))
-    for name, position in zip(LISTS, _LISTS_AT):
-        text = row[position]
-        record[name] = orjson.loads(text) if text != "[]" else []
-    return record
+@functools.lru_cache(maxsize=256)
+def reading(fields: tuple[str, ...]) -> Callable[[tuple], dict]:
+    """The function that makes the record of a row with these fields."""
+    lists = [(name, at) for at, name in enumerate(fields) if name in LISTS]
+
+    def from_row(row: tuple) -> dict:
+        record = dict(zip(fields, row))
+        for name, at in lists:
+            text = row[at]
+            record[name] = orjson.loads(text) if text != "[]" else []
+        return record
+    return from_row
+
+
+from_row = reading(FIELDS)

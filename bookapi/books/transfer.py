@@ -7,12 +7,13 @@ from marshmallow import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from ..db import Catalogue
 from ..formats import Malformed
 from ..problems import from_validation
 from ..text import key, printable
 from . import changes
 from .columns import Columns
-from .models import LIST_TABLES, Book, BookIdentifier, Catalogue
+from .models import Book, BookIdentifier
 from .schemas import book_schema
 
 BATCH = 500  # records looked up and flushed together
@@ -167,7 +168,7 @@ class _Batch:
                                  execution_options={"synchronize_session": False})
         self.session.add_all(self.new.values())
         self.session.flush()
-        changes.write_lists(self.session, [(book, set(LIST_TABLES)) for book in self.new.values()], new=True)
+        changes.write_lists(self.session, [(book, changes.EVERY) for book in self.new.values()], new=True)
         changes.write_lists(self.session, list(self.changed.values()))
         for book in [*self.new.values(), *self.by_isbn.values(), *sum(self.by_identifier.values(), [])]:
             if book in self.session:

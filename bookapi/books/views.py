@@ -3,10 +3,10 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, url_for
 
-from ..answers import precondition, tagged
-from ..auth.permissions import admin_required, reader_required
+from ..answers import lasting, precondition, stream_tag, tagged
+from ..auth.permissions import admin_required, reader_required, require_admin
 from ..db import db
-from ..negotiation import Stream, body, deferred_body, represents
+from ..negotiation import Books, Stream, body, deferred_body, represents
 from ..problems import Problem, respond
 from . import changes, query
 from .schemas import book_schema
@@ -19,10 +19,12 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 @represents("catalogue", streams=True)
 def read_list():
     """A page of the books that match."""
-    listing = query.parse(request.args)
-    records, total = query.page(listing)
-    links = _links(listing, total)
-    return {"books": records, "total": total, "limit": listing.limit, "links": links}, 200, _link_header(links)
+    listing = _listing()
+    page = query.page(listing)
+    links = _cursor_links(page.cursor) if listing.page is None else _page_links(listing.page, listing.limit, page.total)
+    told = {"facets": page.facets} if listing.facets else {}
+    document = {"books": page.records, "total": page.total, "limit": listing.limit, **told, "links": links}
+    return Books(document, listing.fields), 200, {**_link_header(links), **_secrecy(listing)}
 
 
 @blueprint.post("")
@@ -39,15 +41,37 @@ def create():
 @represents("catalogue", streams=True)
 def export():
     """Every book that matches, streamed."""
-    return Stream(query.stream(query.parse(request.args, paging=False)))
+    listing = _listing(paging=False)
+    state, records = query.export(listing)
+    return Stream(records, listing.fields), 200, {"ETag": stream_tag(state, listing), **_secrecy(listing)}
+
+
+@blueprint.get("/authors", defaults={"kind": "author"})
+@blueprint.get("/subjects", defaults={"kind": "subject"})
+@blueprint.get("/publishers", defaults={"kind": "publisher"})
+@blueprint.get("/languages", defaults={"kind": "language"})
+@reader_required
+@represents("terms")
+def read_terms(kind: str):
+    """The values that books have, with the number of books of each."""
+    found = query.terms(kind, request.args)
+    links = _page_links(found.page, found.limit, found.total)
+    return ({"terms": found.terms, "total": found.total, "limit": found.limit, "links": links}, 200,
+            _link_header(links))
 
 
 @blueprint.get("/<book_id:book_id>")
 @reader_required
 @represents("book")
 def read_one(book_id: int):
-    """One book."""
-    return tagged(_live(book_id))
+    """One book; `state=deleted` shows an admin the one in the trash, too."""
+    record, in_trash = query.one(book_id) or _missing()
+    if not in_trash:
+        return tagged(lasting(record))
+    if request.args.get("state") != "deleted":
+        raise Problem(410, "the book is in the trash")
+    require_admin()
+    return tagged(record, **_SECRET)
 
 
 @blueprint.put("/<book_id:book_id>")
@@ -102,29 +126,46 @@ def isbn_taken(error: changes.IsbnTaken) -> Response:
                            errors=[{"field": "isbn", "detail": "is another book's already"}]))
 
 
-def _live(book_id: int) -> dict:
-    found = query.one(book_id)
-    if found is None:
-        raise Problem(404, "there is no book of that id")
-    record, in_trash = found
-    if in_trash:
-        raise Problem(410, "the book is in the trash")
-    return record
+_SECRET = {"Cache-Control": "no-store"}  # what not everyone may see
+
+
+def _missing() -> None:
+    raise Problem(404, "there is no book of that id")
+
+
+def _listing(paging: bool = True) -> query.Listing:
+    """The list that is asked for; 401 or 403 where it is not for everyone."""
+    if request.args.get("state") == "deleted":
+        require_admin()
+    return query.parse(request.args, paging)
+
+
+def _secrecy(listing: query.Listing) -> dict[str, str]:
+    return _SECRET if listing.shape.in_trash else {}
 
 
 def _address(book_id: int) -> str:
     return url_for("books.read_one", book_id=book_id, _external=True)
 
 
-def _links(listing: query.Listing, total: int) -> dict[str, str]:
+def _page_links(page: int, limit: int, total: int) -> dict[str, str]:
     """The list's own address and its neighbours', absolute and with every parameter."""
-    last = max(1, -(-total // listing.limit))
-    pages = {"first": 1, "prev": min(listing.page - 1, last), "next": listing.page + 1, "last": last}
+    last = max(1, -(-total // limit))
+    pages = {"first": 1, "prev": min(page - 1, last), "next": page + 1, "last": last}
+    return _links("page", {relation: number for relation, number in pages.items() if 1 <= number <= last})
+
+
+def _cursor_links(cursor: str | None) -> dict[str, str]:
+    """The same for a list that goes on behind a cursor: it knows no way back and no end."""
+    return _links("cursor", {"first": "*", **({"next": cursor} if cursor else {})})
+
+
+def _links(parameter: str, others: dict[str, int | str]) -> dict[str, str]:
     base, given = request.base_url, list(request.args.items(multi=True))
-    kept = urlencode([(name, value) for name, value in given if name != "page"])
-    others = f"{base}?{kept}&page=" if kept else f"{base}?page="
+    kept = urlencode([(name, value) for name, value in given if name != parameter])
+    start = f"{base}?{kept}&{parameter}=" if kept else f"{base}?{parameter}="
     links = {"self": f"{base}?{urlencode(given)}" if given else base}
-    links.update({relation: f"{others}{number}" for relation, number in pages.items() if 1 <= number <= last})
+    links.update({relation: f"{start}{value}" for relation, value in others.items()})
     return links
 
 

@@ -5,7 +5,8 @@ first is sent), and has only the functions it can honour:
 
 * ``dumps(data, root) -> bytes`` and ``loads(body, root, charset) -> data`` for any document;
 * ``problem(data) -> bytes`` and ``problem_type`` for failures (RFC 9457);
-* ``write(records) -> chunks`` and ``read(stream) -> (line, record) pairs`` for streams of books.
+* ``write(records, fields) -> chunks`` (`fields`: what each record has, in order) and ``read(stream) -> (line,
+  record) pairs`` for streams of books.
 
 `aliases` are media types that `Accept` may also use for it, `patch_types` those that a PATCH may send.
 """

@@ -5,7 +5,7 @@ A cell that a spreadsheet would run as a formula is written with an apostrophe b
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from . import Malformed
@@ -28,13 +28,13 @@ _BAR = re.compile(r"(?:(?<= )|\A)(\\*)\|(?= |\Z)")
 csv.field_size_limit(LONGEST_CELL)
 
 
-def write(records: Iterable[dict]) -> Iterator[bytes]:
+def write(records: Iterable[dict], fields: Sequence[str] = COLUMNS) -> Iterator[bytes]:
     """The header and a line a record, in chunks."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(fields)
     for number, record in enumerate(records):
-        writer.writerow([_cell(record[column]) for column in COLUMNS])
+        writer.writerow([_cell(record[column]) for column in fields])
         if number % CHUNK_RECORDS == 0:
             yield _taken(out)
     yield _taken(out)

@@ -4,7 +4,7 @@ orjson reads a repeated key without a word and refuses a lone surrogate as malfo
 wants the first refused and the second told as an invalid field.
 """
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -31,7 +31,7 @@ def dumps(data: Any, root: str | None = None) -> bytes:
 problem = dumps
 
 
-def write(records: Iterable[dict]) -> Iterator[bytes]:
+def write(records: Iterable[dict], fields: Sequence[str] = ()) -> Iterator[bytes]:
     """``{"books": […]}`` in chunks of about 64 KiB, the first one small so that it leaves at once."""
     parts, size, limit = [b'{"books":['], 0, 4096
     separator = b""

@@ -1,6 +1,6 @@
 """JSON Lines of books: one JSON object a line, UTF-8."""
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
@@ -14,7 +14,7 @@ media_types = ("application/x-ndjson", "application/jsonl")
 aliases = ()
 
 
-def write(records: Iterable[dict]) -> Iterator[bytes]:
+def write(records: Iterable[dict], fields: Sequence[str] = ()) -> Iterator[bytes]:
     """A line a record, in chunks of about 64 KiB."""
     parts, size, limit = [], 0, 4096
     for record in records:

@@ -7,7 +7,7 @@ elements and text switched off; a DOCTYPE is refused before a parser sees it.
 import functools
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import dicttoxml
@@ -29,8 +29,10 @@ CHUNK = 64 * 1024
 ITEMS = {
     "authors": "author", "subjects": "subject", "identifiers": "identifier", "books": "book", "users": "user",
     "sessions": "session", "tokens": "token", "events": "event", "changes": "change", "history": "entry",
-    "terms": "term", "errors": "error", "warnings": "warning", "facets": "facet",
+    "terms": "term", "errors": "error", "warnings": "warning",
 }
+# Written alone, for in a book these are no lists: within `facets` one list a field.
+_WRITTEN = ITEMS | dict.fromkeys(("language", "author", "subject", "publisher", "series", "decade"), "facet")
 
 # dicttoxml parses a document for each key it meets; our keys are few, so it may remember. Its log lines
 # would carry every value of every record.
@@ -50,7 +52,7 @@ def problem(data: dict) -> bytes:
     return DECLARATION + f'<problem xmlns="{PROBLEM_NAMESPACE}">{inner}</problem>'.encode()
 
 
-def write(records: Iterable[dict]) -> Iterator[bytes]:
+def write(records: Iterable[dict], fields: Sequence[str] = ()) -> Iterator[bytes]:
     """``<catalogue><books>…`` in chunks of about 64 KiB, the first one small so that it leaves at once."""
     head, parts, size, limit = DECLARATION + b"<catalogue><books>", [], 0, 4096
     for record in records:
@@ -63,7 +65,7 @@ def write(records: Iterable[dict]) -> Iterator[bytes]:
     yield head + _escaped("".join(parts)) + b"</books></catalogue>"
 
 
-def _by_dicttoxml(data: dict, item_func=lambda parent: ITEMS.get(parent, "item")) -> str:
+def _by_dicttoxml(data: dict, item_func=lambda parent: _WRITTEN.get(parent, "item")) -> str:
     made = dicttoxml.dicttoxml(_without_nulls(data), root=False, attr_type=False, item_func=item_func)
     # A bare CR would be read back as LF (XML 1.0, section 2.11); dicttoxml itself writes none.
     return made.decode().replace("\r", "&#13;")
@@ -98,7 +100,7 @@ def _marked_up(record: dict) -> str:
             continue
         kind = type(value)
         if kind is list:
-            item = ITEMS[key]
+            item = _WRITTEN[key]
             value = "".join([f"\x01{item}\x02{_marked_up(inner) if type(inner) is dict else inner}\x01/{item}\x02"
                              for inner in value])
         elif kind is dict:

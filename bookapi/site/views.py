@@ -2,6 +2,7 @@
 from flask import Blueprint, current_app, url_for
 from werkzeug.exceptions import HTTPException
 
+from ..answers import cacheable
 from ..auth.permissions import public
 from ..db import cause, db, schema_revisions
 from ..negotiation import represents
@@ -9,18 +10,21 @@ from ..problems import Problem
 
 blueprint = Blueprint("site", __name__)
 
-# What the service document links to: relation and endpoint.
-LINKS = {"books": "books.read_list", "export": "books.export", "login": "auth.login", "logout": "auth.logout",
-         "me": "auth.me", "password": "auth.change_password", "health": "site.healthz", "ready": "site.readyz"}
+# What the service document links to: relation, endpoint and what that needs to know.
+LINKS = {"books": ("books.read_list", {}), "export": ("books.export", {}),
+         **{f"{kind}s": ("books.read_terms", {"kind": kind}) for kind in ("author", "subject", "publisher", "language")},
+         "login": ("auth.login", {}), "logout": ("auth.logout", {}), "me": ("auth.me", {}),
+         "password": ("auth.change_password", {}), "health": ("site.healthz", {}), "ready": ("site.readyz", {})}
 
 
 @blueprint.get("/")
+@cacheable
 @public
 @represents("service")
 def index():
     """The service document: links to everything."""
-    return {"name": "bookapi", "links": {relation: url_for(endpoint, _external=True)
-                                         for relation, endpoint in LINKS.items()}}
+    return {"name": "bookapi", "links": {relation: url_for(endpoint, _external=True, **values)
+                                         for relation, (endpoint, values) in LINKS.items()}}
 
 
 @blueprint.get("/healthz")

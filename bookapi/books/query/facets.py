@@ -1,0 +1,126 @@
+"""Values with their number of books: the facets of a list, and the lists of authors, subjects and their like.
+
+A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one value.
+"""
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
+from werkzeug.datastructures import MultiDict
+
+from ...db import Query, Reader, db
+from ...problems import bad_parameters
+from ..models import Book, BookAuthor, BookSubject
+from .listing import DEFAULT_LIMIT, MAX_LIMIT, Errors, Shape, check_names, number
+from .statements import Source
+
+COMMONEST = 20
+_YEARS = 100000  # of `published_key`: what ten years are
+
+
+class Kind(NamedTuple):
+    """Where the values of a facet stand: the compared form, the spelling, the book."""
+    key: ColumnElement
+    spelling: ColumnElement
+    book_id: ColumnElement
+
+    @property
+    def is_list(self) -> bool:
+        return self.book_id is not Book.id
+
+
+# Rounded down to the beginning of the decade, before year 0 too, where remainders are negative.
+_DECADE = Book.published_key - (Book.published_key % _YEARS + _YEARS) % _YEARS
+KINDS = {
+    "author": Kind(BookAuthor.name_key, BookAuthor.name, BookAuthor.book_id),
+    "subject": Kind(BookSubject.name_key, BookSubject.name, BookSubject.book_id),
+    "publisher": Kind(Book.publisher_key, Book.publisher, Book.id),
+    "series": Kind(Book.series_key, Book.series, Book.id),
+    "language": Kind(Book.language, Book.language, Book.id),
+    "decade": Kind(_DECADE, _DECADE, Book.id),
+}
+
+
+def _among(kind: Kind, shape: Shape, *columns) -> Select:
+    """A select of the values of the books of a shape."""
+    source = Source(shape, needs_books=True)
+    if not kind.is_list:
+        return source.select(*columns).where(kind.key.is_not(None))
+    if shape == Shape():  # the trash is small: this leaves the index of the values to lead
+        in_trash = select(Book.id).where(Book.deleted_at.is_not(None))
+        return select(*columns).where(kind.book_id.not_in(in_trash))
+    return select(*columns).where(kind.book_id.in_(source.select(source.book_id)))
+
+
+_ORDERS: dict[str, Callable] = {
+    "value": lambda key, number: (key.asc(),), "-value": lambda key, number: (key.desc(),),
+    "count": lambda key, number: (number.asc(), key.asc()), "-count": lambda key, number: (number.desc(), key.asc())}
+
+
+@functools.lru_cache(maxsize=256)
+def _counts(name: str, shape: Shape, order: str) -> Query:
+    kind, counted = KINDS[name], func.count().label("number")
+    return Query(_among(kind, shape, kind.key, counted).group_by(kind.key).order_by(*_ORDERS[order](kind.key, counted))
+                 .limit(bindparam("limit")).offset(bindparam("offset")))
+
+
+@functools.lru_cache(maxsize=64)
+def _total(name: str) -> Query:
+    kind = KINDS[name]
+    return Query(_among(kind, Shape(), func.count(kind.key.distinct())))
+
+
+@functools.lru_cache(maxsize=512)
+def _spellings(name: str, shape: Shape, size: int) -> Query:
+    """The least spelling of each key among these: the same one on every database."""
+    kind = KINDS[name]
+    keys = [bindparam(f"key_{index}", type_=String()) for index in range(size)]
+    return Query(_among(kind, shape, kind.key, func.min(kind.spelling)).where(kind.key.in_(keys)).group_by(kind.key))
+
+
+def _told(reader: Reader, name: str, shape: Shape, counts: list[tuple], values: dict[str, Any]) -> list[dict]:
+    if name == "decade":
+        return [{"value": _year(key), "count": counted} for key, counted in counts]
+    if name == "language" or not counts:
+        return [{"value": key, "count": counted} for key, counted in counts]
+    keys = {f"key_{index}": key for index, (key, _) in enumerate(counts)}
+    spelt = dict(reader.rows(_spellings(name, shape, len(counts)), **keys, **values))
+    return [{"value": spelt[key], "count": counted} for key, counted in counts]
+
+
+def _year(decade: int) -> str:
+    year = int(decade) // 10000
+    return f"-{-year:04d}" if year < 0 else f"{year:04d}"
+
+
+def commonest(reader: Reader, name: str, shape: Shape, values: dict[str, Any]) -> list[dict]:
+    """The commonest values among the books of a list, with the number of books that have each."""
+    counts = reader.rows(_counts(name, shape, "-count"), limit=COMMONEST, offset=0, **values)
+    return _told(reader, name, shape, counts, values)
+
+
+class Terms(NamedTuple):
+    """A page of all values of one kind."""
+    terms: list[dict]
+    total: int
+    limit: int
+    page: int
+
+
+def terms(name: str, args: MultiDict) -> Terms:
+    """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where they are wrong."""
+    errors: Errors = []
+    check_names(args, {"limit", "page", "sort", "format"}, set(), errors)
+    limit = number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors)
+    page = number("page", args, 1, 10 ** 15, errors)
+    order = args.get("sort", "value")
+    if order not in _ORDERS:
+        errors.append(("sort", f"takes one of {', '.join(_ORDERS)}"))
+    if errors:
+        raise bad_parameters(errors)
+    with db.read() as reader:
+        [(total,)] = reader.rows(_total(name))
+        start = (page - 1) * limit
+        counts = reader.rows(_counts(name, Shape(), order), limit=limit, offset=start) if start < total else []
+        return Terms(_told(reader, name, Shape(), counts, {}), total, limit, page)

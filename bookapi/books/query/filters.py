@@ -1,0 +1,124 @@
+"""The filters of a list: how each is read and what it asks of a book (contract, section 4)."""
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import BindParameter, ColumnElement, and_, or_, select
+
+from ...text import clean, key
+from .. import isbn, languages
+from ..models import Book, BookAuthor, BookIdentifier, BookSubject
+
+Values = list[BindParameter]
+
+
+class Filter(NamedTuple):
+    """`read` turns what was sent into what is compared (a tuple: several values), or raises ValueError;
+    `condition` takes those values as parameters of a statement."""
+    read: Callable[[str], Any]
+    condition: Callable[[Values], ColumnElement]
+    repeatable: bool = False
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+def _text(text: str) -> str:
+    cleaned = clean(text)
+    if cleaned is None:
+        raise ValueError("may not be empty")
+    return cleaned
+
+
+def _text_key(text: str) -> str:
+    return key(_text(text))
+
+
+_YEAR = re.compile("-?[0-9]{1,4}")
+
+
+def _year(text: str) -> int:
+    if not _YEAR.fullmatch(text):
+        raise ValueError("must be a year, such as 1969 or -720")
+    return int(text)
+
+
+def _first_day(text: str) -> int:
+    return _year(text) * 10000
+
+
+def _last_day(text: str) -> int:
+    return _year(text) * 10000 + 9999
+
+
+# RFC 3339, section 5.6. A plus sign that nobody percent-encoded arrives as a space.
+_INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+                      r"(?:[Zz]|([+ -])([0-9]{2}):([0-9]{2}))")
+
+
+def _instant(text: str) -> str:
+    """The instant in UTC, as databases compare it."""
+    found = _INSTANT.fullmatch(text)
+    try:
+        if not found or int(found[3]) > 60 or int(found[6] or 0) > 23 or int(found[7] or 0) > 59:
+            raise ValueError
+        at = datetime.fromisoformat(f"{found[1]}T{found[2]}:00").replace(tzinfo=UTC)
+        at += timedelta(seconds=int(found[3]), microseconds=int((found[4] or "0").ljust(6, "0")[:6]))  # :60 is a leap
+        offset = timedelta(hours=int(found[6] or 0), minutes=int(found[7] or 0))
+        at = at + offset if found[5] == "-" else at - offset
+    except (ValueError, OverflowError):
+        raise ValueError("must be an instant of RFC 3339, such as 2024-01-31T12:00:00Z") from None
+    return f"{at.year:04d}-{at:%m-%d %H:%M:%S}.{at.microsecond:06d}"
+
+
+_SCHEME = re.compile("[a-z0-9._-]{1,32}")
+
+
+def _identifier(text: str) -> tuple[str, str]:
+    scheme, colon, value = text.partition(":")
+    if not colon or not _SCHEME.fullmatch(scheme):
+        raise ValueError("must be scheme:value, the scheme of the characters a-z, 0-9, . _ and -")
+    return scheme, isbn.parse(value) if scheme == "isbn" else _text(value)
+
+
+# -- conditions ---------------------------------------------------------------------------------------------------
+
+def _equal(column) -> Callable[[Values], ColumnElement]:
+    return lambda values: column.in_(values)
+
+
+def _listed(table) -> Callable[[Values], ColumnElement]:
+    return lambda values: Book.id.in_(select(table.book_id).where(table.name_key.in_(values)))
+
+
+def has_isbn(values: Values) -> ColumnElement:
+    """That a book has one of these ISBNs, as its own or as a further one."""
+    further = select(BookIdentifier.book_id).where(BookIdentifier.scheme == "isbn", BookIdentifier.value.in_(values))
+    in_trash = and_(Book.deleted_at.is_not(None), Book.isbn.in_(values))
+    return or_(Book.live_isbn.in_(values), in_trash, Book.id.in_(further))
+
+
+def _in_language(values: Values) -> ColumnElement:
+    # `en` also finds `en-GB`: only `-` sorts before `.` of all that a tag may have.
+    return or_(*[and_(Book.language >= value, Book.language < value.concat(".")) for value in values])
+
+
+def _identified(values: Values) -> ColumnElement:
+    scheme, value = values
+    return Book.id.in_(select(BookIdentifier.book_id).where(BookIdentifier.scheme == scheme,
+                                                            BookIdentifier.value == value))
+
+
+FILTERS = {
+    "title": Filter(_text_key, _equal(Book.title_key), True),
+    "author": Filter(_text_key, _listed(BookAuthor), True),
+    "publisher": Filter(_text_key, _equal(Book.publisher_key), True),
+    "subject": Filter(_text_key, _listed(BookSubject), True),
+    "series": Filter(_text_key, _equal(Book.series_key), True),
+    "isbn": Filter(isbn.parse, has_isbn),
+    "language": Filter(languages.canonical, _in_language, True),
+    "identifier": Filter(_identifier, _identified),
+    "published_from": Filter(_first_day, lambda values: Book.published_key >= values[0]),
+    "published_to": Filter(_last_day, lambda values: Book.published_key <= values[0]),
+    "updated_since": Filter(_instant, lambda values: Book.updated_at >= values[0]),
+}

@@ -1,0 +1,183 @@
+"""The reads that answer: a page, a stream, one book. Each shows one state of the catalogue."""
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, NamedTuple
+
+from flask import current_app
+from sqlalchemy import bindparam, func, select
+
+from ... import memory
+from ...db import Catalogue, Query, Reader, db, rfc3339
+from ...db.search import expressions
+from .. import records
+from ..models import Book
+from ..schemas import FIELDS
+from . import cursors, facets, statements
+from .filters import has_isbn
+from .listing import Listing, Shape
+from .sorting import to_compare
+
+
+class Page(NamedTuple):
+    """What a list shows: the records, how many there are in all, the cursor to go on with (None: that was the end)
+    and the facets."""
+    records: list[dict]
+    total: int
+    cursor: str | None = None
+    facets: dict[str, list[dict]] = {}
+
+
+_STATE = Query(select(Catalogue.seq, Catalogue.total))
+# `seq` alone would repeat itself in a catalogue that was put back to an earlier state and went on from there.
+_NEWEST = select(func.max(Book.updated_at)).where(Book.deleted_at.is_(None)).scalar_subquery()
+_STATE_AND_NEWEST = Query(select(Catalogue.seq, rfc3339(_NEWEST)))
+_ONE = Query(records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id")))
+_BY_ISBN = Query(records.selection().where(Book.live_isbn == bindparam("isbn")))
+_BY_FURTHER_ISBN = Query(records.selection().where(Book.deleted_at.is_(None), has_isbn([bindparam("isbn")]))
+                         .order_by(Book.id).limit(1))
+
+
+def page(listing: Listing) -> Page:
+    """The page that was asked for."""
+    with db.read() as reader:
+        read = _Reading(reader, listing)
+        total = read.total()
+        ids, cursor = read.paged(total) if listing.page else read.behind_cursor()
+        shown = _records(reader, ids, listing.fields)
+        told = {name: facets.commonest(reader, name, listing.shape, read.values) for name in listing.facets}
+    return Page(shown, total, cursor, told)
+
+
+class _Reading:
+    """One list being read in one transaction."""
+
+    def __init__(self, reader: Reader, listing: Listing):
+        self.reader, self.listing = reader, listing
+        self.shape, self.sort = listing.shape, listing.sort
+        self.values = _values(reader, listing)
+        [(self.seq, self._books)] = reader.rows(_STATE)
+
+    def total(self) -> int:
+        """The number of books on all pages."""
+        return self._books if self.shape == Shape() else self._counted(statements.count(self.shape), "total")
+
+    def _counted(self, query: Query, *what: Any) -> int:
+        """Counted once for each state of the catalogue: a count walks all that is counted."""
+        remembered = memory.of(current_app)
+        key = (*what, self.shape, self.listing.values, self.listing.match)
+        known = remembered.get(key)
+        if known and known.seq == self.seq:
+            return known.value
+        [(number,)] = self.reader.rows(query, **self.values)
+        remembered.put(key, self.seq, number, 4 * len(repr(key)))
+        return number
+
+    def paged(self, total: int) -> tuple[list[int], None]:
+        """The ids of the page of that number."""
+        start = (self.listing.page - 1) * self.listing.limit
+        stop, ids, before = min(start + self.listing.limit, total), [], 0
+        if start >= total:
+            return [], None
+        for part, number in enumerate(self._sizes(total)):
+            first, last = max(start - before, 0), min(stop - before, number)
+            if first < last:
+                ids += self._slice(part, first, last, number)
+            before += number
+        return ids, None
+
+    def _sizes(self, total: int) -> list[int]:
+        if len(statements.parts(self.shape, self.sort)) == 1:
+            return [total]
+        present = self._counted(statements.count(self.shape, self.sort, 0), "part", self.sort[0].removeprefix("-"))
+        return [present, total - present]
+
+    def _slice(self, part: int, first: int, last: int, number: int) -> list[int]:
+        """The ids of a part from one place to another, walked to from the nearer end."""
+        backwards = first > number - last
+        rows = self.reader.rows(statements.page(self.shape, self.sort, part, backwards), limit=last - first,
+                                offset=number - last if backwards else first, **self.values)
+        ids = [row[0] for row in rows]
+        return ids[::-1] if backwards else ids
+
+    def behind_cursor(self) -> tuple[list[int], str | None]:
+        """The ids behind the cursor, and the cursor to go on with."""
+        limit, found = self.listing.limit, []
+        after = dict(zip([name.removeprefix("-") for name in self.sort], self.listing.after))
+        for part, segment in enumerate(statements.parts(self.shape, self.sort)):
+            first = self.sort[0].removeprefix("-")
+            if after and segment.condition is not None and (after[first] is None) > segment.is_missing:
+                continue  # the cursor is beyond this part
+            begun = bool(after) and (segment.condition is None or (after[first] is None) == segment.is_missing)
+            found += self._onward(part, segment, after if begun else {}, limit + 1 - len(found))
+            if len(found) > limit:
+                return [book_id for book_id, _ in found[:limit]], cursors.write(self.sort, found[limit - 1][1])
+        return [book_id for book_id, _ in found], None
+
+    def _onward(self, part: int, segment, after: dict[str, Any], limit: int) -> list[tuple[int, list]]:
+        """(id, values for a cursor) of the books of one part behind these values."""
+        behind = [after[key.name] for key in segment.keys] if after else []
+        nulls = tuple(value is None for value in behind) if after else None
+        bound = {f"after_{index}": to_compare(key, value)
+                 for index, (key, value) in enumerate(zip(segment.keys, behind)) if value is not None}
+        query = statements.onward(self.shape, self.sort, part, nulls)
+        rows = self.reader.rows(query, limit=limit, **self.values, **bound)
+        names = [key.name for key in segment.keys]
+        return [(row[0], self._for_cursor(dict(zip(names, row[1:])))) for row in rows]
+
+    def _for_cursor(self, values: dict[str, Any]) -> list[Any]:
+        names = [name.removeprefix("-") for name in self.sort]
+        return [values.get(name, 0 if name == "relevance" else None) for name in names]
+
+
+def _values(reader: Reader, listing: Listing) -> dict[str, Any]:
+    """The values of the listing's statements, the search in the words of this database."""
+    values = dict(listing.values)
+    if listing.shape.search in ("terms", "without"):
+        values |= expressions(reader.engine.dialect.name, listing.match, listing.shape.in_trash)
+    return values
+
+
+def _records(reader: Reader, ids: list[int], fields: tuple[str, ...]) -> list[dict]:
+    if not ids:
+        return []
+    from_row = records.reading(fields)
+    rows = reader.rows(statements.rows(fields, len(ids)),
+                       **{f"id_{index}": book_id for index, book_id in enumerate(ids)})
+    by_id = {row[0]: row for row in rows}
+    return [from_row(by_id[book_id]) for book_id in ids]
+
+
+def export(listing: Listing) -> tuple[tuple, Iterator[dict]]:
+    """Every matching record, one by one, and before them the state of the catalogue that they show."""
+    records_of_state = _states_and_records(listing)
+    return next(records_of_state), records_of_state
+
+
+def stream(listing: Listing) -> Iterator[dict]:
+    """Every matching record, one by one."""
+    return export(listing)[1]
+
+
+def _states_and_records(listing: Listing) -> Iterator:
+    from_row = records.reading(listing.fields)
+    with db.read() as reader:
+        [state] = reader.rows(_STATE_AND_NEWEST)
+        yield state
+        values = _values(reader, listing)
+        queries = [statements.everything(listing.shape, listing.sort, part, listing.fields)
+                   for part in range(len(statements.parts(listing.shape, listing.sort)))]
+        yield from map(from_row, chain.from_iterable(reader.stream(query, **values) for query in queries))
+
+
+def one(book_id: int) -> tuple[dict, bool] | None:
+    """The record of that id and whether it is in the trash; None where there never was one."""
+    with db.read() as reader:
+        rows = reader.rows(_ONE, id=book_id)
+    return (records.from_row(rows[0]), rows[0][-1] is not None) if rows else None
+
+
+def by_isbn(digits: str) -> dict | None:
+    """The record of an ISBN, its own before another book's further one."""
+    with db.read() as reader:
+        rows = reader.rows(_BY_ISBN, isbn=digits) or reader.rows(_BY_FURTHER_ISBN, isbn=digits)
+    return records.from_row(rows[0]) if rows else None

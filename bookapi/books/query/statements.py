@@ -1,0 +1,116 @@
+"""The statements of lists, built and compiled once a shape: first which books, by indexes alone, then their rows."""
+import functools
+
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, String, bindparam, column, false, func, select
+
+from ...db import Query, found
+from ...db.search import LEVELS
+from .. import records
+from ..models import Book
+from . import sorting
+from .filters import FILTERS
+from .listing import Shape
+from .sorting import Segment
+
+_REMEMBERED = 512  # statements of each kind
+
+
+class Source:
+    """Where the books of a shape come from: the search, the table of books, or both."""
+
+    def __init__(self, shape: Shape, ranked: bool = False, needs_books: bool = False):
+        self.conditions = [FILTERS[name].condition([bindparam(f"{name}_{index}", type_=_type(name))
+                                                    for index in range(count)]) for name, count in shape.filters]
+        self.relevance: ColumnElement | None = None
+        self.book_id: ColumnElement = Book.id
+        self.table: FromClause = Book.__table__
+        if shape.search == "terms":
+            self._search(ranked, needs_books or bool(shape.filters))
+        elif shape.search == "without":
+            self.conditions.append(Book.id.not_in(select(_found("q_without").c.id)))
+        elif shape.search:
+            self.conditions.append(false())
+        if self.book_id is Book.id:
+            self.conditions.insert(0, Book.deleted_at.is_not(None) if shape.in_trash else Book.deleted_at.is_(None))
+
+    def _search(self, ranked: bool, with_books: bool) -> None:
+        hits = _found(*([f"q_{level}" for level in LEVELS] if ranked else ["q"]))
+        self.table, self.relevance = hits, hits.c.get("relevance")
+        if with_books:
+            self.table = hits.join(Book.__table__, Book.id == hits.c.id)
+        else:  # the search knows by itself what is in the trash
+            self.book_id = hits.c.id
+
+    def select(self, *columns) -> Select:
+        return select(*columns).select_from(self.table).where(*self.conditions)
+
+
+def _type(name: str):
+    return Integer() if name in ("published_from", "published_to") else String()
+
+
+def _found(*values: str):
+    columns = [column("id", Integer), *([column("relevance", Integer)] if len(values) > 1 else [])]
+    return found(*[bindparam(value, type_=String()) for value in values]).table_valued(*columns, name="found")
+
+
+def _with_segments(shape: Shape, sort: tuple[str, ...]) -> tuple[Source, list[Segment]]:
+    names = {name.removeprefix("-") for name in sort}
+    source = Source(shape, ranked="relevance" in names, needs_books=not names <= {"relevance", "id"})
+    return source, sorting.segments(sort, source.book_id, source.relevance)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def parts(shape: Shape, sort: tuple[str, ...]) -> list[Segment]:
+    """The segments of a list."""
+    return _with_segments(shape, sort)[1]
+
+
+def _ids(shape: Shape, sort: tuple[str, ...], part: int, *more: str) -> tuple[Select, Segment]:
+    source, segments = _with_segments(shape, sort)
+    segment = segments[part]
+    values = [key.value for key in segment.keys] if "values" in more else []
+    made = source.select(source.book_id, *values)
+    return made if segment.condition is None else made.where(segment.condition), segment
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Query:
+    """The ids from `offset` on, `limit` of them, counted from the end where `backwards`."""
+    made, segment = _ids(shape, sort, part)
+    return Query(made.order_by(*sorting.order(segment.keys, backwards))
+                 .limit(bindparam("limit")).offset(bindparam("offset")))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def onward(shape: Shape, sort: tuple[str, ...], part: int, nulls: tuple[bool, ...] | None) -> Query:
+    """The ids with their sort values behind `after_0`, …, or from the beginning; `limit` of them."""
+    made, segment = _ids(shape, sort, part, "values")
+    if nulls is not None:
+        made = made.where(sorting.behind(segment.keys, nulls))
+    return Query(made.order_by(*sorting.order(segment.keys)).limit(bindparam("limit")))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def count(shape: Shape, sort: tuple[str, ...] = (), part: int | None = None) -> Query:
+    """How many books there are, of one part of a list or of the whole."""
+    if part is None:
+        return Query(Source(shape).select(func.count()))
+    source, segments = _with_segments(shape, sort)
+    return Query(source.select(func.count()).where(segments[part].condition))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def everything(shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str, ...]) -> Query:
+    """The whole rows of one part of a list, in order."""
+    source = Source(shape, ranked=any("relevance" in name for name in sort), needs_books=True)
+    segment = sorting.segments(sort, source.book_id, source.relevance)[part]
+    made = source.select(*records.columns(fields)).order_by(*sorting.order(segment.keys))
+    return Query(made if segment.condition is None else made.where(segment.condition))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def rows(fields: tuple[str, ...], number: int) -> Query:
+    """The rows of `id_0`, …, in no order."""
+    ids = [bindparam(f"id_{index}", type_=Integer()) for index in range(number)]
+    return Query(records.selection(fields).where(Book.id.in_(ids)))

@@ -1,0 +1,87 @@
+"""What of a book is searched, and what a query means (contract, section 4: `q`).
+
+No query is a syntax error: what is not understood as an operator is a word, and what is neither is passed over.
+"""
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..db.search import ANYWHERE, HEADING, TITLE, Match, Term, index_text
+from ..text import clean, stands_alone, words
+from . import isbn
+
+SEARCHED = frozenset(("title", "subtitle", "authors", "series", "publisher", "subjects", "description", "isbn",
+                      "identifiers"))
+LONGEST = 2000  # characters of a query, as of a title
+MOST_WORDS, MOST_PREFIXES = 100, 4  # a beginning of a word may stand for thousands of words
+
+
+def text_of(book: Mapping[str, Any], in_trash: bool = False) -> str:
+    """What the index of words holds for a book, given its fields."""
+    numbers = [book["isbn"], *[other["value"] for other in book["identifiers"] if other["scheme"] == "isbn"]]
+    title = words(book["title"])
+    return index_text(title, {
+        TITLE: [title, words(book["subtitle"] or "")],
+        HEADING: [words(text) for text in (*book["authors"], book["series"] or "")],
+        ANYWHERE: [words(text) for text in (book["publisher"] or "", *book["subjects"], book["description"] or "")]
+        + [[number] for number in numbers if number]}, in_trash)
+
+
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))
+_PART = re.compile(r'(-?)"([^"]*)"?|([^\s"]+)')
+
+
+def parse(text: str) -> Match | None:
+    """The search that a query means; None where it is empty. A search without any terms finds nothing.
+
+    Raises ValueError for what cannot be searched: characters that no book may have, or more than one search may cost.
+    """
+    cleaned = clean(text)
+    if cleaned is None:
+        return None
+    if len(cleaned) > LONGEST:
+        raise ValueError(f"may have at most {LONGEST} characters")
+    number = _isbn(cleaned)
+    if number:
+        return Match((Term((number,)),))
+    terms, without = _terms(cleaned.translate(_QUOTES))
+    every = [*terms, *without]
+    if sum(len(term.words) for term in every) > MOST_WORDS:
+        raise ValueError(f"may have at most {MOST_WORDS} words")
+    if sum(term.prefix for term in every) > MOST_PREFIXES:
+        raise ValueError(f"may have at most {MOST_PREFIXES} words that end in *")
+    whole = () if any(term.prefix for term in terms) else tuple(word for term in terms for word in term.words)
+    return Match(tuple(dict.fromkeys(terms)), tuple(dict.fromkeys(without)), whole)
+
+
+def _terms(text: str) -> tuple[list[Term], list[Term]]:
+    """The terms that must occur, and those that must not."""
+    terms: list[Term] = []
+    without: list[Term] = []
+    for minus, phrase, word in _PART.findall(text):
+        if word:
+            less, word = word.startswith("-"), word.removeprefix("-")
+            (without if less else terms).extend(_of_word(word, positive=not less))
+        elif found := words(phrase):
+            (without if minus else terms).append(Term(tuple(found)))
+    return terms, without
+
+
+def _of_word(word: str, positive: bool) -> list[Term]:
+    """Usually one term; a word with something inside that parts words is a phrase."""
+    found = [number] if (number := _isbn(word)) else words(word)
+    if not found:
+        return []
+    if not word.endswith("*") or stands_alone(found[-1]) or (len(found) > 1 and not positive):
+        return [Term(tuple(found))]
+    *before, last = found  # no engine but one knows a phrase that ends in a beginning
+    return [*([Term(tuple(before))] if before else []), Term((last,), prefix=True)]
+
+
+def _isbn(text: str) -> str | None:
+    if not any(character in "0123456789" for character in text):
+        return None
+    try:
+        return isbn.parse(text)
+    except ValueError:
+        return None

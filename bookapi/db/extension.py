@@ -1,0 +1,97 @@
+"""The database as the application has it: one way to read and one way to write."""
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from flask import Flask, current_app
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from . import engines
+from .failures import raise_translated, unavailable, worth_another_try
+from .reading import Reader
+
+ATTEMPTS = 5  # of a unit that lost a deadlock or its connection
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s"})
+
+
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy with one way to read and one way to write."""
+
+    def init_app(self, app: Flask) -> None:
+        url = make_url(app.config["DATABASE_URL"])
+        wait = app.config["DATABASE_WAIT_SECONDS"]
+        app.config["SQLALCHEMY_DATABASE_URI"] = url
+        on_sqlite = url.get_backend_name() == "sqlite"
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = (
+            engines.sqlite_options(Path(url.database), wait, app.extensions) if on_sqlite
+            else engines.mysql_options(wait))
+        super().init_app(app)
+        with app.app_context():
+            if self.engine.dialect.name == "sqlite":
+                event.listen(self.engine, "begin", engines.begin_on_sqlite)
+            else:
+                event.listen(self.engine, "handle_error", engines.know_galera)
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """A read transaction, for as long as the block runs."""
+        try:
+            connection = self.engine.raw_connection()
+            try:
+                if self.engine.dialect.name == "sqlite":
+                    connection.driver_connection.execute("BEGIN")
+                yield Reader(self.engine, connection)
+            finally:
+                connection.close()  # the pool rolls back
+        except (DBAPIError, sqlite3.Error, pymysql.err.Error) as error:
+            raise_translated(error)
+
+    def write(self, unit: Callable, *args: Any, **kwargs: Any) -> Any:
+        """What ``unit(session, …)`` returns, once all it changed is committed; nothing of it if it raises.
+
+        A unit may run more than once (MySQL answers a deadlock so), hence it must not change anything but
+        the session. On SQLite it holds the only write lock from its first line (BEGIN IMMEDIATE).
+        """
+        self.check_file()
+        engine = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+        for attempt in range(1, ATTEMPTS + 1):
+            committing = False
+            try:
+                with Session(engine, expire_on_commit=False, autoflush=False) as session:
+                    result = unit(session, *args, **kwargs)
+                    session.flush()
+                    committing = True  # lost from here on, nobody knows whether it was stored: not to be run again
+                    session.commit()
+                return result
+            except (DBAPIError, StaleDataError) as error:
+                if committing or attempt == ATTEMPTS or not worth_another_try(error):
+                    raise_translated(error)
+
+    def check_file(self) -> None:
+        """503 when the SQLite file is gone or is not the one that was opened: never write beside the catalogue."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        try:
+            identity = engines.identity(self.engine.url.database)
+        except OSError:
+            raise unavailable() from None
+        if current_app.extensions.get(engines.OPENED_FILE, identity) != identity:
+            current_app.logger.error("the database file was replaced while serving; restart the service")
+            raise unavailable()
+
+
+db = Database(model_class=Base)

@@ -1,0 +1,79 @@
+"""What a failure of the database is: to a client an HTTP exception (503, 507, 409), to a unit a reason to run again."""
+import sqlite3
+
+import pymysql
+from flask import current_app, has_request_context
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
+
+
+class InsufficientStorage(HTTPException):
+    code = 507
+    description = "the disk of the service is full; nothing was stored"
+
+
+def unavailable() -> ServiceUnavailable:
+    """503: the database is not there."""
+    return ServiceUnavailable("the database cannot be reached; try again later", retry_after=10)
+
+
+def _busy() -> ServiceUnavailable:
+    return ServiceUnavailable("another change took too long; nothing was stored, try again", retry_after=1)
+
+
+_DEADLOCK, _LOCK_WAIT = 1213, 1205
+_MYSQL_BUSY = {_DEADLOCK, _LOCK_WAIT, 3572}
+_MYSQL_FULL = {1021, 1114}
+# 1047: a Galera node that is not ready; it is not in SQLAlchemy's own list of disconnects.
+_MYSQL_AWAY = {1040, 1047, 1049, 1053, 1146, 2002, 2003, 2006, 2013, 2014, 2055}
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_SQLITE_AWAY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY,
+                sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}
+
+
+def translate(error: Exception) -> HTTPException | None:
+    """What a failure of the database is to a client; None where it is a fault of ours."""
+    if isinstance(error, IntegrityError):
+        return Conflict("this is in conflict with what is stored")
+    if isinstance(error, StaleDataError):
+        return Conflict("somebody else changed this at the same time; read it again")
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(driver, sqlite3.DatabaseError):
+        code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without the extension
+        if code in _SQLITE_BUSY:
+            return _busy()
+        if code == sqlite3.SQLITE_FULL:
+            return InsufficientStorage()
+        return unavailable() if code in _SQLITE_AWAY or str(driver).startswith("no such table") else None
+    if isinstance(driver, pymysql.err.MySQLError):
+        code = driver.args[0] if driver.args else 0
+        if code in _MYSQL_BUSY:
+            return _busy()
+        if code in _MYSQL_FULL:
+            return InsufficientStorage()
+        return unavailable() if code in _MYSQL_AWAY else None
+    return None
+
+
+def worth_another_try(error: Exception) -> bool:
+    """Whether the whole unit may simply be run again: it lost a deadlock, or the connection before it committed."""
+    driver = getattr(error, "orig", None)
+    return isinstance(driver, pymysql.err.MySQLError) and (
+        getattr(error, "connection_invalidated", False) or driver.args[:1] == (_DEADLOCK,))
+
+
+def raise_translated(error: Exception) -> None:
+    """Raise what a failure is to a client, with the failure as its cause; a fault of ours as it is."""
+    told = translate(error)
+    if told is None:
+        raise error
+    if told.code >= 500 and has_request_context():  # a command tells it on its own one line
+        current_app.logger.error("database: %s", getattr(error, "orig", error))
+    raise told from error
+
+
+def cause(error: Exception) -> str:
+    """What the driver said, for the operator's eyes: behind an HTTP exception that came from here, or a DBAPIError."""
+    told = error if isinstance(error, DBAPIError) else error.__cause__
+    return str(getattr(told, "orig", told) or "")

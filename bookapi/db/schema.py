@@ -1,0 +1,34 @@
+"""The schema: where its steps lie, which one the database has, and the file that SQLite needs first."""
+import os
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from .extension import db
+from .failures import raise_translated
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+def create_file() -> None:
+    """Make the SQLite file where there is none, readable by its owner alone; others are made by their admins."""
+    if db.engine.dialect.name == "sqlite":
+        path = Path(db.engine.url.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def schema_revisions() -> tuple[str | None, str]:
+    """The schema's revision in the database (None: no schema) and the one that this program needs.
+
+    Revisions are numbered by their files, so that a service that serves need not carry Alembic about (10 MB).
+    """
+    needed = max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    try:
+        with db.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None, needed
+            return connection.scalar(text("SELECT version_num FROM alembic_version")), needed
+    except DBAPIError as error:
+        raise_translated(error)

@@ -1,0 +1,158 @@
+"""Full text on SQLite (FTS5) and on MySQL/MariaDB (InnoDB FULLTEXT), with the same answers from both.
+
+Engines differ in what they take for a word: InnoDB drops short words and stop words, and knows no Chinese. So
+neither gets text. `book_words` has one row a book, of tokens that both engines take as they are: letters and digits
+of ASCII, three or more. A token is a tag and a word. The tag tells where in the book the word stands and whether the
+book is in the trash, so that relevance and liveness are plain searches, too, and come out alike.
+"""
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+TABLE, INDEX = "book_words", "book_words_index"
+LONGEST_TOKEN = 80  # InnoDB drops what is longer than 84 characters; words alike in so many are one word
+
+# How near to its title a book has the words: what is found at a level is found at all those behind it.
+EXACT, TITLE, HEADING, ANYWHERE = LEVELS = "etha"
+_LIVE, _TRASH = "q", "x"  # behind the level: no stop word of InnoDB has them for a second letter
+_BARRIER = "bbb"  # between two texts: no phrase goes across
+
+
+class Term(NamedTuple):
+    """What must occur: words next to each other, or one beginning of a word."""
+    words: tuple[str, ...]
+    prefix: bool = False
+
+
+class Match(NamedTuple):
+    """A search: all `terms` must occur and none of `without`; `whole`: the words that a title may just be."""
+    terms: tuple[Term, ...]
+    without: tuple[Term, ...] = ()
+    whole: tuple[str, ...] = ()
+
+
+# -- tokens -------------------------------------------------------------------------------------------------------
+
+def _encoded(word: str) -> str:
+    """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of what it becomes."""
+    if not word.isascii():
+        word = "".join([c if c.isascii() and c != "z" else "zz" if c == "z" else f"z{ord(c):05x}" for c in word])
+    elif "z" in word:
+        word = word.replace("z", "zz")
+    return word[:LONGEST_TOKEN]
+
+
+def _digest(words: Iterable[str]) -> str:
+    return hashlib.blake2b(" ".join(words).encode(), digest_size=12).hexdigest()
+
+
+def index_text(title: Sequence[str], texts: dict[str, Iterable[Sequence[str]]], in_trash: bool = False) -> str:
+    """The tokens of a book: the words of its title, and of its texts by level (a level has those before it, too)."""
+    state = _TRASH if in_trash else _LIVE
+    parts, so_far = [EXACT + state + _digest(title)], []
+    for level in (TITLE, HEADING, ANYWHERE):
+        so_far += [[_encoded(word) for word in words] for words in texts[level] if words]
+        for words in so_far:
+            parts += [_BARRIER, *[level + state + word for word in words]]
+    return " ".join(parts)
+
+
+# -- expressions --------------------------------------------------------------------------------------------------
+
+def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str, str]:
+    """The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), and
+    for what must not occur where nothing must (`q_without`)."""
+    state = _TRASH if in_trash else _LIVE
+    write = _for_sqlite if dialect == "sqlite" else _for_mysql
+    if not match.terms:
+        return {"q_without": write.any_of(match.without, ANYWHERE + state)}
+    exact = Term((_digest(match.whole),)) if match.whole else Term(("none",))
+    terms = {level: match.terms for level in LEVELS} | {EXACT: (exact,)}
+    every = {level: write.all_of(terms[level], level + state) for level in LEVELS}
+    without = [write.any_of(match.without, ANYWHERE + state)] if match.without else []
+    return {"q": write.less(every[ANYWHERE], without),
+            **{f"q_{level}": write.less(every[level], [*without, *write.above(every, level)]) for level in LEVELS}}
+
+
+class _for_sqlite:
+    """FTS5, section 3 of its documentation."""
+
+    @staticmethod
+    def _term(term: Term, tag: str) -> str:
+        return '"' + " ".join(tag + _encoded(word) for word in term.words) + '"' + " *" * term.prefix
+
+    @classmethod
+    def all_of(cls, terms: Iterable[Term], tag: str) -> str:
+        return " AND ".join(cls._term(term, tag) for term in terms)
+
+    @classmethod
+    def any_of(cls, terms: Iterable[Term], tag: str) -> str:
+        return " OR ".join(cls._term(term, tag) for term in terms)
+
+    @staticmethod
+    def above(every: dict[str, str], level: str) -> list[str]:
+        """What the level nearer to the title has: found there, it is not to be found here once more."""
+        at = LEVELS.index(level)
+        return [every[LEVELS[at - 1]]] if at else []
+
+    @staticmethod
+    def less(found: str, without: list[str]) -> str:
+        return f"({found})" + "".join(f" NOT ({less})" for less in without)
+
+
+class _for_mysql:
+    """Boolean full-text searches of MySQL; MariaDB has the same."""
+
+    @staticmethod
+    def _term(term: Term, tag: str) -> str:
+        words = [tag + _encoded(word) for word in term.words]
+        return '"' + " ".join(words) + '"' if len(words) > 1 else words[0] + "*" * term.prefix
+
+    @classmethod
+    def all_of(cls, terms: Iterable[Term], tag: str) -> str:
+        return " ".join("+" + cls._term(term, tag) for term in terms)
+
+    @classmethod
+    def any_of(cls, terms: Iterable[Term], tag: str) -> str:
+        return " ".join(cls._term(term, tag) for term in terms)
+
+    @staticmethod
+    def above(every: dict[str, str], level: str) -> list[str]:
+        return []  # each level is looked at by itself
+
+    @staticmethod
+    def less(found: str, without: list[str]) -> str:
+        return " ".join([found, *[f"-({less})" for less in without]])
+
+
+# -- the pieces of statements -------------------------------------------------------------------------------------
+
+class found(FunctionElement):
+    """The books that a search finds, as a table: of `id`, given one expression; with its `relevance` (3 the title
+    itself, 2 in the title, 1 in the heading, 0 anywhere), given those of all levels in order."""
+    name = "found"
+    inherit_cache = True
+
+
+def _on_sqlite(value: str, more: str = "") -> str:
+    return f"SELECT rowid AS id{more} FROM {INDEX} WHERE {INDEX} MATCH {value}"
+
+
+@compiles(found, "sqlite")
+def _found_on_sqlite(element, compiler, **kw):
+    values = [compiler.process(clause) for clause in element.clauses]
+    if len(values) == 1:
+        return f"({_on_sqlite(values[0])})"
+    relevant = [_on_sqlite(value, f", {len(values) - 1 - at} AS relevance") for at, value in enumerate(values)]
+    return f"({' UNION ALL '.join(relevant)})"
+
+
+@compiles(found, "mysql", "mariadb")
+def _found_on_mysql(element, compiler, **kw):
+    *nearer, anywhere = [f"MATCH (words) AGAINST ({compiler.process(clause)} IN BOOLEAN MODE)"
+                         for clause in element.clauses]
+    more = f", {' + '.join(f'({match} > 0)' for match in nearer)} AS relevance" if nearer else ""
+    return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere})"

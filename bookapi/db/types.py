@@ -1,0 +1,59 @@
+"""Types of columns and pieces of statements that each database writes in its own way."""
+from datetime import UTC, datetime
+
+import orjson
+from sqlalchemy import BigInteger, DateTime, Integer, Text, TypeDecorator
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is a rowid there
+LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")  # TEXT holds 64 KiB; we may need 200
+_MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
+# Collations are named nowhere else: text is compared by its folded form, keys byte by byte, on every database.
+TABLE_OPTIONS = {f"{dialect}_{name}": value for dialect in ("mysql", "mariadb") for name, value in _MYSQL_TABLE.items()}
+
+
+class Instant(TypeDecorator):
+    """An aware datetime in UTC, to the microsecond. A plain DATETIME drops the fraction on MySQL."""
+    impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value, dialect):
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class JsonList(TypeDecorator):
+    """A list of JSON values as text: MySQL's own JSON type reorders the keys of objects."""
+    impl = LongText
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value, dialect):
+        return None if value is None else orjson.loads(value)
+
+
+class rfc3339(FunctionElement):
+    """An Instant column as the text of RFC 3339 (UTC, microseconds, Z), written by the database itself."""
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(rfc3339, "sqlite")
+def _rfc3339_on_sqlite(element, compiler, **kw):
+    return f"replace({compiler.process(element.clauses, **kw)}, ' ', 'T') || 'Z'"
+
+
+@compiles(rfc3339, "mysql", "mariadb")
+def _rfc3339_on_mysql(element, compiler, **kw):
+    return f"date_format({compiler.process(element.clauses, **kw)}, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ')"
+
+
+def now() -> datetime:
+    """This instant, aware, in UTC."""
+    return datetime.now(UTC)
