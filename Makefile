@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
+N ?= 10000
+SECONDS ?= 3
 BIN = $(VENV)/bin
 
-.PHONY: help run test lint requirements clean
+.PHONY: help run test lint bench requirements clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -20,6 +22,9 @@ test: $(VENV)/installed-test  ## install, run the tests (DATABASE_URL=mariadb://
 
 lint: $(VENV)/installed-test  ## look for what flake8 finds
 	$(BIN)/flake8
+
+bench: $(VENV)/installed  ## measure the service (N=10000 books, SECONDS=3 a turn, WORK=list,search; see benchmarks/)
+	$(BIN)/python -m benchmarks.run --books $(N) --seconds $(SECONDS) $(if $(WORK),--work $(WORK))
 
 requirements: $(VENV)/installed-test  ## pin the newest versions of everything, with hashes
 	$(BIN)/pip install pip-tools

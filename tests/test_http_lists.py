@@ -249,5 +249,3 @@ def test_raw_bytes_that_are_no_utf_8_in_the_query_do_not_crash(client, address):
         answer = client.get(address, environ_overrides={"QUERY_STRING": raw})
         assert answer.status_code in (200, 400, 404, 406), raw
         assert answer.get_data() and answer.mimetype in ("application/json", "application/problem+json"), raw
-
-

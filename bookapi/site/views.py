@@ -12,7 +12,8 @@ blueprint = Blueprint("site", __name__)
 
 # What the service document links to: relation, endpoint and what that needs to know.
 LINKS = {"books": ("books.read_list", {}), "export": ("books.export", {}),
-         **{f"{kind}s": ("books.read_terms", {"kind": kind}) for kind in ("author", "subject", "publisher", "language")},
+         **{f"{kind}s": ("books.read_terms", {"kind": kind})
+            for kind in ("author", "subject", "publisher", "language")},
          "login": ("auth.login", {}), "logout": ("auth.logout", {}), "me": ("auth.me", {}),
          "password": ("auth.change_password", {}), "health": ("site.healthz", {}), "ready": ("site.readyz", {})}
 

@@ -1,0 +1,1 @@
+"""What the service costs, measured: `make bench`. See README.md here; nothing of this is installed."""
