@@ -1,21 +1,20 @@
-"""What every request passes on its way in, and what every answer carries on its way out."""
+"""What every request passes on its way in, and the headers that every answer carries on its way out."""
 import re
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, request
 
-from .logs import request_id
 from .problems import Problem
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.IGNORECASE | re.ASCII)
 
 REQUEST_ID = "X-Request-ID"
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+HEADERS = (  # of every answer
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+)
 
 
 def check_host() -> None:
@@ -45,17 +44,8 @@ def _own_origin() -> str:
     return "{0.scheme}://{0.netloc}".format(urlsplit(request.host_url))
 
 
-def finish(response: Response) -> Response:
-    """The headers of every answer. A view that knows better about caching has said so already."""
-    response.headers.extend(HEADERS)
-    response.headers[REQUEST_ID] = request_id()
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
-
-
 def init_app(app: Flask) -> None:
     """Guard every request of the application."""
     app.config["TRUSTED_HOSTS"] = app.config["TRUSTED_HOSTS"] or None
     app.before_request_funcs.setdefault(None, []).insert(0, check_host)  # before anything builds a link from it
     app.before_request(refuse_cross_site)
-    app.after_request(finish)

@@ -5,12 +5,13 @@ import sys
 import uuid
 
 import orjson
-from flask import Flask, g, has_request_context, request
+from flask import Flask, has_request_context, request
 from flask.logging import default_handler
 
 _UNPRINTABLE = {code: f"\\x{code:02x}" for code in [*range(32), 127, *range(128, 160)] if chr(code) not in "\n\t"}
 
 
+REQUEST_ID = "bookapi.request_id"  # in the environment of a request
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -19,17 +20,15 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def request_id_of(environ: dict) -> str:
-    """The id of the request with this WSGI environment: the client's, if it is sane, else a new one."""
+def new_request_id_for(environ: dict) -> str:
+    """The id for the request with this WSGI environment: the client's, if it is sane, else a new one."""
     given = environ.get("HTTP_X_REQUEST_ID")
     return given if given and _SANE_ID.fullmatch(given) else new_request_id()
 
 
 def request_id() -> str:
-    """The id of this request, the same whenever it is asked for."""
-    if "request_id" not in g:
-        g.request_id = request.environ["HTTP_X_REQUEST_ID"] = request_id_of(request.environ)
-    return g.request_id
+    """The id of this request, once the door has given it one."""
+    return request.environ.get(REQUEST_ID, "")
 
 
 class _Line(logging.Formatter):

@@ -7,12 +7,13 @@ import functools
 import string
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, request, stream_with_context
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 from werkzeug.http import parse_accept_header, parse_options_header
+from werkzeug.utils import get_content_type
 
 from . import formats
 
@@ -73,11 +74,42 @@ class Service(Flask):
         data, *rest = rv if isinstance(rv, tuple) else (rv,)
         if not isinstance(data, (dict, Stream)):
             return super().make_response(rv)
-        status = rest[0] if rest else 200
-        chosen = chosen_format()
-        response = self.response_class(_written(chosen, data, _view().root), status, mimetype=chosen.media_types[0])
-        response.headers.extend(rest[1] if len(rest) > 1 else {})
-        return response
+        view, chosen = _view(), chosen_format()
+        status, headers = (*rest, 200, {})[:2] if len(rest) != 1 else (rest[0], {})
+        written = _written(chosen, data, view.root)
+        is_whole = isinstance(written, bytes)
+        request.environ[MADE] = Made(getattr(view, "cacheable", False), written if is_whole else None,
+                                     g.get("lasts_with"))
+        kind = Whole if is_whole else self.response_class
+        return kind(written, status, [("Content-Type", _content_type(chosen.media_types[0])), *headers.items()])
+
+
+@functools.cache
+def _content_type(media_type: str) -> str:
+    return get_content_type(media_type, "utf-8")
+
+
+class Whole(Response):
+    """An answer that is there as a whole, its headers right from the start: nothing is left for werkzeug to mend."""
+
+    def __init__(self, body: bytes, status: int, headers: list[tuple[str, str]]):
+        super().__init__(None, status, [*headers, ("Content-Length", str(len(body)))])
+        self.response = [body]
+
+    def __call__(self, environ, start_response):
+        start_response(self.status, list(self.headers))
+        return self.response if environ["REQUEST_METHOD"] != "HEAD" else []
+
+
+MADE, NEGOTIATED = "bookapi.made", "bookapi.negotiated"  # in the environment of a request, for who stands before Flask
+
+
+class Made(NamedTuple):
+    """What is known of an answer when it is made: whether caches may keep it, its body (None: a stream), and the id and
+    version of the book that it is about alone."""
+    cacheable: bool
+    body: bytes | None
+    lasts_with: tuple[int, int] | None
 
 
 def _written(chosen: ModuleType, data: dict | Stream, root: str) -> bytes | Iterable[bytes]:
@@ -98,24 +130,24 @@ def _view():
 # -- out --------------------------------------------------------------------------------------------------------
 
 class _NothingAcceptable(NotAcceptable):
-    def __init__(self, offered: list[ModuleType]):
+    def __init__(self, offered: tuple[ModuleType, ...]):
         there_is = ", ".join(f"{module.name} ({module.media_types[0]})" for module in offered)
         super().__init__(f"there is no such format here; there is {there_is}")
         self.members = {"available": [module.media_types[0] for module in offered]}
 
 
-def _offered() -> list[ModuleType]:
-    view = _view()
-    if getattr(view, "streams", False):
-        return [module for module in formats.all_formats() if hasattr(module, "dumps") or hasattr(module, "write")]
-    return formats.having("dumps")
+@functools.cache
+def _offered(streams: bool) -> tuple[ModuleType, ...]:
+    return tuple(module for module in formats.all_formats()
+                 if hasattr(module, "dumps") or streams and hasattr(module, "write"))
 
 
 def choose() -> None:
     """Choose the way out for a request that has a route; 406 where nothing offered is acceptable."""
-    if request.method == "OPTIONS" or not hasattr(_view(), "root"):
+    view = _view()
+    if request.method == "OPTIONS" or not hasattr(view, "root"):
         return
-    offered = _offered()
+    offered = _offered(view.streams)
     names = request.args.getlist("format")
     if len(names) > 1:
         error = BadRequest("the parameter format is given more than once")
@@ -124,19 +156,23 @@ def choose() -> None:
     if names:
         chosen = next((module for module in offered if module.name == names[0]), None)
     else:
-        chosen = best(request.headers.get("Accept", ""), tuple(offered))
+        chosen = best(request.environ.get("HTTP_ACCEPT", ""), offered)
     if chosen is None:
         raise _NothingAcceptable(offered)
-    g.format = chosen
+    _take(chosen)
 
 
 def chosen_format() -> ModuleType:
     """The format of this answer; before or without a choice the best the client would take, else the first."""
     if "format" not in g:
-        documents = tuple(formats.having("dumps"))
+        documents = _offered(False)
         named = formats.by_name(request.args.get("format", ""))
-        g.format = named if named in documents else best(request.headers.get("Accept", ""), documents) or documents[0]
+        _take(named if named in documents else best(request.headers.get("Accept", ""), documents) or documents[0])
     return g.format
+
+
+def _take(chosen: ModuleType) -> None:
+    g.format, request.environ[NEGOTIATED] = chosen, True
 
 
 @functools.lru_cache(maxsize=128)
@@ -215,13 +251,6 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def vary(response: Response) -> Response:
-    """Every negotiated answer says what it depends on."""
-    if "format" in g:
-        response.vary.add("Accept")
-    return response
-
-
 def raise_routing_failure() -> None:
     """No route, or a method that the route does not know: told before anything else is looked at."""
     if request.routing_exception is not None:
@@ -233,4 +262,3 @@ def init_app(app: Flask) -> None:
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
     app.before_request(raise_routing_failure)
     app.before_request(choose)
-    app.after_request(vary)

@@ -115,9 +115,13 @@ class Cookies(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request):
         # Most requests bring no cookie; building a serializer for them would cost more than the rest.
-        if not request.cookies:
+        if "HTTP_COOKIE" not in request.environ:
             return self.session_class()
         return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session, response) -> None:
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)
 
 
 class _Login(LoginManager):

@@ -29,6 +29,18 @@ def selection(fields: tuple[str, ...] = FIELDS, *more) -> Select:
     return select(*columns(fields), *more)
 
 
+def from_rows(fields: tuple[str, ...], rows: list[tuple]) -> list[dict]:
+    """The records of rows with these fields; their lists are read from one document, not one by one."""
+    names = [(name, at) for at, name in enumerate(fields) if name in LISTS]
+    records = [dict(zip(fields, row)) for row in rows]
+    if names and rows:
+        values = iter(orjson.loads(f"[{','.join([row[at] for row in rows for _, at in names])}]"))
+        for record in records:
+            for name, _ in names:
+                record[name] = next(values)
+    return records
+
+
 @functools.lru_cache(maxsize=256)
 def reading(fields: tuple[str, ...]) -> Callable[[tuple], dict]:
     """The function that makes the record of a row with these fields."""

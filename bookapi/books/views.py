@@ -1,5 +1,6 @@
 """The catalogue over HTTP."""
-from urllib.parse import urlencode
+import re
+from urllib.parse import unquote_plus, urlencode
 
 from flask import Blueprint, Response, request, url_for
 
@@ -161,12 +162,24 @@ def _cursor_links(cursor: str | None) -> dict[str, str]:
 
 
 def _links(parameter: str, others: dict[str, int | str]) -> dict[str, str]:
-    base, given = request.base_url, list(request.args.items(multi=True))
-    kept = urlencode([(name, value) for name, value in given if name != parameter])
+    # `url_for` and werkzeug's `base_url` say the same at ten times the price; a list has five of these.
+    base, given = f"{request.scheme}://{request.host}{request.root_path}{request.path}", _parameters()
+    kept = "&".join([pair for name, pair in given if name != parameter])
     start = f"{base}?{kept}&{parameter}=" if kept else f"{base}?{parameter}="
-    links = {"self": f"{base}?{urlencode(given)}" if given else base}
+    links = {"self": f"{base}?{'&'.join([pair for _, pair in given])}" if given else base}
     links.update({relation: f"{start}{value}" for relation, value in others.items()})
     return links
+
+
+_PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$()*+,;:@/?=&-]|%[0-9A-Fa-f]{2})*")
+
+
+def _parameters() -> list[tuple[str, str]]:
+    """(name, name=value) of each parameter, as they came where they came as they should."""
+    query = request.environ["QUERY_STRING"]
+    if not _PLAIN_QUERY.fullmatch(query):
+        return [(name, urlencode([(name, value)])) for name, value in request.args.items(multi=True)]
+    return [(unquote_plus(pair.partition("=")[0]), pair) for pair in query.split("&") if pair]
 
 
 def _link_header(links: dict[str, str]) -> dict[str, str]:

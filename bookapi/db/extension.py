@@ -1,7 +1,6 @@
 """The database as the application has it: one way to read and one way to write."""
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +45,9 @@ class Database(SQLAlchemy):
             else:
                 event.listen(self.engine, "handle_error", engines.know_galera)
 
-    @contextmanager
-    def read(self) -> Iterator[Reader]:
-        """A read transaction, for as long as the block runs."""
-        try:
-            connection = self.engine.raw_connection()
-            try:
-                if self.engine.dialect.name == "sqlite":
-                    connection.driver_connection.execute("BEGIN")
-                yield Reader(self.engine, connection)
-            finally:
-                connection.close()  # the pool rolls back
-        except (DBAPIError, sqlite3.Error, pymysql.err.Error) as error:
-            raise_translated(error)
+    def read(self) -> "_Read":
+        """A read transaction, for as long as the block of a `with` runs; it gives a `Reader`."""
+        return _Read(self.engine)
 
     def write(self, unit: Callable, *args: Any, **kwargs: Any) -> Any:
         """What ``unit(session, …)`` returns, once all it changed is committed; nothing of it if it raises.
@@ -92,6 +81,29 @@ class Database(SQLAlchemy):
         if current_app.extensions.get(engines.OPENED_FILE, identity) != identity:
             current_app.logger.error("the database file was replaced while serving; restart the service")
             raise unavailable()
+
+
+class _Read:
+    """A block that reads. (As a class: a generator would cost three times as much, and every answer has one.)"""
+
+    def __init__(self, engine):
+        self._engine, self._connection = engine, None
+
+    def __enter__(self) -> Reader:
+        try:
+            self._connection = self._engine.raw_connection()
+            if self._engine.dialect.name == "sqlite":
+                self._connection.driver_connection.execute("BEGIN")
+            return Reader(self._engine, self._connection)
+        except Exception as error:
+            self.__exit__(type(error), error, None)
+            raise
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if self._connection is not None:
+            self._connection.close()  # the pool rolls back
+        if isinstance(error, (DBAPIError, sqlite3.Error, pymysql.err.Error)):
+            raise_translated(error)
 
 
 db = Database(model_class=Base)

@@ -33,15 +33,14 @@ class Reader:
     """One read transaction: what it shows is one state of the database."""
 
     def __init__(self, engine: Engine, connection):
-        self.engine, self._connection = engine, connection
+        self.engine, self._connection, self._cursor = engine, connection, None
 
     def rows(self, query: Query, **values: Any) -> list[tuple]:
         """All rows of a query that has few."""
-        cursor = self._connection.cursor()
-        cursor.execute(*query.prepare(self.engine, values))
-        rows = cursor.fetchall()
-        cursor.close()
-        return rows
+        if self._cursor is None:
+            self._cursor = self._connection.driver_connection.cursor()
+        self._cursor.execute(*query.prepare(self.engine, values))
+        return self._cursor.fetchall()
 
     def stream(self, query: Query, **values: Any) -> Iterator[tuple]:
         """The rows of a query that may have many, in constant memory."""

@@ -94,19 +94,27 @@ def _escaped(marked_up: str) -> bytes:
 
 
 def _marked_up(record: dict) -> str:
-    parts = []
-    for key, value in record.items():
-        if value is None:
-            continue
-        kind = type(value)
-        if kind is list:
-            item = _WRITTEN[key]
-            value = "".join([f"\x01{item}\x02{_marked_up(inner) if type(inner) is dict else inner}\x01/{item}\x02"
-                             for inner in value])
-        elif kind is dict:
-            value = _marked_up(value)
-        parts.append(f"\x01{key}\x02{value}\x01/{key}\x02")
-    return "".join(parts)
+    template, nested = _template(tuple(record), tuple(map(type, record.values())))
+    values = [value for value in record.values() if value is not None]
+    for at, item in nested:
+        value = values[at]
+        if type(value) is dict:
+            values[at] = _marked_up(value)
+        elif value:
+            inner = map(_marked_up, value) if type(value[0]) is dict else value
+            values[at] = f"\x01{item}\x02" + f"\x01/{item}\x02\x01{item}\x02".join(inner) + f"\x01/{item}\x02"
+        else:
+            values[at] = ""
+    return template % tuple(values)
+
+
+@functools.lru_cache(maxsize=4096)
+def _template(keys: tuple[str, ...], kinds: tuple[type, ...]) -> tuple[str, list[tuple[int, str]]]:
+    """What is the same in all records with these keys and types of values: the markup, and which of the values that are
+    not null hold more of it, with the name of a list's items."""
+    there = [(key, kind) for key, kind in zip(keys, kinds) if kind is not type(None)]
+    nested = [(at, _WRITTEN.get(key, "")) for at, (key, kind) in enumerate(there) if kind in (list, dict)]
+    return "".join(f"\x01{key}\x02%s\x01/{key}\x02" for key, _ in there), nested
 
 
 # -- reading ----------------------------------------------------------------------------------------------------

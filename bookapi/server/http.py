@@ -83,8 +83,8 @@ class _Refusal(ErrorTask):
         chosen = best(headers.get("ACCEPT", ""), documents) or documents[0]
         body = chosen.problem(document(error.code, _DETAILS.get(error.code, "this is no valid HTTP request"), "/"))
         self.status = f"{error.code} {error.reason}"
-        self.response_headers += [*guard.HEADERS.items(), ("Content-Type", chosen.problem_type),
-                                  ("Cache-Control", "no-store"), ("X-Request-ID", new_request_id())]
+        self.response_headers += [*guard.HEADERS, ("Content-Type", chosen.problem_type),
+                                  ("Cache-Control", "no-store"), (guard.REQUEST_ID, new_request_id())]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)

@@ -1,6 +1,6 @@
 """What the parameters of a list ask for (contract, section 4); a 400 that names every parameter that is wrong."""
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
 from werkzeug.datastructures import MultiDict
@@ -18,7 +18,11 @@ MAX_VALUES = 20  # of one repeated parameter
 FACETS = ("language", "author", "subject", "publisher", "series", "decade")
 PAGING = ("limit", "page", "cursor", "facets")
 GENERAL = ("format", "q", "sort", "fields", "state")
+_PLACES = {name: place for place, name in enumerate(FILTERS)}
 _NUMBER = re.compile("[0-9]{1,15}")
+_WHOLE = FILTERS.keys() | GENERAL
+_PAGED = _WHOLE | set(PAGING)
+_REPEATABLE = {name for name, rule in FILTERS.items() if rule.repeatable}
 
 Errors = list[tuple[str, str]]
 
@@ -51,8 +55,7 @@ class Listing(NamedTuple):
 def parse(args: MultiDict, paging: bool = True) -> Listing:
     """The list that the parameters ask for; without `paging` the whole of it."""
     errors: Errors = []
-    known = {*FILTERS, *GENERAL, *(PAGING if paging else ())}
-    check_names(args, known, {name for name, rule in FILTERS.items() if rule.repeatable}, errors)
+    check_names(args, _PAGED if paging else _WHOLE, _REPEATABLE, errors)
     match = _read("q", args, search.parse, errors) if "q" in args else None
     state = _read("state", args, _state, errors) if "state" in args else False
     filters, values = _filters(args, errors)
@@ -68,7 +71,7 @@ def parse(args: MultiDict, paging: bool = True) -> Listing:
     return chosen
 
 
-def check_names(args: MultiDict, known: set[str], repeatable: set[str], errors: Errors) -> None:
+def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: Errors) -> None:
     """Note the parameters that are unknown, and those given more than once where once is meant."""
     errors += [(name, "is not a parameter here") for name in args if name not in known]
     errors += [(name, "is given more than once") for name, values in args.lists()
@@ -108,8 +111,8 @@ def _state(text: str) -> bool:
 
 def _filters(args: MultiDict, errors: Errors) -> tuple[tuple, tuple]:
     shape, values = [], []
-    for name, rule in FILTERS.items():
-        given = _values(name, rule, args.getlist(name), errors)
+    for name in sorted(FILTERS.keys() & args.keys(), key=_PLACES.__getitem__):
+        given = _values(name, FILTERS[name], args.getlist(name), errors)
         if given:
             shape.append((name, len(given)))
             values += [(f"{name}_{index}", value) for index, value in enumerate(given)]

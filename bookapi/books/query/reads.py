@@ -140,11 +140,10 @@ def _values(reader: Reader, listing: Listing) -> dict[str, Any]:
 def _records(reader: Reader, ids: list[int], fields: tuple[str, ...]) -> list[dict]:
     if not ids:
         return []
-    from_row = records.reading(fields)
     rows = reader.rows(statements.rows(fields, len(ids)),
                        **{f"id_{index}": book_id for index, book_id in enumerate(ids)})
     by_id = {row[0]: row for row in rows}
-    return [from_row(by_id[book_id]) for book_id in ids]
+    return records.from_rows(fields, [by_id[book_id] for book_id in ids])
 
 
 def export(listing: Listing) -> tuple[tuple, Iterator[dict]]:
