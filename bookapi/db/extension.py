@@ -1,10 +1,8 @@
 """The database as the application has it: one way to read and one way to write."""
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pymysql
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, event
@@ -15,8 +13,9 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from . import engines
 from .failures import raise_translated, unavailable, worth_another_try
-from .reading import Reader
+from .reading import Pooled, Reading, SqliteReaders
 
+READERS = "bookapi.readers"  # in the application's extensions: the connections that `read` reads by
 ATTEMPTS = 5  # of a unit that lost a deadlock or its connection
 
 
@@ -40,14 +39,15 @@ class Database(SQLAlchemy):
             else engines.mysql_options(wait))
         super().init_app(app)
         with app.app_context():
-            if self.engine.dialect.name == "sqlite":
+            if on_sqlite:
                 event.listen(self.engine, "begin", engines.begin_on_sqlite)
             else:
                 event.listen(self.engine, "handle_error", engines.know_galera)
+            app.extensions[READERS] = (SqliteReaders if on_sqlite else Pooled)(self.engine)
 
-    def read(self) -> "_Read":
+    def read(self) -> Reading:
         """A read transaction, for as long as the block of a `with` runs; it gives a `Reader`."""
-        return _Read(self.engine)
+        return Reading(current_app.extensions[READERS])
 
     def write(self, unit: Callable, *args: Any, **kwargs: Any) -> Any:
         """What ``unit(session, …)`` returns, once all it changed is committed; nothing of it if it raises.
@@ -81,29 +81,6 @@ class Database(SQLAlchemy):
         if current_app.extensions.get(engines.OPENED_FILE, identity) != identity:
             current_app.logger.error("the database file was replaced while serving; restart the service")
             raise unavailable()
-
-
-class _Read:
-    """A block that reads. (As a class: a generator would cost three times as much, and every answer has one.)"""
-
-    def __init__(self, engine):
-        self._engine, self._connection = engine, None
-
-    def __enter__(self) -> Reader:
-        try:
-            self._connection = self._engine.raw_connection()
-            if self._engine.dialect.name == "sqlite":
-                self._connection.driver_connection.execute("BEGIN")
-            return Reader(self._engine, self._connection)
-        except Exception as error:
-            self.__exit__(type(error), error, None)
-            raise
-
-    def __exit__(self, kind, error, traceback) -> None:
-        if self._connection is not None:
-            self._connection.close()  # the pool rolls back
-        if isinstance(error, (DBAPIError, sqlite3.Error, pymysql.err.Error)):
-            raise_translated(error)
 
 
 db = Database(model_class=Base)

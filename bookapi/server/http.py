@@ -3,6 +3,7 @@
 waitress reads a whole body before the application is entered, so a body that is too large has to be swallowed
 here for the application to refuse the request as it would have: as 401, 403 or 415 where those come first.
 """
+import functools
 from http import HTTPStatus
 from io import BytesIO
 
@@ -12,7 +13,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import Error
+from waitress.utilities import Error, build_http_date
 
 from .. import formats, guard
 from ..logs import new_request_id
@@ -100,10 +101,36 @@ _DETAILS = {
 
 
 class _Task(WSGITask):
+    """A request being answered. waitress takes its time over headers, and ends a kept-alive connection behind an answer
+    that has no body at all: both are mended here for the answers that are whole, which nearly all are."""
+
     def build_response_header(self) -> bytes:
         if self.channel.server.draining:
             self.set_close_on_finish()
-        return super().build_response_header()
+        if not self._is_whole():
+            return super().build_response_header()
+        lines = [f"HTTP/1.1 {self.status}", *map("%s: %s".__mod__, self.response_headers),
+                 f"Date: {_date(int(self.start_time))}\r\n\r\n"]
+        return "\r\n".join(lines).encode("latin-1")
+
+    def _is_whole(self) -> bool:
+        """An answer of known length on a connection that stays; nothing of it is left for waitress to decide."""
+        return (self.version == "1.1" and not self.close_on_finish
+                and (not self.has_body if self.content_length is None else self.has_body)
+                and self.request.headers.get("CONNECTION", "").lower() != "close")
+
+    def write(self, data: bytes) -> None:
+        """Headers and body in one piece where the first piece is all there is to come."""
+        if self.wrote_header or not data or len(data) != self.content_length or not self.has_body:
+            super().write(data)
+            return
+        self.channel.write_soon(self.build_response_header() + data)
+        self.wrote_header, self.content_bytes_written = True, len(data)
+
+
+@functools.lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return build_http_date(second)
 
 
 class _Channel(HTTPChannel):
