@@ -1,11 +1,16 @@
 """How connections are made and begin: the pragmas of SQLite, the session of MySQL/MariaDB."""
 import os
 import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pymysql
+
+from .failures import busy
 
 POOL_SIZE = 64  # no fewer than any sensible number of threads: nobody waits for a connection
 OPENED_FILE = "bookapi.sqlite_file"  # in the application's extensions: which file its first connection opened
@@ -45,6 +50,24 @@ def mysql_options(wait: int) -> dict[str, Any]:
                          f"innodb_lock_wait_timeout = {wait}"))
     return {"pool_size": POOL_SIZE, "max_overflow": -1, "pool_pre_ping": True, "pool_recycle": 1800,
             "connect_args": {"charset": "utf8mb4", "init_command": f"SET SESSION {session}", "connect_timeout": wait}}
+
+
+def turns(wait: int) -> Callable[[], AbstractContextManager]:
+    """Blocks that run one at a time in this process; 503 for who waits longer than `wait` seconds.
+
+    SQLite's own way to wait for a lock is to sleep and look again: of many writers some would wait a second.
+    """
+    lock = threading.Lock()
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        if not lock.acquire(timeout=wait):
+            raise busy()
+        try:
+            yield
+        finally:
+            lock.release()
+    return turn
 
 
 def begin_on_sqlite(connection) -> None:

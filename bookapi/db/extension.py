@@ -1,5 +1,6 @@
 """The database as the application has it: one way to read and one way to write."""
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from .failures import raise_translated, unavailable, worth_another_try
 from .reading import Pooled, Reading, SqliteReaders
 
 READERS = "bookapi.readers"  # in the application's extensions: the connections that `read` reads by
+TURN = "bookapi.turn"  # and what a writer waits in until it is its turn
 ATTEMPTS = 5  # of a unit that lost a deadlock or its connection
 
 
@@ -44,6 +46,7 @@ class Database(SQLAlchemy):
             else:
                 event.listen(self.engine, "handle_error", engines.know_galera)
             app.extensions[READERS] = (SqliteReaders if on_sqlite else Pooled)(self.engine)
+            app.extensions[TURN] = engines.turns(wait) if on_sqlite else nullcontext
 
     def read(self) -> Reading:
         """A read transaction, for as long as the block of a `with` runs; it gives a `Reader`."""
@@ -56,6 +59,10 @@ class Database(SQLAlchemy):
         the session. On SQLite it holds the only write lock from its first line (BEGIN IMMEDIATE).
         """
         self.check_file()
+        with current_app.extensions[TURN]():
+            return self._written(unit, args, kwargs)
+
+    def _written(self, unit: Callable, args: tuple, kwargs: dict) -> Any:
         engine = self.engine.execution_options(begin="BEGIN IMMEDIATE")
         for attempt in range(1, ATTEMPTS + 1):
             committing = False

@@ -18,7 +18,8 @@ def unavailable() -> ServiceUnavailable:
     return ServiceUnavailable("the database cannot be reached; try again later", retry_after=10)
 
 
-def _busy() -> ServiceUnavailable:
+def busy() -> ServiceUnavailable:
+    """503: another change holds the lock for too long."""
     return ServiceUnavailable("another change took too long; nothing was stored, try again", retry_after=1)
 
 
@@ -42,14 +43,14 @@ def translate(error: Exception) -> HTTPException | None:
     if isinstance(driver, sqlite3.DatabaseError):
         code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without the extension
         if code in _SQLITE_BUSY:
-            return _busy()
+            return busy()
         if code == sqlite3.SQLITE_FULL:
             return InsufficientStorage()
         return unavailable() if code in _SQLITE_AWAY or str(driver).startswith("no such table") else None
     if isinstance(driver, pymysql.err.MySQLError):
         code = driver.args[0] if driver.args else 0
         if code in _MYSQL_BUSY:
-            return _busy()
+            return busy()
         if code in _MYSQL_FULL:
             return InsufficientStorage()
         return unavailable() if code in _MYSQL_AWAY else None
