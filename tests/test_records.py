@@ -32,7 +32,7 @@ def _create(document):
 def _read():
     """Every row that there is, as the service reads it."""
     with db.read() as reader:
-        return [records.from_row(row) for row in reader.rows(Query(records.selection().order_by(Book.id)))]
+        return records.from_rows(FIELDS, reader.rows(Query(records.selection().order_by(Book.id))))
 
 
 def _dumped():
@@ -102,6 +102,6 @@ def test_the_columns_that_are_read_are_the_fields_in_order():
 
 def test_what_is_read_shares_no_list_with_another_record():
     row = tuple("[]" if name in LISTS else None for name in FIELDS)
-    one, other = records.from_row(row), records.from_row(row)
+    one, other = records.from_rows(FIELDS, [row, row])
     one["authors"].append("a")
     assert other["authors"] == one["subjects"] == []

@@ -2,9 +2,6 @@
 
 A test holds what comes from here equal to what marshmallow dumps.
 """
-import functools
-from collections.abc import Callable
-
 import orjson
 from sqlalchemy import ColumnElement, Select, select
 
@@ -20,12 +17,12 @@ def _column(name: str) -> ColumnElement:
 
 
 def columns(fields: tuple[str, ...] = FIELDS) -> list[ColumnElement]:
-    """The columns that `reading` reads for these fields."""
+    """The columns that `from_rows` reads for these fields."""
     return [_column(name) for name in fields]
 
 
 def selection(fields: tuple[str, ...] = FIELDS, *more) -> Select:
-    """The select whose rows `reading` reads; columns in `more` stand behind the record's own."""
+    """The select whose rows `from_rows` reads; columns in `more` stand behind the record's own."""
     return select(*columns(fields), *more)
 
 
@@ -39,20 +36,3 @@ def from_rows(fields: tuple[str, ...], rows: list[tuple]) -> list[dict]:
             for name, _ in names:
                 record[name] = next(values)
     return records
-
-
-@functools.lru_cache(maxsize=256)
-def reading(fields: tuple[str, ...]) -> Callable[[tuple], dict]:
-    """The function that makes the record of a row with these fields."""
-    lists = [(name, at) for at, name in enumerate(fields) if name in LISTS]
-
-    def from_row(row: tuple) -> dict:
-        record = dict(zip(fields, row))
-        for name, at in lists:
-            text = row[at]
-            record[name] = orjson.loads(text) if text != "[]" else []
-        return record
-    return from_row
-
-
-from_row = reading(FIELDS)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from .failures import raise_translated
 
 FAILURES = (DBAPIError, sqlite3.Error, pymysql.err.Error)
-STREAMED_ROWS = 200  # fetched at a time while streaming
+STREAMED_ROWS = 200  # fetched at a time where there may be many
 
 
 class Query:
@@ -46,14 +46,14 @@ class Reader:
         self._cursor.execute(*query.prepare(self.engine, values))
         return self._cursor.fetchall()
 
-    def stream(self, query: Query, **values: Any) -> Iterator[tuple]:
-        """The rows of a query that may have many, in constant memory."""
+    def batches(self, query: Query, **values: Any) -> Iterator[list[tuple]]:
+        """The rows of a query that may have many, some at a time: in constant memory."""
         mysql_like = self.engine.dialect.name != "sqlite"
         cursor = self._connection.cursor(*([pymysql.cursors.SSCursor] if mysql_like else []))
         try:
             cursor.execute(*query.prepare(self.engine, values))
             while rows := cursor.fetchmany(STREAMED_ROWS):
-                yield from rows
+                yield rows
         finally:
             cursor.close()
 

@@ -56,7 +56,7 @@ def write(records: Iterable[dict], fields: Sequence[str] = ()) -> Iterator[bytes
     """``<catalogue><books>…`` in chunks of about 64 KiB, the first one small so that it leaves at once."""
     head, parts, size, limit = DECLARATION + b"<catalogue><books>", [], 0, 4096
     for record in records:
-        part = _marked_up({"book": record})
+        part = f"\x01book\x02{_marked_up(record)}\x01/book\x02"
         parts.append(part)
         size += len(part)
         if size >= limit:

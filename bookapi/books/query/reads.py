@@ -158,25 +158,25 @@ def stream(listing: Listing) -> Iterator[dict]:
 
 
 def _states_and_records(listing: Listing) -> Iterator:
-    from_row = records.reading(listing.fields)
     with db.read() as reader:
         [state] = reader.rows(_STATE_AND_NEWEST)
         yield state
         values = _values(reader, listing)
         queries = [statements.everything(listing.shape, listing.sort, part, listing.fields)
                    for part in range(len(statements.parts(listing.shape, listing.sort)))]
-        yield from map(from_row, chain.from_iterable(reader.stream(query, **values) for query in queries))
+        for rows in chain.from_iterable(reader.batches(query, **values) for query in queries):
+            yield from records.from_rows(listing.fields, rows)
 
 
 def one(book_id: int) -> tuple[dict, bool] | None:
     """The record of that id and whether it is in the trash; None where there never was one."""
     with db.read() as reader:
         rows = reader.rows(_ONE, id=book_id)
-    return (records.from_row(rows[0]), rows[0][-1] is not None) if rows else None
+    return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
 def by_isbn(digits: str) -> dict | None:
     """The record of an ISBN, its own before another book's further one."""
     with db.read() as reader:
         rows = reader.rows(_BY_ISBN, isbn=digits) or reader.rows(_BY_FURTHER_ISBN, isbn=digits)
-    return records.from_row(rows[0]) if rows else None
+    return records.from_rows(FIELDS, rows)[0] if rows else None
