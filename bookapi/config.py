@@ -140,7 +140,7 @@ SETTINGS = (
     Setting("SECURE_COOKIES", None, _automatic_boolean,
             "the session cookie is Secure and named `__Host-…`; `auto` (default): where the request came by HTTPS"),
     Setting("ANSWER_CACHE_BYTES", 16 * 1024 * 1024, _whole(0, 1024 ** 3),
-            "memory for what is remembered between requests (now: the totals of lists); 0: nothing is"),
+            "memory for answers to public reads, each good until the catalogue changes; in bytes, 0: none"),
     Setting("LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"),
     Setting("DATABASE_WAIT_SECONDS", 5, _whole(1, 60), "how long a change waits for another one's lock (else 503)"),
 )

@@ -52,6 +52,14 @@ class Database(SQLAlchemy):
         """A read transaction, for as long as the block of a `with` runs; it gives a `Reader`."""
         return Reading(current_app.extensions[READERS])
 
+    def ask(self, question: Callable) -> Any:
+        """What ``question(connection)`` returns: for what is about the database itself, not about what it holds."""
+        try:
+            with self.engine.connect() as connection:
+                return question(connection)
+        except DBAPIError as error:
+            raise_translated(error)
+
     def write(self, unit: Callable, *args: Any, **kwargs: Any) -> Any:
         """What ``unit(session, …)`` returns, once all it changed is committed; nothing of it if it raises.
 

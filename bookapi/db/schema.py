@@ -3,10 +3,9 @@ import os
 from pathlib import Path
 
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import Connection
 
 from .extension import db
-from .failures import raise_translated
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
@@ -25,10 +24,10 @@ def schema_revisions() -> tuple[str | None, str]:
     Revisions are numbered by their files, so that a service that serves need not carry Alembic about (10 MB).
     """
     needed = max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-    try:
-        with db.engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None, needed
-            return connection.scalar(text("SELECT version_num FROM alembic_version")), needed
-    except DBAPIError as error:
-        raise_translated(error)
+    return db.ask(_revision), needed
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(text("SELECT version_num FROM alembic_version"))

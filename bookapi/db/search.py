@@ -9,11 +9,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 TABLE, INDEX = "book_words", "book_words_index"
-LONGEST_TOKEN = 80  # InnoDB drops what is longer than 84 characters; words alike in so many are one word
+SHORTEST_TOKEN = 3  # a tag and one character: by default InnoDB drops what is shorter
+LONGEST_TOKEN = 80  # behind the tag: by default InnoDB drops what is longer than 84; words alike in so many are one
 
 # How near to its title a book has the words: what is found at a level is found at all those behind it.
 EXACT, TITLE, HEADING, ANYWHERE = LEVELS = "etha"
@@ -58,6 +60,17 @@ def index_text(title: Sequence[str], texts: dict[str, Iterable[Sequence[str]]], 
         for words in so_far:
             parts += [_BARRIER, *[level + state + word for word in words]]
     return " ".join(parts)
+
+
+def unfit(connection: Connection) -> str | None:
+    """Why this database cannot search, in words for its operator; None where it can."""
+    if connection.dialect.name == "sqlite":
+        return None
+    least, most = connection.exec_driver_sql("SELECT @@innodb_ft_min_token_size, @@innodb_ft_max_token_size").one()
+    if least <= SHORTEST_TOKEN and most >= LONGEST_TOKEN + SHORTEST_TOKEN - 1:
+        return None
+    return (f"the server's full-text index takes words of {least} to {most} characters; set innodb_ft_min_token_size to"
+            f" {SHORTEST_TOKEN} and innodb_ft_max_token_size to 84, restart the server and rebuild the index book_words")
 
 
 # -- expressions --------------------------------------------------------------------------------------------------

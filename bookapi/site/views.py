@@ -4,7 +4,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..answers import cacheable
 from ..auth.permissions import public
-from ..db import cause, db, schema_revisions
+from ..db import cause, db, schema_revisions, search
 from ..negotiation import represents
 from ..problems import Problem
 
@@ -53,6 +53,7 @@ def unready() -> str | None:
     try:
         db.check_file()
         found, needed = schema_revisions()
+        unfit = db.ask(search.unfit)
     except HTTPException as error:
         return ": ".join(part for part in (error.description, cause(error)) if part)
     if found is None:
@@ -60,4 +61,4 @@ def unready() -> str | None:
     if found != needed:
         return (f"the database has the schema {found}, this program needs {needed}; "
                 "run: bookapi db upgrade (a backup first), or use the newer program")
-    return None
+    return unfit
