@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
 from bookapi.auth.models import LoginSession
-from bookapi.books import changes
+from bookapi.books import changes, storing
 from bookapi.books.models import Book
-from bookapi.db import Catalogue, create_file, db, now
+from bookapi.db import Catalogue, Writer, create_file, db, now
 from bookapi.site.commands import _upgrade as upgrade
 
 THREADS, EACH = 8, 5
@@ -57,7 +57,7 @@ def test_concurrent_increments_lose_nothing(app, admin):
 
 
 def _turn(session):
-    changes.lock(session)
+    storing.State(Writer(session))
     book = session.get(Book, 1)
     book.pages += 1
 
@@ -125,7 +125,7 @@ def test_a_unit_returns_what_it_made(app):
 WRITER = """
 from bookapi import create_app
 app = create_app({"TESTING": True, "SECRET_KEY": %r})
-from bookapi.books import changes
+from bookapi.books import changes, storing
 from bookapi.db import db
 with app.app_context():
     db.write(changes.create, {"title": "from elsewhere"})

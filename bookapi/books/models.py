@@ -101,12 +101,12 @@ class BookWords(db.Model):
 LIST_TABLES = {"authors": BookAuthor, "subjects": BookSubject, "identifiers": BookIdentifier}
 
 
-def lists_of(book: Book, field: str) -> list[dict[str, Any]]:
-    """The rows that the table of this list field holds for a book: each value once, case and accents aside."""
+def lists_of(book_id: int, values: list) -> list[dict[str, Any]]:
+    """The rows that the table of a list field holds for a book: each value once, case and accents aside."""
     rows: dict[Any, dict] = {}
-    for value in getattr(book, field):
+    for value in values:
         if isinstance(value, str):
             rows.setdefault(key(value), {"name": value, "name_key": key(value)})
         else:
             rows.setdefault((value["scheme"], value["value"]), value)
-    return [{"book_id": book.id, "position": position, **row} for position, row in enumerate(rows.values())]
+    return [{"book_id": book_id, "position": position, **row} for position, row in enumerate(rows.values())]

@@ -4,17 +4,16 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from marshmallow import ValidationError
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from ..db import Catalogue
+from ..db import Writer
 from ..formats import Malformed
 from ..problems import from_validation
 from ..text import key, printable
-from . import changes
+from . import changes, storing
 from .columns import Columns
-from .models import Book, BookIdentifier
 from .schemas import book_schema
+from .storing import Change, State
 
 BATCH = 500  # records looked up and flushed together
 MOST_TOLD = 1000  # errors and warnings in a report; the numbers count them all
@@ -93,10 +92,11 @@ def run(write: Callable, open_records: Callable[[], Iterator[tuple[int, Any]]], 
 def _unit(session: Session, open_records: Callable, options: Options, progress: Callable[[int], None]) -> Report:
     report, columns = Report(), Columns(options.columns, options.separators)
     given: set[int] = set()  # the ISBNs that this import gave out, as numbers: small, for there may be many
-    catalogue = changes.lock(session)
+    writer = Writer(session)
+    state = State(writer)
     incoming = _valid(open_records(), columns, options, report)
     while batch := list(islice(incoming, BATCH)):
-        _Batch(session, catalogue, options, report, given).store(batch)
+        _Batch(writer, state, options, report, given).store(batch)
         progress(report.counts["read"])
     progress(report.counts["read"])
     report.ignored = columns.ignored
@@ -146,77 +146,78 @@ def _loaded(record: dict, columns: Columns, options: Options, report: Report, so
     return values, errors
 
 
+class _Held:
+    """A book that this batch has to do with: as it was before (None: there was none), and as it is to be."""
+
+    def __init__(self, before: dict | None, now: dict):
+        self.before, self.now = before, now
+
+    @property
+    def is_changed(self) -> bool:
+        return self.before is not self.now
+
+    def has_title(self, title: str) -> bool:
+        return key(self.now["title"]) == key(title)
+
+
 class _Batch:
     """Some records brought into the catalogue together."""
 
-    def __init__(self, session: Session, catalogue: Catalogue, options: Options, report: Report, given: set[int]):
-        self.session, self.catalogue, self.options = session, catalogue, options
+    def __init__(self, writer: Writer, state: State, options: Options, report: Report, given: set[int]):
+        self.writer, self.state, self.options = writer, state, options
         self.report, self.given = report, given
-        self.by_isbn: dict[str, Book] = {}
-        self.by_identifier: dict[tuple[str, str], list[Book]] = {}
-        self.new: dict[int, Book] = {}
-        self.moved: list[int] = []
-        self.changed: dict[int, tuple[Book, set[str]]] = {}
+        self.held: dict[int, _Held] = {}
+        self.by_isbn: dict[str, _Held] = {}
+        self.by_identifier: dict[tuple[str, str], list[_Held]] = {}
 
     def store(self, batch: list[_Incoming]) -> None:
-        """Create or update the books, and let go of them: memory does not grow with the import."""
+        """Create or update the books."""
         self._look_up(batch)
         for incoming in batch:
             self._place(incoming)
-        if self.moved:  # an ISBN that goes from one book to another is given up before it is taken
-            self.session.execute(update(Book).where(Book.id.in_(self.moved)).values(isbn=None),
-                                 execution_options={"synchronize_session": False})
-        self.session.add_all(self.new.values())
-        self.session.flush()
-        changes.write_lists(self.session, [(book, changes.EVERY) for book in self.new.values()], new=True)
-        changes.write_lists(self.session, list(self.changed.values()))
-        for book in [*self.new.values(), *self.by_isbn.values(), *sum(self.by_identifier.values(), [])]:
-            if book in self.session:
-                self.session.expunge(book)
+        changes_made = [Change(held.before, held.now) for held in self.held.values() if held.is_changed]
+        storing.store(self.writer, self.state, changes_made)
 
     def _look_up(self, batch: list[_Incoming]) -> None:
-        digits = [incoming.values["isbn"] for incoming in batch if incoming.values.get("isbn")]
-        for book in self.session.scalars(select(Book).where(Book.live_isbn.in_(digits))) if digits else ():
-            self.by_isbn[book.isbn] = book
+        digits = {incoming.values["isbn"] for incoming in batch if incoming.values.get("isbn")}
+        for record in storing.by_isbns(self.writer, digits):
+            self.by_isbn[record["isbn"]] = self._hold(record)
         wanted = {_first_identifier(incoming.values) for incoming in batch} - {None}
         wanted |= {("isbn", number) for number in digits}
-        if wanted:
-            found = self.session.execute(
-                select(Book, BookIdentifier.scheme, BookIdentifier.value)
-                .join(BookIdentifier, BookIdentifier.book_id == Book.id)
-                .where(Book.deleted_at.is_(None), BookIdentifier.scheme.in_({scheme for scheme, _ in wanted}),
-                       BookIdentifier.value.in_({value for _, value in wanted})).order_by(Book.id))
-            for book, scheme, value in found:
-                self.by_identifier.setdefault((scheme, value), []).append(book)
+        for scheme, value, record in storing.by_identifiers(self.writer, wanted):
+            self.by_identifier.setdefault((scheme, value), []).append(self._hold(record))
+
+    def _hold(self, record: dict) -> _Held:
+        return self.held.setdefault(record["id"], _Held(record, record))
 
     def _place(self, incoming: _Incoming) -> None:
         values = incoming.values
-        book = self._existing(incoming)
-        if book is not None and self.options.mode == "create":
+        held = self._existing(incoming)
+        if held is not None and self.options.mode == "create":
             self.report.counts["rejected"] += 1
             self.report.tell("errors", incoming.source, "isbn" if values.get("isbn") else "identifiers",
                              "is another book's already", values.get("isbn"))
             return
-        if book is None:
-            book = self._created(values)
+        if held is None:
+            held = self._created(values)
         else:
-            self._updated(book, values)
+            self._updated(held, values)
         if values.get("isbn"):
-            self.by_isbn[values["isbn"]] = book
+            self.by_isbn[values["isbn"]] = held
             self.given.add(int(values["isbn"]))
-        for identifier in (book.identifiers or [])[:1]:
+        for identifier in held.now["identifiers"][:1]:
             known = self.by_identifier.setdefault((identifier["scheme"], identifier["value"]), [])
-            if book not in known:
-                known.append(book)
+            if held not in known:
+                known.append(held)
 
-    def _existing(self, incoming: _Incoming) -> Book | None:
+    def _existing(self, incoming: _Incoming) -> _Held | None:
         """The book that a record is about. Volumes of a set share an ISBN: it may become an identifier here."""
         values = incoming.values
         digits = values.get("isbn")
-        book = self.by_isbn.get(digits) if digits else None
-        if book is not None and (int(digits) not in self.given or book.title_key == key(values["title"])):
-            return book
-        if book is not None:
+        held = self.by_isbn.get(digits) if digits else None
+        if held is not None and (int(digits) not in self.given or held.has_title(values["title"])):
+            return held
+        if held is not None:
             values["isbn"] = None
             kept = {"scheme": "isbn", "value": digits}
             values["identifiers"] = [kept, *[other for other in values.get("identifiers") or [] if other != kept]]
@@ -225,26 +226,24 @@ class _Batch:
         first = _first_identifier(values)
         candidates = self.by_identifier.get(first, [])
         if first and first[0] == "isbn":  # a set's, perhaps: its volumes are told apart by their titles
-            candidates = [other for other in candidates if other.title_key == key(values["title"])]
+            candidates = [other for other in candidates if other.has_title(values["title"])]
         return candidates[0] if candidates else None
 
-    def _created(self, values: dict[str, Any]) -> Book:
-        book = changes.make(self.catalogue, values)
-        self.new[book.id] = book
+    def _created(self, values: dict[str, Any]) -> _Held:
+        record = changes.made(self.state, values)
+        self.held[record["id"]] = _Held(None, record)
         self.report.counts["created"] += 1
-        return book
+        return self.held[record["id"]]
 
-    def _updated(self, book: Book, values: dict[str, Any]) -> None:
-        isbn_before = book.isbn
-        fields = changes.apply(self.catalogue, book, values)
-        self.report.counts["updated" if fields else "unchanged"] += 1
-        if "isbn" in fields and isbn_before:
-            self.by_isbn.pop(isbn_before, None)
-            if book.id not in self.new:
-                self.moved.append(book.id)
-        if fields and book.id not in self.new:
-            known = self.changed.get(book.id, (book, set()))[1]
-            self.changed[book.id] = (book, known | fields)
+    def _updated(self, held: _Held, values: dict[str, Any]) -> None:
+        after = changes.applied(held.now, values)
+        self.report.counts["updated" if after else "unchanged"] += 1
+        if after is None:
+            return
+        if held.now["isbn"] not in (None, after["isbn"]):
+            self.by_isbn.pop(held.now["isbn"], None)
+        # However often one import changes a book, to everyone else it is changed once.
+        held.now = {**after, "version": held.before["version"] + 1 if held.before else 1}
 
 
 def _first_identifier(values: dict[str, Any]) -> tuple[str, str] | None:

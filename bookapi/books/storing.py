@@ -1,0 +1,182 @@
+"""How a change of books is stored: the rows of every table, brought in line with the records in one place."""
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import String, and_, bindparam, delete, insert, or_, select, update
+
+from ..db import Catalogue, Query, Writer
+from ..text import key
+from . import dates, records, search
+from .models import LIST_TABLES, Book, BookIdentifier, BookWords, lists_of
+from .schemas import FIELDS, LISTS
+
+# What is compared and sorted by: field, column, and the function that makes the one from the other.
+_KEYS = (("title", "title_key", key), ("authors", "author_key", lambda names: key(names[0])),
+         ("publisher", "publisher_key", key), ("series", "series_key", key),
+         ("published", "published_key", dates.sort_key))
+_INSTANTS = ("created_at", "updated_at")
+
+
+class Change(NamedTuple):
+    """A book as it was (None: there was none) and as it is to be: records, their version and instants included."""
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+    in_trash: bool = False
+
+    @property
+    def fields(self) -> set[str]:
+        """The fields that differ."""
+        if self.before is None:
+            return set(FIELDS)
+        return {name for name in FIELDS if self.before[name] != self.after[name]}
+
+
+class State:
+    """The catalogue's row, held until the commit: whoever has it is the only one who changes anything."""
+
+    def __init__(self, writer: Writer):
+        [(self.seq, self.last_id, self.total)] = writer.rows(_LOCKED)
+
+    def next_id(self) -> int:
+        """The id of a new book."""
+        self.last_id += 1
+        return self.last_id
+
+
+_LOCKED = Query(select(Catalogue.seq, Catalogue.last_id, Catalogue.total).where(Catalogue.id == 1).with_for_update())
+
+
+def _plain(table, names: Iterable[str]) -> dict:
+    """Parameters for columns, taken by the driver as they are."""
+    return {name: bindparam(name, type_=String()) for name in names}
+
+
+_INSERT = Query(insert(Book.__table__).values(_plain(Book, (*FIELDS, *[column for _, column, _ in _KEYS]))))
+_FREE_ISBN = Query(update(Book.__table__).where(Book.id == bindparam("book_id")).values(isbn=None))
+_COUNTED = Query(update(Catalogue.__table__).where(Catalogue.id == 1).values(
+    _plain(Catalogue, ("seq", "last_id", "total"))))
+_WORDS = Query(insert(BookWords.__table__).values(_plain(BookWords, ("book_id", "words"))))
+_OTHER_WORDS = Query(update(BookWords.__table__).where(BookWords.book_id == bindparam("of_book")).values(
+    _plain(BookWords, ("words",))))
+_LIST_ROWS = {field: Query(insert(table.__table__).values(_plain(table, [column.name for column in table.__table__.c])))
+              for field, table in LIST_TABLES.items()}
+_NO_LIST_ROWS = {field: Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
+                 for field, table in LIST_TABLES.items()}
+
+
+@functools.lru_cache(maxsize=256)
+def _update(columns: tuple[str, ...]) -> Query:
+    return Query(update(Book.__table__).where(Book.id == bindparam("of_book")).values(_plain(Book, columns)))
+
+
+def store(writer: Writer, state: State, changes: list[Change]) -> None:
+    """Write the changes, each a step of the catalogue's `seq`."""
+    new = [change for change in changes if change.before is None]
+    others = [change for change in changes if change.before is not None]
+    # An ISBN that goes from one book to another is given up before it is taken.
+    writer.run(_FREE_ISBN, [{"book_id": change.after["id"]} for change in others
+                            if change.before["isbn"] not in (None, change.after["isbn"])])
+    writer.run(_INSERT, [_columns(change.after, FIELDS) for change in new])
+    for change in others:
+        columns = {**_columns(change.after, change.fields), "deleted_at": _stored_instant(change.after["updated_at"])
+                   if change.in_trash else None}
+        writer.run(_update(tuple(sorted(columns))), [{**columns, "of_book": change.after["id"]}])
+    _store_words(writer, new, others)
+    for field in LIST_TABLES:
+        concerned = [change for change in others if field in change.fields]
+        writer.run(_NO_LIST_ROWS[field], [{"book_id": change.after["id"]} for change in concerned])
+        writer.run(_LIST_ROWS[field], [row for change in (*new, *concerned)
+                                       for row in lists_of(change.after["id"], change.after[field])])
+    state.seq += len(changes)
+    writer.run(_COUNTED, [{"seq": state.seq, "last_id": state.last_id, "total": state.total}])
+
+
+def _store_words(writer: Writer, new: list[Change], others: list[Change]) -> None:
+    writer.run(_WORDS, [{"book_id": change.after["id"], "words": search.text_of(change.after)} for change in new])
+    writer.run(_OTHER_WORDS, [{"of_book": change.after["id"], "words": search.text_of(change.after, change.in_trash)}
+                              for change in others if change.fields & search.SEARCHED or change.in_trash])
+
+
+def _columns(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The columns of these fields, with the keys made from them, as the driver takes them."""
+    columns = {}
+    for name in names:
+        value = record[name]
+        columns[name] = orjson.dumps(value).decode() if name in LISTS else _stored_instant(value) \
+            if name in _INSTANTS else value
+    for name, column, make_key in _KEYS:
+        if name in names:
+            columns[column] = make_key(record[name]) if record[name] else None
+    return columns
+
+
+def _stored_instant(text: str) -> str:
+    return text[:-1].replace("T", " ")
+
+
+# -- the newest state of books --------------------------------------------------------------------------------------
+
+_ONE = Query(records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id")))
+_BY_ISBN = Query(records.selection().where(Book.live_isbn == bindparam("isbn")))
+
+
+def by_id(writer: Writer, book_id: int) -> tuple[dict, bool] | None:
+    """The record of that id and whether it is in the trash; None where there never was one."""
+    rows = writer.rows(_ONE, id=book_id)
+    return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
+
+
+def by_isbn(writer: Writer, digits: str | None) -> dict | None:
+    """The record of the book that has the ISBN as its own."""
+    rows = writer.rows(_BY_ISBN, isbn=digits) if digits else []
+    return records.from_rows(FIELDS, rows)[0] if rows else None
+
+
+def by_isbns(writer: Writer, digits: Iterable[str]) -> list[dict]:
+    """The records of the live books that have one of these ISBNs as their own."""
+    found = []
+    for some in _some_at_a_time(digits):
+        values = {f"isbn_{index}": value for index, value in enumerate(some)}
+        found += records.from_rows(FIELDS, writer.rows(_with_isbns(len(some)), **values))
+    return found
+
+
+def by_identifiers(writer: Writer, wanted: Iterable[tuple[str, str]]) -> list[tuple[str, str, dict]]:
+    """(scheme, value, record) of the live books that have one of these identifiers, oldest first."""
+    found = []
+    for some in _some_at_a_time(wanted):
+        values = {f"{name}_{index}": part for index, pair in enumerate(some)
+                  for name, part in zip(("scheme", "value"), pair)}
+        rows = writer.rows(_with_identifiers(len(some)), **values)
+        found += [(row[-2], row[-1], record) for row, record in zip(rows, records.from_rows(FIELDS, rows))]
+    return sorted(found, key=lambda entry: entry[-1]["id"])
+
+
+_AT_A_TIME = 100
+
+
+def _some_at_a_time(values: Iterable) -> Iterator[list]:
+    """Lists of one or of many, so that there are but two statements; the last one is filled up with its own values."""
+    every = sorted(values)
+    for start in range(0, len(every), _AT_A_TIME):
+        some = every[start:start + _AT_A_TIME]
+        yield some if len(some) == 1 else some + some[-1:] * (_AT_A_TIME - len(some))
+
+
+@functools.cache
+def _with_isbns(number: int) -> Query:
+    return Query(records.selection().where(Book.live_isbn.in_(
+        [bindparam(f"isbn_{index}", type_=String()) for index in range(number)])))
+
+
+@functools.cache
+def _with_identifiers(number: int) -> Query:
+    pairs = [(bindparam(f"scheme_{index}", type_=String()), bindparam(f"value_{index}", type_=String()))
+             for index in range(number)]
+    return Query(records.selection(FIELDS, BookIdentifier.scheme, BookIdentifier.value)
+                 .join(BookIdentifier, BookIdentifier.book_id == Book.id)
+                 .where(Book.deleted_at.is_(None),
+                        or_(*[and_(BookIdentifier.scheme == scheme, BookIdentifier.value == value)
+                              for scheme, value in pairs])))
