@@ -5,17 +5,18 @@ Logout, a new password and disabling delete rows, so they take effect on the ver
 import hashlib
 import secrets
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from flask import Flask, current_app, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 from flask import session as cookie
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from ..db import db, now
+from ..db import Query, db, now, rfc3339
 from ..problems import Problem
 from .models import LoginSession, User
 
@@ -26,7 +27,7 @@ CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi"'}
 class SignedIn(UserMixin):
     """Who sends this request. Flask-Login keeps `get_id` in the cookie: it names the session, not the user."""
 
-    def __init__(self, secret: str, opened: LoginSession, user: User):
+    def __init__(self, secret: str, opened: "LoginSession | _Opened", user: "User | _Account"):
         self.secret, self.session_id = secret, opened.id
         self.expires_at = _end_of(opened)
         self.id, self.username, self.role = user.id, user.username, user.role
@@ -49,15 +50,40 @@ def _end_of(opened: LoginSession):
 
 def load(secret: str) -> SignedIn | None:
     """Who holds this secret, if the session is still open and the account active."""
-    with db.read() as reader, Session(reader.engine, expire_on_commit=False) as session:
-        found = session.execute(
-            select(LoginSession, User).join(User, User.id == LoginSession.user_id)
-            .where(LoginSession.secret_hash == _hash(secret), User.active)).first()
-    if found is None or _end_of(found.LoginSession) <= now():
+    with db.read() as reader:
+        rows = reader.rows(_SIGNED_IN, secret_hash=_hash(secret))
+    if not rows:
         return None
-    if found.LoginSession.last_seen_at < now() - SEEN_EVERY:
-        _touch(found.LoginSession.id)
-    return SignedIn(secret, *found)
+    session_id, opened_at, seen_at, *account, created_at = rows[0]
+    opened = _Opened(session_id, datetime.fromisoformat(opened_at), datetime.fromisoformat(seen_at))
+    if _end_of(opened) <= now():
+        return None
+    if opened.last_seen_at < now() - SEEN_EVERY:
+        _touch(opened.id)
+    return SignedIn(secret, opened, _Account(*account, True, datetime.fromisoformat(created_at)))
+
+
+class _Opened(NamedTuple):
+    id: int
+    created_at: datetime
+    last_seen_at: datetime
+
+
+class _Account(NamedTuple):
+    """A `User` as it was read, without the ORM: every request of a session has one."""
+    id: int
+    username: str
+    role: str
+    password_hash: str
+    active: bool
+    created_at: datetime
+
+
+_SIGNED_IN = Query(
+    select(LoginSession.id, rfc3339(LoginSession.created_at), rfc3339(LoginSession.last_seen_at),
+           User.id, User.username, User.role, User.password_hash, rfc3339(User.created_at))
+    .join(User, User.id == LoginSession.user_id)
+    .where(LoginSession.secret_hash == bindparam("secret_hash"), User.active))
 
 
 def _touch(session_id: int) -> None:

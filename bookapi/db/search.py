@@ -70,7 +70,7 @@ def unfit(connection: Connection) -> str | None:
     if least <= SHORTEST_TOKEN and most >= LONGEST_TOKEN + SHORTEST_TOKEN - 1:
         return None
     return (f"the server's full-text index takes words of {least} to {most} characters; set innodb_ft_min_token_size to"
-            f" {SHORTEST_TOKEN} and innodb_ft_max_token_size to 84, restart the server and rebuild the index book_words")
+            f" {SHORTEST_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the index of book_words")
 
 
 # -- expressions --------------------------------------------------------------------------------------------------
