@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 from flask import current_app, g, request
 from werkzeug.datastructures import ETags
+from werkzeug.http import parse_etags
 
 from . import formats
 from .negotiation import chosen_format
 from .problems import Problem
+
+TAG_LENGTH = 32  # hexadecimal digits
 
 
 def book_tag(record: dict, format_name: str | None = None) -> str:
@@ -50,11 +53,21 @@ def cacheable(view):
 
 def lasting(record: dict) -> dict:
     """The record; the answer is this book's alone and is good for as long as its version is."""
-    g.lasts_with = (record["id"], record["version"])
+    g.lasts_with = (record["id"], record["version"], record["updated_at"])
     return record
+
+
+def tag_of(data: bytes) -> str:
+    """The tag of these bytes."""
+    return f'"{hashlib.sha256(data).hexdigest()[:TAG_LENGTH]}"'
 
 
 def stream_tag(*parts: object) -> str:
     """The tag of a stream, which is not there yet to be digested: of all that its bytes follow from."""
-    told = repr((*parts, chosen_format().name, current_app.config["VERSION"]))
-    return f'"{hashlib.sha256(told.encode()).hexdigest()[:32]}"'
+    return tag_of(repr((*parts, chosen_format().name, current_app.config["VERSION"])).encode())
+
+
+def has_already(environ: dict, tag: str) -> bool:
+    """Whether a request's If-None-Match names this tag; weakly, since a proxy that compresses weakens it."""
+    given = environ.get("HTTP_IF_NONE_MATCH")
+    return given is not None and bool(tag) and (given == tag or parse_etags(given).contains_weak(tag[1:-1]))

@@ -1,19 +1,18 @@
 """What stands before Flask: answers that are remembered, 304 for who has the answer already, and what every answer
 carries on its way out (contract, sections 5 and 8)."""
-import hashlib
 from typing import NamedTuple
 
-from flask import Flask
-from werkzeug.http import parse_etags
+from flask import Flask, current_app, request
 
 from . import guard, memory
+from .answers import has_already, tag_of
 from .db import State
 from .logs import REQUEST_ID, new_request_id_for
 from .negotiation import MADE, NEGOTIATED, Made
 
 Headers = list[tuple[str, str]]
 
-TAG_LENGTH = 32  # hexadecimal digits
+_MARK = "bookapi.mark"  # in the environment of a request: the state that its answer holds for
 _LONGEST_KEY = 4096
 _NOT_ON_304 = ("Content-Type", "Content-Length")  # RFC 9110, section 15.4.5: what is about a body
 
@@ -23,13 +22,13 @@ class _Answer(NamedTuple):
     headers: Headers
     tag: str
     body: bytes
-    lasts_with: tuple[int, int] | None
+    lasts_with: tuple[int, int, str] | None
 
 
 class Door:
     """The WSGI application around Flask.
 
-    A remembered answer is given while the catalogue is in the state it was made in (`State.seq`, read before the
+    A remembered answer is given while the catalogue is in the state it was made in (`State.now`, read before the
     answer was made). It is found by all that it depends on: where it was asked and what for, never by who asked. Who
     brings a cookie or a credential is always answered anew.
     """
@@ -41,12 +40,12 @@ class Door:
 
     def __call__(self, environ, start_response):
         key = self._key(environ)
-        if key is None:
-            return self._made(environ, start_response, None, None)
-        seq = self._state.seq()
-        entry = self._memory.get(key)
-        if entry is None or seq is None or not (entry.seq == seq or self._lasts(key, entry, seq)):
-            return self._made(environ, start_response, key, seq)
+        entry = None if key is None else self._memory.get(key)
+        if entry is None:
+            return self._made(environ, start_response, key)
+        mark = environ[_MARK] = self._state.now()
+        if mark is None or not (entry.mark == mark or self._lasts(key, entry, mark)):
+            return self._made(environ, start_response, key)
         return _given(entry.value, environ, start_response, new_request_id_for(environ))
 
     def _key(self, environ) -> tuple | None:
@@ -54,19 +53,25 @@ class Door:
         if not self._remembers or environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_COOKIE" in environ \
                 or "HTTP_AUTHORIZATION" in environ or "HTTP_HOST" not in environ:
             return None
-        key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT", ""),
+        key = (environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT", ""),
                environ["HTTP_HOST"], environ["wsgi.url_scheme"], environ.get("SCRIPT_NAME", ""))
         return key if len(key[0]) + len(key[1]) + len(key[2]) <= _LONGEST_KEY else None
 
-    def _lasts(self, key: tuple, entry: memory.Entry, seq: int) -> bool:
+    def _lasts(self, key: tuple, entry: memory.Entry, mark: int) -> bool:
         """Whether an answer of another state still holds, being one book's that has not changed since."""
         answer = entry.value
         if answer.lasts_with is None or not self._state.has_version(*answer.lasts_with):
             return False
-        self._memory.put(key, seq, answer, entry.size - memory.OVERHEAD)
+        self._memory.put(key, mark, answer, entry.size - memory.OVERHEAD)
         return True
 
-    def _made(self, environ, start_response, key: tuple | None, seq: int | None):
+    def note_state(self) -> None:
+        """Before a view that reads what everyone may: the state that its answer will hold for."""
+        environ, view = request.environ, current_app.view_functions.get(request.endpoint)
+        if hasattr(view, "cacheable") and _MARK not in environ and self._key(environ) is not None:
+            environ[_MARK] = self._state.now()
+
+    def _made(self, environ, start_response, key: tuple | None):
         """What Flask answers."""
         begun: list = []
         request_id = environ[REQUEST_ID] = new_request_id_for(environ)
@@ -77,22 +82,25 @@ class Door:
             start_response(status, _finished(headers, environ, "no-store", request_id), *more)
             return chunks
         headers = _finished(headers, environ, "no-cache" if self._public else "private, no-cache")
-        tag = next((value for name, value in headers if name == "ETag"), None)
-        if made.body is None:  # a stream, to be begun or not to be begun
-            answer = _Answer(headers, tag or "", b"", None)
-            if tag is None or not _has_already(environ, tag):
-                start_response(status, [*headers, (guard.REQUEST_ID, request_id)], *more)
-                return chunks
-        else:
-            if tag is None:
-                tag = f'"{hashlib.sha256(made.body).hexdigest()[:TAG_LENGTH]}"'
-                headers.append(("ETag", tag))
-            answer = _Answer(headers, tag, made.body, made.lasts_with)
-            if key is not None and seq is not None and ("Cache-Control", "no-cache") in headers:
-                self._memory.put(key, seq, answer, _size(key, answer))
+        tag = next((value for name, value in headers if name == "ETag"), "")
+        if made.body is None and not has_already(environ, tag):  # a stream
+            start_response(status, [*headers, (guard.REQUEST_ID, request_id)], *more)
+            return chunks
         if hasattr(chunks, "close"):
             chunks.close()
+        if not tag:
+            tag = tag_of(made.body)
+            headers.append(("ETag", tag))
+        answer = _Answer(headers, tag, made.body or b"", made.lasts_with)
+        if made.body is not None and key is not None:
+            self._remember(key, environ.get(_MARK), answer)
         return _given(answer, environ, start_response, request_id)
+
+    def _remember(self, key: tuple, mark: int | None, answer: _Answer) -> None:
+        if mark is not None and ("Cache-Control", "no-cache") in answer.headers:
+            # As it was made a body may lie in a room eight times its size.
+            kept = answer._replace(body=bytes(memoryview(answer.body)))
+            self._memory.put(key, mark, kept, _size(key, kept))
 
 
 def _finished(headers: Headers, environ, caching: str, request_id: str | None = None) -> Headers:
@@ -118,19 +126,14 @@ def _size(key: tuple, answer: _Answer) -> int:
 
 def _given(answer: _Answer, environ, start_response, request_id: str) -> list[bytes]:
     own = (guard.REQUEST_ID, request_id)
-    if _has_already(environ, answer.tag):
+    if has_already(environ, answer.tag):
         start_response("304 NOT MODIFIED", [*[pair for pair in answer.headers if pair[0] not in _NOT_ON_304], own])
         return []
     start_response("200 OK", [*answer.headers, own])
     return [answer.body] if environ["REQUEST_METHOD"] == "GET" else []
 
 
-def _has_already(environ, tag: str) -> bool:
-    """Whether If-None-Match names this tag; compared weakly, since a proxy that compresses weakens it."""
-    given = environ.get("HTTP_IF_NONE_MATCH")
-    return given is not None and (given == tag or parse_etags(given).contains_weak(tag[1:-1]))
-
-
 def init_app(app: Flask) -> None:
     """Put the door before the application."""
-    app.wsgi_app = Door(app)
+    app.wsgi_app = door = Door(app)
+    app.before_request(door.note_state)

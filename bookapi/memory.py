@@ -10,7 +10,7 @@ OVERHEAD = 512  # bytes of an entry beyond what it is said to have
 
 class Entry(NamedTuple):
     """A value, the state of the catalogue it holds for, and the bytes it takes."""
-    seq: int
+    mark: int
     value: Any
     size: int
 
@@ -34,8 +34,8 @@ class Memory:
                 self._entries.move_to_end(key)
             return entry
 
-    def put(self, key: Any, seq: int, value: Any, size: int) -> None:
-        """Remember a value made from what was read after the state was `seq`; `size`: its bytes and its key's."""
+    def put(self, key: Any, mark: int, value: Any, size: int) -> None:
+        """Remember a value made from what was read after the state was `mark`; `size`: its bytes and its key's."""
         size += OVERHEAD
         if size > self.room:
             return
@@ -43,7 +43,7 @@ class Memory:
             known = self._entries.pop(key, None)
             if known is not None:
                 self.used -= known.size
-            self._entries[key] = Entry(seq, value, size)
+            self._entries[key] = Entry(mark, value, size)
             self.used += size
             while self.used > self.room:
                 _, oldest = self._entries.popitem(last=False)

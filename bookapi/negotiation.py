@@ -105,11 +105,11 @@ MADE, NEGOTIATED = "bookapi.made", "bookapi.negotiated"  # in the environment of
 
 
 class Made(NamedTuple):
-    """What is known of an answer when it is made: whether caches may keep it, its body (None: a stream), and the id and
-    version of the book that it is about alone."""
+    """What is known of an answer when it is made: whether caches may keep it, its body (None: a stream), and the id,
+    version and last change of the book that it is about alone."""
     cacheable: bool
     body: bytes | None
-    lasts_with: tuple[int, int] | None
+    lasts_with: tuple[int, int, str] | None
 
 
 def _written(chosen: ModuleType, data: dict | Stream, root: str) -> bytes | Iterable[bytes]:

@@ -68,9 +68,18 @@ def key(text: str) -> str:
 _UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff"
              "\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
              "\U0001b000-\U0001b16f\U00020000-\U0003ffff")
-# Indic scripts write vowels as marks, which Python's \\w leaves out; these are their blocks less the punctuation.
-_INDIC = "\u0900-\u0963\u0966-\u096f\u0971-\u0df3\u1b00-\u1b59\u1b80-\u1bf3\ua880-\ua8c5\ua8e0-\ua8f7"
-_WORD = re.compile(f"(?:[^\\W_{_UNSPACED}]|[{_INDIC}])+|[{_UNSPACED}]")
+
+
+def _of_categories(categories: str, *blocks: tuple[int, int]) -> str:
+    return "".join(chr(code) for start, end in blocks for code in range(start, end)
+                   if unicodedata.category(chr(code)) in categories.split())
+
+
+# Indic scripts write vowels as spacing marks, which Python's \w leaves out; unspaced ones have punctuation, too.
+_MARKS = _of_categories("Mc", (0x0900, 0x0E00), (0x1B00, 0x1C50), (0xA800, 0xAC00))
+_SIGNS = _of_categories("Po Pd Ps Pe Pc Sc Sk Sm So Zs", (0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1780, 0x1800),
+                        (0x2E80, 0x3400))
+_WORD = re.compile(f"(?:[^\\W_{_UNSPACED}]|[{_MARKS}])+|(?![{_SIGNS}])[{_UNSPACED}]")
 _ASCII_WORD = re.compile("[a-z0-9]+")
 # Apostrophes and their like that romanization puts inside names, and marks that are not of the non-spacing kind.
 _UNHEARD = re.compile("[\u02b0-\u02ff\u200b-\u200f\u2060\ufeff\u00ad]")

@@ -14,7 +14,7 @@ ALLOWED = {
     "schemas": {"text"}, "logs": set(), "db": {"config"}, "cli": {"db"},
     "negotiation": {"formats"}, "problems": {"formats", "negotiation", "text"},
     "guard": {"problems"}, "answers": {"formats", "negotiation", "problems"},
-    "door": {"db", "guard", "logs", "memory", "negotiation"},
+    "door": {"answers", "db", "guard", "logs", "memory", "negotiation"},
     "auth": LOW, "books": LOW | {"auth.permissions"},
     "server": BASE | {"negotiation", "problems", "guard", "logs"},
     "site": LOW | {"auth", "books", "server"},

@@ -28,7 +28,9 @@ def text_of(book: Mapping[str, Any], in_trash: bool = False) -> str:
 
 
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))
-_PART = re.compile(r'(-?)"([^"]*)"?|([^\s"]+)')
+# A minus excludes where it is one, and in front of a word.
+_PART = re.compile(r'(?:(?<!\S)(-)(?!-))?(?:"([^"]*)"?|([^\s"]+))')
+_AROUND = "()[]{}<>.,;:!?'\""  # what people write about an ISBN
 
 
 def parse(text: str) -> Match | None:
@@ -41,7 +43,7 @@ def parse(text: str) -> Match | None:
         return None
     if len(cleaned) > LONGEST:
         raise ValueError(f"may have at most {LONGEST} characters")
-    number = _isbn(cleaned)
+    number = None if cleaned.startswith("-") else _isbn(cleaned)  # in groups with spaces between, perhaps
     if number:
         return Match((Term((number,)),))
     terms, without = _terms(cleaned.translate(_QUOTES))
@@ -60,16 +62,15 @@ def _terms(text: str) -> tuple[list[Term], list[Term]]:
     without: list[Term] = []
     for minus, phrase, word in _PART.findall(text):
         if word:
-            less, word = word.startswith("-"), word.removeprefix("-")
-            (without if less else terms).extend(_of_word(word, positive=not less))
-        elif found := words(phrase):
+            (without if minus else terms).extend(_of_word(word, positive=not minus))
+        elif found := _words(phrase):
             (without if minus else terms).append(Term(tuple(found)))
     return terms, without
 
 
 def _of_word(word: str, positive: bool) -> list[Term]:
     """Usually one term; a word with something inside that parts words is a phrase."""
-    found = [number] if (number := _isbn(word)) else words(word)
+    found = _words(word)
     if not found:
         return []
     if not word.endswith("*") or stands_alone(found[-1]) or (len(found) > 1 and not positive):
@@ -78,10 +79,15 @@ def _of_word(word: str, positive: bool) -> list[Term]:
     return [*([Term(tuple(before))] if before else []), Term((last,), prefix=True)]
 
 
+def _words(text: str) -> list[str]:
+    number = _isbn(text)
+    return [number] if number else words(text)
+
+
 def _isbn(text: str) -> str | None:
     if not any(character in "0123456789" for character in text):
         return None
     try:
-        return isbn.parse(text)
+        return isbn.parse(text.strip(_AROUND))
     except ValueError:
         return None

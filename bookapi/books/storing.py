@@ -1,5 +1,6 @@
 """How a change of books is stored: the rows of every table, brought in line with the records in one place."""
 import functools
+import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -56,7 +57,7 @@ def _plain(table, names: Iterable[str]) -> dict:
 _INSERT = Query(insert(Book.__table__).values(_plain(Book, (*FIELDS, *[column for _, column, _ in _KEYS]))))
 _FREE_ISBN = Query(update(Book.__table__).where(Book.id == bindparam("book_id")).values(isbn=None))
 _COUNTED = Query(update(Catalogue.__table__).where(Catalogue.id == 1).values(
-    _plain(Catalogue, ("seq", "last_id", "total"))))
+    _plain(Catalogue, ("seq", "mark", "last_id", "total"))))
 _WORDS = Query(insert(BookWords.__table__).values(_plain(BookWords, ("book_id", "words"))))
 _OTHER_WORDS = Query(update(BookWords.__table__).where(BookWords.book_id == bindparam("of_book")).values(
     _plain(BookWords, ("words",))))
@@ -90,7 +91,8 @@ def store(writer: Writer, state: State, changes: list[Change]) -> None:
         writer.run(_LIST_ROWS[field], [row for change in (*new, *concerned)
                                        for row in lists_of(change.after["id"], change.after[field])])
     state.seq += len(changes)
-    writer.run(_COUNTED, [{"seq": state.seq, "last_id": state.last_id, "total": state.total}])
+    writer.run(_COUNTED, [{"seq": state.seq, "mark": secrets.randbits(62), "last_id": state.last_id,
+                           "total": state.total}])
 
 
 def _store_words(writer: Writer, new: list[Change], others: list[Change]) -> None:

@@ -4,7 +4,7 @@ from urllib.parse import unquote_plus, urlencode
 
 from flask import Blueprint, Response, request, url_for
 
-from ..answers import lasting, precondition, stream_tag, tagged
+from ..answers import has_already, lasting, precondition, stream_tag, tagged
 from ..auth.permissions import admin_required, reader_required, require_admin
 from ..db import db
 from ..negotiation import Books, Stream, body, deferred_body, represents
@@ -44,7 +44,10 @@ def export():
     """Every book that matches, streamed."""
     listing = _listing(paging=False)
     state, records = query.export(listing)
-    return Stream(records, listing.fields), 200, {"ETag": stream_tag(state, listing), **_secrecy(listing)}
+    tag = stream_tag(state, listing)
+    if has_already(request.environ, tag):
+        records.close()
+    return Stream(records, listing.fields), 200, {"ETag": tag, **_secrecy(listing)}
 
 
 @blueprint.get("/authors", defaults={"kind": "author"})
@@ -176,7 +179,7 @@ _PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$()*+,;:@/?=&-]|%[0-9A-Fa-f]{2})*")
 
 def _parameters() -> list[tuple[str, str]]:
     """(name, name=value) of each parameter, as they came where they came as they should."""
-    query = request.environ["QUERY_STRING"]
+    query = request.environ.get("QUERY_STRING", "")
     if not _PLAIN_QUERY.fullmatch(query):
         return [(name, urlencode([(name, value)])) for name, value in request.args.items(multi=True)]
     return [(unquote_plus(pair.partition("=")[0]), pair) for pair in query.split("&") if pair]

@@ -11,12 +11,12 @@ from .reading import Query, Reader
 from .schema import MIGRATIONS, create_file, schema_revisions
 from .search import Match, found
 from .state import Catalogue, State
+from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339
 from .writing import Writer
-from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, now, rfc3339
 
-__all__ = ["ATTEMPTS", "Base", "BigId", "Catalogue", "InsufficientStorage", "Instant", "JsonList", "LongText",
-           "MIGRATIONS", "Match", "Query", "Reader", "State", "TABLE_OPTIONS", "Writer", "cause", "create_file", "db",
-           "found", "now", "rfc3339", "schema_revisions", "translate"]
+__all__ = ["ATTEMPTS", "Base", "BigId", "Catalogue", "Instant", "InsufficientStorage", "JsonList", "LongText",
+           "MIGRATIONS", "Match", "Query", "Reader", "State", "TABLE_OPTIONS", "Writer", "apart", "cause",
+           "create_file", "db", "found", "now", "rfc3339", "schema_revisions", "translate"]
 
 
 def init_app(app: Flask) -> None:

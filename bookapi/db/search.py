@@ -15,7 +15,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 TABLE, INDEX = "book_words", "book_words_index"
 SHORTEST_TOKEN = 3  # a tag and one character: by default InnoDB drops what is shorter
-LONGEST_TOKEN = 80  # behind the tag: by default InnoDB drops what is longer than 84; words alike in so many are one
+LONGEST_TOKEN = 82  # behind the tag: by default InnoDB drops what is longer than 84
+_REMEMBERED = 20_000  # characters: a search may hold any of a million
+_HEAD = 66  # of a longer one this much is kept, and a digest of the whole
 
 # How near to its title a book has the words: what is found at a level is found at all those behind it.
 EXACT, TITLE, HEADING, ANYWHERE = LEVELS = "etha"
@@ -38,23 +40,48 @@ class Match(NamedTuple):
 
 # -- tokens -------------------------------------------------------------------------------------------------------
 
-def _encoded(word: str) -> str:
+def _encoded(word: str, prefix: bool = False) -> str:
     """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of what it becomes."""
-    if not word.isascii():
-        word = "".join([c if c.isascii() and c != "z" else "zz" if c == "z" else f"z{ord(c):05x}" for c in word])
-    elif "z" in word:
-        word = word.replace("z", "zz")
-    return word[:LONGEST_TOKEN]
+    if not word.isascii() or "x" in word or "z" in word:
+        word = "".join([_CODES[character] for character in word])
+    if len(word) < LONGEST_TOKEN:
+        return word
+    return word[:_HEAD] + ("" if prefix else _digest(word, LONGEST_TOKEN - _HEAD))
 
 
-def _digest(words: Iterable[str]) -> str:
-    return hashlib.blake2b(" ".join(words).encode(), digest_size=12).hexdigest()
+class _Codes(dict):
+    """What a character becomes: itself, or `z` and three digits of base 36, or `x` and four."""
+
+    def __missing__(self, character: str) -> str:
+        code = ord(character)
+        if character.isascii() and character not in "xz":
+            made = character
+        else:
+            made = "z" + _base_36(code, 3) if code < 36 ** 3 else "x" + _base_36(code, 4)
+        if len(self) < _REMEMBERED:
+            self[character] = made
+        return made
+
+
+_CODES = _Codes()
+
+
+def _base_36(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits
+
+
+def _digest(text: str, length: int = 24) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=length // 2).hexdigest()
 
 
 def index_text(title: Sequence[str], texts: dict[str, Iterable[Sequence[str]]], in_trash: bool = False) -> str:
     """The tokens of a book: the words of its title, and of its texts by level (a level has those before it, too)."""
     state = _TRASH if in_trash else _LIVE
-    parts, so_far = [EXACT + state + _digest(title)], []
+    parts, so_far = [EXACT + state + _digest(" ".join(title))], []
     for level in (TITLE, HEADING, ANYWHERE):
         so_far += [[_encoded(word) for word in words] for words in texts[level] if words]
         for words in so_far:
@@ -82,7 +109,7 @@ def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str,
     write = _for_sqlite if dialect == "sqlite" else _for_mysql
     if not match.terms:
         return {"q_without": write.any_of(match.without, ANYWHERE + state)}
-    exact = Term((_digest(match.whole),)) if match.whole else Term(("none",))
+    exact = Term((_digest(" ".join(match.whole)),)) if match.whole else Term(("none",))
     terms = {level: match.terms for level in LEVELS} | {EXACT: (exact,)}
     every = {level: write.all_of(terms[level], level + state) for level in LEVELS}
     without = [write.any_of(match.without, ANYWHERE + state)] if match.without else []
@@ -95,7 +122,8 @@ class _for_sqlite:
 
     @staticmethod
     def _term(term: Term, tag: str) -> str:
-        return '"' + " ".join(tag + _encoded(word) for word in term.words) + '"' + " *" * term.prefix
+        words = [tag + _encoded(word, term.prefix) for word in term.words]
+        return '"' + " ".join(words) + '"' + " *" * term.prefix
 
     @classmethod
     def all_of(cls, terms: Iterable[Term], tag: str) -> str:
@@ -121,7 +149,7 @@ class _for_mysql:
 
     @staticmethod
     def _term(term: Term, tag: str) -> str:
-        words = [tag + _encoded(word) for word in term.words]
+        words = [tag + _encoded(word, term.prefix) for word in term.words]
         return '"' + " ".join(words) + '"' if len(words) > 1 else words[0] + "*" * term.prefix
 
     @classmethod

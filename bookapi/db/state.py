@@ -13,9 +13,10 @@ from .types import TABLE_OPTIONS
 
 
 class Catalogue(db.Model):
-    """One row. `seq` is the state of the catalogue: it grows with every change of a book, inside the change's own
-    transaction, and the row's lock makes its order the order of commits. `last_id` is the newest book's id, `total`
-    the number of books outside the trash."""
+    """One row. `seq` is the number of the newest change: it grows with every change of a book, inside the change's own
+    transaction, and the row's lock makes its order the order of commits. `mark` names the state that this makes: a
+    random number, for `seq` would come again in a catalogue that was put back and went on from there. `last_id` is the
+    newest book's id, `total` the number of books outside the trash."""
     __tablename__ = "catalogue"
     __table_args__ = TABLE_OPTIONS
 
@@ -23,10 +24,11 @@ class Catalogue(db.Model):
     seq: Mapped[int] = mapped_column(BigInteger)
     last_id: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int] = mapped_column(BigInteger)
+    mark: Mapped[int] = mapped_column(BigInteger)
 
 
 class State:
-    """The newest committed `seq`, read at each call: what an answer is worth is known exactly, across workers.
+    """The newest committed state, read at each call: what an answer is worth is known exactly, across workers.
 
     Each thread has a connection of its own for it, outside the pool and outside any transaction.
     """
@@ -34,21 +36,21 @@ class State:
     def __init__(self, app: Flask):
         self._app, self._local = app, threading.local()
 
-    def seq(self) -> int | None:
-        """The state that a read begun from here on shows at least; None while the database cannot be asked."""
+    def now(self) -> int | None:
+        """The mark of the state that a read begun from here on shows at least; None while it cannot be known."""
         try:
             watch = getattr(self._local, "watch", None)
             if watch is None:
                 watch = self._local.watch = self._opened()
-            return watch.seq()
+            return watch.mark()
         except (DBAPIError, sqlite3.Error, pymysql.err.Error):
             self._local.watch = None
             return None
 
-    def has_version(self, book_id: int, version: int) -> bool:
-        """Whether the book still has this version; a book in the trash has another one."""
+    def has_version(self, book_id: int, version: int, updated_at: str) -> bool:
+        """Whether the book is still as it was; a book in the trash has another version."""
         try:
-            return self._local.watch.version(book_id) == version
+            return self._local.watch.version(book_id) == (version, updated_at)
         except (DBAPIError, sqlite3.Error, pymysql.err.Error):
             self._local.watch = None
             return False
@@ -73,13 +75,14 @@ class _Watch:
         self._connection.autocommit(True)
         self._cursor = self._connection.cursor()
 
-    def seq(self) -> int:
-        self._cursor.execute("SELECT seq FROM catalogue")
-        return self._cursor.fetchone()[0]
-
-    def version(self, book_id: int) -> int | None:
-        self._cursor.execute("SELECT version FROM books WHERE id = %s", [book_id])
+    def mark(self) -> int | None:
+        self._cursor.execute("SELECT mark FROM catalogue")
         return (self._cursor.fetchone() or [None])[0]
+
+    def version(self, book_id: int) -> tuple[int, str] | None:
+        self._cursor.execute("SELECT version, date_format(updated_at, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ') FROM books "
+                             "WHERE id = %s", [book_id])
+        return self._cursor.fetchone()
 
     def __del__(self):
         self._connection.close()
@@ -90,15 +93,15 @@ class _SqliteWatch(_Watch):
     never writes, whichever process it was."""
 
     def _begin(self) -> None:
-        self._version, self._seq = None, 0
+        self._version, self._mark = None, None
 
-    def seq(self) -> int:
+    def mark(self) -> int | None:
         [version] = self._connection.execute("PRAGMA data_version").fetchone()
         if version != self._version:  # read in this order, a commit in between is noticed at the next call
-            [self._seq] = self._connection.execute("SELECT seq FROM catalogue").fetchone()
+            [self._mark] = self._connection.execute("SELECT mark FROM catalogue").fetchone() or [None]
             self._version = version
-        return self._seq
+        return self._mark
 
-    def version(self, book_id: int) -> int | None:
-        found = self._connection.execute("SELECT version FROM books WHERE id = ?", [book_id]).fetchone()
-        return found and found[0]
+    def version(self, book_id: int) -> tuple[int, str] | None:
+        return self._connection.execute("SELECT version, replace(updated_at, ' ', 'T') || 'Z' FROM books WHERE id = ?",
+                                        [book_id]).fetchone()

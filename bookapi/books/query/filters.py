@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, and_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, or_, select, union_all
 
 from ...text import clean, key
 from .. import isbn, languages
@@ -93,9 +93,11 @@ def _listed(table) -> Callable[[Values], ColumnElement]:
 
 def has_isbn(values: Values) -> ColumnElement:
     """That a book has one of these ISBNs, as its own or as a further one."""
-    further = select(BookIdentifier.book_id).where(BookIdentifier.scheme == "isbn", BookIdentifier.value.in_(values))
-    in_trash = and_(Book.deleted_at.is_not(None), Book.isbn.in_(values))
-    return or_(Book.live_isbn.in_(values), in_trash, Book.id.in_(further))
+    other = Book.__table__.alias("other")  # the trash is small; in it an ISBN has no index
+    return Book.id.in_(union_all(
+        select(other.c.id).where(other.c.live_isbn.in_(values)),
+        select(other.c.id).where(other.c.deleted_at.is_not(None), other.c.isbn.in_(values)),
+        select(BookIdentifier.book_id).where(BookIdentifier.scheme == "isbn", BookIdentifier.value.in_(values))))
 
 
 def _in_language(values: Values) -> ColumnElement:

@@ -62,6 +62,8 @@ def parse(args: MultiDict, paging: bool = True) -> Listing:
     sort = _read("sort", args, _sort, errors) if "sort" in args else BY_RELEVANCE if match else BY_ID
     if match is None and {"relevance", "-relevance"} & set(sort or ()):
         errors.append(("sort", "takes relevance where q says what to look for"))
+    elif match is not None and not match.terms:  # all that is found is equally relevant
+        sort = tuple(name for name in sort or () if name not in ("relevance", "-relevance"))
     fields = _read("fields", args, _fields, errors) if "fields" in args else FIELDS
     chosen = Listing(Shape(filters, _kind(match), bool(state)), values, match, sort or BY_ID, fields=fields or FIELDS)
     if paging:

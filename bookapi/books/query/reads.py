@@ -4,10 +4,10 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from flask import current_app
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from ... import memory
-from ...db import Catalogue, Query, Reader, db, rfc3339
+from ...db import Catalogue, Query, Reader, db
 from ...db.search import expressions
 from .. import records
 from ..models import Book
@@ -27,10 +27,7 @@ class Page(NamedTuple):
     facets: dict[str, list[dict]] = {}
 
 
-_STATE = Query(select(Catalogue.seq, Catalogue.total))
-# `seq` alone would repeat itself in a catalogue that was put back to an earlier state and went on from there.
-_NEWEST = select(func.max(Book.updated_at)).where(Book.deleted_at.is_(None)).scalar_subquery()
-_STATE_AND_NEWEST = Query(select(Catalogue.seq, rfc3339(_NEWEST)))
+_STATE = Query(select(Catalogue.mark, Catalogue.total))
 _ONE = Query(records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id")))
 _BY_ISBN = Query(records.selection().where(Book.live_isbn == bindparam("isbn")))
 _BY_FURTHER_ISBN = Query(records.selection().where(Book.deleted_at.is_(None), has_isbn([bindparam("isbn")]))
@@ -55,7 +52,7 @@ class _Reading:
         self.reader, self.listing = reader, listing
         self.shape, self.sort = listing.shape, listing.sort
         self.values = _values(reader, listing)
-        [(self.seq, self._books)] = reader.rows(_STATE)
+        [(self.mark, self._books)] = reader.rows(_STATE)
 
     def total(self) -> int:
         """The number of books on all pages."""
@@ -66,10 +63,10 @@ class _Reading:
         remembered = memory.of(current_app)
         key = (*what, self.shape, self.listing.values, self.listing.match)
         known = remembered.get(key)
-        if known and known.seq == self.seq:
+        if known and known.mark == self.mark:
             return known.value
         [(number,)] = self.reader.rows(query, **self.values)
-        remembered.put(key, self.seq, number, 4 * len(repr(key)))
+        remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
 
     def paged(self, total: int) -> tuple[list[int], None]:
@@ -126,7 +123,7 @@ class _Reading:
 
     def _for_cursor(self, values: dict[str, Any]) -> list[Any]:
         names = [name.removeprefix("-") for name in self.sort]
-        return [values.get(name, 0 if name == "relevance" else None) for name in names]
+        return [values.get(name) for name in names]
 
 
 def _values(reader: Reader, listing: Listing) -> dict[str, Any]:
@@ -159,7 +156,7 @@ def stream(listing: Listing) -> Iterator[dict]:
 
 def _states_and_records(listing: Listing) -> Iterator:
     with db.read() as reader:
-        [state] = reader.rows(_STATE_AND_NEWEST)
+        [state] = reader.rows(_STATE)
         yield state
         values = _values(reader, listing)
         queries = [statements.everything(listing.shape, listing.sort, part, listing.fields)

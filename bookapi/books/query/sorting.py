@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Integer, String, and_, bindparam, or_
 
-from ...db import rfc3339
+from ...db import apart, rfc3339
 from ..models import Book
 
 SORTS = {"title": Book.title_key, "author": Book.author_key, "published": Book.published_key,
@@ -47,13 +47,12 @@ class Segment(NamedTuple):
 
 
 def segments(sort: tuple[str, ...], book_id: ColumnElement, relevance: ColumnElement | None) -> list[Segment]:
-    """The parts of a list in this order. Without a relevance to tell all books are equal in it."""
+    """The parts of a list in this order."""
     keys = []
     for named in sort:
         name = named.removeprefix("-")
         column = {"id": book_id, "relevance": relevance}.get(name, SORTS[name])
-        if column is not None:
-            keys.append(Key(name, column, named.startswith("-"), name in NULLABLE))
+        keys.append(Key(name, column, named.startswith("-"), name in NULLABLE))
     first = keys[0]
     if not first.nullable:
         return [Segment(None, tuple(keys))]
@@ -61,12 +60,13 @@ def segments(sort: tuple[str, ...], book_id: ColumnElement, relevance: ColumnEle
     return [Segment(present, (first._replace(nullable=False), *keys[1:])), Segment(missing, tuple(keys[1:]), True)]
 
 
-def order(keys: tuple[Key, ...], backwards: bool = False) -> Iterator[ColumnElement]:
-    """The ORDER BY; `backwards`: from the end."""
+def order(keys: tuple[Key, ...], backwards: bool = False, by_index: bool = True) -> Iterator[ColumnElement]:
+    """The ORDER BY; `backwards`: from the end; `by_index`: whether it may be an index that is walked."""
     for key in keys:
         if key.nullable:
             yield key.column.is_(None).desc() if backwards else key.column.is_(None)
-        yield key.column.desc() if key.descending != backwards else key.column.asc()
+        column = key.column if by_index else apart(key.column)
+        yield column.desc() if key.descending != backwards else column.asc()
 
 
 def behind(keys: tuple[Key, ...], nulls: tuple[bool, ...]) -> ColumnElement:
@@ -81,9 +81,10 @@ def behind(keys: tuple[Key, ...], nulls: tuple[bool, ...]) -> ColumnElement:
         alternatives.append(and_(*equal, or_(beyond, key.column.is_(None)) if key.nullable else beyond))
         equal.append(key.column == value)
     first = keys[0]
-    value = first.bind("after_0")  # told apart once more, for no planner sees through the alternatives
-    bound = [] if nulls[0] or first.nullable else [first.column <= value if first.descending else first.column >= value]
-    return and_(*bound, or_(*alternatives))
+    if nulls[0] or first.nullable or len(keys) == 1:
+        return or_(*alternatives)
+    value = first.bind("after_0")  # said once more, for no planner sees through the alternatives
+    return and_(first.column <= value if first.descending else first.column >= value, or_(*alternatives))
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -97,7 +98,7 @@ def _fits(name: str, value: Any) -> bool:
 
 def _is_instant(text: str) -> bool:
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ") is not None and len(text) == 27
+        return text.isascii() and len(text) == 27 and bool(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ"))
     except ValueError:
         return False
 

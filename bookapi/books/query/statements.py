@@ -45,6 +45,21 @@ class Source:
         return select(*columns).select_from(self.table).where(*self.conditions)
 
 
+# The filters that leave books in the order of an index, and what they then can be sorted by.
+_IN_ORDER = {("title",): ("id",), ("publisher",): ("id",), ("series",): ("id",), ("updated_since",): ("updated_at",),
+             ("published_from",): ("published",), ("published_to",): ("published",),
+             ("published_from", "published_to"): ("published",)}
+
+
+def _by_index(shape: Shape, sort: tuple[str, ...]) -> bool:
+    """Whether the books of this shape are found in this order, or may be walked through in it for enough of them."""
+    if shape.in_trash:
+        return False
+    single = all(number == 1 for _, number in shape.filters)
+    names = tuple(name for name, _ in shape.filters)
+    return not names or single and sort[0].removeprefix("-") in _IN_ORDER.get(names, ())
+
+
 def _type(name: str):
     return Integer() if name in ("published_from", "published_to") else String()
 
@@ -78,7 +93,7 @@ def _ids(shape: Shape, sort: tuple[str, ...], part: int, *more: str) -> tuple[Se
 def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Query:
     """The ids from `offset` on, `limit` of them, counted from the end where `backwards`."""
     made, segment = _ids(shape, sort, part)
-    return Query(made.order_by(*sorting.order(segment.keys, backwards))
+    return Query(made.order_by(*sorting.order(segment.keys, backwards, _by_index(shape, sort)))
                  .limit(bindparam("limit")).offset(bindparam("offset")))
 
 
@@ -88,7 +103,8 @@ def onward(shape: Shape, sort: tuple[str, ...], part: int, nulls: tuple[bool, ..
     made, segment = _ids(shape, sort, part, "values")
     if nulls is not None:
         made = made.where(sorting.behind(segment.keys, nulls))
-    return Query(made.order_by(*sorting.order(segment.keys)).limit(bindparam("limit")))
+    return Query(made.order_by(*sorting.order(segment.keys, by_index=_by_index(shape, sort)))
+                 .limit(bindparam("limit")))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -105,7 +121,8 @@ def everything(shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str
     """The whole rows of one part of a list, in order."""
     source = Source(shape, ranked=any("relevance" in name for name in sort), needs_books=True)
     segment = sorting.segments(sort, source.book_id, source.relevance)[part]
-    made = source.select(*records.columns(fields)).order_by(*sorting.order(segment.keys))
+    made = source.select(*records.columns(fields)).order_by(
+        *sorting.order(segment.keys, by_index=_by_index(shape, sort)))
     return Query(made if segment.condition is None else made.where(segment.condition))
 
 
