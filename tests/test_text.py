@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inventions import bounded, texts
 from lxml import etree
 
-from bookapi.text import FORBIDDEN, KEY_LENGTH, clean, fold, key, printable
+from bookapi.text import FORBIDDEN, KEY_LENGTH, clean, fold, key, printable, stands_alone, words
 
 
 def _xml_can_carry(character):
@@ -66,6 +66,14 @@ def test_case_accents_and_spaces_do_not_matter_in_comparing(one, other):
     assert key(one) == key(other)
 
 
+@pytest.mark.parametrize(("one", "other"), [
+    ("Łódź", "lodz"), ("Søren", "SOREN"), ("Đorđe", "dorde"), ("Ðað", "dad"), ("Æther", "aether"), ("ŒUVRE", "oeuvre"),
+    ("Ħal", "hal"), ("ısı", "ISI"), ("Ǿ", "o"), ("Ǽon", "aeon"), ("Øre", "öre"), ("Æ Œ", "ae  oe")])
+def test_strokes_and_joined_letters_are_no_more_than_accents(one, other):
+    assert fold(one) == fold(other)
+    assert fold(one).isascii()
+
+
 @pytest.mark.parametrize(("one", "other"), [("Emma", "Emm"), ("a b", "ab"), ("日本", "日"), ("C", "C++"), ("1", "2")])
 def test_different_texts_stay_different(one, other):
     assert fold(one) != fold(other)
@@ -103,3 +111,66 @@ def test_no_text_has_the_key_of_another():
     impostor = key(long)  # a text that anyone can send
     assert fold(impostor) != fold(long)
     assert key(impostor) != key(long)
+
+
+# -- words --------------------------------------------------------------------------------------------------------
+
+WORDS = {
+    "": [], " \t ": [], "…—!?*\"'()": [], "📚 ♥ →": [], "_": [], "%": [], "\u0301": [],
+    "Emma": ["emma"], "Jane  AUSTEN": ["jane", "austen"], "Émile, ou": ["emile", "ou"], "Straße": ["strasse"],
+    "C++": ["c"], "AT&T": ["at", "t"], "snake_case": ["snake", "case"], "1984": ["1984"], "x²": ["x2"], "½": ["1", "2"],
+    "a.b,c;d": ["a", "b", "c", "d"], "well-known": ["well", "known"], "Ａ１ ﬁn Ⅳ": ["a1", "fin", "iv"], "𝔸𝕓": ["ab"],
+    # An apostrophe parts words, whichever it is; those of romanization are part of a name and are not heard.
+    "don't": ["don", "t"], "don’t": ["don", "t"], "L’Été": ["l", "ete"], "l'été": ["l", "ete"],
+    "Qurʼān": ["quran"], "Hawaiʻi": ["hawaii"], "ʻAbd al-Raḥmān": ["abd", "al", "rahman"], "rodʹ": ["rod"],
+    "co\u00adoperate": ["cooperate"], "a\u200bb\u2060c\ufeffd": ["abcd"], "\u200fשלום\u200e": ["שלום"],
+    "Война и мир": ["воина", "и", "мир"], "ΣΊΣΥΦΟΣ Ίλιον": ["σισυφοσ", "ιλιον"],
+    "מַה־שָּׁלוֹם": ["מה", "שלום"], "مَكْتَبَة كبيرة": ["مكتبة", "كبيرة"],
+    "日本語": ["日", "本", "語"], "日本語 text2": ["日", "本", "語", "text2"], "《红楼梦》": ["红", "楼", "梦"], "がﾊﾟ": ["か", "ハ"],
+    "한국 문학": ["한", "국", "문", "학"], "ภาษา": ["ภ", "า", "ษ", "า"], "ກີ": ["ກ"],
+    "हिन्दी साहित्य।": ["हिनदी", "साहितय"], "தமிழ் நூல்": ["தமிழ", "நூல"], "বাংলা ভাষা": ["বাংলা", "ভাষা"]}
+
+
+def test_the_words_of_many_scripts():
+    assert {text: words(text) for text in WORDS} == {
+        text: [unicodedata.normalize("NFC", word) for word in found] for text, found in WORDS.items()}
+
+
+def test_punctuation_of_no_script_is_a_word():
+    marks = [chr(code) for code in range(0x20000) if unicodedata.category(chr(code))[0] in "PZ"]
+    assert [f"{ord(mark):04x} {unicodedata.name(mark, '')}" for mark in marks
+            if any(unicodedata.category(character)[0] in "PZ" for word in words(mark) for character in word)] == []
+
+
+@bounded
+@given(texts)
+def test_words_are_of_letters_marks_and_digits_alone(text):
+    assert all(word and " " not in word for word in words(text))
+    assert words(" ".join(words(text))) == words(text)
+
+
+@bounded
+@given(texts)
+def test_words_do_not_depend_on_case_or_the_form_of_unicode(text):
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")]
+    assert [words(form) for form in (*forms, text.upper(), text.lower(), text.casefold())] == [words(text)] * 7
+
+
+@bounded
+@given(texts, st.sampled_from("\u0300\u0301\u0308\u0327\u05b4\u064b\u0e49\u302a"), st.data())
+def test_words_do_not_depend_on_accents(text, mark, data):
+    at = data.draw(st.integers(0, len(text)))
+    assert words(text[:at] + mark + text[at:]) == words(text)
+
+
+@bounded
+@given(st.lists(texts, max_size=4))
+def test_the_words_of_a_text_are_those_of_its_parts(parts):
+    assert words("\n".join(parts)) == [word for part in parts for word in words(part)]
+
+
+@pytest.mark.parametrize(("text", "alone"), [
+    ("日", True), ("か", True), ("한", True), ("ก", True), ("a", False), ("é", False), ("и", False), ("ת", False),
+    ("क", False), ("日本", False)])
+def test_a_character_of_a_script_without_spaces_stands_alone(text, alone):
+    assert stands_alone(text) is alone
