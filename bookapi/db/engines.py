@@ -12,6 +12,7 @@ import pymysql
 
 from .failures import busy
 
+SORTED_BYTES = 4096  # of a value; by default 1,024, and a key may have 700 characters of four bytes
 POOL_SIZE = 64  # no fewer than any sensible number of threads: nobody waits for a connection
 OPENED_FILE = "bookapi.sqlite_file"  # in the application's extensions: which file its first connection opened
 
@@ -47,7 +48,8 @@ def sqlite_options(path: Path, wait: int, extensions: dict) -> dict[str, Any]:
 def mysql_options(wait: int) -> dict[str, Any]:
     """The options of an engine on MySQL/MariaDB; `wait`: seconds for another one's lock."""
     session = ", ".join(("sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'", "time_zone = '+00:00'",
-                         f"innodb_lock_wait_timeout = {wait}"))
+                         f"innodb_lock_wait_timeout = {wait}",
+                         f"max_sort_length = {SORTED_BYTES}"))
     return {"pool_size": POOL_SIZE, "max_overflow": -1, "pool_pre_ping": True, "pool_recycle": 1800,
             "connect_args": {"charset": "utf8mb4", "init_command": f"SET SESSION {session}", "connect_timeout": wait}}
 

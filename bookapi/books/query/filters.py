@@ -15,9 +15,9 @@ Values = list[BindParameter]
 
 class Filter(NamedTuple):
     """`read` turns what was sent into what is compared (a tuple: several values), or raises ValueError;
-    `condition` takes those values as parameters of a statement."""
+    `condition` takes those values as parameters of a statement, and whether it is about the trash."""
     read: Callable[[str], Any]
-    condition: Callable[[Values], ColumnElement]
+    condition: Callable[[Values, bool], ColumnElement]
     repeatable: bool = False
 
 
@@ -83,29 +83,29 @@ def _identifier(text: str) -> tuple[str, str]:
 
 # -- conditions ---------------------------------------------------------------------------------------------------
 
-def _equal(column) -> Callable[[Values], ColumnElement]:
-    return lambda values: column.in_(values)
+def _equal(column) -> Callable[[Values, bool], ColumnElement]:
+    return lambda values, in_trash: column.in_(values)
 
 
-def _listed(table) -> Callable[[Values], ColumnElement]:
-    return lambda values: Book.id.in_(select(table.book_id).where(table.name_key.in_(values)))
+def _listed(table) -> Callable[[Values, bool], ColumnElement]:
+    return lambda values, in_trash: Book.id.in_(select(table.book_id).where(table.name_key.in_(values)))
 
 
-def has_isbn(values: Values) -> ColumnElement:
+def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement:
     """That a book has one of these ISBNs, as its own or as a further one."""
-    other = Book.__table__.alias("other")  # the trash is small; in it an ISBN has no index
+    other = Book.__table__.alias("other")
+    own = [other.c.deleted_at.is_not(None), other.c.isbn.in_(values)] if in_trash else [other.c.live_isbn.in_(values)]
     return Book.id.in_(union_all(
-        select(other.c.id).where(other.c.live_isbn.in_(values)),
-        select(other.c.id).where(other.c.deleted_at.is_not(None), other.c.isbn.in_(values)),
+        select(other.c.id).where(*own),
         select(BookIdentifier.book_id).where(BookIdentifier.scheme == "isbn", BookIdentifier.value.in_(values))))
 
 
-def _in_language(values: Values) -> ColumnElement:
+def _in_language(values: Values, in_trash: bool) -> ColumnElement:
     # `en` also finds `en-GB`: only `-` sorts before `.` of all that a tag may have.
     return or_(*[and_(Book.language >= value, Book.language < value.concat(".")) for value in values])
 
 
-def _identified(values: Values) -> ColumnElement:
+def _identified(values: Values, in_trash: bool) -> ColumnElement:
     scheme, value = values
     return Book.id.in_(select(BookIdentifier.book_id).where(BookIdentifier.scheme == scheme,
                                                             BookIdentifier.value == value))
@@ -120,7 +120,7 @@ FILTERS = {
     "isbn": Filter(isbn.parse, has_isbn),
     "language": Filter(languages.canonical, _in_language, True),
     "identifier": Filter(_identifier, _identified),
-    "published_from": Filter(_first_day, lambda values: Book.published_key >= values[0]),
-    "published_to": Filter(_last_day, lambda values: Book.published_key <= values[0]),
-    "updated_since": Filter(_instant, lambda values: Book.updated_at >= values[0]),
+    "published_from": Filter(_first_day, lambda values, in_trash: Book.published_key >= values[0]),
+    "published_to": Filter(_last_day, lambda values, in_trash: Book.published_key <= values[0]),
+    "updated_since": Filter(_instant, lambda values, in_trash: Book.updated_at >= values[0]),
 }

@@ -10,7 +10,7 @@ from ..models import Book
 
 SORTS = {"title": Book.title_key, "author": Book.author_key, "published": Book.published_key,
          "created_at": Book.created_at, "updated_at": Book.updated_at, "id": Book.id, "relevance": None}
-NULLABLE = ("author", "published")
+NULLABLE = frozenset(("author", "published"))
 _NUMBERS = ("published", "id", "relevance")
 _INSTANTS = ("created_at", "updated_at")
 BY_ID, BY_RELEVANCE = ("id",), ("-relevance", "id")
@@ -46,17 +46,20 @@ class Segment(NamedTuple):
     is_missing: bool = False
 
 
-def segments(sort: tuple[str, ...], book_id: ColumnElement, relevance: ColumnElement | None) -> list[Segment]:
-    """The parts of a list in this order."""
+def segments(sort: tuple[str, ...], book_id: ColumnElement, relevance: ColumnElement | None,
+             nullable: frozenset[str], by_index: bool) -> list[Segment]:
+    """The parts of a list in this order; `nullable`: the keys that may be null here; `by_index`: whether an index may
+    be walked for the order's sake."""
     keys = []
     for named in sort:
         name = named.removeprefix("-")
         column = {"id": book_id, "relevance": relevance}.get(name, SORTS[name])
-        keys.append(Key(name, column, named.startswith("-"), name in NULLABLE))
+        keys.append(Key(name, column, named.startswith("-"), name in nullable))
     first = keys[0]
     if not first.nullable:
         return [Segment(None, tuple(keys))]
-    present, missing = first.column.is_not(None), first.column.is_(None)
+    told_by = first.column if by_index else apart(first.column)
+    present, missing = told_by.is_not(None), told_by.is_(None)
     return [Segment(present, (first._replace(nullable=False), *keys[1:])), Segment(missing, tuple(keys[1:]), True)]
 
 

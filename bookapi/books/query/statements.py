@@ -20,7 +20,8 @@ class Source:
 
     def __init__(self, shape: Shape, ranked: bool = False, needs_books: bool = False):
         self.conditions = [FILTERS[name].condition([bindparam(f"{name}_{index}", type_=_type(name))
-                                                    for index in range(count)]) for name, count in shape.filters]
+                                                    for index in range(count)], shape.in_trash)
+                           for name, count in shape.filters]
         self.relevance: ColumnElement | None = None
         self.book_id: ColumnElement = Book.id
         self.table: FromClause = Book.__table__
@@ -72,7 +73,16 @@ def _found(*values: str):
 def _with_segments(shape: Shape, sort: tuple[str, ...]) -> tuple[Source, list[Segment]]:
     names = {name.removeprefix("-") for name in sort}
     source = Source(shape, ranked="relevance" in names, needs_books=not names <= {"relevance", "id"})
-    return source, sorting.segments(sort, source.book_id, source.relevance)
+    return source, _segments(source, shape, sort)
+
+
+# The filters that only a book passes which has what it may be sorted by.
+_NEVER_NULL = {"author": "author", "published_from": "published", "published_to": "published"}
+
+
+def _segments(source: Source, shape: Shape, sort: tuple[str, ...]) -> list[Segment]:
+    nullable = sorting.NULLABLE - {_NEVER_NULL.get(name) for name, _ in shape.filters}
+    return sorting.segments(sort, source.book_id, source.relevance, nullable, _by_index(shape, sort))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -120,7 +130,7 @@ def count(shape: Shape, sort: tuple[str, ...] = (), part: int | None = None) -> 
 def everything(shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str, ...]) -> Query:
     """The whole rows of one part of a list, in order."""
     source = Source(shape, ranked=any("relevance" in name for name in sort), needs_books=True)
-    segment = sorting.segments(sort, source.book_id, source.relevance)[part]
+    segment = _segments(source, shape, sort)[part]
     made = source.select(*records.columns(fields)).order_by(
         *sorting.order(segment.keys, by_index=_by_index(shape, sort)))
     return Query(made if segment.condition is None else made.where(segment.condition))
