@@ -1,6 +1,6 @@
 """The catalogue over HTTP."""
 import re
-from urllib.parse import unquote_plus, urlencode
+from urllib.parse import quote, unquote_plus, urlencode
 
 from flask import Blueprint, Response, request, url_for
 
@@ -45,7 +45,7 @@ def export():
     listing = _listing(paging=False)
     state, records = query.export(listing)
     tag = stream_tag(state, listing)
-    if has_already(request.environ, tag):
+    if request.method == "HEAD" or has_already(request.environ, tag):  # no book is wanted
         records.close()
     return Stream(records, listing.fields), 200, {"ETag": tag, **_secrecy(listing)}
 
@@ -166,7 +166,7 @@ def _cursor_links(cursor: str | None) -> dict[str, str]:
 
 def _links(parameter: str, others: dict[str, int | str]) -> dict[str, str]:
     # `url_for` and werkzeug's `base_url` say the same at ten times the price; a list has five of these.
-    base, given = f"{request.scheme}://{request.host}{request.root_path}{request.path}", _parameters()
+    base, given = f"{request.scheme}://{request.host}{quote(request.root_path + request.path)}", _parameters()
     kept = "&".join([pair for name, pair in given if name != parameter])
     start = f"{base}?{kept}&{parameter}=" if kept else f"{base}?{parameter}="
     links = {"self": f"{base}?{'&'.join([pair for _, pair in given])}" if given else base}

@@ -122,7 +122,10 @@ class Reading:
             raise_translated(error)
 
     def __exit__(self, kind, error, traceback) -> None:
-        failed = isinstance(error, FAILURES)
-        self._readers.give(self._connection, failed)
-        if failed:
-            raise_translated(error)
+        failed = error if isinstance(error, FAILURES) else None
+        try:
+            self._readers.give(self._connection, failed is not None)
+        except FAILURES as later:
+            failed = failed or later
+        if failed is not None:
+            raise_translated(failed)

@@ -115,8 +115,8 @@ class _Task(WSGITask):
 
     def _is_whole(self) -> bool:
         """An answer of known length on a connection that stays; nothing of it is left for waitress to decide."""
-        return (self.version == "1.1" and not self.close_on_finish
-                and (not self.has_body if self.content_length is None else self.has_body)
+        told = any(name == "Content-Length" for name, _ in self.response_headers)
+        return (self.version == "1.1" and not self.close_on_finish and told == self.has_body
                 and self.request.headers.get("CONNECTION", "").lower() != "close")
 
     def write(self, data: bytes) -> None:
