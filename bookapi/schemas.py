@@ -20,7 +20,7 @@ def cleaned(text: str) -> str | None:
 class Text(fields.Field):
     """Text in its stored form (NFC, trimmed, empty is null) of at most `longest` code points."""
 
-    default_error_messages = {"type": "must be a text", "null": "may not be null or empty"}
+    default_error_messages = {"type": "must be a text", "null": "may not be null or empty", "required": "is missing"}
 
     def __init__(self, longest: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -49,7 +49,7 @@ class Text(fields.Field):
 class Verbatim(fields.Field):
     """Text exactly as it was received: a name to look up, a password."""
 
-    default_error_messages = {"type": "must be a text"}
+    default_error_messages = {"type": "must be a text", "required": "is missing"}
 
     def _deserialize(self, value, attr, data, **kwargs):
         if not isinstance(value, str):

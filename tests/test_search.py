@@ -202,10 +202,23 @@ def test_a_name_is_found_whichever_sign_of_romanization_it_has(shelf):
         assert found(shelf, q) == ["quran"], q
 
 
-def test_long_words_that_begin_alike_are_different_words(shelf):
-    shelf.post("/books", json={"title": "Достопримечательности"})
-    assert ids(shelf.get("/books", query_string={"q": "достопримечательности"})) == [len(SHELF) + 2]
-    assert ids(shelf.get("/books", query_string={"q": "достопримечательный"})) == []
+LONG = ("Достопримечательностями", "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+        "ελληνικοτουρκικοσυριακολιβυκός", "a" * 200)
+
+
+def test_long_words_that_begin_alike_are_different_words(app, client):
+    store(app, *[{"title": title} for title in LONG])
+    for number, title in enumerate(LONG, 1):
+        assert ids(client.get("/books", query_string={"q": title})) == [number], title
+        assert ids(client.get("/books", query_string={"q": title[:-1]})) == [], title
+        assert ids(client.get("/books", query_string={"q": title[:-1] + "ы"})) == [], title
+
+
+def test_a_long_word_is_found_by_each_of_its_beginnings(app, client):
+    store(app, *[{"title": title} for title in LONG])
+    lost = [title[:size] + "*" for number, title in enumerate(LONG, 1) for size in range(1, len(title) + 1)
+            if number not in ids(client.get("/books", query_string={"q": title[:size] + "*"}))]
+    assert lost == []
 
 
 @pytest.mark.parametrize("name", ["json", "xml", "csv", "jsonl"])

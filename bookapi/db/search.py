@@ -44,9 +44,9 @@ def _encoded(word: str, prefix: bool = False) -> str:
     """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of what it becomes."""
     if not word.isascii() or "x" in word or "z" in word:
         word = "".join([_CODES[character] for character in word])
-    if len(word) < LONGEST_TOKEN:
-        return word
-    return word[:_HEAD] + ("" if prefix else _digest(word, LONGEST_TOKEN - _HEAD))
+    if prefix:  # of what is longer no more is there to be compared
+        return word[:_HEAD]
+    return word if len(word) < LONGEST_TOKEN else word[:_HEAD] + _digest(word, LONGEST_TOKEN - _HEAD)
 
 
 class _Codes(dict):
@@ -103,8 +103,8 @@ def unfit(connection: Connection) -> str | None:
 # -- expressions --------------------------------------------------------------------------------------------------
 
 def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str, str]:
-    """The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), and
-    for what must not occur where nothing must (`q_without`)."""
+    """The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), for
+    what must not occur (`q_less`), and for that alone where nothing must (`q_without`)."""
     state = _TRASH if in_trash else _LIVE
     write = _for_sqlite if dialect == "sqlite" else _for_mysql
     if not match.terms:
@@ -113,7 +113,7 @@ def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str,
     terms = {level: match.terms for level in LEVELS} | {EXACT: (exact,)}
     every = {level: write.all_of(terms[level], level + state) for level in LEVELS}
     without = [write.any_of(match.without, ANYWHERE + state)] if match.without else []
-    return {"q": write.less(every[ANYWHERE], without),
+    return {"q": write.less(every[ANYWHERE], without), "q_less": without[0] if without else "none",
             **{f"q_{level}": write.less(every[level], [*without, *write.above(every, level)]) for level in LEVELS}}
 
 
@@ -145,7 +145,8 @@ class _for_sqlite:
 
 
 class _for_mysql:
-    """Boolean full-text searches of MySQL; MariaDB has the same."""
+    """Boolean full-text searches of InnoDB. Behind a phrase it forgets what `*` means and that `-` excludes: beginnings
+    come first, and what must not occur is a search of its own."""
 
     @staticmethod
     def _term(term: Term, tag: str) -> str:
@@ -154,11 +155,15 @@ class _for_mysql:
 
     @classmethod
     def all_of(cls, terms: Iterable[Term], tag: str) -> str:
-        return " ".join("+" + cls._term(term, tag) for term in terms)
+        return " ".join("+" + cls._term(term, tag) for term in sorted(terms, key=cls._place))
 
     @classmethod
     def any_of(cls, terms: Iterable[Term], tag: str) -> str:
-        return " ".join(cls._term(term, tag) for term in terms)
+        return " ".join(cls._term(term, tag) for term in sorted(terms, key=cls._place))
+
+    @staticmethod
+    def _place(term: Term) -> bool:
+        return not term.prefix
 
     @staticmethod
     def above(every: dict[str, str], level: str) -> list[str]:
@@ -166,14 +171,15 @@ class _for_mysql:
 
     @staticmethod
     def less(found: str, without: list[str]) -> str:
-        return " ".join([found, *[f"-({less})" for less in without]])
+        return found
 
 
 # -- the pieces of statements -------------------------------------------------------------------------------------
 
 class found(FunctionElement):
-    """The books that a search finds, as a table: of `id`, given one expression; with its `relevance` (3 the title
-    itself, 2 in the title, 1 in the heading, 0 anywhere), given those of all levels in order."""
+    """The books that a search finds, as a table: of `id`, given one expression, or one and that of what must not
+    occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading, 0 anywhere), given those of all
+    levels in order and that of what must not occur."""
     name = "found"
     inherit_cache = True
 
@@ -184,8 +190,8 @@ def _on_sqlite(value: str, more: str = "") -> str:
 
 @compiles(found, "sqlite")
 def _found_on_sqlite(element, compiler, **kw):
-    values = [compiler.process(clause) for clause in element.clauses]
-    if len(values) == 1:
+    values = [compiler.process(clause) for clause in list(element.clauses)[:len(LEVELS)]]
+    if len(values) < len(LEVELS):
         return f"({_on_sqlite(values[0])})"
     relevant = [_on_sqlite(value, f", {len(values) - 1 - at} AS relevance") for at, value in enumerate(values)]
     return f"({' UNION ALL '.join(relevant)})"
@@ -193,7 +199,8 @@ def _found_on_sqlite(element, compiler, **kw):
 
 @compiles(found, "mysql", "mariadb")
 def _found_on_mysql(element, compiler, **kw):
-    *nearer, anywhere = [f"MATCH (words) AGAINST ({compiler.process(clause)} IN BOOLEAN MODE)"
-                         for clause in element.clauses]
+    every = [f"MATCH (words) AGAINST ({compiler.process(clause)} IN BOOLEAN MODE)" for clause in element.clauses]
+    *nearer, anywhere = every[:len(LEVELS)] if len(every) > len(LEVELS) else every[:1]
     more = f", {' + '.join(f'({match} > 0)' for match in nearer)} AS relevance" if nearer else ""
-    return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere})"
+    less = f" AND NOT {every[-1]}" if len(every) > 1 else ""
+    return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere}{less})"

@@ -6,6 +6,7 @@ here for the application to refuse the request as it would have: as 401, 403 or 
 import functools
 from http import HTTPStatus
 from io import BytesIO
+from urllib.parse import quote
 
 from flask import Flask
 from waitress.buffers import OverflowableBuffer
@@ -56,6 +57,9 @@ class _Body(OverflowableBuffer):
         return BytesIO() if self.dropped else super().getfile()
 
 
+_ASCII = bytes(range(128)).decode()
+
+
 class _Parser(HTTPRequestParser):
     def received(self, data: bytes) -> int:
         consumed = super().received(data)
@@ -65,6 +69,9 @@ class _Parser(HTTPRequestParser):
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
+        line, end, rest = header_plus.partition(b"\r\n")
+        if not line.isascii():  # curl and people's own scripts send what they were given; everyone means the same by it
+            header_plus = quote(line, safe=_ASCII).encode() + end + rest
         super().parse_header(header_plus)
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             # Two lengths: the way to smuggle a request past a proxy (RFC 9112, section 6.1).

@@ -39,7 +39,7 @@ def page(listing: Listing) -> Page:
     with db.read() as reader:
         read = _Reading(reader, listing)
         total = read.total()
-        ids, cursor = read.paged(total) if listing.page else read.behind_cursor()
+        ids, cursor = read.paged(total) if listing.page or not total else read.behind_cursor()
         shown = _records(reader, ids, listing.fields)
         told = {name: facets.commonest(reader, name, listing.shape, read.values) for name in listing.facets}
     return Page(shown, total, cursor, told)
@@ -71,7 +71,7 @@ class _Reading:
 
     def paged(self, total: int) -> tuple[list[int], None]:
         """The ids of the page of that number."""
-        start = (self.listing.page - 1) * self.listing.limit
+        start = ((self.listing.page or 1) - 1) * self.listing.limit
         stop, ids, before = min(start + self.listing.limit, total), [], 0
         if start >= total:
             return [], None

@@ -35,7 +35,7 @@ class Source:
             self.conditions.insert(0, Book.deleted_at.is_not(None) if shape.in_trash else Book.deleted_at.is_(None))
 
     def _search(self, ranked: bool, with_books: bool) -> None:
-        hits = _found(*([f"q_{level}" for level in LEVELS] if ranked else ["q"]))
+        hits = _found(*([f"q_{level}" for level in LEVELS] if ranked else ["q"]), "q_less")
         self.table, self.relevance = hits, hits.c.get("relevance")
         if with_books:
             self.table = hits.join(Book.__table__, Book.id == hits.c.id)
@@ -66,7 +66,7 @@ def _type(name: str):
 
 
 def _found(*values: str):
-    columns = [column("id", Integer), *([column("relevance", Integer)] if len(values) > 1 else [])]
+    columns = [column("id", Integer), *([column("relevance", Integer)] if len(values) > len(LEVELS) else [])]
     return found(*[bindparam(value, type_=String()) for value in values]).table_valued(*columns, name="found")
 
 
