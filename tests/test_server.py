@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import threading
 import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -270,6 +272,24 @@ def test_requests_sent_at_once_are_answered_in_order(service):
     text = service.ask(one + last)
     assert text.headers["x-request-id"] == "one" and text.body.count(b"HTTP/1.1 404") == 1
     assert b"x-request-id: two" in text.body.partition(b"HTTP/1.1 404")[2].lower()
+
+
+def test_a_connection_stays_and_stays_in_step_behind_answers_without_a_body(service):
+    tag = service.get("/books/1").headers["etag"]
+    asked = [f"GET /books/1 HTTP/1.1\r\nHost: a\r\nIf-None-Match: {tag}\r\n\r\n",
+             "HEAD /books/1 HTTP/1.1\r\nHost: a\r\n\r\n",
+             "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"]
+    with service.connect() as connection:
+        connection.sendall("".join(asked).encode())
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    statuses = re.findall(rb"(?:\A|\r\n\r\n)HTTP/1\.1 ([0-9]{3})", received)
+    assert statuses == [b"304", b"200", b"404"]
+
+
+@pytest.mark.parametrize("query", ["q=red&title=Émile", "q=紅樓夢", "title=%C3%89mile&q=é"])
+def test_an_address_in_raw_utf_8_is_the_one_it_means(service, query):
+    raw, encoded = service.get(f"/books?{query}"), service.get(f"/books?{quote(query, safe='=&%')}")
+    assert (raw.status, raw.body) == (200, encoded.body)
 
 
 # -- ending -------------------------------------------------------------------------------------------------------
