@@ -19,7 +19,10 @@ HEADERS = (  # of every answer
 
 def check_host() -> None:
     """400 for a Host that is none: links are built from it. Flask itself holds it against TRUSTED_HOSTS."""
-    found = _HOST.fullmatch(request.environ.get("HTTP_HOST", request.environ["SERVER_NAME"]))
+    given = request.environ.get("HTTP_HOST")
+    if given is None and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        raise Problem(400, "the request has no Host header")  # RFC 9112, section 3.2
+    found = _HOST.fullmatch(request.environ["SERVER_NAME"] if given is None else given)
     if not found or not 1 <= int(found[2] or 1) <= 65535:
         raise Problem(400, "the Host header names no host")
 

@@ -119,7 +119,8 @@ def test_a_search_up_to_the_limits_is_one(query):
     ("x" * (LONGEST + 1), "2000 characters"), ("x " * 999, "100 words"), (_many("w", MOST_WORDS + 1), "100 words"),
     (_many("-w", MOST_WORDS + 1), "100 words"), (_many("w", 60) + ' "' + _many("v", 41) + '"', "100 words"),
     ("-".join("a" * 101), "100 words"), ("日" * 101, "100 words"), ("a* b* c* d* e*", "4 words that end in *"),
-    ("a* b* c* -d* -e*", "4 words that end in *"), ("a\0b", "U\\+0000"), ("\ud800", "U\\+D800"),
+    ("a* b* c* -d* -e*", "4 words that end in *"),
+    ('"a b" ' * 10 + '-"a b" ' * 11, "20 phrases"), ("a\0b", "U\\+0000"), ("\ud800", "U\\+D800"),
     ("\ufffe", "U\\+FFFE")])
 def test_what_would_cost_too_much_or_no_book_may_have_is_refused(query, named):
     with pytest.raises(ValueError, match=named):

@@ -286,6 +286,33 @@ def test_a_connection_stays_and_stays_in_step_behind_answers_without_a_body(serv
     assert statuses == [b"304", b"200", b"404"]
 
 
+@pytest.mark.parametrize("head, status", [
+    (b"GET /healthz HTTP/1.1", b"200"), (b"DELETE /books/1 HTTP/1.1", b"401"),
+    (b"POST /books HTTP/1.1\r\nContent-Length: 0", b"401"),
+    (b"POST /books HTTP/1.1\r\nContent-Length: 99999999999", b"413")])
+def test_who_waits_to_send_a_body_that_is_not_wanted_is_answered_at_once(service, head, status):
+    with service.connect() as connection:
+        connection.sendall(head + b"\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 " + status
+
+
+def test_who_waits_to_send_a_body_that_is_wanted_is_told_to(service):
+    answer = service.ask(b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+                         b"Connection: close\r\n\r\n{}")
+    assert (answer.status, b"HTTP/1.1 401" in answer.body) == (100, True)
+
+
+@pytest.mark.parametrize("option", ["", "Connection: close\r\n"])
+def test_head_of_a_stream_has_no_body_and_leaves_the_connection_in_step(service, option):
+    more = "" if option else "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = service.ask(f"HEAD /books/export HTTP/1.1\r\nHost: a\r\n{option}\r\n{more}".encode())
+    assert (answer.status, answer.body[:12]) == (200, b"HTTP/1.1 404" if more else b"")
+
+
+def test_a_request_of_http_1_1_names_its_host(service):
+    assert is_problem(service.ask(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), 400)
+
+
 @pytest.mark.parametrize("query", ["q=red&title=Émile", "q=紅樓夢", "title=%C3%89mile&q=é"])
 def test_an_address_in_raw_utf_8_is_the_one_it_means(service, query):
     raw, encoded = service.get(f"/books?{query}"), service.get(f"/books?{quote(query, safe='=&%')}")

@@ -13,7 +13,8 @@ from . import isbn
 SEARCHED = frozenset(("title", "subtitle", "authors", "series", "publisher", "subjects", "description", "isbn",
                       "identifiers"))
 LONGEST = 2000  # characters of a query, as of a title
-MOST_WORDS, MOST_PREFIXES = 100, 4  # a beginning of a word may stand for thousands of words
+MOST_WORDS = 100
+MOST_PREFIXES, MOST_PHRASES = 4, 20  # a beginning may stand for thousands of words; where words stand takes looking up
 
 
 def text_of(book: Mapping[str, Any], in_trash: bool = False) -> str:
@@ -52,6 +53,8 @@ def parse(text: str) -> Match | None:
         raise ValueError(f"may have at most {MOST_WORDS} words")
     if sum(term.prefix for term in every) > MOST_PREFIXES:
         raise ValueError(f"may have at most {MOST_PREFIXES} words that end in *")
+    if sum(len(term.words) > 1 for term in every) > MOST_PHRASES:
+        raise ValueError(f"may have at most {MOST_PHRASES} phrases")
     whole = () if any(term.prefix for term in terms) else tuple(word for term in terms for word in term.words)
     return Match(tuple(dict.fromkeys(terms)), tuple(dict.fromkeys(without)), whole)
 

@@ -112,7 +112,7 @@ class _Task(WSGITask):
     that has no body at all: both are mended here for the answers that are whole, which nearly all are."""
 
     def build_response_header(self) -> bytes:
-        if self.channel.server.draining:
+        if self.channel.server.draining or "close" in self._connection():
             self.set_close_on_finish()
         if not self._is_whole():
             return super().build_response_header()
@@ -123,8 +123,22 @@ class _Task(WSGITask):
     def _is_whole(self) -> bool:
         """An answer of known length on a connection that stays; nothing of it is left for waitress to decide."""
         told = any(name == "Content-Length" for name, _ in self.response_headers)
-        return (self.version == "1.1" and not self.close_on_finish and told == self.has_body
-                and self.request.headers.get("CONNECTION", "").lower() != "close")
+        return self.version == "1.1" and not self.close_on_finish and (told == self.has_body or self._is_head())
+
+    def finish(self) -> None:
+        """The end of an answer; one to HEAD has no body, not even the mark that ends one in chunks."""
+        if self._is_head() and not self.wrote_header:
+            self.write(b"")
+        self.chunked_response = self.chunked_response and not self._is_head()
+        super().finish()
+
+    def _is_head(self) -> bool:
+        return self.request.command == "HEAD"
+
+    def _connection(self) -> list[str]:
+        """What the client says of the connection (RFC 9110, section 7.6.1)."""
+        given = self.request.headers.get("CONNECTION", "")
+        return [option.strip().lower() for option in given.split(",")] if given else []
 
     def write(self, data: bytes) -> None:
         """Headers and body in one piece where the first piece is all there is to come."""
@@ -142,6 +156,13 @@ def _date(second: int) -> str:
 
 class _Channel(HTTPChannel):
     parser_class, task_class, error_task_class = _Parser, _Task, _Refusal
+
+    def send_continue(self) -> None:
+        """100 where a body is still to come. waitress says it to a whole request, too, and then forgets that one."""
+        if self.request.completed or self.request.error:
+            self.request.expect_continue = False
+        else:
+            super().send_continue()
 
     def idle(self) -> bool:
         """Nothing received, nothing under way, nothing left to send."""

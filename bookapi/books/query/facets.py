@@ -58,7 +58,7 @@ _ORDERS: dict[str, Callable] = {
     "count": lambda key, number: (number.asc(), key.asc()), "-count": lambda key, number: (number.desc(), key.asc())}
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=128)
 def _counts(name: str, shape: Shape, order: str) -> Query:
     kind, counted = KINDS[name], func.count().label("number")
     return Query(_among(kind, shape, kind.key, counted).group_by(kind.key).order_by(*_ORDERS[order](kind.key, counted))
@@ -71,7 +71,7 @@ def _total(name: str) -> Query:
     return Query(_among(kind, Shape(), func.count(kind.key.distinct())))
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=128)
 def _spellings(name: str, shape: Shape, size: int) -> Query:
     """The least spelling of each key among these: the same one on every database."""
     kind = KINDS[name]

@@ -12,7 +12,7 @@ from .filters import FILTERS
 from .listing import Shape
 from .sorting import Segment
 
-_REMEMBERED = 512  # statements of each kind
+_REMEMBERED = 128  # statements of each kind
 
 
 class Source:
