@@ -8,7 +8,9 @@ import sys
 import orjson
 from werkzeug.datastructures import MultiDict
 
-from bookapi.books import query
+from bookapi.books import changes, query
+from bookapi.books.schemas import book_schema
+from bookapi.db import db
 
 SECONDS = 30  # no command of the tests takes longer
 READ_ONLY = ("id", "version", "created_at", "updated_at")
@@ -43,6 +45,15 @@ def csv_bytes(*rows, encoding="utf-8", delimiter=","):
 def jsonl_bytes(*records):
     """Records as the bytes of a JSON Lines file."""
     return b"".join(orjson.dumps(record) + b"\n" for record in records)
+
+
+def store(app, *records):
+    """Books as they are created over HTTP, in one transaction."""
+    def create(session):
+        for record in records:
+            changes.create(session, book_schema.load(record))
+    with app.app_context():
+        db.write(create)
 
 
 def stored(client):

@@ -9,10 +9,9 @@ import pytest
 from conftest import Auth
 from documents import faults
 from lxml import etree
+from support import store
 
-from bookapi.books import changes
-from bookapi.books.schemas import FIELDS, book_schema
-from bookapi.db import db
+from bookapi.books.schemas import FIELDS
 from bookapi.text import fold
 
 BOOKS = [
@@ -35,15 +34,6 @@ BOOKS = [
     {"title": "The beginning", "published": "-9999", "language": "grc"}]
 TRASH = {"title": "Emma", "authors": ["Jane Austen", "Only in the trash"], "publisher": "Murray",
          "subjects": ["Fiction"], "language": "en", "series": "Classics", "published": "1815"}
-
-
-def store(app, *records):
-    """Books as they are created over HTTP, in one transaction."""
-    def create(session):
-        for record in records:
-            changes.create(session, book_schema.load(record))
-    with app.app_context():
-        db.write(create)
 
 
 @pytest.fixture

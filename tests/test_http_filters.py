@@ -6,11 +6,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from conftest import Auth
 from documents import faults
-from support import jsonl_bytes
+from support import jsonl_bytes, store
 
-from bookapi.books import changes
-from bookapi.books.schemas import book_schema
-from bookapi.db import db
 
 # By a short name each; the ids count from 1 in this order.
 SHELF = {
@@ -42,15 +39,6 @@ TRASH = [
      "identifiers": [{"scheme": "isbn", "value": "9780140275360"}, {"scheme": "goodreads", "value": "6969"}]},
     {"title": "Another", "authors": ["Vergil"], "isbn": "9780306406157", "published": "2001", "language": "la"},
     {"title": "The Iliad", "published": "-0720", "language": "grc", "publisher": "Penguin"}]
-
-
-def store(app, *records):
-    """Books as they are created over HTTP, in one transaction."""
-    def create(session):
-        for record in records:
-            changes.create(session, book_schema.load(record))
-    with app.app_context():
-        db.write(create)
 
 
 @pytest.fixture

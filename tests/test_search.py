@@ -6,11 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text as sql
-from support import jsonl_bytes
+from support import jsonl_bytes, store
 
-from bookapi.books import changes
 from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject, BookWords
-from bookapi.books.schemas import book_schema
 from bookapi.db import Catalogue, db
 from bookapi.text import clean, words
 
@@ -54,15 +52,6 @@ SHELF = {
 }
 NAMES = list(SHELF)
 TRASH = {"title": "Emma in the trash", "authors": ["Jane Austen"], "isbn": "9780306406157"}
-
-
-def store(app, *records):
-    """Books as they are created over HTTP, in one transaction."""
-    def create(session):
-        for record in records:
-            changes.create(session, book_schema.load(record))
-    with app.app_context():
-        db.write(create)
 
 
 @pytest.fixture
