@@ -49,19 +49,19 @@ class State:
 _LOCKED = Query(select(Catalogue.seq, Catalogue.last_id, Catalogue.total).where(Catalogue.id == 1).with_for_update())
 
 
-def _plain(table, names: Iterable[str]) -> dict:
+def _plain(names: Iterable[str]) -> dict:
     """Parameters for columns, taken by the driver as they are."""
     return {name: bindparam(name, type_=String()) for name in names}
 
 
-_INSERT = Query(insert(Book.__table__).values(_plain(Book, (*FIELDS, *[column for _, column, _ in _KEYS]))))
+_INSERT = Query(insert(Book.__table__).values(_plain((*FIELDS, *[column for _, column, _ in _KEYS]))))
 _FREE_ISBN = Query(update(Book.__table__).where(Book.id == bindparam("book_id")).values(isbn=None))
 _COUNTED = Query(update(Catalogue.__table__).where(Catalogue.id == 1).values(
-    _plain(Catalogue, ("seq", "mark", "last_id", "total"))))
-_WORDS = Query(insert(BookWords.__table__).values(_plain(BookWords, ("book_id", "words"))))
+    _plain(("seq", "mark", "last_id", "total"))))
+_WORDS = Query(insert(BookWords.__table__).values(_plain(("book_id", "words"))))
 _OTHER_WORDS = Query(update(BookWords.__table__).where(BookWords.book_id == bindparam("of_book")).values(
-    _plain(BookWords, ("words",))))
-_LIST_ROWS = {field: Query(insert(table.__table__).values(_plain(table, [column.name for column in table.__table__.c])))
+    _plain(("words",))))
+_LIST_ROWS = {field: Query(insert(table.__table__).values(_plain([column.name for column in table.__table__.c])))
               for field, table in LIST_TABLES.items()}
 _NO_LIST_ROWS = {field: Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
                  for field, table in LIST_TABLES.items()}
@@ -69,7 +69,7 @@ _NO_LIST_ROWS = {field: Query(delete(table.__table__).where(table.book_id == bin
 
 @functools.lru_cache(maxsize=256)
 def _update(columns: tuple[str, ...]) -> Query:
-    return Query(update(Book.__table__).where(Book.id == bindparam("of_book")).values(_plain(Book, columns)))
+    return Query(update(Book.__table__).where(Book.id == bindparam("of_book")).values(_plain(columns)))
 
 
 def store(writer: Writer, state: State, changes: list[Change]) -> None:
