@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import pytest
 
+from bookapi.server.listening import shut
 from support import READ_ONLY, bookapi, environment, jsonl_bytes, one_line
 
 PASSWORD = "a long enough password"
@@ -384,6 +385,40 @@ def test_sigterm_in_the_middle_of_requests_loses_no_answer(folder, workers):
         assert service.end() == 0
     assert visitors.lost == []
     assert visitors.answered >= 40
+
+
+class Newcomers(Visitors):
+    """Visitors who knock without a pause, each time anew."""
+
+    def _ask(self, connection, keeps):
+        try:
+            connection.request("GET", "/healthz", headers={"Connection": "close"})
+            connection.getresponse().read()
+        except (OSError, HTTPException) as error:
+            self.lost.append(error)
+        with self._lock:
+            self.answered += 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_whoever_is_let_in_while_the_door_closes_is_answered(folder, workers):
+    with serving(folder, "--workers", workers) as service, Newcomers(service, 8) as newcomers:
+        newcomers.wait_for(200)
+        assert service.end() == 0
+    assert newcomers.lost == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="socket filters are Linux's")
+def test_a_shut_socket_lets_nobody_in_and_keeps_whom_it_let_in():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_connection(listening.getsockname(), timeout=PATIENCE) as early:
+            shut(listening)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(listening.getsockname(), timeout=0.2).close()
+            early.sendall(b"here")
+            accepted, _ = listening.accept()
+            with accepted:
+                assert accepted.recv(4) == b"here"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -1,7 +1,9 @@
 """Serving with waitress: listen, workers, drain.
 
-``http``: waitress taught our refusals; ``worker``: one process that drains before it ends; ``supervisor``: several.
+``listening``: the door; ``http``: waitress taught our refusals;
+``worker``: one process that drains before it ends; ``supervisor``: several.
 """
-from .supervisor import listen, run
+from .listening import listen
+from .supervisor import run
 
 __all__ = ["listen", "run"]

@@ -6,45 +6,17 @@ the code and the settings of now. One worker alone serves in the first process: 
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
 
 from flask import Flask
 
+from .listening import HANDED_OVER, shut
 from .worker import DRAIN_SECONDS, Worker
 
-HANDED_OVER = "_BOOKAPI_WORKER"  # in a worker's environment: file numbers of the socket and of the pipe to be ready on
 START_SECONDS = 30
-BACKLOG = 1024
 RESTART_SECONDS = 1  # between two starts of a worker that dies
-
-
-def listen(host: str, port: int, unix_socket: str | None) -> socket.socket:
-    """The listening socket: the one handed over by a supervisor, else a new one. An OSError names the address."""
-    if HANDED_OVER in os.environ:
-        return socket.socket(fileno=int(os.environ[HANDED_OVER].split(",")[0]))
-    where = unix_socket or f"{host}:{port}"
-    try:
-        if unix_socket:
-            return _listen_unix(unix_socket)
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, where) from None
-
-
-def _listen_unix(path: str) -> socket.socket:
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with probe:
-        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and probe.connect_ex(path) != 0:
-            os.unlink(path)  # left behind by a process that is gone
-    listening.bind(path)
-    os.chmod(path, 0o660)
-    listening.listen(BACKLOG)
-    return listening
 
 
 def run(app: Flask, listening: socket.socket, workers: int, threads: int) -> None:
@@ -96,6 +68,7 @@ def _serve_alone(app: Flask, listening: socket.socket, threads: int) -> None:
     def before_drain() -> None:
         """A listening socket that stays open somewhere goes on accepting: for a successor, else for nobody."""
         if not successors:
+            shut(listening)
             listening.close()
 
     def each_turn() -> None:
@@ -211,6 +184,7 @@ class Supervisor:
         return new
 
     def _end(self) -> None:
+        shut(self._listening)
         self._listening.close()  # else the kernel would go on accepting for us what no worker will answer
         for child in self._children:
             child.process.terminate()

@@ -12,6 +12,7 @@ from . import http
 DRAIN_SECONDS = 30  # for all that is under way
 LINGER_SECONDS = 3  # for idle connections: longer than a proxy keeps its own (NGINX: keepalive_timeout 2s)
 TICK_SECONDS = 1
+SETTLE_SECONDS = 0.25  # for those whose connection is being made when the door is shut
 
 
 class Worker:
@@ -45,9 +46,12 @@ class Worker:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
 
     def _drain(self) -> None:
-        """Take who has connected already, close the door, answer all, and end each connection with its answer."""
+        """Take who has connected already, answer all, and end each connection with its answer."""
         server = self._server
         server.draining = True
+        shut = time.monotonic()
+        while time.monotonic() - shut < SETTLE_SECONDS:
+            self._turn(0.05)
         self._accept_waiting()
         wasyncore.dispatcher.close(server)
         begun = time.monotonic()
