@@ -57,6 +57,11 @@ def lasting(record: dict) -> dict:
     return record
 
 
+def fleeting() -> None:
+    """This answer is right now, and not to be remembered for the next who asks."""
+    g.fleeting = True
+
+
 def tag_of(data: bytes) -> str:
     """The tag of these bytes."""
     return f'"{hashlib.sha256(data).hexdigest()[:TAG_LENGTH]}"'

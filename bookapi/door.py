@@ -92,7 +92,7 @@ class Door:
             tag = tag_of(made.body)
             headers.append(("ETag", tag))
         answer = _Answer(headers, tag, made.body or b"", made.lasts_with)
-        if made.body is not None and key is not None:
+        if made.body is not None and key is not None and not made.fleeting:
             self._remember(key, environ.get(_MARK), answer)
         return _given(answer, environ, start_response, request_id)
 

@@ -79,7 +79,7 @@ class Service(Flask):
         written = _written(chosen, data, view.root)
         is_whole = isinstance(written, bytes)
         request.environ[MADE] = Made(getattr(view, "cacheable", False), written if is_whole else None,
-                                     g.get("lasts_with"))
+                                     g.get("lasts_with"), g.get("fleeting", False))
         kind = Whole if is_whole else self.response_class
         return kind(written, status, [("Content-Type", _content_type(chosen.media_types[0])), *headers.items()])
 
@@ -105,11 +105,12 @@ MADE, NEGOTIATED = "bookapi.made", "bookapi.negotiated"  # in the environment of
 
 
 class Made(NamedTuple):
-    """What is known of an answer when it is made: whether caches may keep it, its body (None: a stream), and the id,
-    version and last change of the book that it is about alone."""
+    """What is known of an answer when it is made: whether caches may keep it, its body (None: a stream), the id,
+    version and last change of the book that it is about alone, and whether it may be another one at once."""
     cacheable: bool
     body: bytes | None
     lasts_with: tuple[int, int, str] | None
+    fleeting: bool
 
 
 def _written(chosen: ModuleType, data: dict | Stream, root: str) -> bytes | Iterable[bytes]:

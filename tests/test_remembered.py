@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
-from conftest import PASSWORD, SECRET, Auth
+from conftest import DATABASE_URL, PASSWORD, SECRET, Auth
 from flask import request as current, request_started
 from flask.testing import FlaskClient
 from hypothesis import given, settings
@@ -35,15 +35,16 @@ BOOKS = [
     {"title": "Les Misérables", "authors": ["Victor Hugo"], "language": "fr", "subjects": ["Fiction"]},
     {"title": "Persuasion", "authors": ["Jane Austen", "=1+1"], "published": "1817", "publisher": "Murray"}]
 TYPES = {"json": "application/json", "xml": "application/xml", "csv": "text/csv", "jsonl": "application/x-ndjson"}
-LISTS = ["/books", "/books?limit=2&page=2", "/books?sort=-title", "/books?author=Jane+Austen", "/books?q=emma",
+LISTS = ["/books", "/books?limit=2&page=2", "/books?sort=-title", "/books?author=Jane+Austen",
          "/books?facets=language,author,decade", "/books?cursor=*&limit=1", "/books?fields=title",
          f"/books?isbn={ISBN}", "/books?title=nowhere"]
 TERMS = [f"/books/{kind}" for kind in ("authors", "subjects", "publishers", "languages")]
 ONES = ["/books/1", f"/books/isbn/{ISBN}", f"/books/isbn/{FURTHER}"]
-REMEMBERED = ["/", *LISTS, *ONES, *TERMS, "/books/subjects?sort=-count&limit=1"]
+SEARCH = "/books?q=emma"  # InnoDB may miss what was just stored: remembered on SQLite only
+REMEMBERED = ["/", *LISTS, *([] if DATABASE_URL else [SEARCH]), *ONES, *TERMS, "/books/subjects?sort=-count&limit=1"]
 EXPORTS = ["/books/export", *["/books/export?" + query for query in (
     "author=Jane+Austen", "fields=title", "sort=title")]]
-TAGGED = [*REMEMBERED, *EXPORTS]
+TAGGED = [*REMEMBERED, SEARCH, *EXPORTS]
 OWN = ("X-Request-ID", "Date")
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
@@ -450,6 +451,11 @@ def test_everything_public_has_a_tag_and_a_304_without_a_body(shelf, reader, bar
                 same = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept", **SAFE}
                 assert {name: answer.headers.get(name) for name in same} == same
                 assert not {"Content-Type", "Content-Length", "Content-Encoding"} & set(answer.headers.keys())
+
+
+def test_a_search_is_remembered_where_the_index_is_always_whole(reader, entered):
+    answers = [told(reader.get(SEARCH)) for _ in range(3)]
+    assert (answers[1:], len(entered)) == (answers[:1] * 2, 3 if DATABASE_URL else 1)
 
 
 def test_a_304_does_not_enter_flask_where_the_answer_is_remembered(reader, entered):

@@ -4,7 +4,7 @@ from urllib.parse import quote, unquote_plus, urlencode
 
 from flask import Blueprint, Response, request, url_for
 
-from ..answers import has_already, lasting, precondition, stream_tag, tagged
+from ..answers import fleeting, has_already, lasting, precondition, stream_tag, tagged
 from ..auth.permissions import admin_required, reader_required, require_admin
 from ..db import db
 from ..negotiation import Books, Stream, body, deferred_body, represents
@@ -22,6 +22,8 @@ def read_list():
     """A page of the books that match."""
     listing = _listing()
     page = query.page(listing)
+    if not page.lasts:
+        fleeting()
     links = _cursor_links(page.cursor) if listing.page is None else _page_links(listing.page, listing.limit, page.total)
     told = {"facets": page.facets} if listing.facets else {}
     document = {"books": page.records, "total": page.total, "limit": listing.limit, **told, "links": links}

@@ -100,6 +100,15 @@ def unfit(connection: Connection) -> str | None:
             f" {SHORTEST_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the index of book_words")
 
 
+def sees_all(dialect: str) -> bool:
+    """Whether a search finds all that was stored before it.
+
+    InnoDB empties the cache of its full-text index a moment before what was in it can be read from the table. A search
+    in that moment misses books (seen: 1 of 1,000 with the smallest cache). It is right for now, and not to be kept.
+    """
+    return dialect == "sqlite"
+
+
 # -- expressions --------------------------------------------------------------------------------------------------
 
 def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str, str]:

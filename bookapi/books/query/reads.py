@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 
 from ... import memory
 from ...db import Catalogue, Query, Reader, db
-from ...db.search import expressions
+from ...db.search import expressions, sees_all
 from .. import records
 from ..models import Book
 from ..schemas import FIELDS
@@ -19,10 +19,11 @@ from .sorting import to_compare
 
 
 class Page(NamedTuple):
-    """What a list shows: the records, how many there are in all, the cursor to go on with (None: that was the end)
-    and the facets."""
+    """What a list shows: the records, how many there are in all, whether that holds as long as the catalogue stays as
+    it is, the cursor to go on with (None: that was the end) and the facets."""
     records: list[dict]
     total: int
+    lasts: bool
     cursor: str | None = None
     facets: dict[str, list[dict]] = {}
 
@@ -42,7 +43,7 @@ def page(listing: Listing) -> Page:
         ids, cursor = read.paged(total) if listing.page or not total else read.behind_cursor()
         shown = _records(reader, ids, listing.fields)
         told = {name: facets.commonest(reader, name, listing.shape, read.values) for name in listing.facets}
-    return Page(shown, total, cursor, told)
+    return Page(shown, total, read.lasts, cursor, told)
 
 
 class _Reading:
@@ -52,6 +53,7 @@ class _Reading:
         self.reader, self.listing = reader, listing
         self.shape, self.sort = listing.shape, listing.sort
         self.values = _values(reader, listing)
+        self.lasts = listing.match is None or sees_all(reader.engine.dialect.name)
         [(self.mark, self._books)] = reader.rows(_STATE)
 
     def total(self) -> int:
@@ -66,7 +68,8 @@ class _Reading:
         if known and known.mark == self.mark:
             return known.value
         [(number,)] = self.reader.rows(query, **self.values)
-        remembered.put(key, self.mark, number, 4 * len(repr(key)))
+        if self.lasts:
+            remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
 
     def paged(self, total: int) -> tuple[list[int], None]:
