@@ -30,6 +30,7 @@ requirements: $(VENV)/installed-test  ## pin the newest versions of everything, 
 	$(BIN)/pip install pip-tools
 	$(BIN)/pip-compile $(PINNED) -o requirements.txt setup.cfg
 	$(BIN)/pip-compile $(PINNED) --extra test -c requirements.txt -o requirements-test.txt setup.cfg
+	echo 'pysqlite3>=0.6' | $(BIN)/pip-compile $(PINNED) -o requirements-sqlite.txt -
 
 PINNED = -q --upgrade --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links
 
@@ -43,8 +44,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "the venv module is needed (Debian: the package python3-venv)" >&2; exit 1; }
 
-$(VENV)/installed: requirements.txt setup.cfg | $(VENV)/bin/python
+$(VENV)/installed: requirements.txt requirements-sqlite.txt setup.cfg | $(VENV)/bin/python
 	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements.txt
+	@$(BIN)/pip install --disable-pip-version-check -q --only-binary :all: --require-hashes -r requirements-sqlite.txt \
+		2>/dev/null || echo "pysqlite3 was not installed (not every machine has a wheel): SQLite is the one of Python" >&2
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
 	@touch $@
 

@@ -5,12 +5,13 @@
 import argparse
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+
+from bookapi.db.sqlite import sqlite3
 
 from . import books, load
 from .measure import EXPORTS, Export, Plan, Row, measure, measure_export

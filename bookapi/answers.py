@@ -23,10 +23,11 @@ def tagged(record: dict, status: int = 200, **headers: str) -> tuple[dict, int, 
     return record, status, {"ETag": f'"{book_tag(record)}"', **headers}
 
 
-def precondition() -> Callable[[dict | None], None]:
+def precondition(demanded: bool = True) -> Callable[[dict | None], None]:
     """What this request demands of the book before it changes it: a check that takes {id, version} or None.
 
-    The check raises 412 where If-Match or If-None-Match does not hold; 428 is raised here and now.
+    The check raises 412 where If-Match or If-None-Match does not hold, and 428 where there should be an If-Match
+    (`demanded`: as the setting REQUIRE_IF_MATCH says).
     """
     if_match, if_none_match = request.if_match, request.if_none_match
 
@@ -35,7 +36,7 @@ def precondition() -> Callable[[dict | None], None]:
             raise Problem(412, "the book is not (or no longer) the one that If-Match names; read it again")
         if "If-None-Match" in request.headers and record and _any_tag(record, if_none_match):
             raise Problem(412, "the book is there already, and If-None-Match says that it must not be")
-        if record and current_app.config["REQUIRE_IF_MATCH"] and "If-Match" not in request.headers:
+        if record and demanded and current_app.config["REQUIRE_IF_MATCH"] and "If-Match" not in request.headers:
             raise Problem(428, "send If-Match with the ETag of the book as you read it")
     return check
 

@@ -131,6 +131,8 @@ SETTINGS = (
     Setting("PUBLIC_READ", True, _boolean, "anyone may read the catalogue; else only who is signed in"),
     Setting("REQUIRE_IF_MATCH", False, _boolean, "PUT, PATCH and DELETE of a book need If-Match (else 428)"),
     Setting("MAX_BODY_BYTES", 1024 * 1024, _whole(1024, 1024 ** 3), "the largest request body, in bytes (else 413)"),
+    Setting("MAX_IMPORT_BYTES", 256 * 1024 * 1024, _whole(1024, 1024 ** 4),
+            "the largest body of an import, in bytes (else 413)"),
     Setting("TRUSTED_HOSTS", [], _hosts,
             "the host names that requests may ask for, by commas; a leading dot takes subdomains in; empty: any"),
     Setting("TRUSTED_PROXY", None, _address,

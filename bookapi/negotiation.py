@@ -7,7 +7,7 @@ import functools
 import string
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, request, stream_with_context
@@ -42,17 +42,27 @@ class Stream:
 class Books(dict):
     """A document with `books` in it, as a view returns it; `fields` names what each of them has, in order."""
 
+    root = "catalogue"
+
     def __init__(self, document: dict, fields: tuple[str, ...]):
         super().__init__(document)
         self.fields = fields
 
 
-def represents(root: str, streams: bool = False):
-    """Mark a view: `root` names what it takes and gives (the XML root element); `streams`: books, in any format."""
+def represents(root: str, streams: bool = False, also: str | None = None, imports: bool = False):
+    """Mark a view: `root` names what it takes and gives (the XML root element), `also` what else it takes; `streams`:
+    it gives books, in any format; `imports`: it takes books, in any format."""
     def mark(view):
-        view.root, view.streams = root, streams
+        view.root, view.streams, view.roots = root, streams, (root, also) if also else (root,)
+        view.imports = imports
         return view
     return mark
+
+
+def import_addresses(app: Flask) -> frozenset[tuple[str, str]]:
+    """(method, path) of each address that takes a body larger than the others do."""
+    return frozenset((method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods
+                     if getattr(app.view_functions[rule.endpoint], "imports", False) and method != "OPTIONS")
 
 
 class Service(Flask):
@@ -76,7 +86,7 @@ class Service(Flask):
             return super().make_response(rv)
         view, chosen = _view(), chosen_format()
         status, headers = (*rest, 200, {})[:2] if len(rest) != 1 else (rest[0], {})
-        written = _written(chosen, data, view.root)
+        written = _written(chosen, data, getattr(data, "root", view.root))
         is_whole = isinstance(written, bytes)
         request.environ[MADE] = Made(getattr(view, "cacheable", False), written if is_whole else None,
                                      g.get("lasts_with"), g.get("fleeting", False))
@@ -219,7 +229,7 @@ class _NotReadable(UnsupportedMediaType):
 def _readable() -> dict[str, ModuleType]:
     """The media types that a body may have here, with the format that reads each."""
     readable = {}
-    for module in formats.having("loads"):
+    for module in formats.having("read" if getattr(_view(), "imports", False) else "loads"):
         patch_types = getattr(module, "patch_types", ()) if request.method == "PATCH" else ()
         readable.update({media_type: module for media_type in (*module.media_types, *patch_types)})
     return readable
@@ -232,6 +242,18 @@ def body() -> Any:
 
 def deferred_body() -> Callable[[], Any]:
     """`body`, but for what is a 422: that is raised when the data is asked for, behind the book's own 404 and 410."""
+    reader, charset = _reader()
+    try:
+        data = reader.loads(request.get_data(), _view().roots, charset)
+    except formats.Malformed as error:
+        raise BadRequest(str(error)) from None
+    except formats.Invalid as error:
+        return functools.partial(_raise, error)
+    return lambda: data
+
+
+def _reader() -> tuple[ModuleType, str | None]:
+    """The format that reads this request's body, and the charset it is said to have; 415 where there is none."""
     if request.headers.get("Content-Encoding"):
         raise _NotReadable("a body with a Content-Encoding is not read; send it as it is")
     media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
@@ -239,13 +261,19 @@ def deferred_body() -> Callable[[], Any]:
     if reader is None:
         raise _NotReadable("the body has no Content-Type, or one that is not read here" if media_type else
                            "the body needs a Content-Type")
-    try:
-        data = reader.loads(request.get_data(cache=False), _view().root, parameters.get("charset"))
-    except formats.Malformed as error:
-        raise BadRequest(str(error)) from None
-    except formats.Invalid as error:
-        return functools.partial(_raise, error)
-    return lambda: data
+    return reader, parameters.get("charset")
+
+
+def stream_reader() -> Callable[[BinaryIO], Iterator]:
+    """The function that reads books from this request's body, of any size that an import may have; 415 for a kind that
+    is not read here."""
+    reader, charset = _reader()
+    request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
+    if charset is None:
+        return reader.read
+    if not hasattr(reader, "loads") and not formats.is_charset(charset):  # a format of documents has its own rule
+        raise _NotReadable("the charset is not known here; send UTF-8")
+    return lambda stream: reader.read(stream, charset)
 
 
 def _raise(error: Exception) -> None:

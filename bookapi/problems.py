@@ -57,11 +57,12 @@ def from_validation(error: ValidationError) -> Iterator[dict]:
             yield from ({"pointer": "", "detail": message} for message in messages)
             continue
         for path, message in _leaves(messages):
-            deeper = {"pointer": _pointer(field, *path)} if path else {}
+            deeper = {"pointer": pointer(field, *path)} if path else {}
             yield {"field": field, **deeper, "detail": message}
 
 
-def _pointer(*steps: str) -> str:
+def pointer(*steps: str) -> str:
+    """The JSON pointer (RFC 6901) of what lies at the end of these steps."""
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
@@ -73,8 +74,14 @@ def _leaves(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         yield from ((path, message) for message in messages)
 
 
+class Told(dict):
+    """A member of a problem that is safe and bounded already, and is told whole."""
+
+
 def _told(value: Any) -> Any:
     """Anything that will be told to the client, safe for every format and of bounded length."""
+    if isinstance(value, Told):
+        return value
     if isinstance(value, str):
         value = printable(value)
         return value if len(value) <= MAX_TOLD else value[:MAX_TOLD] + "…"

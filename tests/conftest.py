@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
-from bookapi.db import Base, create_file, db
+from bookapi.db import Base, create_file, db, engines
 from bookapi.site.commands import _upgrade as upgrade
 
 PASSWORD = "a long enough password"
@@ -49,6 +49,14 @@ def cheap_hashes():
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr(passwords, "_hasher", cheap)
         patch.setattr(passwords, "_NOBODY", cheap.hash("nobody"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_disks():
+    """What the tests of this process store need not outlive the machine. Services that the tests start are as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "PRAGMAS", ("synchronous = OFF", "foreign_keys = ON"))
         yield
 
 

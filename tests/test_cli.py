@@ -1,7 +1,6 @@
 """The console: what each command does, and how it fails: one clear line and an exit status, never a traceback."""
 import shutil
 import socket
-import sqlite3
 import stat
 import sys
 
@@ -12,6 +11,7 @@ from click.testing import CliRunner
 from bookapi import create_app
 from bookapi.cli import Console
 from bookapi.db import db
+from bookapi.db.sqlite import sqlite3
 from support import bookapi, csv_bytes, one_line, sqlite_url
 
 PASSWORD = "a long enough password"

@@ -1,7 +1,6 @@
 """The database under strain: concurrent changes, failures, locks, and a file that goes missing."""
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from bookapi.auth.models import LoginSession
 from bookapi.books import changes, storing
 from bookapi.books.models import Book
 from bookapi.db import Catalogue, Writer, create_file, db, now
+from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
 
 THREADS, EACH = 8, 5

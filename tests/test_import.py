@@ -551,3 +551,45 @@ def test_json_values_of_many_kinds_are_read(load, client, record, fields):
     [book] = stored(client)
     assert {name: book[name] for name in fields} == fields
     assert own_fields(book)["title"] == "Emma"
+
+
+# -- documents ----------------------------------------------------------------------------------------------------
+
+RECORDS = ({"title": "Emma & <Co>", "isbn": EMMA, "authors": ["Jane Austen", "An Other"], "pages": 474,
+            "description": "a\r\nb", "identifiers": [{"scheme": "n", "value": "1"}]},
+           {"title": "=1+1", "subjects": ["a | b"], "identifiers": [{"scheme": "n", "value": "2"}]})
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.xml", "a.csv", "a.jsonl", "a.json.gz", "a.xml.gz"])
+def test_an_exported_file_comes_back_in_and_changes_nothing(load, runner, client, tmp_path, name):
+    load(jsonl_bytes(*RECORDS), name="first.jsonl")
+    before = stored(client)
+    assert runner.invoke(args=["books", "export", str(tmp_path / name)]).exit_code == 0
+    report, _ = load((tmp_path / name).read_bytes(), "--strict", name=name)
+    assert (counts(report), report["ignored"]) == ((0, 0, 2, 0), [])
+    assert stored(client) == before
+
+
+@pytest.mark.parametrize("name, content", [
+    ("a.json", b"{}"), ("a.json", b"[1"), ("a.json", b"7"), ("a.xml", b"<book/>"), ("a.xml", b"<!DOCTYPE a><a/>"),
+    ("a.xml", b"<catalogue>"), ("a.json", b"\xef\xbb\xbf[]")])
+def test_a_document_of_something_else_fails_in_one_line(load, client, name, content):
+    _, result = load(content, "--on-error", "skip", name=name, fails=1)
+    assert "nothing was stored" in one_line(result.stderr) and stored(client) == []
+
+
+def test_xml_says_its_own_encoding(load, client):
+    body = "<catalogue><books><book><title>\u7d05</title></book></books></catalogue>".encode("utf-16")
+    load(body, name="a.xml")
+    load(body, "--encoding", "latin-1", name="a.xml", fails=1)
+    assert [book["title"] for book in stored(client)] == ["\u7d05"]
+
+
+@pytest.mark.parametrize("name, content", [
+    ("a.json", b'[{"title": "Before"}, {"title": NaN},\n{"title": "After"}]'),
+    ("a.xml", b"<catalogue><books><book><title>Before</title></book><book><title/></book>\n"
+              b"<book><title>After</title></book></books></catalogue>")])
+def test_a_wrong_record_of_a_document_is_rejected_alone(load, client, name, content):
+    report, _ = load(content, "--on-error", "skip", name=name)
+    assert counts(report) == (2, 0, 0, 1)
+    assert [(told["record"], told["line"]) for told in report["errors"]] == [(2, 1)]

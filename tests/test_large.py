@@ -6,7 +6,6 @@ import itertools
 import json
 import random
 import re
-import sqlite3
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from contextlib import closing
@@ -22,6 +21,7 @@ from bookapi import create_app
 from bookapi.books import dates
 from bookapi.books.query.listing import FACETS
 from bookapi.db import db
+from bookapi.db.sqlite import sqlite3
 from bookapi.text import key, stands_alone, words
 
 SEED = 1907

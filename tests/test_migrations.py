@@ -112,6 +112,7 @@ def derived(app):
                 "keys": rows("books", ("id", *[f"{name}_key" for name in (
                     "title", "author", "publisher", "series", "published")])),
                 "state": rows("catalogue", ("id", "seq", "last_id", "total")),
+                "history": sorted(rows("history", ("book_id", "version", "action")), key=str),
                 **{name: rows(f"book_{name}", ("book_id", "position", *columns)) for name, columns in LISTS.items()}}
 
 
@@ -206,7 +207,7 @@ def test_what_is_found_is_something(new):
 
 def test_an_upgraded_catalogue_goes_on(new, at_first_revision):
     old = at_first_revision(new)
-    assert old.test_cli_runner().invoke(args=["db", "upgrade"]).output.strip() == "the schema is 0002"
+    assert old.test_cli_runner().invoke(args=["db", "upgrade"]).output.strip() == "the schema is 0003"
 
     def change(session):
         record = changes.create(session, book_schema.load({"title": "Łódź again", "authors": ["Jane Austen"]}))

@@ -3,7 +3,6 @@ import contextlib
 import gc
 import os
 import re
-import sqlite3
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from bookapi.auth import accounts, passwords
 from bookapi.auth.sessions import Cookies
 from bookapi.books import query
 from bookapi.db import State, create_file, db
+from bookapi.db.sqlite import sqlite3
 from bookapi.negotiation import Service
 from bookapi.site.commands import _upgrade as upgrade
 from inventions import bounded
@@ -557,8 +557,7 @@ def test_the_tag_of_an_export_differs_by_all_that_it_shows(reader):
 def _connections():
     """How many connections to the database this process has."""
     gc.collect()
-    return sum(type(one).__module__ in ("sqlite3", "pymysql.connections") and type(one).__name__ == "Connection"
-               for one in gc.get_objects())
+    return sum(type(one) in (sqlite3.Connection, pymysql.connections.Connection) for one in gc.get_objects())
 
 
 def test_a_304_for_an_export_holds_no_connection(reader):
@@ -666,7 +665,7 @@ def test_a_change_while_an_answer_is_made_is_seen_by_the_next(
 
 def _put_back(session):
     """The catalogue as it was before book 4, as a backup that is read in would make it."""
-    for table, column in (("book_words", "book_id"), ("book_authors", "book_id"), ("books", "id")):
+    for table, column in (("book_words", "book_id"), ("book_authors", "book_id"), ("books", "id"), ("history", "seq")):
         session.execute(text(f"DELETE FROM {table} WHERE {column} > 3"))
     session.execute(text("UPDATE catalogue SET seq = 3, last_id = 3, total = 3"))
 

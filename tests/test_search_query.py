@@ -1,6 +1,5 @@
 """What a query means, and how a search and what it searches are put to the engines (contract, section 4: `q`)."""
 import re
-import sqlite3
 
 import pytest
 from hypothesis import assume, given
@@ -9,6 +8,7 @@ from inventions import books, bounded, texts
 
 from bookapi.books.search import LONGEST, MOST_WORDS, parse, text_of
 from bookapi.db.search import ANYWHERE, HEADING, LEVELS, LONGEST_TOKEN, TITLE, Match, Term, expressions, index_text
+from bookapi.db.sqlite import sqlite3
 from bookapi.text import words
 
 

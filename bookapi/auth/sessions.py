@@ -12,14 +12,17 @@ from flask import Flask, current_app, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 from flask import session as cookie
+from itsdangerous import BadSignature
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_cookie
 
-from ..db import Query, db, now, rfc3339
+from ..db import Query, db, now, rfc3339, waits_for
 from ..problems import Problem
 from .models import LoginSession, User
 
+REMEMBERED_COOKIES = 1000
 SEEN_EVERY = timedelta(minutes=1)  # `last_seen_at` is written no more often: a read should not cost a write
 CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi"'}
 
@@ -88,9 +91,13 @@ _SIGNED_IN = Query(
 
 def _touch(session_id: int) -> None:
     """Note that the session is in use. Where that cannot be written now, the request goes on without."""
-    seen = update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now())
     with suppress(HTTPException):
-        db.write(lambda session: session.execute(seen))
+        db.write(_seen, session_id)
+
+
+@waits_for(0.05)  # who only reads shall not wait for those who write
+def _seen(session: Session, session_id: int) -> None:
+    session.execute(update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now()))
 
 
 def open_session(user: User) -> SignedIn:
@@ -127,7 +134,14 @@ def close_session(signed_in: SignedIn) -> None:
 
 
 class Cookies(SecureCookieSessionInterface):
-    """The session cookie: under HTTPS Secure and with the `__Host-` prefix, which binds it to this very host."""
+    """The session cookie: under HTTPS Secure and with the `__Host-` prefix, which binds it to this very host.
+
+    A signature that was right stays right, so it is checked once: that costs as much as all the rest of signing in by
+    cookie. Whether the session is open is looked up each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict] = {}
 
     def _secure(self) -> bool:
         setting = current_app.config["SECURE_COOKIES"]
@@ -143,11 +157,33 @@ class Cookies(SecureCookieSessionInterface):
         # Most requests bring no cookie; building a serializer for them would cost more than the rest.
         if "HTTP_COOKIE" not in request.environ:
             return self.session_class()
-        return super().open_session(app, request)
+        value = request.cookies.get(self.get_cookie_name(app), "")
+        known = self._known.get(value)
+        if known is not None:
+            return self.session_class(known)
+        opened = super().open_session(app, request)
+        if opened:
+            if len(self._known) >= REMEMBERED_COOKIES:
+                self._known.clear()
+            self._known[value] = dict(opened)
+        return opened
+
+    def is_ours(self, app: Flask, cookies: str) -> bool:
+        """Whether a Cookie header brings what this service signed, no longer ago than a session may last. Whether the
+        session is open is not looked at: this asks no database, and may be asked of every request."""
+        serializer = self.get_signing_serializer(app)
+        sent = parse_cookie(cookies)
+        for name in ("__Host-bookapi", "bookapi"):
+            with suppress(BadSignature):
+                if serializer.loads(sent.get(name, ""), max_age=app.config["SESSION_HOURS"] * 3600):
+                    return True
+        return False
 
     def save_session(self, app: Flask, session, response) -> None:
-        if session.accessed or session.modified:
+        if session.modified:
             super().save_session(app, session, response)
+        elif session.accessed:
+            response.vary.add("Cookie")
 
 
 class _Login(LoginManager):
@@ -158,6 +194,9 @@ class _Login(LoginManager):
 
     def _load_user_from_remember_cookie(self, cookie):
         return None
+
+    def _session_protection_failed(self) -> bool:
+        return False  # the secret is the proof; an address may change under a laptop
 
 
 def _unauthorized() -> None:
@@ -170,7 +209,6 @@ def init_app(app: Flask) -> None:
     app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_PATH="/",
                       SESSION_COOKIE_DOMAIN=None)
     login = _Login()
-    login.session_protection = None  # the secret is the proof; an address may change under a laptop
     login.user_loader(load)
     login.unauthorized_handler(_unauthorized)
     login.init_app(app)

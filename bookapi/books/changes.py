@@ -1,70 +1,121 @@
 """What can be done to a book: units for `db.write`. Everything that changes the catalogue passes here.
 
 Each unit takes the catalogue's row first. Its lock puts writers in order on every database, and what is read
-after it is the newest state, so a check made here (is this ISBN taken?) holds until the commit.
+after it is the newest state, so a check made here (is this ISBN taken?) holds until the commit. `by` is the name of
+the account that does it, for the history.
 """
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from ..db import Writer, now
+from ..db import Writer, now, shares_commit
 from ..problems import Problem, invalid
 from . import storing
 from .schemas import FIELDS, LISTS, book_schema
-from .storing import Change, State
+from .storing import CREATED, DELETED, RESTORED, UPDATED, Change, State
 
 Check = Callable[[dict | None], None]
 Document = Callable[[], Any]  # gives what was sent, or raises what is wrong with it
 
 
-class IsbnTaken(Exception):
-    """Another book has this ISBN; `book_id` is its id."""
+class Taken(NamedTuple):
+    """An ISBN that another book has: that book's id (None: a book of the same request), and the place in the list of
+    the one that wants it (None: there is no list)."""
+    book_id: int | None
+    place: int | None = None
 
-    def __init__(self, book_id: int):
-        super().__init__(book_id)
-        self.book_id = book_id
+
+class IsbnTaken(Exception):
+    """Other books have these ISBNs."""
+
+    def __init__(self, taken: list[Taken]):
+        super().__init__(taken)
+        self.taken = taken
 
 
 # -- the units ----------------------------------------------------------------------------------------------------
 
-def create(session: Session, values: dict[str, Any]) -> dict:
+@shares_commit
+def create(session: Session, values: dict[str, Any], by: str | None = None) -> dict:
     """A new book of valid values; returns its record."""
     writer = Writer(session)
-    state = State(writer)
+    state = State(writer, by)
     _refuse_taken(writer, values.get("isbn"))
     return _created(writer, state, values)
 
 
-def replace(session: Session, book_id: int, document: Document, check: Check) -> dict:
+@shares_commit
+def create_all(session: Session, books: list[dict[str, Any]], by: str | None = None) -> list[dict]:
+    """New books of valid values, all of them or none; returns their records."""
+    writer = Writer(session)
+    state = State(writer, by)
+    _refuse_any_taken(writer, [values.get("isbn") for values in books])
+    records = [made(state, values) for values in books]
+    storing.store(writer, state, [Change(None, record, CREATED) for record in records])
+    return records
+
+
+@shares_commit
+def replace(session: Session, book_id: int, document: Document, check: Check, by: str | None = None) -> dict:
     """The book with all its fields from the document, those not sent cleared; returns its record."""
     writer = Writer(session)
-    state, record = State(writer), _fetch(writer, book_id)
+    state, record = State(writer, by), _fetch(writer, book_id)
     check(record)
     return _changed(writer, state, record, book_schema.load(document()))
 
 
-def patch(session: Session, book_id: int, document: Document, check: Check) -> dict:
+@shares_commit
+def patch(session: Session, book_id: int, document: Document, check: Check, by: str | None = None) -> dict:
     """The book with the fields of the document, those not sent as they were; returns its record."""
     writer = Writer(session)
-    state, record = State(writer), _fetch(writer, book_id)
+    state, record = State(writer, by), _fetch(writer, book_id)
     check(record)
     return _changed(writer, state, record, book_schema.load(document(), partial=True))
 
 
-def delete(session: Session, book_id: int, check: Check) -> None:
+@shares_commit
+def delete(session: Session, book_id: int, check: Check, by: str | None = None) -> None:
     """The book goes to the trash; its ISBN is free again."""
     writer = Writer(session)
-    state, record = State(writer), _fetch(writer, book_id)
+    state, record = State(writer, by), _fetch(writer, book_id)
     check(record)
     state.total -= 1
-    storing.store(writer, state, [Change(record, _next(record, {}), in_trash=True)])
+    storing.store(writer, state, [Change(record, _next(record, {}), DELETED)])
 
 
-def put_isbn(session: Session, digits: str, document: Document, check: Check) -> tuple[dict, bool]:
+@shares_commit
+def restore(session: Session, book_id: int, check: Check, by: str | None = None) -> dict:
+    """The book comes back from the trash; returns its record."""
+    writer = Writer(session)
+    state = State(writer, by)
+    record, in_trash = storing.by_id(writer, book_id) or _missing()
+    check(record)
+    if not in_trash:
+        raise Problem(409, "the book is not in the trash")
+    _refuse_taken(writer, record["isbn"])
+    state.total += 1
+    after = _next(record, {})
+    storing.store(writer, state, [Change(record, after, RESTORED)])
+    return after
+
+
+def purge(session: Session, days: int, most: int) -> int:
+    """Removes for good at most so many of the books that have been in the trash for so many days; returns how many.
+
+    Of their history stays who did what and when. Nothing is added to it: to everyone else they were gone before.
+    """
+    writer = Writer(session)
+    return storing.remove(writer, State(writer), now() - timedelta(days=days), most)
+
+
+@shares_commit
+def put_isbn(session: Session, digits: str, document: Document, check: Check,
+             by: str | None = None) -> tuple[dict, bool]:
     """The book of that ISBN, created or replaced; returns its record and whether it is new."""
     writer = Writer(session)
-    state, record = State(writer), storing.by_isbn(writer, digits)
+    state, record = State(writer, by), storing.by_isbn(writer, digits)
     check(record)
     sent = document()
     values = book_schema.load(sent)
@@ -80,19 +131,35 @@ def put_isbn(session: Session, digits: str, document: Document, check: Check) ->
 
 def _fetch(writer: Writer, book_id: int) -> dict:
     """The record of that id; 404 where there never was one, 410 where it is in the trash."""
-    record, in_trash = storing.by_id(writer, book_id) or (None, False)
-    if record is None:
-        raise Problem(404, "there is no book of that id")
+    record, in_trash = storing.by_id(writer, book_id) or _missing()
     if in_trash:
         raise Problem(410, "the book is in the trash")
     return record
+
+
+def _missing() -> None:
+    raise Problem(404, "there is no book of that id")
 
 
 def _refuse_taken(writer: Writer, digits: str | None, by_other_than: int | None = None) -> None:
     """Raises IsbnTaken where another live book has the ISBN."""
     owner = storing.by_isbn(writer, digits)
     if owner is not None and owner["id"] != by_other_than:
-        raise IsbnTaken(owner["id"])
+        raise IsbnTaken([Taken(owner["id"])])
+
+
+def _refuse_any_taken(writer: Writer, isbns: list[str | None]) -> None:
+    """Raises IsbnTaken where books of a list have the ISBN of a live book, or of one before them in the list."""
+    owners: dict[str, int | None] = {record["isbn"]: record["id"]
+                                     for record in storing.by_isbns(writer, {digits for digits in isbns if digits})}
+    taken = []
+    for place, digits in enumerate(isbns):
+        if digits in owners:
+            taken.append(Taken(owners[digits], place))
+        elif digits:
+            owners[digits] = None
+    if taken:
+        raise IsbnTaken(taken)
 
 
 def _instant() -> str:
@@ -122,7 +189,7 @@ def applied(record: dict, values: dict[str, Any]) -> dict | None:
 
 def _created(writer: Writer, state: State, values: dict[str, Any]) -> dict:
     record = made(state, values)
-    storing.store(writer, state, [Change(None, record)])
+    storing.store(writer, state, [Change(None, record, CREATED)])
     return record
 
 
@@ -131,5 +198,5 @@ def _changed(writer: Writer, state: State, record: dict, values: dict[str, Any])
     after = applied(record, values)
     if after is None:
         return record
-    storing.store(writer, state, [Change(record, after)])
+    storing.store(writer, state, [Change(record, after, UPDATED)])
     return after

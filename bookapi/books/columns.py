@@ -31,6 +31,7 @@ ALIASES = {
     "identifiers": ("identifiers",),
     "cover_url": ("coverurl", "imageurl", "imageurll", "cover"),
 }
+MOST_NAMES = 1000  # that are remembered
 _FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
 
 
@@ -52,9 +53,12 @@ class Columns:
 
     @property
     def ignored(self) -> list[str]:
-        """The names met so far that are no field, in the order met."""
-        own = {_bare(name) for name in READ_ONLY}
-        return [name for name, field in self._known.items() if field is None and _bare(name) not in own]
+        """The names met so far that are no field, in the order met; the first MOST_NAMES of them."""
+        return [name for name in self._known if self.ignores(name)]
+
+    def ignores(self, name: str) -> bool:
+        """Whether what has this name is left aside, and told to be."""
+        return self._field(name) is None and _bare(name) not in _OWN
 
     @property
     def missing(self) -> list[str]:
@@ -65,7 +69,10 @@ class Columns:
         if name not in self._known:
             explicit = next((field for field, chosen in self._given.items() if chosen == name), None)
             usual = _FIELD_OF.get(_bare(name))
-            self._known[name] = explicit or (usual if usual not in self._given else None)
+            field = explicit or (usual if usual not in self._given else None)
+            if field is None and len(self._known) >= MOST_NAMES:  # made up for each record: not to be remembered
+                return None
+            self._known[name] = field
         return self._known[name]
 
     def read(self, record: dict[str, Any]) -> Cells:
@@ -84,6 +91,9 @@ class Columns:
 
 def _bare(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
+
+
+_OWN = {_bare(name) for name in READ_ONLY}
 
 
 def _rank(field: str, name: str) -> int:

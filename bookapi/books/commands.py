@@ -20,15 +20,16 @@ from werkzeug.exceptions import HTTPException
 from .. import formats
 from ..cli import Group
 from ..db import db
-from . import columns, query, transfer
+from . import changes, columns, query, transfer
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv",
             ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".xml": "xml"}
+PURGED_AT_ONCE = 500  # so that others may write in between
 SHOWN = 20  # errors and warnings on the terminal; --report has them all
 SPOOLED = 16 * 1024 * 1024  # bytes of standard input kept in memory before they go to a file
 
-books = Group("books", help="Import and export books.")
+books = Group("books", help="Import, export and purge books.")
 
 
 def _readable() -> list[str]:
@@ -67,12 +68,13 @@ def _pairs(context, parameter, given: tuple[str, ...]) -> dict[str, str]:
               help="Take FIELD from this column.")
 @click.option("--split", "separators", multiple=True, metavar="FIELD=SEPARATOR", callback=_pairs,
               help="What stands between the items of a list in one cell; default ' | '.")
-@click.option("--encoding", default="utf-8", show_default=True, help="The file's character encoding.")
+@click.option("--encoding", help="The file's character encoding; default utf-8, XML says its own.")
 @click.option("--report", "report_file", type=click.Path(dir_okay=False), help="Write the whole report there, as JSON.")
 def import_books(file: str, format_name: str | None, mode: str, on_error: str, strict: bool, dry_run: bool,
-                 given: dict, separators: dict, encoding: str, report_file: str | None) -> None:
+                 given: dict, separators: dict, encoding: str | None, report_file: str | None) -> None:
     """Import the books of FILE (`-`: standard input; .gz is opened): all of them or none."""
-    _check_encoding(encoding)
+    if encoding:
+        _check_encoding(encoding)
     options = transfer.Options(mode, on_error, strict, dry_run, given, separators)
     reader = formats.by_name(format_name or _format_of(file) or "csv")
     if not hasattr(reader, "read"):
@@ -86,11 +88,25 @@ def import_books(file: str, format_name: str | None, mode: str, on_error: str, s
             report = transfer.run(db.write, functools.partial(source.records, reader, encoding), options, bar)
         except transfer.Rejected as rejected:
             report, failure = rejected.report, str(rejected)
-        except formats.Malformed as error:
+        except (formats.Malformed, formats.Invalid) as error:
             raise click.ClickException(f"{file}: {error}; nothing was stored") from None
         _tell(report, told)
     if failure:
         raise click.ClickException(failure)
+
+
+@books.command("purge")
+@click.option("--older-than", "days", type=click.IntRange(0, 36500), required=True, metavar="DAYS",
+              help="How many days a book must have been in the trash.")
+def purge_books(days: int) -> None:
+    """Remove for good the books that have been in the trash for that long.
+
+    Of their history stays who did what and when, not what the fields were.
+    """
+    purged = 0
+    while number := db.write(changes.purge, days, PURGED_AT_ONCE):
+        purged += number
+    click.echo(f"{purged} books purged")
 
 
 @books.command("export")
@@ -121,7 +137,7 @@ def sample() -> None:
         click.echo("the catalogue has books already; no sample is loaded")
         return
     with _Input(str(SAMPLE)) as source:
-        report = transfer.run(db.write, functools.partial(source.records, formats.by_name("jsonl"), "utf-8"),
+        report = transfer.run(db.write, functools.partial(source.records, formats.by_name("jsonl")),
                               transfer.Options())
     click.echo(f"loaded a sample of {report.counts['created']} public-domain books")
 
@@ -158,12 +174,12 @@ class _Input:
         """How many bytes were read."""
         return self._raw.tell()
 
-    def records(self, reader: ModuleType, encoding: str) -> Iterator:
-        """The records from the beginning."""
+    def records(self, reader: ModuleType, encoding: str | None = None) -> Iterator:
+        """The records from the beginning; the encoding, where it is not the format's own."""
         self._raw.seek(0)
         try:
             opened = gzip.GzipFile(fileobj=self._raw, mode="rb") if self._gzipped else self._raw
-            yield from reader.read(opened, encoding)
+            yield from reader.read(opened, encoding) if encoding else reader.read(opened)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise formats.Malformed(f"is damaged: {error}") from None
 

@@ -98,6 +98,21 @@ class BookWords(db.Model):
     words: Mapped[str] = mapped_column(LongText)
 
 
+class History(db.Model):
+    """A change of a book, for ever: what it was, who made it, and the change feed. `seq` is the catalogue's. `changes`
+    is the JSON of the fields that differ, as it is told. Of a purged book the entries stay, without their `changes`."""
+    __tablename__ = "history"
+    __table_args__ = (Index(None, "book_id", "seq"), TABLE_OPTIONS)
+
+    seq: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    book_id: Mapped[int] = mapped_column(BigId)
+    at: Mapped[datetime] = mapped_column(Instant)
+    action: Mapped[str] = mapped_column(String(8))
+    version: Mapped[int] = mapped_column(Integer)
+    username: Mapped[str | None] = mapped_column(String(64))
+    changes: Mapped[str] = mapped_column(LongText)
+
+
 LIST_TABLES = {"authors": BookAuthor, "subjects": BookSubject, "identifiers": BookIdentifier}
 
 

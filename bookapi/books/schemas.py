@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from marshmallow.exceptions import SCHEMA
 
+from ..problems import from_validation, invalid, pointer
 from ..schemas import Instant, Text, Whole
 from . import dates, isbn, languages
 
@@ -129,6 +130,33 @@ class BookSchema(Schema):
 
 
 book_schema = BookSchema()
+MOST_AT_ONCE = 1000  # books in one request
+
+
+def load_all(document: dict) -> list[dict[str, Any]]:
+    """The books of ``{"books": […]}``; raises the 422 that names all that is wrong, by its place in the document."""
+    given, others = document["books"], [name for name in document if name != "books"]
+    if others:
+        raise invalid([{"field": name, "detail": "stands beside `books`, where nothing else may"} for name in others])
+    if not isinstance(given, list) or not 1 <= len(given) <= MOST_AT_ONCE:
+        raise invalid([{"field": "books", "detail": f"must be a list of 1 to {MOST_AT_ONCE} books"}])
+    loaded, errors = [], []
+    for place, sent in enumerate(given):
+        try:
+            loaded.append(book_schema.load(sent))
+        except ValidationError as error:
+            errors += [placed(place, told) for told in from_validation(error)]
+    if errors:
+        raise invalid(errors)
+    return loaded
+
+
+def placed(place: int, error: dict) -> dict:
+    """An error in a book as one in the list of books: with its JSON pointer (RFC 6901) in the document."""
+    within = error.get("pointer") or (pointer(error["field"]) if "field" in error else "")
+    return {**error, "pointer": f"/books/{place}{within}"}
+
+
 FIELDS = tuple(book_schema.fields)
 WRITABLE = tuple(name for name in FIELDS if name not in READ_ONLY)
 LISTS = ("authors", "subjects", "identifiers")

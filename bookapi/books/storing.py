@@ -2,16 +2,19 @@
 import functools
 import secrets
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import String, and_, bindparam, delete, insert, or_, select, update
 
-from ..db import Catalogue, Query, Writer
+from ..db import Catalogue, Query, Writer, locked
 from ..text import key
 from . import dates, records, search
-from .models import LIST_TABLES, Book, BookIdentifier, BookWords, lists_of
-from .schemas import FIELDS, LISTS
+from .models import LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
+from .schemas import FIELDS, LISTS, WRITABLE
+
+CREATED, UPDATED, DELETED, RESTORED = "created", "updated", "deleted", "restored"
 
 # What is compared and sorted by: field, column, and the function that makes the one from the other.
 _KEYS = (("title", "title_key", key), ("authors", "author_key", lambda names: key(names[0])),
@@ -24,7 +27,7 @@ class Change(NamedTuple):
     """A book as it was (None: there was none) and as it is to be: records, their version and instants included."""
     before: dict[str, Any] | None
     after: dict[str, Any]
-    in_trash: bool = False
+    action: str
 
     @property
     def fields(self) -> set[str]:
@@ -33,20 +36,31 @@ class Change(NamedTuple):
             return set(FIELDS)
         return {name for name in FIELDS if self.before[name] != self.after[name]}
 
+    @property
+    def to_trash(self) -> bool:
+        """Whether the book is in the trash from here on."""
+        return self.action == DELETED
+
+    @property
+    def told(self) -> list[dict]:
+        """{field, before, after} of what people gave and that differs."""
+        before = self.before or {}
+        return [{"field": name, "before": before.get(name), "after": self.after[name]} for name in WRITABLE
+                if self.after[name] != before.get(name) and (before or self.after[name] not in (None, []))]
+
 
 class State:
-    """The catalogue's row, held until the commit: whoever has it is the only one who changes anything."""
+    """The catalogue's row, held until the commit: whoever has it is the only one who changes anything. `by` is the name
+    of the account that does (None: the command line)."""
 
-    def __init__(self, writer: Writer):
-        [(self.seq, self.last_id, self.total)] = writer.rows(_LOCKED)
+    def __init__(self, writer: Writer, by: str | None = None):
+        self.seq, self.last_id, self.total = locked(writer)
+        self.by = by
 
     def next_id(self) -> int:
         """The id of a new book."""
         self.last_id += 1
         return self.last_id
-
-
-_LOCKED = Query(select(Catalogue.seq, Catalogue.last_id, Catalogue.total).where(Catalogue.id == 1).with_for_update())
 
 
 def _plain(names: Iterable[str]) -> dict:
@@ -61,6 +75,7 @@ _COUNTED = Query(update(Catalogue.__table__).where(Catalogue.id == 1).values(
 _WORDS = Query(insert(BookWords.__table__).values(_plain(("book_id", "words"))))
 _OTHER_WORDS = Query(update(BookWords.__table__).where(BookWords.book_id == bindparam("of_book")).values(
     _plain(("words",))))
+_HISTORY = Query(insert(History.__table__).values(_plain([column.name for column in History.__table__.c])))
 _LIST_ROWS = {field: Query(insert(table.__table__).values(_plain([column.name for column in table.__table__.c])))
               for field, table in LIST_TABLES.items()}
 _NO_LIST_ROWS = {field: Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
@@ -73,16 +88,16 @@ def _update(columns: tuple[str, ...]) -> Query:
 
 
 def store(writer: Writer, state: State, changes: list[Change]) -> None:
-    """Write the changes, each a step of the catalogue's `seq`."""
+    """Write the changes and their history, each a step of the catalogue's `seq`."""
     new = [change for change in changes if change.before is None]
     others = [change for change in changes if change.before is not None]
     # An ISBN that goes from one book to another is given up before it is taken.
     writer.run(_FREE_ISBN, [{"book_id": change.after["id"]} for change in others
                             if change.before["isbn"] not in (None, change.after["isbn"])])
-    writer.run(_INSERT, [_columns(change.after, FIELDS) for change in new])
+    writer.run(_INSERT, [columns_of(change.after, FIELDS) for change in new])
     for change in others:
-        columns = {**_columns(change.after, change.fields), "deleted_at": _stored_instant(change.after["updated_at"])
-                   if change.in_trash else None}
+        columns = {**columns_of(change.after, change.fields), "deleted_at": _stored_instant(change.after["updated_at"])
+                   if change.to_trash else None}
         writer.run(_update(tuple(sorted(columns))), [{**columns, "of_book": change.after["id"]}])
     _store_words(writer, new, others)
     for field in LIST_TABLES:
@@ -90,18 +105,30 @@ def store(writer: Writer, state: State, changes: list[Change]) -> None:
         writer.run(_NO_LIST_ROWS[field], [{"book_id": change.after["id"]} for change in concerned])
         writer.run(_LIST_ROWS[field], [row for change in (*new, *concerned)
                                        for row in lists_of(change.after["id"], change.after[field])])
+    writer.run(_HISTORY, [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)])
     state.seq += len(changes)
+    _new_state(writer, state)
+
+
+def _new_state(writer: Writer, state: State) -> None:
     writer.run(_COUNTED, [{"seq": state.seq, "mark": secrets.randbits(62), "last_id": state.last_id,
                            "total": state.total}])
 
 
 def _store_words(writer: Writer, new: list[Change], others: list[Change]) -> None:
     writer.run(_WORDS, [{"book_id": change.after["id"], "words": search.text_of(change.after)} for change in new])
-    writer.run(_OTHER_WORDS, [{"of_book": change.after["id"], "words": search.text_of(change.after, change.in_trash)}
-                              for change in others if change.fields & search.SEARCHED or change.in_trash])
+    writer.run(_OTHER_WORDS, [{"of_book": change.after["id"], "words": search.text_of(change.after, change.to_trash)}
+                              for change in others if change.fields & search.SEARCHED or change.action != UPDATED])
 
 
-def _columns(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _entry(seq: int, change: Change, by: str | None) -> dict[str, Any]:
+    """The row of history of a change."""
+    after = change.after
+    return {"seq": seq, "book_id": after["id"], "at": _stored_instant(after["updated_at"]), "action": change.action,
+            "version": after["version"], "username": by, "changes": orjson.dumps(change.told).decode()}
+
+
+def columns_of(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """The columns of these fields, with the keys made from them, as the driver takes them."""
     columns = {}
     for name in names:
@@ -116,6 +143,26 @@ def _columns(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 def _stored_instant(text: str) -> str:
     return text[:-1].replace("T", " ")
+
+
+_LONG_IN_TRASH = Query(select(Book.id).where(Book.deleted_at < bindparam("before", type_=String()))
+                       .order_by(Book.id).limit(bindparam("most")))
+_REMOVED = Query(delete(Book.__table__).where(Book.id == bindparam("book_id")))
+_FORGET = Query(update(History.__table__).where(History.book_id == bindparam("of_book")).values(_plain(("changes",))))
+_OF_BOOK = [Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
+            for table in (BookWords, *LIST_TABLES.values())]
+
+
+def remove(writer: Writer, state: State, before: datetime, most: int) -> int:
+    """Remove the rows of at most so many books that went to the trash before an instant, and from their history what
+    the fields were; returns of how many."""
+    found = writer.rows(_LONG_IN_TRASH, before=before.strftime("%Y-%m-%d %H:%M:%S.%f"), most=most)
+    books = [{"book_id": book_id} for (book_id,) in found]
+    for query in (*_OF_BOOK, _REMOVED):
+        writer.run(query, books)
+    writer.run(_FORGET, [{"of_book": book["book_id"], "changes": "[]"} for book in books])
+    _new_state(writer, state)
+    return len(books)
 
 
 # -- the newest state of books --------------------------------------------------------------------------------------

@@ -7,16 +7,17 @@ from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
 from ..db import Writer
-from ..formats import Malformed
+from ..formats import Invalid, Malformed
 from ..problems import from_validation
 from ..text import key, printable
 from . import changes, storing
 from .columns import Columns
-from .schemas import book_schema
-from .storing import Change, State
+from .schemas import WRITABLE, book_schema
+from .storing import CREATED, UPDATED, Change, State
 
 BATCH = 500  # records looked up and flushed together
 MOST_TOLD = 1000  # errors and warnings in a report; the numbers count them all
+LONGEST_TOLD = 200  # characters of anything of a record
 
 
 class Options(NamedTuple):
@@ -42,14 +43,17 @@ class Report:
         """Add an error or a warning, while there is room."""
         told = getattr(self, kind)
         if len(told) < MOST_TOLD:
-            entry = {"record": source.number, "line": source.line, "field": field and printable(field),
-                     "detail": printable(detail),
-                     "value": None if value is None else printable(str(value)[:200])}
+            entry = {"record": source.number, "line": source.line, "field": field and _told(field),
+                     "detail": _told(detail), "value": None if value is None else _told(str(value))}
             told.append({name: part for name, part in entry.items() if part is not None})
 
     def as_dict(self) -> dict:
         """The report as the contract has it."""
         return {**self.counts, "errors": self.errors, "warnings": self.warnings, "ignored": self.ignored}
+
+
+def _told(text: str) -> str:
+    return printable(text[:LONGEST_TOLD])
 
 
 class Rejected(Exception):
@@ -77,29 +81,31 @@ class _Incoming(NamedTuple):
 
 
 def run(write: Callable, open_records: Callable[[], Iterator[tuple[int, Any]]], options: Options,
-        progress: Callable[[int], None] = lambda number: None) -> Report:
-    """Import in one unit of `write` (`db.write`), all or nothing of it; returns the report.
-
-    `open_records` begins the (line, record or Malformed) pairs anew each time: a unit may run more than once.
-    Raises Rejected where the import is given up, Malformed where the source cannot be read on.
-    """
+        progress: Callable[[int], None] = lambda number: None, by: str | None = None) -> Report:
+    """Import by a `unit` of `write` (`db.write`); returns the report. A dry run leaves no trace."""
     try:
-        return write(_unit, open_records, options, progress)
+        return write(unit, open_records, options, progress, by)
     except _DryRun as done:
         return done.report
 
 
-def _unit(session: Session, open_records: Callable, options: Options, progress: Callable[[int], None]) -> Report:
+def unit(session: Session, open_records: Callable[[], Iterator[tuple[int, Any]]], options: Options,
+         progress: Callable[[int], None] = lambda number: None, by: str | None = None) -> Report:
+    """Import, all or nothing of it; returns the report. `by` is the account that does it (None: the command line).
+
+    `open_records` begins the (line, record, Malformed or Invalid) pairs anew each time: a unit may run more than once.
+    Raises Rejected where the import is given up, Malformed or Invalid where the source cannot be read on.
+    """
     report, columns = Report(), Columns(options.columns, options.separators)
     given: set[int] = set()  # the ISBNs that this import gave out, as numbers: small, for there may be many
     writer = Writer(session)
-    state = State(writer)
+    state = State(writer, by)
     incoming = _valid(open_records(), columns, options, report)
     while batch := list(islice(incoming, BATCH)):
         _Batch(writer, state, options, report, given).store(batch)
         progress(report.counts["read"])
     progress(report.counts["read"])
-    report.ignored = columns.ignored
+    report.ignored = [_told(name) for name in columns.ignored[:MOST_TOLD]]
     if columns.missing:
         raise Malformed(f"there is no column {', '.join(columns.missing)}")
     if report.counts["rejected"] and options.on_error == "abort":
@@ -115,9 +121,8 @@ def _valid(records: Iterable[tuple[int, Any]], columns: Columns, options: Option
     for number, (line, record) in enumerate(records, 1):
         report.counts["read"] += 1
         source = Source(number, line)
-        if isinstance(record, Malformed):
-            errors = [(None, str(record), None)]
-            values = {}
+        if isinstance(record, (Malformed, Invalid)):
+            values, errors = {}, _read_wrong(record)
         else:
             values, errors = _loaded(record, columns, options, report, source)
         if errors:
@@ -128,12 +133,18 @@ def _valid(records: Iterable[tuple[int, Any]], columns: Columns, options: Option
             yield _Incoming(source, values)
 
 
+def _read_wrong(error: Malformed | Invalid) -> list[tuple]:
+    if isinstance(error, Malformed):
+        return [(None, str(error), None)]
+    return [(told.get("field"), told["detail"], None) for told in error.errors]
+
+
 def _loaded(record: dict, columns: Columns, options: Options, report: Report, source: Source) -> tuple[dict, list]:
     cells = columns.read(record)
     errors = []
     if options.strict:
         errors += cells.warnings
-        errors += [(name, "is no field of a book", None) for name in record if name in columns.ignored]
+        errors += [(name, "is no field of a book", None) for name in record if columns.ignores(name)]
     else:
         for warning in cells.warnings:
             report.tell("warnings", source, *warning)
@@ -154,7 +165,7 @@ class _Held:
 
     @property
     def is_changed(self) -> bool:
-        return self.before is not self.now
+        return self.before is None or any(self.before[name] != self.now[name] for name in WRITABLE)
 
     def has_title(self, title: str) -> bool:
         return key(self.now["title"]) == key(title)
@@ -175,7 +186,8 @@ class _Batch:
         self._look_up(batch)
         for incoming in batch:
             self._place(incoming)
-        changes_made = [Change(held.before, held.now) for held in self.held.values() if held.is_changed]
+        changes_made = [Change(held.before, held.now, UPDATED if held.before else CREATED)
+                        for held in self.held.values() if held.is_changed]
         storing.store(self.writer, self.state, changes_made)
 
     def _look_up(self, batch: list[_Incoming]) -> None:

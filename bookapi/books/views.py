@@ -1,16 +1,16 @@
 """The catalogue over HTTP."""
-import re
-from urllib.parse import quote, unquote_plus, urlencode
-
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, request
+from flask_login import current_user
 
 from ..answers import fleeting, has_already, lasting, precondition, stream_tag, tagged
 from ..auth.permissions import admin_required, reader_required, require_admin
 from ..db import db
-from ..negotiation import Books, Stream, body, deferred_body, represents
-from ..problems import Problem, respond
-from . import changes, query
-from .schemas import book_schema
+from ..idempotency import given_key, once
+from ..negotiation import Books, Stream, deferred_body, represents
+from ..problems import Problem, Told, respond
+from . import changes, importing, query, transfer
+from .links import address, link_header, onward_links, page_links
+from .schemas import FIELDS, book_schema, load_all, placed
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
 
@@ -24,19 +24,44 @@ def read_list():
     page = query.page(listing)
     if not page.lasts:
         fleeting()
-    links = _cursor_links(page.cursor) if listing.page is None else _page_links(listing.page, listing.limit, page.total)
+    links = (onward_links("cursor", page.cursor, first="*") if listing.page is None
+             else page_links(listing.page, listing.limit, page.total))
     told = {"facets": page.facets} if listing.facets else {}
     document = {"books": page.records, "total": page.total, "limit": listing.limit, **told, "links": links}
-    return Books(document, listing.fields), 200, {**_link_header(links), **_secrecy(listing)}
+    return Books(document, listing.fields), 200, {**link_header(links), **_secrecy(listing)}
 
 
 @blueprint.post("")
 @admin_required
-@represents("book")
+@represents("book", also="catalogue")
 def create():
-    """Add a book."""
-    record = db.write(changes.create, book_schema.load(body()))
-    return tagged(record, 201, Location=_address(record["id"]))
+    """Add a book, or a list of books: all of them or none."""
+    document, key = deferred_body(), given_key()
+    sent = document()
+    if isinstance(sent, dict) and "books" in sent:
+        return once(key, _all_created, changes.create_all, load_all(sent), by=_account())
+    return once(key, _created, changes.create, book_schema.load(sent), by=_account())
+
+
+@blueprint.post("/import")
+@admin_required
+@represents("report", imports=True)
+def import_books():
+    """Many books in one body, with a report: all of them or none, or all that are right."""
+    with importing.Body() as body:
+        options = importing.options(request.args)
+        key = given_key(body.covered(options))
+        if options.dry_run:  # answered anew each time: there is nothing that was done
+            return transfer.run(db.write, body.records, options).as_dict()
+        return once(key, transfer.Report.as_dict, transfer.unit, body.records, options, by=_account())
+
+
+def _created(record: dict) -> tuple:
+    return tagged(record, 201, Location=address(record["id"]))
+
+
+def _all_created(records: list[dict]) -> tuple:
+    return Books({"books": records, "total": len(records)}, FIELDS), 201
 
 
 @blueprint.get("/export")
@@ -52,6 +77,16 @@ def export():
     return Stream(records, listing.fields), 200, {"ETag": tag, **_secrecy(listing)}
 
 
+@blueprint.get("/changes")
+@reader_required
+@represents("changes")
+def read_changes():
+    """The change feed: what was changed behind a number, oldest first."""
+    found = query.feed(request.args)
+    links = onward_links("after", found.following)
+    return {"changes": found.changes, "links": links}, 200, link_header(links)
+
+
 @blueprint.get("/authors", defaults={"kind": "author"})
 @blueprint.get("/subjects", defaults={"kind": "subject"})
 @blueprint.get("/publishers", defaults={"kind": "publisher"})
@@ -61,9 +96,9 @@ def export():
 def read_terms(kind: str):
     """The values that books have, with the number of books of each."""
     found = query.terms(kind, request.args)
-    links = _page_links(found.page, found.limit, found.total)
+    links = page_links(found.page, found.limit, found.total)
     return ({"terms": found.terms, "total": found.total, "limit": found.limit, "links": links}, 200,
-            _link_header(links))
+            link_header(links))
 
 
 @blueprint.get("/<book_id:book_id>")
@@ -85,7 +120,7 @@ def read_one(book_id: int):
 @represents("book")
 def replace(book_id: int):
     """Replace a book: what is not sent is cleared."""
-    return tagged(db.write(changes.replace, book_id, deferred_body(), precondition()))
+    return tagged(db.write(changes.replace, book_id, deferred_body(), precondition(), by=_account()))
 
 
 @blueprint.patch("/<book_id:book_id>")
@@ -93,7 +128,7 @@ def replace(book_id: int):
 @represents("book")
 def patch(book_id: int):
     """Change the fields that are sent."""
-    return tagged(db.write(changes.patch, book_id, deferred_body(), precondition()))
+    return tagged(db.write(changes.patch, book_id, deferred_body(), precondition(), by=_account()))
 
 
 @blueprint.delete("/<book_id:book_id>")
@@ -101,8 +136,27 @@ def patch(book_id: int):
 @represents("book")
 def delete(book_id: int):
     """Move a book to the trash."""
-    db.write(changes.delete, book_id, precondition())
+    db.write(changes.delete, book_id, precondition(), by=_account())
     return "", 204
+
+
+@blueprint.post("/<book_id:book_id>/restore")
+@admin_required
+@represents("book")
+def restore(book_id: int):
+    """Take a book out of the trash."""
+    return once(given_key(()), tagged, changes.restore, book_id, precondition(demanded=False), by=_account())
+
+
+@blueprint.get("/<book_id:book_id>/history")
+@admin_required
+@represents("history")
+def read_history(book_id: int):
+    """Who changed what of a book, and when."""
+    found = query.history(book_id, request.args) or _missing()
+    links = page_links(found.page, found.limit, found.total)
+    return ({"history": found.entries, "total": found.total, "limit": found.limit, "links": links}, 200,
+            link_header(links))
 
 
 @blueprint.get("/isbn/<isbn:digits>")
@@ -121,15 +175,31 @@ def read_by_isbn(digits: str):
 @represents("book")
 def put_by_isbn(digits: str):
     """Create or replace the book of an ISBN."""
-    record, is_new = db.write(changes.put_isbn, digits, deferred_body(), precondition())
-    return tagged(record, 201, Location=_address(record["id"])) if is_new else tagged(record)
+    record, is_new = db.write(changes.put_isbn, digits, deferred_body(), precondition(), by=_account())
+    return _created(record) if is_new else tagged(record)
 
 
 @blueprint.errorhandler(changes.IsbnTaken)
 def isbn_taken(error: changes.IsbnTaken) -> Response:
     """409, and where the other book is."""
-    return respond(Problem(409, "another book has this ISBN", existing=_address(error.book_id),
-                           errors=[{"field": "isbn", "detail": "is another book's already"}]))
+    existing = [address(taken.book_id) for taken in error.taken if taken.book_id is not None]
+    return respond(Problem(409, "another book has this ISBN", errors=[_conflict(taken) for taken in error.taken],
+                           **({"existing": existing[0]} if existing else {})))
+
+
+@blueprint.errorhandler(transfer.Rejected)
+def rejected(error: transfer.Rejected) -> Response:
+    """422, with the whole report."""
+    return respond(Problem(422, str(error), report=Told(error.report.as_dict())))
+
+
+def _conflict(taken: changes.Taken) -> dict:
+    told = {"field": "isbn", "detail": "is another book's already"}
+    if taken.book_id is None:
+        told["detail"] = "is that of a book before it in the list"
+    elif taken.place is not None:
+        told["existing"] = address(taken.book_id)
+    return told if taken.place is None else placed(taken.place, told)
 
 
 _SECRET = {"Cache-Control": "no-store"}  # what not everyone may see
@@ -150,43 +220,5 @@ def _secrecy(listing: query.Listing) -> dict[str, str]:
     return _SECRET if listing.shape.in_trash else {}
 
 
-def _address(book_id: int) -> str:
-    return url_for("books.read_one", book_id=book_id, _external=True)
-
-
-def _page_links(page: int, limit: int, total: int) -> dict[str, str]:
-    """The list's own address and its neighbours', absolute and with every parameter."""
-    last = max(1, -(-total // limit))
-    pages = {"first": 1, "prev": min(page - 1, last), "next": page + 1, "last": last}
-    return _links("page", {relation: number for relation, number in pages.items() if 1 <= number <= last})
-
-
-def _cursor_links(cursor: str | None) -> dict[str, str]:
-    """The same for a list that goes on behind a cursor: it knows no way back and no end."""
-    return _links("cursor", {"first": "*", **({"next": cursor} if cursor else {})})
-
-
-def _links(parameter: str, others: dict[str, int | str]) -> dict[str, str]:
-    # `url_for` and werkzeug's `base_url` say the same at ten times the price; a list has five of these.
-    base, given = f"{request.scheme}://{request.host}{quote(request.root_path + request.path)}", _parameters()
-    kept = "&".join([pair for name, pair in given if name != parameter])
-    start = f"{base}?{kept}&{parameter}=" if kept else f"{base}?{parameter}="
-    links = {"self": f"{base}?{'&'.join([pair for _, pair in given])}" if given else base}
-    links.update({relation: f"{start}{value}" for relation, value in others.items()})
-    return links
-
-
-_PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$()*+,;:@/?=&-]|%[0-9A-Fa-f]{2})*")
-
-
-def _parameters() -> list[tuple[str, str]]:
-    """(name, name=value) of each parameter, as they came where they came as they should."""
-    query = request.environ.get("QUERY_STRING", "")
-    if not _PLAIN_QUERY.fullmatch(query):
-        return [(name, urlencode([(name, value)])) for name, value in request.args.items(multi=True)]
-    return [(unquote_plus(pair.partition("=")[0]), pair) for pair in query.split("&") if pair]
-
-
-def _link_header(links: dict[str, str]) -> dict[str, str]:
-    return {"Link": ", ".join(f'<{address}>; rel="{relation}"' for relation, address in links.items()
-                              if relation != "self")}
+def _account() -> str:
+    return current_user.username

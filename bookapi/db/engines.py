@@ -1,19 +1,17 @@
 """How connections are made and begin: the pragmas of SQLite, the session of MySQL/MariaDB."""
 import os
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pymysql
 
-from .failures import busy
+from .sqlite import sqlite3
 
 SORTED_BYTES = 4096  # of a value; by default 1,024, and a key may have 700 characters of four bytes
 POOL_SIZE = 64  # no fewer than any sensible number of threads: nobody waits for a connection
+# FULL: with NORMAL a power cut may take acknowledged changes back.
+PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
 OPENED_FILE = "bookapi.sqlite_file"  # in the application's extensions: which file its first connection opened
 
 
@@ -34,15 +32,14 @@ def sqlite_options(path: Path, wait: int, extensions: dict) -> dict[str, Any]:
         try:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # asking needs no lock, setting does
                 connection.execute("PRAGMA journal_mode = WAL")
-            # FULL: with NORMAL a power cut may take acknowledged changes back.
-            for pragma in ("synchronous = FULL", "foreign_keys = ON"):
+            for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:
             connection.close()
             raise
         return connection
 
-    return {"creator": connect, "pool_size": POOL_SIZE, "max_overflow": -1}
+    return {"module": sqlite3, "creator": connect, "pool_size": POOL_SIZE, "max_overflow": -1}
 
 
 def mysql_options(wait: int) -> dict[str, Any]:
@@ -54,28 +51,10 @@ def mysql_options(wait: int) -> dict[str, Any]:
             "connect_args": {"charset": "utf8mb4", "init_command": f"SET SESSION {session}", "connect_timeout": wait}}
 
 
-def turns(wait: int) -> Callable[[], AbstractContextManager]:
-    """Blocks that run one at a time in this process; 503 for who waits longer than `wait` seconds.
-
-    SQLite's own way to wait for a lock is to sleep and look again: of many writers some would wait a second.
-    """
-    lock = threading.Lock()
-
-    @contextmanager
-    def turn() -> Iterator[None]:
-        if not lock.acquire(timeout=wait):
-            raise busy()
-        try:
-            yield
-        finally:
-            lock.release()
-    return turn
-
-
 def begin_on_sqlite(connection) -> None:
-    """Begin as the connection's option `begin` says."""
-    # A plain BEGIN that reads and then writes either loses updates or fails at once as locked.
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+    """Begin as the connection's option `begin` says, where that was not done by hand."""
+    if not connection.connection.driver_connection.in_transaction:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
 def know_galera(context) -> None:

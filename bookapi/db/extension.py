@@ -1,6 +1,5 @@
 """The database as the application has it: one way to read and one way to write."""
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +8,17 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.exc import StaleDataError
 
 from . import engines
 from .failures import raise_translated, unavailable, worth_another_try
-from .reading import Pooled, Reading, SqliteReaders
+from .reading import FAILURES, Pooled, Reading, SqliteReaders
+from .turns import Turns
+from .writing import Work
 
 READERS = "bookapi.readers"  # in the application's extensions: the connections that `read` reads by
-TURN = "bookapi.turn"  # and what a writer waits in until it is its turn
+TURNS = "bookapi.turns"  # and how writers take turns
 ATTEMPTS = 5  # of a unit that lost a deadlock or its connection
 
 
@@ -46,7 +47,7 @@ class Database(SQLAlchemy):
             else:
                 event.listen(self.engine, "handle_error", engines.know_galera)
             app.extensions[READERS] = (SqliteReaders if on_sqlite else Pooled)(self.engine)
-            app.extensions[TURN] = engines.turns(wait) if on_sqlite else nullcontext
+            app.extensions[TURNS] = Turns(self.engine, wait)
 
     def read(self) -> Reading:
         """A read transaction, for as long as the block of a `with` runs; it gives a `Reader`."""
@@ -67,21 +68,27 @@ class Database(SQLAlchemy):
         the session. On SQLite it holds the only write lock from its first line (BEGIN IMMEDIATE).
         """
         self.check_file()
-        with current_app.extensions[TURN]():
-            return self._written(unit, args, kwargs)
+        turns = current_app.extensions[TURNS]
+        if hasattr(unit, "shares_commit") and self.engine.dialect.name == "sqlite":
+            return turns.together(lambda part: unit(part, *args, **kwargs))
+        with turns.alone(getattr(unit, "seconds", None)) as left:
+            return self._written(left, unit, args, kwargs)
 
-    def _written(self, unit: Callable, args: tuple, kwargs: dict) -> Any:
-        engine = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+    def keep_threads_for_reading(self, threads: int) -> None:
+        """Have changes that wait for a lock take no more than half of a service's threads."""
+        current_app.extensions[TURNS].patient = max(1, threads // 2 - 1)
+
+    def _written(self, seconds: float, unit: Callable, args: tuple, kwargs: dict) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
             committing = False
             try:
-                with Session(engine, expire_on_commit=False, autoflush=False) as session:
-                    result = unit(session, *args, **kwargs)
-                    session.flush()
+                with Work(self.engine, seconds) as work:
+                    result = unit(work, *args, **kwargs)
+                    work.flush()
                     committing = True  # lost from here on, nobody knows whether it was stored: not to be run again
-                    session.commit()
+                    work.finish()
                 return result
-            except (DBAPIError, StaleDataError) as error:
+            except (*FAILURES, StaleDataError) as error:
                 if committing or attempt == ATTEMPTS or not worth_another_try(error):
                     raise_translated(error)
 

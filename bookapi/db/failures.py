@@ -1,11 +1,11 @@
 """What a failure of the database is: to a client an HTTP exception (503, 507, 409), to a unit a reason to run again."""
-import sqlite3
-
 import pymysql
 from flask import current_app, has_request_context
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
+
+from .sqlite import sqlite3
 
 
 class InsufficientStorage(HTTPException):
@@ -27,19 +27,20 @@ _DEADLOCK, _LOCK_WAIT = 1213, 1205
 _MYSQL_BUSY = {_DEADLOCK, _LOCK_WAIT, 3572}
 _MYSQL_FULL = {1021, 1114}
 # 1047: a Galera node that is not ready; it is not in SQLAlchemy's own list of disconnects.
-_MYSQL_AWAY = {1040, 1047, 1049, 1053, 1146, 2002, 2003, 2006, 2013, 2014, 2055}
-_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_MYSQL_LOST = {1047, 1927, 2006, 2013, 2014, 2045, 2055, 4031}
+_MYSQL_AWAY = _MYSQL_LOST | {1040, 1049, 1053, 1146, 2002, 2003}
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _SQLITE_AWAY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY,
-                sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}
+                sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM}
 
 
 def translate(error: Exception) -> HTTPException | None:
     """What a failure of the database is to a client; None where it is a fault of ours."""
-    if isinstance(error, IntegrityError):
-        return Conflict("this is in conflict with what is stored")
     if isinstance(error, StaleDataError):
         return Conflict("somebody else changed this at the same time; read it again")
-    driver = error.orig if isinstance(error, DBAPIError) else error
+    driver = _of_driver(error)
+    if isinstance(driver, (sqlite3.IntegrityError, pymysql.err.IntegrityError)):
+        return Conflict("this is in conflict with what is stored")
     if isinstance(driver, sqlite3.DatabaseError):
         code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without the extension
         if code in _SQLITE_BUSY:
@@ -57,11 +58,21 @@ def translate(error: Exception) -> HTTPException | None:
     return None
 
 
+def _of_driver(error: Exception) -> Exception:
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def is_lost(error: Exception | None) -> bool:
+    """Whether the connection that this happened on is of no use any more."""
+    driver = _of_driver(error)
+    return isinstance(driver, pymysql.err.InterfaceError) or (
+        isinstance(driver, pymysql.err.MySQLError) and driver.args[:1] and driver.args[0] in _MYSQL_LOST)
+
+
 def worth_another_try(error: Exception) -> bool:
     """Whether the whole unit may simply be run again: it lost a deadlock, or the connection before it committed."""
-    driver = getattr(error, "orig", None)
-    return isinstance(driver, pymysql.err.MySQLError) and (
-        getattr(error, "connection_invalidated", False) or driver.args[:1] == (_DEADLOCK,))
+    driver = _of_driver(error)
+    return is_lost(error) or isinstance(driver, pymysql.err.MySQLError) and driver.args[:1] == (_DEADLOCK,)
 
 
 def raise_translated(error: Exception) -> None:

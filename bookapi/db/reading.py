@@ -1,5 +1,4 @@
 """Reading for an answer: statements compiled once, and rows as the driver gives them."""
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from .failures import raise_translated
+from .sqlite import sqlite3
 
 FAILURES = (DBAPIError, sqlite3.Error, pymysql.err.Error)
 STREAMED_ROWS = 200  # fetched at a time where there may be many

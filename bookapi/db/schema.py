@@ -1,4 +1,5 @@
 """The schema: where its steps lie, which one the database has, and the file that SQLite needs first."""
+import functools
 import os
 from pathlib import Path
 
@@ -23,11 +24,16 @@ def schema_revisions() -> tuple[str | None, str]:
 
     Revisions are numbered by their files, so that a service that serves need not carry Alembic about (10 MB).
     """
-    needed = max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-    return db.ask(_revision), needed
+    return db.ask(revision_of), _needed()
 
 
-def _revision(connection: Connection) -> str | None:
+@functools.cache
+def _needed() -> str:
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The schema's revision in a database; None where there is no schema."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.scalar(text("SELECT version_num FROM alembic_version"))

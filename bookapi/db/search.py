@@ -22,7 +22,7 @@ _HEAD = 66  # of a longer one this much is kept, and a digest of the whole
 # How near to its title a book has the words: what is found at a level is found at all those behind it.
 EXACT, TITLE, HEADING, ANYWHERE = LEVELS = "etha"
 _LIVE, _TRASH = "q", "x"  # behind the level: no stop word of InnoDB has them for a second letter
-_BARRIER = "bbb"  # between two texts: no phrase goes across
+BARRIER = "bbb"  # between two texts: no phrase goes across
 
 
 class Term(NamedTuple):
@@ -85,7 +85,7 @@ def index_text(title: Sequence[str], texts: dict[str, Iterable[Sequence[str]]], 
     for level in (TITLE, HEADING, ANYWHERE):
         so_far += [[_encoded(word) for word in words] for words in texts[level] if words]
         for words in so_far:
-            parts += [_BARRIER, *[level + state + word for word in words]]
+            parts += [BARRIER, *[level + state + word for word in words]]
     return " ".join(parts)
 
 

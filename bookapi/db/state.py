@@ -1,15 +1,17 @@
 """One number for the state of the catalogue, and how to know it in a few microseconds."""
-import sqlite3
 import threading
 
 import pymysql
 from flask import Flask
-from sqlalchemy import BigInteger, Integer
+from sqlalchemy import BigInteger, Integer, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extension import db
+from .reading import Query
+from .sqlite import sqlite3
 from .types import TABLE_OPTIONS
+from .writing import Writer
 
 
 class Catalogue(db.Model):
@@ -25,6 +27,15 @@ class Catalogue(db.Model):
     last_id: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int] = mapped_column(BigInteger)
     mark: Mapped[int] = mapped_column(BigInteger)
+
+
+def locked(writer: Writer) -> tuple[int, int, int]:
+    """(seq, last_id, total) of the catalogue's row, locked until the commit. Its lock puts writers in order on every
+    database, and what a unit reads behind it is the newest state."""
+    return writer.rows(_LOCKED)[0]
+
+
+_LOCKED = Query(select(Catalogue.seq, Catalogue.last_id, Catalogue.total).where(Catalogue.id == 1).with_for_update())
 
 
 class State:

@@ -3,15 +3,18 @@
 A module says what it is by `name`, `order` (the server's preference, low first) and `media_types` (the
 first is sent), and has only the functions it can honour:
 
-* ``dumps(data, root) -> bytes`` and ``loads(body, root, charset) -> data`` for any document;
+* ``dumps(data, root) -> bytes`` and ``loads(body, roots, charset) -> data`` for any document (`root`: its name,
+  `roots`: those that it may have);
 * ``problem(data) -> bytes`` and ``problem_type`` for failures (RFC 9457);
-* ``write(records, fields) -> chunks`` (`fields`: what each record has, in order) and ``read(stream) -> (line,
-  record) pairs`` for streams of books.
+* ``write(records, fields) -> chunks`` (`fields`: what each record has, in order) and ``read(stream, encoding) -> (line,
+  record) pairs`` for streams of books; in the place of a record that is wrong stands a Malformed or an Invalid.
 
 `aliases` are media types that `Accept` may also use for it, `patch_types` those that a PATCH may send.
 """
+import codecs
 import importlib
 import pkgutil
+import re
 from types import ModuleType
 
 
@@ -28,6 +31,11 @@ class Invalid(ValueError):
 
 
 MAX_DEPTH = 32
+LONGEST_RECORD = 2 * 1024 * 1024  # of one record of a stream, in characters or bytes: what may be in memory at once
+
+# What files of books have. Not all that Python has: some of its codecs are no text, or slow on purpose-made input.
+_CHARSETS = re.compile("utf-(8|16(-[lb]e)?)|ascii|iso8859-[0-9]+|cp[0-9]+|koi8-[rtu]|mac-roman|gb(k|2312|18030)|big5|"
+                       "euc_(jp|kr)|shift_jis")
 
 _all: list[ModuleType] = []
 
@@ -48,3 +56,11 @@ def by_name(name: str) -> ModuleType | None:
 def having(function: str) -> list[ModuleType]:
     """The formats that have this function, in the server's order."""
     return [module for module in all_formats() if hasattr(module, function)]
+
+
+def is_charset(name: str) -> bool:
+    """Whether books are read in the encoding of that name."""
+    try:
+        return bool(_CHARSETS.fullmatch(codecs.lookup(name).name))
+    except (LookupError, ValueError):  # a name with a NUL
+        return False

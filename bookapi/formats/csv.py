@@ -4,11 +4,12 @@ A cell that a spreadsheet would run as a formula is written with an apostrophe b
 """
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from . import Malformed
+from . import LONGEST_RECORD, Malformed
 
 name = "csv"
 order = 40
@@ -75,14 +76,15 @@ def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[
     text = io.TextIOWrapper(stream, encoding=codec, newline="")
     line = 0
     try:
-        first = text.readline()
-        rows = csv.reader(_chain(first, text), delimiter=max(DELIMITERS, key=first.count), strict=True)
+        lines = _Lines(text)
+        rows = csv.reader(lines, delimiter=max(DELIMITERS, key=lines.first.count), strict=True)
         header = [cell.strip() for cell in next(rows, [])]
         if not any(header):
             raise Malformed("there is no header line")
         line = rows.line_num + 1
         for row in rows:
             begins, line = line, rows.line_num + 1
+            lines.of_one_row = 0
             if row:
                 yield begins, _record(header, row)
     except UnicodeError as error:
@@ -94,10 +96,23 @@ def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[
         text.detach()
 
 
-def _chain(first: str, text: Iterable[str]) -> Iterator[str]:
-    yield first
-    for line in text:  # not `yield from`, which would close the text with the generator
-        yield line
+class _Lines:
+    """The lines of a text, as long as no row of them is too long."""
+
+    def __init__(self, text: io.TextIOWrapper):
+        self._text, self.of_one_row = text, 0
+        self.first = self._next()
+        self._lines = itertools.chain([self.first], iter(self._next, ""))
+
+    def _next(self) -> str:
+        line = self._text.readline(LONGEST_RECORD + 1)
+        self.of_one_row += len(line)
+        if self.of_one_row > LONGEST_RECORD:
+            raise Malformed(f"a row has more than {LONGEST_RECORD} characters; is a quote left open?")
+        return line
+
+    def __iter__(self) -> Iterator[str]:
+        return self._lines
 
 
 def _record(header: list[str], row: list[str]) -> dict[str, str] | Malformed:

@@ -5,8 +5,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from . import Malformed
-from .json import CHUNK, parse
+from . import LONGEST_RECORD, Malformed
+from .json import CHUNK, as_record
 
 name = "jsonl"
 order = 50
@@ -28,18 +28,26 @@ def write(records: Iterable[dict], fields: Sequence[str] = ()) -> Iterator[bytes
 
 def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
     """(line, record) a line that is not blank; a Malformed in a record's place where the line is wrong."""
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(_lines(stream), 1):
         if number == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
         if line.strip():
             yield number, _record(line, encoding)
 
 
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines; of one that is too long a part that tells so."""
+    while line := stream.readline(LONGEST_RECORD + 1):
+        yield line
+        rest = line
+        while len(line) > LONGEST_RECORD and rest and not rest.endswith(b"\n"):
+            rest = stream.readline(LONGEST_RECORD)
+
+
 def _record(line: bytes, encoding: str) -> dict[str, Any] | Malformed:
+    if len(line) > LONGEST_RECORD:
+        return Malformed(f"has more than {LONGEST_RECORD} bytes")
     try:
-        data = parse(line.decode(encoding))
+        return as_record(line.decode(encoding))
     except UnicodeError as error:
         return Malformed(f"not {encoding} ({getattr(error, 'reason', error)}); name the encoding it has")
-    except Malformed as error:
-        return error
-    return data if isinstance(data, dict) else Malformed("is no object")

@@ -1,14 +1,17 @@
 """waitress with the contract's refusals: problems instead of plain text, and in the contract's order.
 
 waitress reads a whole body before the application is entered, so a body that is too large has to be swallowed
-here for the application to refuse the request as it would have: as 401, 403 or 415 where those come first.
+here for the application to refuse the request as it would have: as 401, 403 or 415 where those come first. The body of
+an import may be large, and is kept in a file; but only for who brings a cookie that this service signed.
 """
+import copy
 import functools
 from http import HTTPStatus
 from io import BytesIO
 from urllib.parse import quote
 
 from flask import Flask
+from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
@@ -18,7 +21,7 @@ from waitress.utilities import Error, build_http_date
 
 from .. import formats, guard
 from ..logs import new_request_id
-from ..negotiation import best
+from ..negotiation import best, import_addresses
 from ..problems import document
 
 MAX_REQUEST_LINE = 8 * 1024
@@ -79,7 +82,9 @@ class _Parser(HTTPRequestParser):
         if len(self.first_line) > MAX_REQUEST_LINE:
             self.error, self.body_rcv = _UriTooLong(""), None
         elif self.body_rcv is not None:
-            self.body_rcv.buf = _Body(self.adj.inbuf_overflow, self.adj.bookapi_max_body)
+            self.adj = self.adj.bookapi_of_address.get((self.command, self.path), self.adj)
+            keep = self.adj.bookapi_max_body_of(self.headers)
+            self.body_rcv.buf = _Body(self.adj.inbuf_overflow, keep)
 
 
 class _Refusal(ErrorTask):
@@ -164,6 +169,13 @@ class _Channel(HTTPChannel):
         else:
             super().send_continue()
 
+    def handle_close(self) -> None:
+        """The end of a connection; what it had sent of a request does not lie in a file until somebody tidies up."""
+        super().handle_close()
+        unfinished, self.request = self.request, None
+        if unfinished is not None:
+            unfinished.close()
+
     def idle(self) -> bool:
         """Nothing received, nothing under way, nothing left to send."""
         return not (self.requests or self.request or self.total_outbufs_len)
@@ -179,8 +191,23 @@ def create(app: Flask, listening, map: dict, threads: int) -> BaseWSGIServer:
         max_request_header_size=MAX_HEADERS, max_request_body_size=app.config["MAX_BODY_BYTES"] + SWALLOWED,
         outbuf_high_watermark=UNSENT_BYTES, connection_limit=CONNECTIONS, channel_timeout=IDLE_SECONDS,
         asyncore_use_poll=True, **(trusted if proxy else {}))
-    server.adj.bookapi_max_body = app.config["MAX_BODY_BYTES"]
     server.adj.send_bytes = SENT_TOGETHER
+    _limit_bodies(server.adj, app)
     server.channel_class = _Channel
     server.draining = False
     return server
+
+
+def _limit_bodies(adjustments: Adjustments, app: Flask) -> None:
+    """Give waitress's settings the limits of a body, and those of an address that takes a larger one."""
+    usual, most = app.config["MAX_BODY_BYTES"], app.config["MAX_IMPORT_BYTES"]
+    imports = copy.copy(adjustments)
+    imports.max_request_body_size = most + SWALLOWED
+    imports.bookapi_max_body_of = lambda headers: most if _is_known(app, headers) else min(usual, most)
+    adjustments.bookapi_max_body_of = lambda headers: usual
+    adjustments.bookapi_of_address = dict.fromkeys(import_addresses(app), imports)
+
+
+def _is_known(app: Flask, headers: dict[str, str]) -> bool:
+    """Whether a request may come from somebody who is signed in, as far as can be told without the database."""
+    return app.session_interface.is_ours(app, headers.get("COOKIE", ""))

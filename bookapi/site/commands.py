@@ -10,7 +10,8 @@ from .. import server
 from ..auth.commands import add_first_admin
 from ..cli import Group, command
 from ..config import SECRET_FILE
-from ..db import MIGRATIONS, create_file, db, schema_revisions
+from ..db import MIGRATIONS, create_file, db, promises, schema_revisions
+from ..server.listening import HANDED_OVER
 from .views import unready
 
 
@@ -72,8 +73,13 @@ def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: 
     if reason:
         hint = "" if "run:" in reason else "; is there a database? bookapi init makes one"
         raise click.ClickException(reason + hint)
+    listening = server.listen(host, port, unix_socket)
+    if HANDED_OVER not in os.environ:  # once, not by each worker, which is this command started again
+        for warning in db.ask(promises.warnings):
+            current_app.logger.warning(warning)
+    db.keep_threads_for_reading(threads)
     db.engine.dispose()  # a forked worker opens its own connections
-    server.run(current_app._get_current_object(), server.listen(host, port, unix_socket), workers, threads)
+    server.run(current_app._get_current_object(), listening, workers, threads)
 
 
 db_commands = Group("db", help="The schema of the database.")

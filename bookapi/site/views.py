@@ -12,6 +12,7 @@ blueprint = Blueprint("site", __name__)
 
 # What the service document links to: relation, endpoint and what that needs to know.
 LINKS = {"books": ("books.read_list", {}), "export": ("books.export", {}),
+         "import": ("books.import_books", {}), "changes": ("books.read_changes", {}),
          **{f"{kind}s": ("books.read_terms", {"kind": kind})
             for kind in ("author", "subject", "publisher", "language")},
          "login": ("auth.login", {}), "logout": ("auth.logout", {}), "me": ("auth.me", {}),

@@ -6,5 +6,7 @@ a shape. A filter is one entry of `filters.FILTERS`, a sort key one of `sorting.
 from .facets import Terms, terms
 from .listing import Listing, Shape, parse
 from .reads import Page, by_isbn, export, one, page, stream
+from .trail import feed, history
 
-__all__ = ["Listing", "Page", "Shape", "Terms", "by_isbn", "export", "one", "page", "parse", "stream", "terms"]
+__all__ = ["Listing", "Page", "Shape", "Terms", "by_isbn", "export", "feed", "history", "one", "page", "parse",
+           "stream", "terms"]

@@ -19,7 +19,7 @@ FACETS = ("language", "author", "subject", "publisher", "series", "decade")
 PAGING = ("limit", "page", "cursor", "facets")
 GENERAL = ("format", "q", "sort", "fields", "state")
 _PLACES = {name: place for place, name in enumerate(FILTERS)}
-_NUMBER = re.compile("[0-9]{1,15}")
+_NUMBER = re.compile("[0-9]{1,19}")
 _WHOLE = FILTERS.keys() | GENERAL
 _PAGED = _WHOLE | set(PAGING)
 _REPEATABLE = {name for name, rule in FILTERS.items() if rule.repeatable}
@@ -80,14 +80,14 @@ def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: 
                if len(values) > 1 and name in known and name not in repeatable]
 
 
-def number(name: str, args: MultiDict, default: int, most: int, errors: Errors) -> int:
-    """A parameter that is a whole number from 1."""
+def number(name: str, args: MultiDict, default: int, most: int, errors: Errors, least: int = 1) -> int:
+    """A parameter that is a whole number."""
     text = args.get(name)
     if text is None:
         return default
-    value = int(text) if _NUMBER.fullmatch(text) else 0
-    if not 1 <= value <= most:
-        errors.append((name, f"must be a whole number from 1 to {most}"))
+    value = int(text) if _NUMBER.fullmatch(text) else -1
+    if not least <= value <= most:
+        errors.append((name, f"must be a whole number from {least} to {most}"))
     return value
 
 

@@ -1,0 +1,227 @@
+"""Backups: the whole database as one SQLite file, whichever database it comes from and goes back to.
+
+A backup is one snapshot: all that was acknowledged up to a moment, and nothing of what came later. What is put back is
+made ready in a copy first (verified, brought to this program's schema, without sessions), so that it goes in whole, as
+one change of the database, or not at all: a service that runs never sees an older schema, or a session of the past.
+"""
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from flask import current_app
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.orm import Session
+
+from . import copies, integrity
+from .copies import Unfit
+from .extension import db
+from .reading import FAILURES
+from .schema import MIGRATIONS, create_file, revision_of, schema_revisions
+from .state import locked
+from .writing import Writer
+
+OURS = "the database"
+
+
+class Summary(NamedTuple):
+    """What a backup holds."""
+    books: int
+    seq: int
+    schema: str
+
+    def __str__(self) -> str:
+        return f"{self.books} books, seq {self.seq}, schema {self.schema}"
+
+
+def make(path: Path, force: bool = False) -> Summary:
+    """Write a verified backup to a file that is there whole or not at all; `force`: even if there is one already."""
+    db.check_file()
+    revision = _known(schema_revisions()[0], OURS, "; run: bookapi init")
+    _refuse_place(path, force)
+    with _in_words(f"{path}: no backup was made"), copies.workshop(path.parent) as copy:
+        if _on_sqlite():
+            copies.copy_database(copy)
+        else:
+            _upgrade(copy, revision)
+            copies.copy_snapshot(copy)
+        summary = _verified(copy, OURS, "; bookapi check tells more")
+        copy.dispose()
+        copies.settle(Path(copy.url.database), path)
+    return summary
+
+
+def put_back(path: Path, force: bool = False) -> Summary:
+    """Put a backup in the place of all that the database holds, as one change; `force`: even if that is books.
+
+    A running service shows the new state from its next read on. All sessions are over."""
+    _refuse_source(path)
+    with _in_words(f"{path}: nothing was put back"), copies.workshop(_folder_of_database()) as copy:
+        copies.copy_file(path, copy)
+        _make_ready(copy, str(path))
+        summary = _verified(copy, str(path))
+        (_into_sqlite if _on_sqlite() else _into_server)(copy, force)
+    return summary
+
+
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """Failures of either database as one line that begins with what did not happen."""
+    try:
+        yield
+    except FAILURES as error:
+        raise Unfit(what) from error
+
+
+def _on_sqlite() -> bool:
+    return db.engine.dialect.name == "sqlite"
+
+
+# -- places -------------------------------------------------------------------------------------------------------
+
+def _refuse_place(path: Path, force: bool) -> None:
+    """Raises Unfit where a backup must not be written."""
+    if not path.parent.is_dir():
+        raise Unfit(f"{path.parent}: there is no such folder")
+    _refuse_own(path)
+    if os.path.lexists(path):
+        if not path.is_file():
+            raise Unfit(f"{path}: is no ordinary file")
+        if not force:
+            raise Unfit(f"{path}: is there already; --force replaces it")
+
+
+def _refuse_source(path: Path) -> None:
+    """Raises Unfit or OSError where there is no file to be read."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise Unfit(f"{path}: is no ordinary file")
+    _refuse_own(path)  # before it is opened: closing it would drop this process's locks on the database
+    with open(path, "rb"):
+        pass
+
+
+def _refuse_own(path: Path) -> None:
+    """Raises Unfit for the files of the database in use, whatever they are called."""
+    for ending in ("", "-wal", "-shm", "-journal") if _on_sqlite() else ():
+        file = Path(db.engine.url.database + ending)
+        if path.resolve() == file.resolve() or path.exists() and file.exists() and path.samefile(file):
+            raise Unfit(f"{path}: belongs to the database itself")
+
+
+def _folder_of_database() -> Path | None:
+    """Where there is room for as much as the database may hold; None: wherever temporary files go."""
+    folder = Path(db.engine.url.database).parent if _on_sqlite() else None
+    return folder if folder and folder.is_dir() else None
+
+
+# -- putting back -------------------------------------------------------------------------------------------------
+
+def _make_ready(copy: Engine, name: str) -> None:
+    """Bring a copy of a backup to the schema of this program, with no session open and a state that no answer knows."""
+    with copy.connect() as connection:
+        _refuse_broken(connection, name)
+        found = _known(revision_of(connection), name)
+    if found != max(_revisions()):
+        _upgrade(copy, "head")
+    with copy.begin() as connection:
+        connection.execute(text("DELETE FROM sessions"))  # of those that ended since, none must come alive again
+        connection.execute(text("UPDATE catalogue SET mark = :mark"), {"mark": secrets.randbits(62)})
+
+
+def _into_sqlite(copy: Engine, force: bool) -> None:
+    path = Path(db.engine.url.database)
+    if path.exists():
+        _refuse_loss(_books_of_database(), force)
+        _go_on_from(copy, _seq_of_database())
+    else:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_file()
+    copies.replace_database(copy)
+
+
+def _books_of_database() -> int:
+    try:
+        with db.engine.connect() as connection:
+            return _books(connection)
+    except FAILURES as error:
+        raise Unfit(f"{db.engine.url.database}: is spoilt; move it away, with the files beside it that begin with its "
+                    "name, and restore again") from error
+
+
+def _seq_of_database() -> int:
+    with db.engine.connect() as connection:
+        return connection.scalar(text("SELECT seq FROM catalogue")) if inspect(connection).has_table("catalogue") else 0
+
+
+def _go_on_from(copy: Engine, seq: int) -> None:
+    """Have the changes after the restore begin behind those that it takes back: no number of the feed comes again."""
+    with copy.begin() as connection:
+        connection.execute(text("UPDATE catalogue SET seq = :seq WHERE seq < :seq"), {"seq": seq})
+
+
+def _into_server(copy: Engine, force: bool) -> None:
+    found, needed = schema_revisions()
+    if found != needed:
+        raise Unfit(f"{OURS} has the schema {found or 'none'}, this program needs {needed}; run: bookapi "
+                    + ("db upgrade" if found else "init"))
+
+    def unit(session: Session) -> None:
+        seq, _, _ = locked(Writer(session))
+        _refuse_loss(_books(session.connection()), force)
+        _go_on_from(copy, seq)
+        with copy.connect() as source:
+            copies.pour(source, session.connection())
+    db.write(unit)
+
+
+def _books(connection: Connection) -> int:
+    """The number of books, those in the trash included."""
+    return connection.scalar(text("SELECT count(*) FROM books")) if inspect(connection).has_table("books") else 0
+
+
+def _refuse_loss(books: int, force: bool) -> None:
+    if books and not force:
+        raise Unfit(f"{OURS} holds {books} books, the trash included; --force replaces them")
+
+
+# -- schema and soundness -----------------------------------------------------------------------------------------
+
+def _revisions() -> set[str]:
+    return {path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
+
+
+def _known(found: str | None, name: str, hint: str = "") -> str:
+    """The revision of the schema, where this program can work with it."""
+    if found is None:
+        raise Unfit(f"{name} has no schema of bookapi{hint}")
+    if found not in _revisions():
+        raise Unfit(f"{name} has the schema {found}, this program knows none after {max(_revisions())}; use the newer "
+                    "program")
+    return found
+
+
+def _upgrade(engine: Engine, revision: str) -> None:
+    """Bring a SQLite file that is not the service's own to a schema."""
+    import flask_migrate  # with Alembic 10 MB, for nothing in a service that serves
+    files = SimpleNamespace(engine=engine, metadata=db.metadata)
+    flask_migrate.Migrate(current_app, files, str(MIGRATIONS), command="migrations")
+    flask_migrate.upgrade(revision=revision)
+
+
+def _refuse_broken(connection: Connection, name: str) -> None:
+    for fault in integrity.structure(connection):
+        raise Unfit(f"{name} is damaged: {fault}")
+
+
+def _verified(copy: Engine, name: str, hint: str = "") -> Summary:
+    """What a copy holds, once it is known to be sound and to agree with itself."""
+    with copy.connect() as connection:
+        _refuse_broken(connection, name)
+        for column, words in integrity.figures(connection).items():
+            raise Unfit(f"{name} does not agree with itself: {column}: {words}{hint}")
+        seq = connection.scalar(text("SELECT seq FROM catalogue"))
+        return Summary(integrity.total(connection), seq, revision_of(connection))
