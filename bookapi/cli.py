@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from .db import cause, translate
+from .db.failures import busy
 
 
 def telling(function):
@@ -32,7 +33,7 @@ def telling(function):
 def _line(error: HTTPException | DBAPIError) -> str:
     known = translate(error) if isinstance(error, DBAPIError) else error
     said = known.description if known else "the database failed"
-    if known is not None and known.code == 503:
+    if known is not None and known.code == 503 and known.description != busy().description:
         said = "the database cannot be used (bookapi init makes one where there is none)"
     return ": ".join(part for part in (said, cause(error)) if part).replace("\n", " ")
 

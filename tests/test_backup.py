@@ -130,11 +130,18 @@ def test_a_backup_is_one_file_that_its_owner_alone_reads(filled, tmp_path):
 
 
 def test_a_backup_does_not_take_the_place_of_a_file_unless_told_to(filled, tmp_path):
-    (tmp_path / "file").write_text("dear to somebody")
+    older = b"SQLite format 3\0 of yesterday"
+    (tmp_path / "file").write_bytes(older)
     assert "--force" in run(filled, "backup", tmp_path / "file", status=1)
-    assert (tmp_path / "file").read_text() == "dear to somebody"
+    assert (tmp_path / "file").read_bytes() == older
     run(filled, "backup", tmp_path / "file", "--force")
     assert len(in_file(tmp_path / "file")["books"]) == 4
+
+
+def test_a_file_that_is_no_backup_is_never_replaced(filled, tmp_path):
+    (tmp_path / "secret").write_text("dear to somebody")
+    assert "is no backup" in run(filled, "backup", tmp_path / "secret", "--force", status=1)
+    assert (tmp_path / "secret").read_text() == "dear to somebody"
 
 
 @pytest.mark.parametrize("name", ["bookapi.sqlite", "bookapi.sqlite-wal", "link", "hard"])
@@ -171,10 +178,10 @@ def test_a_backup_that_finds_no_room_leaves_nothing_and_keeps_the_last_one(app, 
     store(app, *MORE)
     folder = tmp_path / "backups"
     folder.mkdir()
-    (folder / "file").write_text("the last one")
+    (folder / "file").write_text("SQLite format 3\0 the last one")
     with room_for(100_000):
         assert "no backup was made" in run(app, "backup", folder / "file", "--force", status=1)
-    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("file", "the last one")]
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("file", "SQLite format 3\0 the last one")]
 
 
 @pytest.mark.parametrize("change", ["total = total + 1", "last_id = 1", "seq = seq - 1"])
@@ -252,6 +259,14 @@ def test_a_restored_catalogue_goes_on(filled, tmp_path):
     found = filled.test_client().get("/books?q=austen").json
     assert sorted(book["id"] for book in found["books"]) == [1, 5]
     run(filled, "check")
+
+
+def test_a_book_that_a_restore_took_back_leaves_its_id_to_nobody(filled, tmp_path):
+    run(filled, "backup", tmp_path / "file")
+    store(filled, {"title": "Lost"})
+    run(filled, "restore", tmp_path / "file", "--force")
+    store(filled, {"title": "Persuasion"})
+    assert filled.test_client().get("/books?sort=-id&limit=1").json["books"][0]["id"] == 6
 
 
 def test_a_running_service_shows_the_new_state_at_once(make_app, tmp_path):
@@ -345,7 +360,15 @@ def damage(path):
     (lambda path: spoil(path, "DELETE FROM history WHERE seq = 3"), "history"),
     (lambda path: spoil(path, "DELETE FROM history WHERE seq = 6"), "history"),
     (lambda path: spoil(path, "DELETE FROM books WHERE id = 3"), "belongs to"),
-    (lambda path: spoil(path, "UPDATE catalogue SET total = 9"), "total")])
+    (lambda path: spoil(path, "UPDATE catalogue SET total = 9"), "total"),
+    (lambda path: spoil(path, "UPDATE catalogue SET seq = 9223372036854775807"), "no number"),
+    (lambda path: spoil(path, "UPDATE catalogue SET last_id = 'many'"), "no number"),
+    (lambda path: spoil(path, "UPDATE books SET authors = '{' WHERE id = 3"), "lists of the books 3"),
+    (lambda path: spoil(path, "UPDATE books SET subjects = 'null' WHERE id = 3"), "lists of the books 3"),
+    (lambda path: spoil(path, "DROP TABLE idempotency_keys"), "idempotency_keys"),
+    (lambda path: spoil(path, "DROP TABLE book_words_index"), "book_words_index"),
+    (lambda path: spoil(path, "ALTER TABLE books DROP COLUMN edition"), "books"),
+    (lambda path: spoil(path, "CREATE TRIGGER t AFTER INSERT ON books BEGIN DELETE FROM books; END"), "tables")])
 def test_what_is_no_good_backup_is_told_and_nothing_changes(filled, tmp_path, spoilt, said):
     path = tmp_path / "file"
     run(filled, "backup", path)

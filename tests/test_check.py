@@ -171,6 +171,17 @@ def test_no_answer_from_before_is_given_again_once_it_is_mended(filled):
     assert client.get("/books?author=jane%20austen").json["total"] == 1
 
 
+@pytest.mark.parametrize("statement", [
+    "UPDATE books SET authors = '{' WHERE id = 3", "UPDATE books SET authors = 'null' WHERE id = 3",
+    "UPDATE catalogue SET last_id = 9223372036854775807", "DROP TABLE history", "DROP TABLE book_words"])
+def test_what_the_program_would_never_store_is_told_with_a_step(filled, statement):
+    if DATABASE_URL and "DROP" in statement:
+        return  # other tests need the tables
+    spoil(filled, statement)
+    [*_, last] = wrong(filled)
+    assert "restore FILE" in last or "--mend" in last
+
+
 def test_what_people_gave_is_not_mended(filled):
     spoil(filled, "UPDATE books SET version = 9 WHERE id = 3", "UPDATE catalogue SET total = 9, seq = seq - 1")
     before = in_database(filled)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from marshmallow.exceptions import SCHEMA
 
-from ..problems import from_validation, invalid, pointer
+from ..problems import MAX_ERRORS, from_validation, invalid, pointer
 from ..schemas import Instant, Text, Whole
 from . import dates, isbn, languages
 
@@ -54,10 +54,12 @@ class ListOf(fields.List):
     default_error_messages = {"invalid": "must be a list"}
 
     def __init__(self, inner, longest: int):
-        super().__init__(inner, load_default=list, validate=validate.Length(
-            max=longest, error=f"may have at most {longest} items"))
+        super().__init__(inner, load_default=list)
+        self.longest = longest
 
     def deserialize(self, value: Any, attr=None, data=None, **kwargs):
+        if isinstance(value, list) and len(value) > self.longest:  # before its items: there may be half a million
+            raise ValidationError(f"may have at most {self.longest} items")
         return super().deserialize([] if value is None else value, attr, data, **kwargs)
 
 
@@ -146,6 +148,8 @@ def load_all(document: dict) -> list[dict[str, Any]]:
             loaded.append(book_schema.load(sent))
         except ValidationError as error:
             errors += [placed(place, told) for told in from_validation(error)]
+            if len(errors) >= MAX_ERRORS:  # no more are told
+                break
     if errors:
         raise invalid(errors)
     return loaded

@@ -1,4 +1,5 @@
 """Books in by the thousand: the import and its report, for the console and HTTP alike."""
+import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -44,12 +45,19 @@ class Report:
         told = getattr(self, kind)
         if len(told) < MOST_TOLD:
             entry = {"record": source.number, "line": source.line, "field": field and _told(field),
-                     "detail": _told(detail), "value": None if value is None else _told(str(value))}
+                     "detail": _told(detail), "value": None if value is None else _told(_written(value))}
             told.append({name: part for name, part in entry.items() if part is not None})
 
     def as_dict(self) -> dict:
         """The report as the contract has it."""
         return {**self.counts, "errors": self.errors, "warnings": self.warnings, "ignored": self.ignored}
+
+
+def _written(value: Any) -> str:
+    """A value as the client wrote it, or nearly so; of a long list the beginning."""
+    if isinstance(value, list):
+        value = value[:LONGEST_TOLD]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _told(text: str) -> str:

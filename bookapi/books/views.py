@@ -7,7 +7,7 @@ from ..auth.permissions import admin_required, reader_required, require_admin
 from ..db import db
 from ..idempotency import given_key, once
 from ..negotiation import Books, Stream, deferred_body, represents
-from ..problems import Problem, Told, respond
+from ..problems import Problem, Told, invalid, respond
 from . import changes, importing, query, transfer
 from .links import address, link_header, onward_links, page_links
 from .schemas import FIELDS, book_schema, load_all, placed
@@ -38,6 +38,8 @@ def create():
     """Add a book, or a list of books: all of them or none."""
     document, key = deferred_body(), given_key()
     sent = document()
+    if isinstance(sent, list):
+        raise invalid([{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}])
     if isinstance(sent, dict) and "books" in sent:
         return once(key, _all_created, changes.create_all, load_all(sent), by=_account())
     return once(key, _created, changes.create, book_schema.load(sent), by=_account())

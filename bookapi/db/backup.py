@@ -17,7 +17,7 @@ from flask import current_app
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.orm import Session
 
-from . import copies, integrity
+from . import copies, integrity, search
 from .copies import Unfit
 from .extension import db
 from .reading import FAILURES
@@ -26,6 +26,7 @@ from .state import locked
 from .writing import Writer
 
 OURS = "the database"
+SQLITE = b"SQLite format 3\0"  # how each of its files begins
 
 
 class Summary(NamedTuple):
@@ -63,6 +64,7 @@ def put_back(path: Path, force: bool = False) -> Summary:
     with _in_words(f"{path}: nothing was put back"), copies.workshop(_folder_of_database()) as copy:
         copies.copy_file(path, copy)
         _make_ready(copy, str(path))
+        _refuse_strange(copy, str(path))
         summary = _verified(copy, str(path))
         (_into_sqlite if _on_sqlite() else _into_server)(copy, force)
     return summary
@@ -92,7 +94,14 @@ def _refuse_place(path: Path, force: bool) -> None:
         if not path.is_file():
             raise Unfit(f"{path}: is no ordinary file")
         if not force:
-            raise Unfit(f"{path}: is there already; --force replaces it")
+            raise Unfit(f"{path}: is there already; --force replaces a backup")
+        if path.stat().st_size and not _is_sqlite(path):
+            raise Unfit(f"{path}: is there already, and is no backup")
+
+
+def _is_sqlite(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
 
 
 def _refuse_source(path: Path) -> None:
@@ -132,11 +141,28 @@ def _make_ready(copy: Engine, name: str) -> None:
         connection.execute(text("UPDATE catalogue SET mark = :mark"), {"mark": secrets.randbits(62)})
 
 
+def _refuse_strange(copy: Engine, name: str) -> None:
+    """Raises Unfit for a copy whose tables are not those that the migrations make."""
+    with copies.workshop(None) as fresh:
+        _upgrade(fresh, "head")
+        strange = sorted({found for _, found, _ in _tables(fresh) ^ _tables(copy)})
+    if strange:
+        raise Unfit(f"{name} has not the tables of its schema: {', '.join(strange[:integrity.SHOWN])}")
+
+
+def _tables(engine: Engine) -> set[tuple[str, str, str]]:
+    """(kind, name, definition) of all that a file has, but for what SQLite makes by itself for its own use."""
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")).all()
+    return {(kind, name, " ".join(sql.split())) for kind, name, sql in found
+            if not name.startswith(("sqlite_", f"{search.INDEX}_"))}
+
+
 def _into_sqlite(copy: Engine, force: bool) -> None:
     path = Path(db.engine.url.database)
     if path.exists():
         _refuse_loss(_books_of_database(), force)
-        _go_on_from(copy, _seq_of_database())
+        _go_on_from(copy, *_numbers_of_database())
     else:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_file()
@@ -152,15 +178,20 @@ def _books_of_database() -> int:
                     "name, and restore again") from error
 
 
-def _seq_of_database() -> int:
+def _numbers_of_database() -> tuple[int, int]:
+    """The numbers of the newest change and of the newest book; 0 where they are no numbers."""
     with db.engine.connect() as connection:
-        return connection.scalar(text("SELECT seq FROM catalogue")) if inspect(connection).has_table("catalogue") else 0
+        row = connection.execute(text("SELECT seq, last_id FROM catalogue")).one_or_none() \
+            if inspect(connection).has_table("catalogue") else None
+    return tuple(number if integrity.is_number(number) else 0 for number in row or (0, 0))
 
 
-def _go_on_from(copy: Engine, seq: int) -> None:
-    """Have the changes after the restore begin behind those that it takes back: no number of the feed comes again."""
+def _go_on_from(copy: Engine, seq: int, last_id: int) -> None:
+    """Have changes and books after the restore be numbered behind those that it takes back: none comes again."""
     with copy.begin() as connection:
-        connection.execute(text("UPDATE catalogue SET seq = :seq WHERE seq < :seq"), {"seq": seq})
+        for column, number in (("seq", seq), ("last_id", last_id)):
+            connection.execute(text(f"UPDATE catalogue SET {column} = :number WHERE {column} < :number"),
+                               {"number": number})
 
 
 def _into_server(copy: Engine, force: bool) -> None:
@@ -170,9 +201,9 @@ def _into_server(copy: Engine, force: bool) -> None:
                     + ("db upgrade" if found else "init"))
 
     def unit(session: Session) -> None:
-        seq, _, _ = locked(Writer(session))
+        seq, last_id, _ = locked(Writer(session))
         _refuse_loss(_books(session.connection()), force)
-        _go_on_from(copy, seq)
+        _go_on_from(copy, seq, last_id)
         with copy.connect() as source:
             copies.pour(source, session.connection())
     db.write(unit)
@@ -223,5 +254,8 @@ def _verified(copy: Engine, name: str, hint: str = "") -> Summary:
         _refuse_broken(connection, name)
         for column, words in integrity.figures(connection).items():
             raise Unfit(f"{name} does not agree with itself: {column}: {words}{hint}")
+        unreadable = integrity.unreadable(connection)
+        if unreadable:
+            raise Unfit(f"{name} cannot be read: {unreadable}")
         seq = connection.scalar(text("SELECT seq FROM catalogue"))
         return Summary(integrity.total(connection), seq, revision_of(connection))

@@ -59,8 +59,11 @@ def figures(connection: Connection) -> dict[str, str]:
     row = connection.execute(text("SELECT * FROM catalogue WHERE id = 1")).mappings().one_or_none()
     if row is None:
         return {"seq": "the catalogue has no row"}
+    faults = {column: f"it says {row[column]!r}, which is no number" for column in ("seq", "last_id", "total")
+              if column in row and not is_number(row[column])}
+    if faults:
+        return faults
     has_history = inspect(connection).has_table("history")
-    faults = {}
     books, newest = total(connection), newest_id(connection)
     if row.get("total", books) != books:
         faults["total"] = f"it says {row['total']}, there are {books}"
@@ -68,6 +71,19 @@ def figures(connection: Connection) -> dict[str, str]:
         faults["last_id"] = f"it says {row['last_id']}, there is {newest}"
     wrong = _wrong_history(connection, row["seq"]) if has_history else None
     return {**faults, "seq": wrong} if wrong else faults
+
+
+def is_number(value: object) -> bool:
+    """Whether it is one that the catalogue can count on from."""
+    return isinstance(value, int) and 0 <= value < 2 ** 53
+
+
+def unreadable(connection: Connection) -> str | None:
+    """Books whose lists are no lists, in words; None where there are none."""
+    lists = [f"CASE WHEN json_valid({name}) THEN lower(json_type({name})) ELSE '' END <> 'array'"
+             for name in ("authors", "subjects", "identifiers")]
+    found = connection.scalars(text(f"SELECT id FROM books WHERE {' OR '.join(lists)} LIMIT {SHOWN}")).all()
+    return f"lists of the books {', '.join(map(str, found))}" if found else None
 
 
 def total(connection: Connection) -> int:

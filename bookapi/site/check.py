@@ -14,6 +14,8 @@ from werkzeug.exceptions import HTTPException
 from ..books.models import Book, History
 from ..config import SECRET_FILE
 from ..db import Query, cause, db, integrity, now, rfc3339, schema_revisions
+from ..db.failures import busy
+from ..db.reading import FAILURES
 from . import derived
 from .views import unready
 
@@ -49,10 +51,16 @@ def findings() -> Iterator[Finding]:
         yield finding
         if finding.wrong:
             return
-    yield Finding(INDEX, integrity.index_fault(), MEND)
-    yield from _figures()
-    yield from _books()
-    yield _clock()
+    try:
+        yield Finding(INDEX, integrity.index_fault(), MEND)
+        yield from _figures()
+        yield Finding("lists", db.ask(integrity.unreadable), RESTORE)
+        yield from _books()
+        yield _clock()
+    except (*FAILURES, HTTPException, ValueError, TypeError) as error:  # not what the program stores
+        if getattr(error, "description", None) == busy().description:
+            raise
+        yield Finding("contents", f"cannot be read: {cause(error) or error}", RESTORE)
 
 
 # -- the instance -------------------------------------------------------------------------------------------------
@@ -120,11 +128,11 @@ _NEWEST = [("books", Query(select(func.max(rfc3339(Book.updated_at))))),
 
 def _clock() -> Finding:
     """An instant of tomorrow: the clock is wrong, or was when that was stored."""
-    latest = (now() + AHEAD).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    instant, latest = (moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for moment in (now(), now() + AHEAD))
     with db.read() as reader:
         newest = {name: reader.rows(query)[0][0] or "" for name, query in _NEWEST}
-    ahead = [f"{name} were changed at {instant}, it is {latest[:19]}Z" for name, instant in newest.items()
-             if instant > latest]
+    ahead = [f"{name} were changed at {changed}, it is {instant[:19]}Z" for name, changed in newest.items()
+             if changed > latest]
     return Finding("clock", "; ".join(ahead) or None, "set the clock of this machine; what is stored was stored with a "
                    "clock that was ahead, and is right again with the next change of the book")
 
