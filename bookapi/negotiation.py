@@ -228,11 +228,13 @@ class _NotReadable(UnsupportedMediaType):
 
 def _readable() -> dict[str, ModuleType]:
     """The media types that a body may have here, with the format that reads each."""
-    readable = {}
-    for module in formats.having("read" if getattr(_view(), "imports", False) else "loads"):
-        patch_types = getattr(module, "patch_types", ()) if request.method == "PATCH" else ()
-        readable.update({media_type: module for media_type in (*module.media_types, *patch_types)})
-    return readable
+    return _readers("read" if getattr(_view(), "imports", False) else "loads", request.method == "PATCH")
+
+
+@functools.cache
+def _readers(function: str, patching: bool) -> dict[str, ModuleType]:
+    return {media_type: module for module in formats.having(function) for media_type in (
+        *module.media_types, *(getattr(module, "patch_types", ()) if patching else ()))}
 
 
 def body() -> Any:

@@ -9,13 +9,14 @@ from sqlalchemy import insert, select
 from werkzeug.exceptions import HTTPException
 
 from bookapi.auth.models import User
-from bookapi.db import Query, Writer, db, shares_commit
+from bookapi.db import Query, Writer, create_file, db, shares_commit
 from bookapi.db import turns as module
 from bookapi.db.extension import TURNS
 from bookapi.db.sqlite import sqlite3
+from bookapi.site.commands import _upgrade as upgrade
 from conftest import DATABASE_URL
+from support import sqlite_url
 
-pytestmark = pytest.mark.skipif(bool(DATABASE_URL), reason="MySQL has locks of its own to take turns by")
 PATIENCE = 10
 NAMES = Query(select(User.name_key).where(User.name_key.like("unit-%")).order_by(User.name_key))
 COLUMNS = {"username": "", "password_hash": "", "role": "member", "active": True, "provisional": False,
@@ -41,6 +42,18 @@ def refuse(part, name):
 def fail_half_way(part, name):
     _add(part, name)
     raise ValueError(name)
+
+
+@pytest.fixture
+def app(make_app, tmp_path):
+    """An application on SQLite, whatever the tests run on: a server lets writers wait in a way of its own."""
+    if not DATABASE_URL:
+        return make_app()
+    app = make_app(DATABASE_URL=sqlite_url(tmp_path))
+    with app.app_context():
+        create_file()
+        upgrade()
+    return app
 
 
 def until(condition):

@@ -31,21 +31,24 @@ class SignedIn(UserMixin):
     """Who sends this request. Flask-Login keeps `get_id` in the cookie: it names the session, not the user."""
 
     def __init__(self, secret: str, opened: "LoginSession | _Opened", user: "User | _Account"):
-        self.secret, self.session_id = secret, opened.id
-        self.expires_at = _end_of(opened)
+        self.secret, self.session_id, self._opened = secret, opened.id, opened
         self.id, self.username, self.role = user.id, user.username, user.role
         self.user = user
 
     def get_id(self) -> str:
         return self.secret
 
+    @property
+    def expires_at(self) -> datetime:
+        """When the session ends if this was its last request."""
+        return _end_of(self._opened)
+
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _end_of(opened: LoginSession):
-    """When the session ends if it stays idle from its last request on."""
+def _end_of(opened: "LoginSession | _Opened") -> datetime:
     config = current_app.config
     return min(opened.created_at + timedelta(hours=config["SESSION_HOURS"]),
                opened.last_seen_at + timedelta(minutes=config["SESSION_IDLE_MINUTES"]))

@@ -163,7 +163,7 @@ def _refuse_any_taken(writer: Writer, isbns: list[str | None]) -> None:
 
 
 def _instant() -> str:
-    return now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return now().isoformat(timespec="microseconds")[:-len("+00:00")] + "Z"
 
 
 _BLANK = {name: [] if name in LISTS else None for name in FIELDS}

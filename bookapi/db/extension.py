@@ -3,7 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
@@ -99,6 +99,8 @@ class Database(SQLAlchemy):
         try:
             identity = engines.identity(self.engine.url.database)
         except OSError:
+            if has_request_context():  # a command tells it in its own one line
+                current_app.logger.error("the database file is gone: %s", self.engine.url.database)
             raise unavailable() from None
         if current_app.extensions.get(engines.OPENED_FILE, identity) != identity:
             current_app.logger.error("the database file was replaced while serving; restart the service")

@@ -72,7 +72,7 @@ def parse(text: str) -> Any:
         raise Malformed(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels") from None
-    if _too_deep(data):
+    if text.count("{") + text.count("[") > MAX_DEPTH and _too_deep(data):
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels")
     return data
 
