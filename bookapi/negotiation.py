@@ -159,7 +159,7 @@ def choose() -> None:
     if request.method == "OPTIONS" or not hasattr(view, "root"):
         return
     offered = _offered(view.streams)
-    names = request.args.getlist("format")
+    names = request.args.getlist("format") if request.environ.get("QUERY_STRING") else []
     if len(names) > 1:
         error = BadRequest("the parameter format is given more than once")
         error.members = {"errors": [{"parameter": "format", "detail": "is given more than once"}]}

@@ -22,7 +22,7 @@ from ..db import Query, db, now, rfc3339, waits_for
 from ..problems import Problem
 from .models import LoginSession, User
 
-REMEMBERED_COOKIES = 1000
+REMEMBERED_COOKIES, LONGEST_REMEMBERED = 1000, 1024  # headers, characters
 SEEN_EVERY = timedelta(minutes=1)  # `last_seen_at` is written no more often: a read should not cost a write
 CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi"'}
 
@@ -144,7 +144,7 @@ class Cookies(SecureCookieSessionInterface):
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, dict] = {}
+        self._known: dict[tuple[str, bool], dict] = {}
 
     def _secure(self) -> bool:
         setting = current_app.config["SECURE_COOKIES"]
@@ -158,17 +158,17 @@ class Cookies(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request):
         # Most requests bring no cookie; building a serializer for them would cost more than the rest.
-        if "HTTP_COOKIE" not in request.environ:
+        sent = request.environ.get("HTTP_COOKIE")
+        if sent is None:
             return self.session_class()
-        value = request.cookies.get(self.get_cookie_name(app), "")
-        known = self._known.get(value)
+        known = self._known.get((sent, self._secure()))
         if known is not None:
             return self.session_class(known)
         opened = super().open_session(app, request)
-        if opened:
+        if opened and len(sent) <= LONGEST_REMEMBERED:
             if len(self._known) >= REMEMBERED_COOKIES:
                 self._known.clear()
-            self._known[value] = dict(opened)
+            self._known[sent, self._secure()] = dict(opened)
         return opened
 
     def is_ours(self, app: Flask, cookies: str) -> bool:
@@ -186,7 +186,7 @@ class Cookies(SecureCookieSessionInterface):
         if session.modified:
             super().save_session(app, session, response)
         elif session.accessed:
-            response.vary.add("Cookie")
+            response.headers.add("Vary", "Cookie")
 
 
 class _Login(LoginManager):
