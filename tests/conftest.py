@@ -1,12 +1,15 @@
 """The fixtures: `app`, `client`, `runner` and `auth`, with a fresh database for each test.
 
 `DATABASE_URL` in the environment runs the suite on MySQL or MariaDB; what is in that database is wiped, so its
-name must say that it is for tests. `--no-skips` makes every skipped test a failure: for a machine that has it all.
+name must say that it is for tests. With `-n` each process has one of its own, named after it. `--no-skips` makes every
+skipped test a failure: for a machine that has it all.
 """
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
+import pymysql
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import text
@@ -20,7 +23,22 @@ from bookapi.site.commands import _upgrade as upgrade
 PASSWORD = "a long enough password"
 SHARED = Path(__file__).parents[2] / "shared"
 SECRET = "for the tests alone, of no use to anyone else"
-DATABASE_URL = os.environ.get("DATABASE_URL")
+
+
+def _of_this_worker(url):
+    """The address of a database that this process of pytest-xdist has for itself, made where there is none."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if not url or not worker:
+        return url
+    given = make_url(url)
+    own = given.set(database=f"{given.database}_{worker}")
+    with closing(pymysql.connect(host=own.host, port=own.port or 3306, user=own.username,
+                                 password=own.password or "")) as connection:
+        connection.cursor().execute(f"CREATE DATABASE IF NOT EXISTS `{own.database}` CHARACTER SET utf8mb4")
+    return own.render_as_string(hide_password=False)
+
+
+DATABASE_URL = _of_this_worker(os.environ.get("DATABASE_URL"))
 
 
 def pytest_addoption(parser):
