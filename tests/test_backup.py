@@ -442,7 +442,9 @@ def test_what_went_to_the_other_database_and_back_is_what_it_was(filled, local, 
     run(sqlite, "backup", tmp_path / "2")
     store(filled, {"title": "Not in the backup"})
     run(filled, "restore", tmp_path / "2", "--force")
-    assert comparable(in_database(filled)) == wanted
+    found = comparable(in_database(filled))
+    [(one, seq, last_id, total)] = wanted.pop("catalogue")  # no number is used twice
+    assert (found.pop("catalogue"), found) == ([(one, seq + 1, last_id + 1, total)], wanted)
     assert stored(filled.test_client()) == stored(sqlite.test_client()) == books
     for app in (filled, sqlite):
         assert app.test_client().get("/books?q=austen").json["total"] == 1

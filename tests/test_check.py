@@ -274,7 +274,7 @@ def test_a_server_without_the_index_is_told_and_gets_it_again(filled):
 @pytest.mark.two_databases
 def test_a_server_whose_index_misses_books_is_told(filled, monkeypatch):
     monkeypatch.setattr(check.integrity, "PAUSE", 0)
-    monkeypatch.setattr(check.integrity, "_BARRIER", "eqa OR bbb")  # all that stand before it are missed
+    monkeypatch.setattr(check.integrity, "BARRIER", "eqa OR bbb")  # all that stand before it are missed
     spoil(filled, "UPDATE book_words SET words = 'eqa OR bbb none' WHERE book_id = 3")
     assert "search index: it finds" in wrong(filled)[0]
 
