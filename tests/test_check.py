@@ -173,10 +173,9 @@ def test_no_answer_from_before_is_given_again_once_it_is_mended(filled):
 
 @pytest.mark.parametrize("statement", [
     "UPDATE books SET authors = '{' WHERE id = 3", "UPDATE books SET authors = 'null' WHERE id = 3",
-    "UPDATE catalogue SET last_id = 9223372036854775807", "DROP TABLE history", "DROP TABLE book_words"])
+    "UPDATE catalogue SET last_id = 9223372036854775807",
+    *([] if DATABASE_URL else ["DROP TABLE history", "DROP TABLE book_words"])])  # on a server other tests need them
 def test_what_the_program_would_never_store_is_told_with_a_step(filled, statement):
-    if DATABASE_URL and "DROP" in statement:
-        return  # other tests need the tables
     spoil(filled, statement)
     [*_, last] = wrong(filled)
     assert "restore FILE" in last or "--mend" in last

@@ -159,6 +159,7 @@ def test_who_loses_the_answer_and_asks_again_with_its_key_makes_one_book(folder)
 # -- a foreign lock ---------------------------------------------------------------------------------------------------
 
 WAIT, HELD = (5, 12) if LONG else (2, 4)
+USUAL_READ_SECONDS = 0.25
 READ_SECONDS = 1  # the longest that a read may take meanwhile, on a machine that has more to do
 HOLD = """
 import sqlite3, sys, time
@@ -219,7 +220,8 @@ def test_a_foreign_lock_makes_changes_fail_in_time_and_no_read_wait(folder, writ
         assert max(seconds for _, seconds in refusals) < WAIT + 1.5
         reads = reading.result()
         assert len(reads) > 100 and {status for status, _ in reads} == {200}
-        assert max(seconds for _, seconds in reads) < longest_read
+        durations = sorted(seconds for _, seconds in reads)
+        assert durations[-1] < longest_read and durations[len(reads) * 95 // 100] < USUAL_READ_SECONDS
 
 
 # -- the change feed --------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def sees_all(dialect: str) -> bool:
     """Whether a search finds all that was stored before it.
 
     InnoDB empties the cache of its full-text index a moment before what was in it can be read from the table. A search
-    in that moment misses books (seen: 1 of 1,000 with the smallest cache). It is right for now, and not to be kept.
+    in that moment misses books (seen: 1 of 1,000 with the smallest cache): its answer must not outlive the moment.
     """
     return dialect == "sqlite"
 
