@@ -2,7 +2,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from . import auth, books, config, db, door, guard, idempotency, logs, memory, negotiation, problems, site
+from . import auth, books, config, db, door, guard, idempotency, logs, memory, negotiation, paging, problems, site
 from .auth import permissions
 
 __version__ = "0.1.0"
@@ -16,7 +16,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> negotiation.Service
     app = negotiation.Service(__name__, instance_path=config.instance_path(settings), static_folder=None)
     config.init_app(app, settings)
     app.config["VERSION"] = __version__
-    for part in (logs, memory, db, negotiation, guard, problems, auth, idempotency, books, site, door):
+    for part in (logs, memory, db, negotiation, guard, problems, paging, auth, idempotency, books, site, door):
         part.init_app(app)
     permissions.check(app)
     return app

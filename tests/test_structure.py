@@ -8,12 +8,12 @@ import bookapi
 
 ROOT = Path(bookapi.__file__).parent
 BASE = {"text", "config", "formats"}
-LOW = BASE | {"schemas", "logs", "memory", "db", "negotiation", "problems", "guard", "answers", "cli"}
+LOW = BASE | {"schemas", "logs", "memory", "db", "negotiation", "problems", "guard", "answers", "cli", "paging"}
 ALLOWED = {
     "text": set(), "config": set(), "formats": set(), "memory": set(),
     "schemas": {"text"}, "logs": set(), "db": {"config"}, "cli": {"db"},
     "negotiation": {"formats"}, "problems": {"formats", "negotiation", "text"},
-    "guard": {"problems"}, "answers": {"formats", "negotiation", "problems"},
+    "guard": {"problems"}, "paging": {"problems"}, "answers": {"formats", "negotiation", "problems"},
     "door": {"answers", "db", "guard", "logs", "memory", "negotiation"},
     "idempotency": {"db", "negotiation", "problems"},
     "auth": LOW, "books": LOW | {"auth.permissions", "idempotency"},

@@ -1,20 +1,15 @@
-"""What may stand in a book's address: an id or an ISBN. Anything else is no such address: 404."""
+"""The addresses of books: what may stand in them is an id or an ISBN. Anything else is no such address: 404."""
 from flask import Flask
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
+from ..paging import base_url
 from . import isbn
 
 
-class BookId(BaseConverter):
-    """A positive integer of ASCII digits that the database can hold, written in one way only."""
-    regex = "[1-9][0-9]{0,18}"
-
-    def to_python(self, value: str) -> int:
-        number = int(value)
-        if number >= 2 ** 63:
-            raise NotFound
-        return number
+def address(book_id: int) -> str:
+    """The address of a book."""
+    return f"{base_url('/books')}/{book_id}"
 
 
 class Isbn(BaseConverter):
@@ -29,4 +24,4 @@ class Isbn(BaseConverter):
 
 def init_app(app: Flask) -> None:
     """Teach the application these parts of an address."""
-    app.url_map.converters.update(book_id=BookId, isbn=Isbn)
+    app.url_map.converters.update(isbn=Isbn)

@@ -7,9 +7,10 @@ from ..auth.permissions import admin_required, reader_required, require_admin
 from ..db import db
 from ..idempotency import given_key, once
 from ..negotiation import Books, Stream, deferred_body, represents
+from ..paging import Page, link_header, onward_links, page_links, paged
 from ..problems import Problem, Told, invalid, respond
 from . import changes, importing, query, transfer
-from .links import address, link_header, onward_links, page_links
+from .addresses import address
 from .schemas import FIELDS, book_schema, load_all, placed
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
@@ -25,7 +26,7 @@ def read_list():
     if not page.lasts:
         fleeting()
     links = (onward_links("cursor", page.cursor, first="*") if listing.page is None
-             else page_links(listing.page, listing.limit, page.total))
+             else page_links(Page(listing.limit, listing.page), page.total))
     told = {"facets": page.facets} if listing.facets else {}
     document = {"books": page.records, "total": page.total, "limit": listing.limit, **told, "links": links}
     return Books(document, listing.fields), 200, {**link_header(links), **_secrecy(listing)}
@@ -98,12 +99,10 @@ def read_changes():
 def read_terms(kind: str):
     """The values that books have, with the number of books of each."""
     found = query.terms(kind, request.args)
-    links = page_links(found.page, found.limit, found.total)
-    return ({"terms": found.terms, "total": found.total, "limit": found.limit, "links": links}, 200,
-            link_header(links))
+    return paged("terms", found.terms, found.total, found.page)
 
 
-@blueprint.get("/<book_id:book_id>")
+@blueprint.get("/<id:book_id>")
 @reader_required
 @represents("book")
 def read_one(book_id: int):
@@ -117,7 +116,7 @@ def read_one(book_id: int):
     return tagged(record, **_SECRET)
 
 
-@blueprint.put("/<book_id:book_id>")
+@blueprint.put("/<id:book_id>")
 @admin_required
 @represents("book")
 def replace(book_id: int):
@@ -125,7 +124,7 @@ def replace(book_id: int):
     return tagged(db.write(changes.replace, book_id, deferred_body(), precondition(), by=_account()))
 
 
-@blueprint.patch("/<book_id:book_id>")
+@blueprint.patch("/<id:book_id>")
 @admin_required
 @represents("book")
 def patch(book_id: int):
@@ -133,7 +132,7 @@ def patch(book_id: int):
     return tagged(db.write(changes.patch, book_id, deferred_body(), precondition(), by=_account()))
 
 
-@blueprint.delete("/<book_id:book_id>")
+@blueprint.delete("/<id:book_id>")
 @admin_required
 @represents("book")
 def delete(book_id: int):
@@ -142,7 +141,7 @@ def delete(book_id: int):
     return "", 204
 
 
-@blueprint.post("/<book_id:book_id>/restore")
+@blueprint.post("/<id:book_id>/restore")
 @admin_required
 @represents("book")
 def restore(book_id: int):
@@ -150,15 +149,13 @@ def restore(book_id: int):
     return once(given_key(()), tagged, changes.restore, book_id, precondition(demanded=False), by=_account())
 
 
-@blueprint.get("/<book_id:book_id>/history")
+@blueprint.get("/<id:book_id>/history")
 @admin_required
 @represents("history")
 def read_history(book_id: int):
     """Who changed what of a book, and when."""
     found = query.history(book_id, request.args) or _missing()
-    links = page_links(found.page, found.limit, found.total)
-    return ({"history": found.entries, "total": found.total, "limit": found.limit, "links": links}, 200,
-            link_header(links))
+    return paged("history", found.entries, found.total, found.page)
 
 
 @blueprint.get("/isbn/<isbn:digits>")

@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
 from ...db import Query, Reader, db
+from ...paging import Errors, Page, check_names, page_of
 from ...problems import bad_parameters
 from ..models import Book, BookAuthor, BookSubject
-from .listing import DEFAULT_LIMIT, MAX_LIMIT, Errors, Shape, check_names, number
+from .listing import Shape
 from .statements import Source
 
 COMMONEST = 20
@@ -104,16 +105,14 @@ class Terms(NamedTuple):
     """A page of all values of one kind."""
     terms: list[dict]
     total: int
-    limit: int
-    page: int
+    page: Page
 
 
 def terms(name: str, args: MultiDict) -> Terms:
     """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where they are wrong."""
     errors: Errors = []
     check_names(args, {"limit", "page", "sort", "format"}, set(), errors)
-    limit = number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors)
-    page = number("page", args, 1, 10 ** 15, errors)
+    page = page_of(args, errors)
     order = args.get("sort", "value")
     if order not in _ORDERS:
         errors.append(("sort", f"takes one of {', '.join(_ORDERS)}"))
@@ -121,6 +120,6 @@ def terms(name: str, args: MultiDict) -> Terms:
         raise bad_parameters(errors)
     with db.read() as reader:
         [(total,)] = reader.rows(_total(name))
-        start = (page - 1) * limit
-        counts = reader.rows(_counts(name, Shape(), order), limit=limit, offset=start) if start < total else []
-        return Terms(_told(reader, name, Shape(), counts, {}), total, limit, page)
+        counts = (reader.rows(_counts(name, Shape(), order), limit=page.limit, offset=page.offset)
+                  if page.offset < total else [])
+        return Terms(_told(reader, name, Shape(), counts, {}), total, page)

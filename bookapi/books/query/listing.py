@@ -1,11 +1,11 @@
 """What the parameters of a list ask for (contract, section 4); a 400 that names every parameter that is wrong."""
-import re
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from werkzeug.datastructures import MultiDict
 
 from ...db.search import Match
+from ...paging import DEFAULT_LIMIT, Errors, check_names, page_of
 from ...problems import bad_parameters
 from .. import search
 from ..schemas import FIELDS
@@ -13,18 +13,14 @@ from . import cursors
 from .filters import FILTERS
 from .sorting import BY_ID, BY_RELEVANCE, SORTS, complete
 
-MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_VALUES = 20  # of one repeated parameter
 FACETS = ("language", "author", "subject", "publisher", "series", "decade")
 PAGING = ("limit", "page", "cursor", "facets")
 GENERAL = ("format", "q", "sort", "fields", "state")
 _PLACES = {name: place for place, name in enumerate(FILTERS)}
-_NUMBER = re.compile("[0-9]{1,19}")
 _WHOLE = FILTERS.keys() | GENERAL
 _PAGED = _WHOLE | set(PAGING)
 _REPEATABLE = {name for name, rule in FILTERS.items() if rule.repeatable}
-
-Errors = list[tuple[str, str]]
 
 
 class Shape(NamedTuple):
@@ -71,24 +67,6 @@ def parse(args: MultiDict, paging: bool = True) -> Listing:
     if errors:
         raise bad_parameters(errors)
     return chosen
-
-
-def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: Errors) -> None:
-    """Note the parameters that are unknown, and those given more than once where once is meant."""
-    errors += [(name, "is not a parameter here") for name in args if name not in known]
-    errors += [(name, "is given more than once") for name, values in args.lists()
-               if len(values) > 1 and name in known and name not in repeatable]
-
-
-def number(name: str, args: MultiDict, default: int, most: int, errors: Errors, least: int = 1) -> int:
-    """A parameter that is a whole number."""
-    text = args.get(name)
-    if text is None:
-        return default
-    value = int(text) if _NUMBER.fullmatch(text) else -1
-    if not least <= value <= most:
-        errors.append((name, f"must be a whole number from {least} to {most}"))
-    return value
 
 
 def _read(name: str, args: MultiDict, read: Callable[[str], Any], errors: Errors) -> Any:
@@ -164,8 +142,7 @@ def _facets(text: str) -> tuple[str, ...]:
 
 
 def _paged(chosen: Listing, args: MultiDict, errors: Errors) -> Listing:
-    limit = number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors)
-    page = number("page", args, 1, 10 ** 15, errors)
+    limit, page = page_of(args, errors)
     facets = _read("facets", args, _facets, errors) if "facets" in args else ()
     chosen = chosen._replace(limit=limit, page=page, facets=facets or ())
     if "cursor" not in args:

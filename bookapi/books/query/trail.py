@@ -6,9 +6,9 @@ from sqlalchemy import bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
 from ...db import Query, db, rfc3339
+from ...paging import DEFAULT_LIMIT, LARGEST_ID, MAX_LIMIT, Errors, Page, asked_page, check_names, number
 from ...problems import bad_parameters
 from ..models import Book, History
-from .listing import DEFAULT_LIMIT, MAX_LIMIT, Errors, check_names, number
 
 _ENTRY = ("seq", "at", "action", "version", "username", "changes")
 _CHANGE = ("seq", "at", "action", "book_id", "version")
@@ -29,24 +29,18 @@ class Entries(NamedTuple):
     """A page of a book's history, oldest first, and how many entries there are on all pages."""
     entries: list[dict]
     total: int
-    limit: int
-    page: int
+    page: Page
 
 
 def history(book_id: int, args: MultiDict) -> Entries | None:
     """The page of a book's history that the parameters ask for; None where there never was such a book."""
-    errors: Errors = []
-    check_names(args, {"limit", "page", "format"}, set(), errors)
-    limit = number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors)
-    page = number("page", args, 1, 10 ** 15, errors)
-    if errors:
-        raise bad_parameters(errors)
+    page = asked_page(args)
     with db.read() as reader:
         [(total,)] = reader.rows(_NUMBER, book_id=book_id)
         if not total and not reader.rows(_IS_THERE, book_id=book_id):
             return None
-        rows = reader.rows(_OF_BOOK, book_id=book_id, limit=limit, offset=(page - 1) * limit)
-    return Entries([_entry(row) for row in rows], total, limit, page)
+        rows = reader.rows(_OF_BOOK, book_id=book_id, limit=page.limit, offset=page.offset)
+    return Entries([_entry(row) for row in rows], total, page)
 
 
 def _entry(row: tuple) -> dict:
@@ -65,7 +59,7 @@ def feed(args: MultiDict) -> Changes:
     errors: Errors = []
     check_names(args, {"after", "limit", "format"}, set(), errors)
     limit = number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors)
-    after = number("after", args, 0, 2 ** 63 - 1, errors, least=0)
+    after = number("after", args, 0, LARGEST_ID, errors, least=0)
     if errors:
         raise bad_parameters(errors)
     with db.read() as reader:
