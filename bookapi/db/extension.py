@@ -49,9 +49,14 @@ class Database(SQLAlchemy):
             app.extensions[READERS] = (SqliteReaders if on_sqlite else Pooled)(self.engine)
             app.extensions[TURNS] = Turns(self.engine, wait)
 
-    def read(self) -> Reading:
-        """A read transaction, for as long as the block of a `with` runs; it gives a `Reader`."""
-        return Reading(current_app.extensions[READERS])
+    def read(self, limited: bool = True) -> Reading:
+        """A read transaction, for as long as the block of a `with` runs; it gives a `Reader`.
+
+        What a request asks for is given up after QUERY_SECONDS (503), unless it is not `limited`: for what a client
+        takes piece by piece. Commands take their time.
+        """
+        seconds = current_app.config["QUERY_SECONDS"] if limited and has_request_context() else None
+        return Reading(current_app.extensions[READERS], seconds)
 
     def ask(self, question: Callable) -> Any:
         """What ``question(connection)`` returns: for what is about the database itself, not about what it holds."""

@@ -23,9 +23,17 @@ def busy() -> ServiceUnavailable:
     return ServiceUnavailable("another change took too long; nothing was stored, try again", retry_after=1)
 
 
+def too_slow() -> ServiceUnavailable:
+    """503: the database was at work on one answer for too long."""
+    return ServiceUnavailable("this question took too long to answer; ask for less (fewer facets, a narrower search)",
+                              retry_after=10)
+
+
 _DEADLOCK, _LOCK_WAIT = 1213, 1205
 _MYSQL_BUSY = {_DEADLOCK, _LOCK_WAIT, 3572}
 _MYSQL_FULL = {1021, 1114}
+# 1969: MariaDB; 3024 and, from the middle of some work, 1317: MySQL; 188: what InnoDB says of a full-text search.
+_MYSQL_SLOW = {188, 1317, 1969, 3024}
 # 1047: a Galera node that is not ready; it is not in SQLAlchemy's own list of disconnects.
 _MYSQL_LOST = {1047, 1927, 2006, 2013, 2014, 2045, 2055, 4031}
 _MYSQL_AWAY = _MYSQL_LOST | {1040, 1049, 1053, 1146, 2002, 2003}
@@ -45,6 +53,8 @@ def translate(error: Exception) -> HTTPException | None:
         code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without the extension
         if code in _SQLITE_BUSY:
             return busy()
+        if code == sqlite3.SQLITE_INTERRUPT:
+            return too_slow()
         if code == sqlite3.SQLITE_FULL:
             return InsufficientStorage()
         return unavailable() if code in _SQLITE_AWAY or str(driver).startswith("no such table") else None
@@ -52,6 +62,8 @@ def translate(error: Exception) -> HTTPException | None:
         code = driver.args[0] if driver.args else 0
         if code in _MYSQL_BUSY:
             return busy()
+        if code in _MYSQL_SLOW:
+            return too_slow()
         if code in _MYSQL_FULL:
             return InsufficientStorage()
         return unavailable() if code in _MYSQL_AWAY else None

@@ -1,4 +1,5 @@
 """Reading for an answer: statements compiled once, and rows as the driver gives them."""
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ from sqlalchemy import Select, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
+from . import limits
 from .failures import raise_translated
 from .sqlite import sqlite3
 
@@ -37,8 +39,8 @@ class Query:
 class Reader:
     """One read transaction: what it shows is one state of the database."""
 
-    def __init__(self, engine: Engine, connection):
-        self.engine, self._connection = engine, connection
+    def __init__(self, engine: Engine, connection, deadline: limits.Deadline | None = None):
+        self.engine, self.connection, self.deadline = engine, connection, deadline
         self._cursor = connection.cursor()
 
     def rows(self, query: Query, **values: Any) -> list[tuple]:
@@ -47,9 +49,10 @@ class Reader:
         return self._cursor.fetchall()
 
     def batches(self, query: Query, **values: Any) -> Iterator[list[tuple]]:
-        """The rows of a query that may have many, some at a time: in constant memory."""
+        """The rows of a query that may have many, some at a time: in constant memory. They come as fast as taken:
+        for a block that is not limited."""
         mysql_like = self.engine.dialect.name != "sqlite"
-        cursor = self._connection.cursor(*([pymysql.cursors.SSCursor] if mysql_like else []))
+        cursor = self.connection.cursor(*([pymysql.cursors.SSCursor] if mysql_like else []))
         try:
             cursor.execute(*query.prepare(self.engine, values))
             while rows := cursor.fetchmany(STREAMED_ROWS):
@@ -58,73 +61,90 @@ class Reader:
             cursor.close()
 
 
+class LimitedReader(Reader):
+    """A read transaction on a server that may take so many seconds."""
+
+    def __init__(self, engine: Engine, connection, seconds: float):
+        super().__init__(engine, connection)
+        self._end = time.monotonic() + seconds
+
+    def rows(self, query: Query, **values: Any) -> list[tuple]:
+        """All rows of a query that has few, if they are found in time."""
+        sql, bound = query.prepare(self.engine, values)
+        self._cursor.execute(limits.limited(sql, self._end - time.monotonic(), self.engine.dialect), bound)
+        return self._cursor.fetchall()
+
+
 class Pooled:
     """Connections of the engine's own pool, which knows how to mend those that a server has dropped."""
 
     def __init__(self, engine: Engine):
-        self.engine = engine
+        self._engine = engine
 
-    def take(self):
-        """A connection in a transaction."""
-        return self.engine.raw_connection()
+    def take(self, seconds: float | None) -> Reader:
+        """A transaction that may take so many seconds; None: any number."""
+        connection = self._engine.raw_connection()
+        return Reader(self._engine, connection) if seconds is None else LimitedReader(self._engine, connection, seconds)
 
-    def give(self, connection, failed: bool) -> None:
+    def give(self, reader: Reader, failed: bool) -> None:
         """Take a connection back; its transaction is over."""
-        connection.close()  # the pool rolls back
+        reader.connection.close()  # the pool rolls back
 
 
 class SqliteReaders:
     """Connections to a file, which nobody drops: a pool that asks no questions is a fifth of a small answer faster."""
 
     def __init__(self, engine: Engine):
-        self.engine, self._idle = engine, []
+        self._engine, self._idle = engine, []
         event.listen(engine, "engine_disposed", lambda engine: self._close())
 
-    def take(self):
-        """A connection in a transaction."""
+    def take(self, seconds: float | None) -> Reader:
+        """A transaction that may take so many seconds; None: any number."""
         try:
-            connection = self._idle.pop()
+            connection, deadline = self._idle.pop()
         except IndexError:
-            connection = self._opened()
+            connection, deadline = self._opened()
+        deadline.set(seconds)
         connection.execute("BEGIN")
-        return connection
+        return Reader(self._engine, connection, deadline)
 
-    def _opened(self):
-        pooled = self.engine.raw_connection()
+    def _opened(self) -> tuple[Any, limits.Deadline]:
+        pooled = self._engine.raw_connection()
         connection = pooled.driver_connection
         pooled.detach()
-        return connection
+        return connection, limits.Deadline(connection)
 
-    def give(self, connection, failed: bool) -> None:
+    def give(self, reader: Reader, failed: bool) -> None:
         """Take a connection back; its transaction is over."""
         if failed:
-            connection.close()
+            reader.connection.close()
         else:
-            connection.rollback()
-            self._idle.append(connection)
+            reader.deadline.set(None)  # the end of the transaction is no more to be interrupted
+            reader.connection.rollback()
+            self._idle.append((reader.connection, reader.deadline))
 
     def _close(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
 
 class Reading:
     """A block that reads. (As a class: a generator would cost three times as much, and every answer has one.)"""
 
-    def __init__(self, readers: Pooled | SqliteReaders):
-        self._readers, self._connection = readers, None
+    def __init__(self, readers: Pooled | SqliteReaders, seconds: float | None):
+        self._readers, self._seconds, self._reader = readers, seconds, None
 
     def __enter__(self) -> Reader:
         try:
-            self._connection = self._readers.take()
-            return Reader(self._readers.engine, self._connection)
+            self._reader = self._readers.take(self._seconds)
+            return self._reader
         except FAILURES as error:
             raise_translated(error)
 
     def __exit__(self, kind, error, traceback) -> None:
         failed = error if isinstance(error, FAILURES) else None
         try:
-            self._readers.give(self._connection, failed is not None)
+            self._readers.give(self._reader, failed is not None)
         except FAILURES as later:
             failed = failed or later
         if failed is not None:

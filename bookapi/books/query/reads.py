@@ -158,7 +158,7 @@ def stream(listing: Listing) -> Iterator[dict]:
 
 
 def _states_and_records(listing: Listing) -> Iterator:
-    with db.read() as reader:
+    with db.read(limited=False) as reader:
         [state] = reader.rows(_STATE)
         yield state
         values = _values(reader, listing)
