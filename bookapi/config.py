@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 PREFIX = "BOOKAPI_"
 # Where a checkout and its interpreter lie: for scripts that start the service, nothing to the service itself.
 NOT_OURS = ("BOOKAPI_DIR", "BOOKAPI_PYTHON")
-SECRET_FILE = "secret"
+SECRET_FILE = "secret"  # nosec B105 # the name of a file
 SECRET_MIN_LENGTH = 32
 
 
@@ -139,12 +139,16 @@ SETTINGS = (
             "the address of the proxy in front; from it alone X-Forwarded-For, -Proto, -Host and -Port are believed"),
     Setting("SESSION_IDLE_MINUTES", 30, _whole(1, 60 * 24 * 365), "a session ends after this many idle minutes"),
     Setting("SESSION_HOURS", 12, _whole(1, 24 * 365), "a session ends after this many hours, idle or not"),
+    Setting("ADMIN_MFA", False, _boolean, "what only admins may do needs an account with a second factor (else 403)"),
+    Setting("EVENT_DAYS", 365, _whole(1, 36500), "how long sign-ins, refusals and changes of accounts are kept"),
     Setting("SECURE_COOKIES", None, _automatic_boolean,
             "the session cookie is Secure and named `__Host-…`; `auto` (default): where the request came by HTTPS"),
     Setting("ANSWER_CACHE_BYTES", 16 * 1024 * 1024, _whole(0, 1024 ** 3),
             "memory for answers to public reads, each good until the catalogue changes; in bytes, 0: none"),
     Setting("LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"),
     Setting("DATABASE_WAIT_SECONDS", 5, _whole(1, 60), "how long a change waits for another one's lock (else 503)"),
+    Setting("QUERY_SECONDS", 10, _whole(1, 600),
+            "how long the database may work on one answer (else 503); exports are not limited"),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -170,7 +174,7 @@ def from_file(path: Path) -> dict[str, Any]:
         return {}
     names: dict[str, Any] = {}
     try:
-        exec(compile(path.read_bytes(), str(path), "exec"), names)
+        exec(compile(path.read_bytes(), str(path), "exec"), names)  # nosec B102 # config.py is the operator's own code
     except Exception as error:
         raise SettingError(f"cannot read {path}: {error}") from None
     return {name: _checked(name, value, f"{name} in {path}") for name, value in names.items() if name.isupper()}

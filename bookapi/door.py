@@ -105,7 +105,7 @@ class Door:
 
 def _finished(headers: Headers, environ, caching: str, request_id: str | None = None) -> Headers:
     """The headers with those that every answer has; a view that knows better about caching has said so already."""
-    made = [*headers, *guard.HEADERS]
+    made = [*headers, *(guard.HTTPS_HEADERS if environ["wsgi.url_scheme"] == "https" else guard.HEADERS)]
     names = [name for name, _ in headers]
     if "Cache-Control" not in names:
         made.append(("Cache-Control", caching))

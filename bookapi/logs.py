@@ -8,9 +8,6 @@ import orjson
 from flask import Flask, has_request_context, request
 from flask.logging import default_handler
 
-_UNPRINTABLE = {code: f"\\x{code:02x}" for code in [*range(32), 127, *range(128, 160)] if chr(code) not in "\n\t"}
-
-
 REQUEST_ID = "bookapi.request_id"  # in the environment of a request
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -31,30 +28,46 @@ def request_id() -> str:
     return request.environ.get(REQUEST_ID, "")
 
 
+def _escaped(text: str, but: str = "") -> str:
+    """The text with every character that cannot be seen written as in Python, `but` for these."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() or character in but
+                   else character.encode("unicode_escape").decode() for character in text)
+
+
 class _Line(logging.Formatter):
-    """One event. Control characters are escaped: what a client sends must not forge a line or talk to a terminal."""
+    """One event. What cannot be seen is escaped: what a client sends must not forge a line or talk to a terminal."""
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
         where = {}
         if has_request_context():
             where = {"request_id": request_id(), "method": request.method, "path": request.path}
         told = {"at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname.lower(), **where,
-                "message": record.getMessage()}
+                "message": record.getMessage(), **getattr(record, "event", {})}
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return told
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {name: value.translate(_UNPRINTABLE) for name, value in self.fields(record).items()}
+        told, named = self.fields(record), getattr(record, "event", {})
         exception = told.pop("exception", None)
-        line = " ".join(value.replace("\n", "\\n") for value in told.values() if value)
-        return f"{line}\n{exception}" if exception else line
+        line = " ".join(f'{name}="{_quoted(value)}"' if name in named else _escaped(value)
+                        for name, value in told.items() if value)
+        return f"{line}\n{_escaped(exception, but=_LAYOUT)}" if exception else line
+
+
+_LAYOUT = "\n\t"  # of a traceback
+
+
+def _quoted(value: str) -> str:
+    return _escaped(value.replace("\\", "\\\\").replace('"', '\\"'))
 
 
 class _Json(_Line):
     def format(self, record: logging.LogRecord) -> str:
-        return orjson.dumps({name: value.encode("utf-8", "backslashreplace").decode()
-                             for name, value in self.fields(record).items()}).decode()
+        told = {name: _escaped(value, but=_LAYOUT) for name, value in self.fields(record).items()}
+        return orjson.dumps(told).decode()
 
 
 def init_app(app: Flask) -> None:

@@ -1,5 +1,7 @@
 """The fields of text, numbers and instants that every schema is made of (contract, section 2)."""
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -75,8 +77,66 @@ class Whole(fields.Field):
         return value
 
 
+class Truth(fields.Field):
+    """true or false; as text, too, for XML knows nothing else."""
+
+    default_error_messages = {"type": "must be true or false", "null": "must be true or false"}
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        if value in ("true", "false"):
+            return value == "true"
+        if type(value) is not bool:
+            raise self.make_error("type")
+        return value
+
+
+class OneOf(fields.Field):
+    """One of a few words."""
+
+    default_error_messages = {"required": "is missing", "null": "may not be null or empty"}
+
+    def __init__(self, words: Sequence[str], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.words = words
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        if value not in self.words:
+            raise ValidationError(f"must be {' or '.join(self.words)}")
+        return value
+
+
 class Instant(fields.Field):
-    """An instant, written by RFC 3339: UTC, microseconds, Z."""
+    """An instant, read and written by RFC 3339; written in UTC with microseconds and Z."""
 
     def _serialize(self, value, attr, obj, **kwargs):
-        return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return None if value is None else rfc3339(value)
+
+    def _deserialize(self, value, attr, data, **kwargs):
+        try:
+            return instant(value if isinstance(value, str) else "")
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+def rfc3339(at: datetime) -> str:
+    """An instant of UTC, as every answer writes it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+# RFC 3339, section 5.6. A plus sign that nobody percent-encoded arrives as a space.
+_INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+                      r"(?:[Zz]|([+ -])([0-9]{2}):([0-9]{2}))")
+
+
+def instant(text: str) -> datetime:
+    """The instant of RFC 3339 that a text names, in UTC; raises ValueError."""
+    found = _INSTANT.fullmatch(text)
+    try:
+        if not found or int(found[3]) > 60 or int(found[6] or 0) > 23 or int(found[7] or 0) > 59:
+            raise ValueError
+        at = datetime.fromisoformat(f"{found[1]}T{found[2]}:00").replace(tzinfo=UTC)
+        at += timedelta(seconds=int(found[3]), microseconds=int((found[4] or "0").ljust(6, "0")[:6]))  # :60 is a leap
+        offset = timedelta(hours=int(found[6] or 0), minutes=int(found[7] or 0))
+        return at + offset if found[5] == "-" else at - offset
+    except (ValueError, OverflowError):
+        raise ValueError("must be an instant of RFC 3339, such as 2024-01-31T12:00:00Z") from None

@@ -62,6 +62,16 @@ def stored(client):
         return list(query.stream(query.parse(MultiDict(), paging=False)))
 
 
+class Somebody:
+    """Who changes something from within the tests: a name for the history, and no account that may lose its rights."""
+
+    def __init__(self, username):
+        self.username = username
+
+    def confirm(self, writer):
+        pass
+
+
 def own_fields(book):
     """What people gave of a book: all but what the service adds."""
     return {name: value for name, value in book.items() if name not in READ_ONLY}

@@ -6,7 +6,7 @@ import threading
 import pytest
 from conftest import DATABASE_URL
 from sqlalchemy import text
-from support import one_line, sqlite_url, store
+from support import Somebody, one_line, sqlite_url, store
 
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
@@ -30,9 +30,9 @@ def filled(app, monkeypatch):
     store(app, *BOOKS)
     with app.app_context():
         for number in (4, 5):
-            db.write(changes.delete, number, lambda record: None, "admin")
-        db.write(changes.restore, 5, lambda record: None, "admin")
-        db.write(changes.patch, 1, lambda: {"pages": 513}, lambda record: None, "admin")
+            db.write(changes.delete, number, lambda record: None, Somebody("admin"))
+        db.write(changes.restore, 5, lambda record: None, Somebody("admin"))
+        db.write(changes.patch, 1, lambda: {"pages": 513}, lambda record: None, Somebody("admin"))
     return app
 
 

@@ -28,6 +28,9 @@ SETTINGS = {
     "ANSWER_CACHE_BYTES": (16 * 1024 * 1024, ("0", 0), (4096, 4096), (8192, 8192)),
     "LOG_FORMAT": ("text", ("json", "json"), ("text", "text"), ("json", "json")),
     "DATABASE_WAIT_SECONDS": (5, ("1", 1), (2, 2), (3, 3)),
+    "QUERY_SECONDS": (10, ("1", 1), (2, 2), (600, 600)),
+    "ADMIN_MFA": (False, ("true", True), (True, True), (False, False)),
+    "EVENT_DAYS": (365, ("1", 1), (2, 2), (36500, 36500)),
 }
 WRONG = [
     ("SECRET_KEY", "short"), ("SECRET_KEY", ""), ("DATABASE_URL", ""), ("DATABASE_URL", "books.sqlite"),
@@ -46,6 +49,8 @@ WRONG = [
     ("SECURE_COOKIES", "maybe"),
     ("ANSWER_CACHE_BYTES", "-1"), ("ANSWER_CACHE_BYTES", "many"),
     ("LOG_FORMAT", "xml"), ("LOG_FORMAT", ""), ("DATABASE_WAIT_SECONDS", "0"), ("DATABASE_WAIT_SECONDS", "61"),
+    ("QUERY_SECONDS", "0"), ("QUERY_SECONDS", "601"), ("QUERY_SECONDS", "0.5"), ("QUERY_SECONDS", "none"),
+    ("ADMIN_MFA", "yes"), ("ADMIN_MFA", "auto"), ("EVENT_DAYS", "0"), ("EVENT_DAYS", "for ever"),
 ]
 
 

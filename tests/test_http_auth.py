@@ -73,7 +73,7 @@ def test_any_spelling_of_ones_own_name_signs_in(app, client, name):
 
 @both
 def test_wrong_user_wrong_password_and_disabled_account_are_the_same_401(app, client, name):
-    change(app, accounts.set_active, "member", False)
+    change(app, accounts.change_named, "member", {"active": False})
     told = [login(client, *pair, name=name, headers={"X-Request-ID": "same"}) for pair in (
         ("nobody", PASSWORD), ("admin", "wrong"), ("member", PASSWORD), ("member", "wrong"), ("", ""),
         ("admin", "x" * 500))]
@@ -87,7 +87,7 @@ def test_wrong_user_wrong_password_and_disabled_account_are_the_same_401(app, cl
 def test_each_refusal_compares_one_hash(app, client, monkeypatch):
     asked, verify = [], argon2.PasswordHasher.verify
     monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *given: asked.append(given) or verify(*given))
-    change(app, accounts.set_active, "member", False)
+    change(app, accounts.change_named, "member", {"active": False})
     for pair in (("nobody", PASSWORD), ("admin", "wrong"), ("member", PASSWORD), ("admin", "x" * 5000),
                  ("\x00", "\x00")):
         asked.clear()
@@ -257,9 +257,9 @@ def test_a_new_password_may_not_be_the_username(app):
 
 def test_a_disabled_account_is_out_at_once_and_stays_out(app, client):
     copied = cookie_of(login(client, "member"))
-    change(app, accounts.set_active, "member", False)
+    change(app, accounts.change_named, "member", {"active": False})
     assert (client.get("/auth/me").status_code, sessions(app)) == (401, 0)
-    change(app, accounts.set_active, "member", True)
+    change(app, accounts.change_named, "member", {"active": True})
     assert (with_cookie(app, copied), login(client, "member").status_code) == (401, 200)
 
 

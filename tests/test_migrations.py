@@ -207,7 +207,7 @@ def test_what_is_found_is_something(new):
 
 def test_an_upgraded_catalogue_goes_on(new, at_first_revision):
     old = at_first_revision(new)
-    assert old.test_cli_runner().invoke(args=["db", "upgrade"]).output.strip() == "the schema is 0003"
+    assert old.test_cli_runner().invoke(args=["db", "upgrade"]).output.strip() == "the schema is 0004"
 
     def change(session):
         record = changes.create(session, book_schema.load({"title": "Łódź again", "authors": ["Jane Austen"]}))

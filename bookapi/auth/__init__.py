@@ -1,11 +1,13 @@
 """Accounts: who signs in, and who may what."""
 from flask import Flask
 
-from . import commands, sessions, views
+from . import commands, cookies, line, views
 
 
 def init_app(app: Flask) -> None:
     """Give the application its accounts."""
-    sessions.init_app(app)
-    app.register_blueprint(views.blueprint)
+    line.init_app(app)
+    cookies.init_app(app)
+    for blueprint in views.BLUEPRINTS:
+        app.register_blueprint(blueprint)
     app.cli.add_command(commands.users)

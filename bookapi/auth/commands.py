@@ -9,7 +9,7 @@ from ..db import db
 from . import accounts, passwords
 from .models import MEMBER, ROLES
 
-users = Group("users", help="Add, list, disable and enable accounts; set their passwords.")
+users = Group("users", help="Accounts: add, list, shut out, let in; passwords, roles, sessions.")
 
 
 @users.command("add")
@@ -23,17 +23,18 @@ def add(name: str, role: str, password_stdin: bool) -> None:
         _check_known(name, role)
         password, made = _new_password(name, password_stdin)
         added = db.write(accounts.add, name, passwords.make_hash(password), role)
-    click.echo(f"added {added} ({role})")
+    click.echo(f"added {added.username} ({role})")
     _show(made)
 
 
 @users.command("list")
 def list_all() -> None:
-    """One line an account: id, name, role, state, created."""
+    """One line an account: id, name, role, state, created, and `mfa` where it has a second factor."""
     with db.read() as reader, Session(reader.engine) as session:
         for user in accounts.list_all(session):
             state = "active" if user.active else "disabled"
-            click.echo(f"{user.id}\t{user.username}\t{user.role}\t{state}\t{user.created_at:%Y-%m-%d}")
+            factor = "\tmfa" if user.totp_secret else ""
+            click.echo(f"{user.id}\t{user.username}\t{user.role}\t{state}\t{user.created_at:%Y-%m-%d}{factor}")
 
 
 @users.command("password")
@@ -44,7 +45,7 @@ def password(name: str, password_stdin: bool) -> None:
     with told():
         _check_known(name)
         new, made = _new_password(name, password_stdin)
-        db.write(accounts.set_password, name, passwords.make_hash(new))
+        db.write(accounts.change_named, name, {"password_hash": passwords.make_hash(new)})
     click.echo(f"{name}: the password is changed, all its sessions are ended")
     _show(made)
 
@@ -54,7 +55,7 @@ def password(name: str, password_stdin: bool) -> None:
 def disable(name: str) -> None:
     """Shut the account NAME out; its sessions end."""
     with told():
-        db.write(accounts.set_active, name, False)
+        db.write(accounts.change_named, name, {"active": False})
     click.echo(f"{name} is disabled")
 
 
@@ -63,8 +64,45 @@ def disable(name: str) -> None:
 def enable(name: str) -> None:
     """Let the account NAME in again."""
     with told():
-        db.write(accounts.set_active, name, True)
+        db.write(accounts.change_named, name, {"active": True})
     click.echo(f"{name} is enabled")
+
+
+@users.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice(ROLES))
+def role(name: str, role: str) -> None:
+    """Make the account NAME an admin or a member; its sessions end."""
+    with told():
+        db.write(accounts.change_named, name, {"role": role})
+    click.echo(f"{name} is {role} now")
+
+
+@users.command("delete")
+@click.argument("name")
+def delete(name: str) -> None:
+    """Remove the account NAME, with its sessions and tokens; the history of books keeps its name."""
+    with told():
+        db.write(accounts.remove, _id_of(name))
+    click.echo(f"{name} is deleted")
+
+
+@users.command("sign-out")
+@click.argument("name")
+def sign_out(name: str) -> None:
+    """End all sessions of the account NAME."""
+    with told():
+        db.write(accounts.end_sessions, _id_of(name))
+    click.echo(f"{name}: all sessions are ended")
+
+
+@users.command("mfa-off")
+@click.argument("name")
+def mfa_off(name: str) -> None:
+    """Have the account NAME sign in without its second factor: the app and the recovery codes are lost."""
+    with told():
+        db.write(accounts.drop_second_factor, _id_of(name))
+    click.echo(f"{name} signs in by the password alone")
 
 
 class told:
@@ -84,7 +122,12 @@ def _check_known(name: str, new_role: str | None = None) -> None:
         if new_role is None:
             accounts.existing(session, name)
         else:
-            accounts.refuse_taken(accounts.find(session, name), new_role)
+            accounts.refuse_taken(session, name, accounts.find(session, name), new_role)
+
+
+def _id_of(name: str) -> int:
+    with db.read() as reader, Session(reader.engine) as session:
+        return accounts.existing(session, name).id
 
 
 def _show(made: str | None) -> None:

@@ -4,6 +4,7 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from . import common
 from .usernames import canonical
 
 SHORTEST, LONGEST = 15, 128  # code points
@@ -17,13 +18,24 @@ def fault(password: str, username: str) -> str | None:
     """What is wrong with a new password, or None. It is taken exactly as it was received."""
     if not SHORTEST <= len(password) <= LONGEST:
         return f"must have {SHORTEST} to {LONGEST} characters"
-    if canonical(password) == canonical(username):
-        return "may not be the username"
     if not _encodable(password):
         return "may not hold half a surrogate pair"
+    if _is_made_of_names(canonical(password), canonical(username)):
+        return "may not be made of the username or the name of this service"
     if _easily_guessed(password.casefold()):
         return "is too easily guessed: something short repeated, or a run along the keyboard"
+    if common.is_common(password):
+        return "is too easily guessed: it is one of those that everybody tries first"
     return None
+
+
+SERVICE = "bookapi"
+_OWN = 6  # letters that a password must have beside the names in it
+
+
+def _is_made_of_names(password: str, username: str) -> bool:
+    rest = password.replace(username, "").replace(SERVICE, "")
+    return len(rest) < len(password) and sum(character.isalpha() for character in rest) < _OWN
 
 
 _RUNS = ("abcdefghijklmnopqrstuvwxyz" * 2, "1234567890" * 4, "qwertyuiopasdfghjklzxcvbnm",
@@ -54,6 +66,11 @@ def matches(password_hash: str | None, password: str) -> bool:
             and possible and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+def is_outdated(password_hash: str) -> bool:
+    """Whether a hash was made with other parameters than those of now."""
+    return _hasher.check_needs_rehash(password_hash)
 
 
 def random_password() -> str:

@@ -1,59 +1,130 @@
 """Who may: one mark on every view. A view without a mark stops the service from starting (default deny)."""
 import functools
+from typing import NamedTuple
 
-from flask import Flask, current_app
-from flask_login import current_user, login_required as _login_required
+from flask import Flask, current_app, request
+from flask_login import current_user
+from sqlalchemy import bindparam, exists, select
 
 from ..answers import cacheable
+from ..db import Query, Writer
+from ..guard import SAFE_METHODS
 from ..problems import Problem
-from .models import ADMIN
+from . import events
+from .models import ADMIN, READ, LoginSession, Token, User
+
+ANYONE, READER, SIGNED_IN, IN_SESSION, ADMINS, ADMINS_IN_SESSION = ACCESS = (
+    "anyone", "reader", "signed in", "signed in, no token", "admin", "admin, no token")
+CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
 
 
-def _marked(view, who: str):
-    view.access = who
-    return view
+def _marked(access: str, check):
+    def mark(view):
+        @functools.wraps(view)
+        def guarded(*args, **kwargs):
+            check()
+            return view(*args, **kwargs)
+        guarded.access = access
+        return guarded
+    return mark
 
 
 def public(view):
     """Anyone may."""
-    return _marked(view, "anyone")
-
-
-def login_required(view):
-    """Whoever is signed in may; else 401."""
-    return _marked(_login_required(view), "signed in")
-
-
-def admin_required(view):
-    """Admins may; else 401 or 403, before anything of the body is looked at."""
-    @functools.wraps(view)
-    def guarded(*args, **kwargs):
-        _refuse_others()
-        return view(*args, **kwargs)
-    return _marked(_login_required(guarded), "admin")
-
-
-def _refuse_others() -> None:
-    if current_user.role != ADMIN:
-        raise Problem(403, "only an admin may do this")
-
-
-# In a view that not all of is for everyone: go on for an admin, else 401 or 403.
-require_admin = _login_required(_refuse_others)
+    view.access = ANYONE
+    return view
 
 
 def reader_required(view):
     """Anyone may while PUBLIC_READ is true; else whoever is signed in."""
-    @functools.wraps(view)
-    def guarded(*args, **kwargs):
-        if current_app.config["PUBLIC_READ"]:
-            return view(*args, **kwargs)
-        return _login_required(view)(*args, **kwargs)
-    return cacheable(_marked(guarded, "reader"))
+    return cacheable(_marked(READER, _require_reader)(view))
+
+
+def _require_reader() -> None:
+    if not current_app.config["PUBLIC_READ"]:
+        _require_signed_in()
+
+
+def _require_signed_in() -> None:
+    if not current_user.is_authenticated:
+        raise Problem(401, "sign in first: POST /auth/login, or send an API token", CHALLENGE)
+    if current_user.scope == READ and request.method not in SAFE_METHODS:
+        _refuse("this token may only read")
+
+
+def _require_session() -> None:
+    _require_signed_in()
+    if current_user.token_id is not None:
+        _refuse("no token may do this; sign in with the password")
+
+
+def require_admin() -> None:
+    """In a view that not all of is for everyone: go on for an admin, else 401 or 403."""
+    _require_signed_in()
+    if current_user.role != ADMIN:
+        _refuse("only an admin may do this")
+    if current_app.config["ADMIN_MFA"] and not current_user.has_mfa:
+        _refuse("an admin needs a second factor here; set one up: POST /auth/mfa")
+
+
+def _require_admin_session() -> None:
+    _require_session()
+    require_admin()
+
+
+def _refuse(detail: str) -> None:
+    events.tell(events.ACCESS_REFUSED, current_user.username, detail)
+    raise Problem(403, detail)
+
+
+login_required = _marked(SIGNED_IN, _require_signed_in)  # whoever is signed in may; else 401
+session_required = _marked(IN_SESSION, _require_session)  # but not by a token: 403
+admin_required = _marked(ADMINS, require_admin)  # admins may; else 401 or 403, before anything of the body is looked at
+admin_session_required = _marked(ADMINS_IN_SESSION, _require_admin_session)
 
 
 def check(app: Flask) -> None:
     """Raises RuntimeError for a route that does not say who may."""
-    silent = [endpoint for endpoint, view in app.view_functions.items() if not hasattr(view, "access")]
+    silent = [endpoint for endpoint, view in app.view_functions.items() if getattr(view, "access", None) not in ACCESS]
     if silent:
         raise RuntimeError(f"these views do not say who may: {', '.join(silent)}")
+
+
+def who_may(app: Flask) -> list[tuple[str, str, str]]:
+    """(address, methods, who may) of every route, in the order of their addresses. OPTIONS is everybody's."""
+    views = app.view_functions
+    return sorted((rule.rule, " ".join(sorted(rule.methods - {"HEAD", "OPTIONS"})), views[rule.endpoint].access)
+                  for rule in app.url_map.iter_rules())
+
+
+# -- until the commit ---------------------------------------------------------------------------------------------
+
+class Actor(NamedTuple):
+    """Who changes something, and by what: the id of a session or of a token."""
+    user_id: int
+    username: str
+    session_id: int | None
+    token_id: int | None
+
+    def confirm(self, writer: Writer) -> None:
+        """Raises 401 or 403 where the account may not any more. It was allowed when the request began; from here to
+        the commit it stays so, since the account's row is locked: who took a right away waits, or was first."""
+        query, value = (_BY_SESSION, self.session_id) if self.token_id is None else (_BY_TOKEN, self.token_id)
+        found = writer.rows(query, user_id=self.user_id, credential=value)
+        if not found:
+            raise Problem(401, "you were signed out while this was at work; nothing was stored", CHALLENGE)
+        if found[0][0] != ADMIN:
+            raise Problem(403, "only an admin may do this")
+
+
+def _still(credential: type[LoginSession] | type[Token]) -> Query:
+    held = exists().where(credential.id == bindparam("credential"), credential.user_id == User.id)
+    return Query(select(User.role).where(User.id == bindparam("user_id"), User.active, held).with_for_update(read=True))
+
+
+_BY_SESSION, _BY_TOKEN = _still(LoginSession), _still(Token)
+
+
+def actor() -> Actor:
+    """Who sends this request."""
+    return Actor(current_user.id, current_user.username, current_user.session_id, current_user.token_id)

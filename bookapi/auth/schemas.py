@@ -1,7 +1,16 @@
 """What accounts send and get, as marshmallow schemas."""
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields, validates_schema
 
-from ..schemas import Instant, Verbatim
+from ..db import now
+from ..schemas import Instant, OneOf, Text, Truth, Verbatim
+from . import passwords, usernames
+from .models import MEMBER, ROLES, SCOPES
+
+TOKEN_NAME = 100  # code points
+
+
+class _Document(Schema):
+    error_messages = {"unknown": "is no field here", "type": "must be an object"}
 
 
 class UserSchema(Schema):
@@ -13,14 +22,65 @@ class UserSchema(Schema):
     created_at = Instant()
 
 
-class LoginSchema(Schema):
+class NewUserSchema(_Document):
     username = Verbatim(required=True)
     password = Verbatim(required=True)
+    role = OneOf(ROLES, load_default=MEMBER)
+
+    @validates_schema(skip_on_field_errors=False)
+    def check_faults(self, data, **kwargs):
+        """What no account may have is told with all else that is wrong."""
+        username, password = data.get("username"), data.get("password")
+        faults = {"username": username is not None and usernames.fault(username),
+                  "password": password is not None and passwords.fault(password, username or "")}
+        if any(faults.values()):
+            raise ValidationError({field: [detail] for field, detail in faults.items() if detail})
 
 
-class PasswordSchema(Schema):
+class UserChangeSchema(_Document):
+    role = OneOf(ROLES)
+    active = Truth()
+    password = Verbatim()
+
+
+class LoginSchema(_Document):
+    username = Verbatim(required=True)
+    password = Verbatim(required=True)
+    code = Verbatim(load_default=None, allow_none=True)
+
+
+class PasswordSchema(_Document):
     current_password = Verbatim(required=True)
     new_password = Verbatim(required=True)
 
 
-user_schema, login_schema, password_schema = UserSchema(), LoginSchema(), PasswordSchema()
+class OwnPasswordSchema(_Document):
+    current_password = Verbatim(required=True)
+
+
+class CodeSchema(_Document):
+    code = Verbatim(required=True)
+
+
+class DropMfaSchema(OwnPasswordSchema, CodeSchema):
+    pass
+
+
+def _in_future(instant) -> None:
+    if instant is not None and instant <= now():
+        raise ValidationError("must be in the future")
+
+
+class TokenSchema(_Document):
+    """An API token; never its hash."""
+    id = fields.Integer(dump_only=True)
+    name = Text(TOKEN_NAME, required=True)
+    scope = OneOf(SCOPES, required=True)
+    created_at = Instant(dump_only=True)
+    expires_at = Instant(load_default=None, allow_none=True, validate=_in_future)
+    last_used_at = Instant(dump_only=True)
+
+
+user_schema, new_user_schema, user_change_schema = UserSchema(), NewUserSchema(), UserChangeSchema()
+login_schema, password_schema, own_password_schema = LoginSchema(), PasswordSchema(), OwnPasswordSchema()
+code_schema, drop_mfa_schema, token_schema = CodeSchema(), DropMfaSchema(), TokenSchema()

@@ -1,93 +1,66 @@
 """Sessions: a random secret in a signed cookie, its hash in a table, joined to an active user on each request.
 
-Logout, a new password and disabling delete rows, so they take effect on the very next request of every worker.
+Logout, a new password, disabling and a change of role delete rows, so they take effect on the very next request of
+every worker.
 """
 import hashlib
 import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
-from flask import Flask, current_app, request
-from flask.sessions import SecureCookieSessionInterface
-from flask_login import LoginManager, UserMixin, login_user, logout_user
+from flask import current_app, request
 from flask import session as cookie
-from itsdangerous import BadSignature
-from sqlalchemy import bindparam, delete, select, update
+from flask_login import current_user, login_user, logout_user
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import parse_cookie
 
 from ..db import Query, db, now, rfc3339, waits_for
 from ..problems import Problem
+from ..schemas import rfc3339 as written
+from ..text import printable
+from . import events
+from .identity import Account, SignedIn, account_columns, account_of
 from .models import LoginSession, User
+from .permissions import CHALLENGE
 
-REMEMBERED_COOKIES, LONGEST_REMEMBERED = 1000, 1024  # headers, characters
 SEEN_EVERY = timedelta(minutes=1)  # `last_seen_at` is written no more often: a read should not cost a write
-CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi"'}
+LONGEST_AGENT = 200
 
 
-class SignedIn(UserMixin):
-    """Who sends this request. Flask-Login keeps `get_id` in the cookie: it names the session, not the user."""
-
-    def __init__(self, secret: str, opened: "LoginSession | _Opened", user: "User | _Account"):
-        self.secret, self.session_id, self._opened = secret, opened.id, opened
-        self.id, self.username, self.role = user.id, user.username, user.role
-        self.user = user
-
-    def get_id(self) -> str:
-        return self.secret
-
-    @property
-    def expires_at(self) -> datetime:
-        """When the session ends if this was its last request."""
-        return _end_of(self._opened)
-
-
-def _hash(secret: str) -> str:
+def hash_of(secret: str) -> str:
+    """The hash that is kept of a random secret; it has so many bits that a plain one will do."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _end_of(opened: "LoginSession | _Opened") -> datetime:
+def _lasts() -> tuple[timedelta, timedelta]:
     config = current_app.config
-    return min(opened.created_at + timedelta(hours=config["SESSION_HOURS"]),
-               opened.last_seen_at + timedelta(minutes=config["SESSION_IDLE_MINUTES"]))
+    return timedelta(hours=config["SESSION_HOURS"]), timedelta(minutes=config["SESSION_IDLE_MINUTES"])
+
+
+def end_of(created_at: datetime, last_seen_at: datetime) -> datetime:
+    """When a session ends if this was its last request."""
+    longest, idle = _lasts()
+    return min(created_at + longest, last_seen_at + idle)
 
 
 def load(secret: str) -> SignedIn | None:
     """Who holds this secret, if the session is still open and the account active."""
     with db.read() as reader:
-        rows = reader.rows(_SIGNED_IN, secret_hash=_hash(secret))
+        rows = reader.rows(_SIGNED_IN, secret_hash=hash_of(secret))
     if not rows:
         return None
-    session_id, opened_at, seen_at, *account, created_at = rows[0]
-    opened = _Opened(session_id, datetime.fromisoformat(opened_at), datetime.fromisoformat(seen_at))
-    if _end_of(opened) <= now():
+    session_id, created_at, last_seen_at, *account = rows[0]
+    seen_at = datetime.fromisoformat(last_seen_at)
+    if end_of(datetime.fromisoformat(created_at), seen_at) <= now():
         return None
-    if opened.last_seen_at < now() - SEEN_EVERY:
-        _touch(opened.id)
-    return SignedIn(secret, opened, _Account(*account, True, datetime.fromisoformat(created_at)))
-
-
-class _Opened(NamedTuple):
-    id: int
-    created_at: datetime
-    last_seen_at: datetime
-
-
-class _Account(NamedTuple):
-    """A `User` as it was read, without the ORM: every request of a session has one."""
-    id: int
-    username: str
-    role: str
-    password_hash: str
-    active: bool
-    created_at: datetime
+    if seen_at < now() - SEEN_EVERY:
+        _touch(session_id)
+    return SignedIn(account_of(*account), session_id=session_id, secret=secret)
 
 
 _SIGNED_IN = Query(
-    select(LoginSession.id, rfc3339(LoginSession.created_at), rfc3339(LoginSession.last_seen_at),
-           User.id, User.username, User.role, User.password_hash, rfc3339(User.created_at))
+    select(LoginSession.id, rfc3339(LoginSession.created_at), rfc3339(LoginSession.last_seen_at), *account_columns())
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.secret_hash == bindparam("secret_hash"), User.active))
 
@@ -103,115 +76,84 @@ def _seen(session: Session, session_id: int) -> None:
     session.execute(update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now()))
 
 
-def open_session(user: User) -> SignedIn:
-    """A new session for an account whose password was right; the one that the client had before ends."""
+# -- opening and ending -------------------------------------------------------------------------------------------
+
+def new_secret() -> tuple[str, str | None]:
+    """(a new session's secret, the hash of the one that the client has now, which is to end)."""
     old = cookie.get("_user_id")
-    secret = secrets.token_urlsafe(32)
-    opened = db.write(_open, user.id, _hash(secret), _hash(old) if isinstance(old, str) else None)
-    cookie.clear()  # what was put there before signing in must not survive it
-    signed_in = SignedIn(secret, opened, user)
-    login_user(signed_in)
-    return signed_in
+    return secrets.token_urlsafe(32), hash_of(old) if isinstance(old, str) else None
 
 
-def _open(session: Session, user_id: int, secret_hash: str, old_hash: str | None) -> LoginSession:
-    user = session.get(User, user_id)
-    if user is None or not user.active:  # disabled since the password was compared
-        raise Problem(401, "wrong username or password", CHALLENGE)
-    user.provisional = False
-    if old_hash:
-        session.execute(delete(LoginSession).where(LoginSession.secret_hash == old_hash))
-    ended = now() - timedelta(hours=current_app.config["SESSION_HOURS"])
-    session.execute(delete(LoginSession).where(LoginSession.created_at < ended))
-    opened = LoginSession(secret_hash=secret_hash, user_id=user_id)
+def insert(session: Session, user: User, secret: str, old_hash: str | None) -> LoginSession:
+    """The row of a new session of an account whose row is locked; the session that the client had before ends."""
+    longest, _ = _lasts()
+    session.execute(delete(LoginSession).where(
+        (LoginSession.secret_hash == (old_hash or "")) | (LoginSession.created_at < now() - longest)))
+    opened = LoginSession(secret_hash=hash_of(secret), user_id=user.id, address=request.remote_addr,
+                          user_agent=printable(request.headers.get("User-Agent", ""))[:LONGEST_AGENT] or None)
     session.add(opened)
     session.flush()
     return opened
 
 
-def close_session(signed_in: SignedIn) -> None:
-    """End this session; a copy of its cookie is worth nothing from now on."""
-    db.write(lambda session: session.execute(delete(LoginSession).where(LoginSession.id == signed_in.session_id)))
-    logout_user()
-    cookie.clear()
+def hold(user: User, opened: LoginSession, secret: str) -> datetime:
+    """Give the client the cookie of a session that was opened; returns when the session ends."""
+    cookie.clear()  # what was put there before signing in must not survive it
+    account = Account(user.id, user.username, user.role, user.created_at, user.totp_secret is not None)
+    login_user(SignedIn(account, session_id=opened.id, secret=secret))
+    return end_of(opened.created_at, opened.last_seen_at)
 
 
-class Cookies(SecureCookieSessionInterface):
-    """The session cookie: under HTTPS Secure and with the `__Host-` prefix, which binds it to this very host.
-
-    A signature that was right stays right, so it is checked once: that costs as much as all the rest of signing in by
-    cookie. Whether the session is open is looked up each time.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, bool], dict] = {}
-
-    def _secure(self) -> bool:
-        setting = current_app.config["SECURE_COOKIES"]
-        return request.is_secure if setting is None else setting
-
-    def get_cookie_name(self, app: Flask) -> str:
-        return "__Host-bookapi" if self._secure() else "bookapi"
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        return self._secure()
-
-    def open_session(self, app: Flask, request):
-        # Most requests bring no cookie; building a serializer for them would cost more than the rest.
-        sent = request.environ.get("HTTP_COOKIE")
-        if sent is None:
-            return self.session_class()
-        known = self._known.get((sent, self._secure()))
-        if known is not None:
-            return self.session_class(known)
-        opened = super().open_session(app, request)
-        if opened and len(sent) <= LONGEST_REMEMBERED:
-            if len(self._known) >= REMEMBERED_COOKIES:
-                self._known.clear()
-            self._known[sent, self._secure()] = dict(opened)
-        return opened
-
-    def is_ours(self, app: Flask, cookies: str) -> bool:
-        """Whether a Cookie header brings what this service signed, no longer ago than a session may last. Whether the
-        session is open is not looked at: this asks no database, and may be asked of every request."""
-        serializer = self.get_signing_serializer(app)
-        sent = parse_cookie(cookies)
-        for name in ("__Host-bookapi", "bookapi"):
-            with suppress(BadSignature):
-                if serializer.loads(sent.get(name, ""), max_age=app.config["SESSION_HOURS"] * 3600):
-                    return True
-        return False
-
-    def save_session(self, app: Flask, session, response) -> None:
-        if session.modified:
-            super().save_session(app, session, response)
-        elif session.accessed:
-            response.headers.add("Vary", "Cookie")
+def still_open(session: Session, user: User | None, session_id: int) -> None:
+    """Raises 401 where a session is over, or its account, whose row is locked, has been shut out meanwhile."""
+    if user is None or not user.active or session.get(LoginSession, session_id) is None:
+        raise Problem(401, "you were signed out while this was at work; nothing was stored", CHALLENGE)
 
 
-class _Login(LoginManager):
-    """Flask-Login without its remember-me cookie, whose handling would make every answer vary by cookie."""
-
-    def init_app(self, app: Flask, add_context_processor: bool = True) -> None:
-        app.login_manager = self
-
-    def _load_user_from_remember_cookie(self, cookie):
-        return None
-
-    def _session_protection_failed(self) -> bool:
-        return False  # the secret is the proof; an address may change under a laptop
+def end_own(session: Session, user_id: int, session_id: int, username: str, action: str) -> bool:
+    """End a session of this account; returns whether there was such a one."""
+    ended = session.execute(delete(LoginSession).where(
+        LoginSession.id == session_id, LoginSession.user_id == user_id)).rowcount > 0
+    if ended:
+        events.note(session, action, username, actor=username)
+    return ended
 
 
-def _unauthorized() -> None:
-    raise Problem(401, "sign in first: POST /auth/login", CHALLENGE)
+def close(session_id: int, action: str) -> bool:
+    """End one of the sessions of who is signed in; a copy of its cookie is worth nothing from now on. False where the
+    account has no such session."""
+    ended = db.write(end_own, current_user.id, session_id, current_user.username, action)
+    if session_id == current_user.session_id:
+        logout_user()
+        cookie.clear()
+    return ended
 
 
-def init_app(app: Flask) -> None:
-    """Give the application its sessions."""
-    app.session_interface = Cookies()
-    app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_PATH="/",
-                      SESSION_COOKIE_DOMAIN=None)
-    login = _Login()
-    login.user_loader(load)
-    login.unauthorized_handler(_unauthorized)
-    login.init_app(app)
+# -- the open ones ------------------------------------------------------------------------------------------------
+
+def open_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
+    """A page of an account's open sessions, newest first, and how many there are."""
+    longest, idle = (_stored(now() - lasts) for lasts in _lasts())
+    since = {"user_id": user_id, "created_after": longest, "seen_after": idle}
+    with db.read() as reader:
+        [(total,)] = reader.rows(_OPEN_NUMBER, **since)
+        rows = reader.rows(_OPEN, **since, limit=limit, offset=offset)
+    return [_described(*row) for row in rows], total
+
+
+def _described(session_id: int, created_at: str, last_seen_at: str, address: str | None, agent: str | None) -> dict:
+    end = end_of(datetime.fromisoformat(created_at), datetime.fromisoformat(last_seen_at))
+    return {"id": session_id, "created_at": created_at, "last_seen_at": last_seen_at, "expires_at": written(end),
+            "address": address, "user_agent": agent, "current": session_id == current_user.session_id}
+
+
+def _stored(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+_IS_OPEN = (LoginSession.user_id == bindparam("user_id"), LoginSession.created_at > bindparam("created_after"),
+            LoginSession.last_seen_at > bindparam("seen_after"))
+_OPEN_NUMBER = Query(select(func.count()).select_from(LoginSession).where(*_IS_OPEN))
+_OPEN = Query(select(LoginSession.id, rfc3339(LoginSession.created_at), rfc3339(LoginSession.last_seen_at),
+                     LoginSession.address, LoginSession.user_agent)
+              .where(*_IS_OPEN).order_by(LoginSession.id.desc()).limit(bindparam("limit")).offset(bindparam("offset")))

@@ -1,8 +1,8 @@
 """What can be done to a book: units for `db.write`. Everything that changes the catalogue passes here.
 
 Each unit takes the catalogue's row first. Its lock puts writers in order on every database, and what is read
-after it is the newest state, so a check made here (is this ISBN taken?) holds until the commit. `by` is the name of
-the account that does it, for the history.
+after it is the newest state, so a check made here (is this ISBN taken?) holds until the commit. `by` is who does
+it (None: the command line): confirmed behind that lock, and named in the history.
 """
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from ..auth.permissions import Actor
 from ..db import Writer, now, shares_commit
 from ..problems import Problem, invalid
 from . import storing
@@ -38,7 +39,7 @@ class IsbnTaken(Exception):
 # -- the units ----------------------------------------------------------------------------------------------------
 
 @shares_commit
-def create(session: Session, values: dict[str, Any], by: str | None = None) -> dict:
+def create(session: Session, values: dict[str, Any], by: Actor | None = None) -> dict:
     """A new book of valid values; returns its record."""
     writer = Writer(session)
     state = State(writer, by)
@@ -47,7 +48,7 @@ def create(session: Session, values: dict[str, Any], by: str | None = None) -> d
 
 
 @shares_commit
-def create_all(session: Session, books: list[dict[str, Any]], by: str | None = None) -> list[dict]:
+def create_all(session: Session, books: list[dict[str, Any]], by: Actor | None = None) -> list[dict]:
     """New books of valid values, all of them or none; returns their records."""
     writer = Writer(session)
     state = State(writer, by)
@@ -58,7 +59,7 @@ def create_all(session: Session, books: list[dict[str, Any]], by: str | None = N
 
 
 @shares_commit
-def replace(session: Session, book_id: int, document: Document, check: Check, by: str | None = None) -> dict:
+def replace(session: Session, book_id: int, document: Document, check: Check, by: Actor | None = None) -> dict:
     """The book with all its fields from the document, those not sent cleared; returns its record."""
     writer = Writer(session)
     state, record = State(writer, by), _fetch(writer, book_id)
@@ -67,7 +68,7 @@ def replace(session: Session, book_id: int, document: Document, check: Check, by
 
 
 @shares_commit
-def patch(session: Session, book_id: int, document: Document, check: Check, by: str | None = None) -> dict:
+def patch(session: Session, book_id: int, document: Document, check: Check, by: Actor | None = None) -> dict:
     """The book with the fields of the document, those not sent as they were; returns its record."""
     writer = Writer(session)
     state, record = State(writer, by), _fetch(writer, book_id)
@@ -76,7 +77,7 @@ def patch(session: Session, book_id: int, document: Document, check: Check, by: 
 
 
 @shares_commit
-def delete(session: Session, book_id: int, check: Check, by: str | None = None) -> None:
+def delete(session: Session, book_id: int, check: Check, by: Actor | None = None) -> None:
     """The book goes to the trash; its ISBN is free again."""
     writer = Writer(session)
     state, record = State(writer, by), _fetch(writer, book_id)
@@ -86,7 +87,7 @@ def delete(session: Session, book_id: int, check: Check, by: str | None = None) 
 
 
 @shares_commit
-def restore(session: Session, book_id: int, check: Check, by: str | None = None) -> dict:
+def restore(session: Session, book_id: int, check: Check, by: Actor | None = None) -> dict:
     """The book comes back from the trash; returns its record."""
     writer = Writer(session)
     state = State(writer, by)
@@ -112,7 +113,7 @@ def purge(session: Session, days: int, most: int) -> int:
 
 @shares_commit
 def put_isbn(session: Session, digits: str, document: Document, check: Check,
-             by: str | None = None) -> tuple[dict, bool]:
+             by: Actor | None = None) -> tuple[dict, bool]:
     """The book of that ISBN, created or replaced; returns its record and whether it is new."""
     writer = Writer(session)
     state, record = State(writer, by), storing.by_isbn(writer, digits)

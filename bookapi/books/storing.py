@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import String, and_, bindparam, delete, insert, or_, select, update
 
+from ..auth.permissions import Actor
 from ..db import Catalogue, Query, Writer, locked
 from ..text import key
 from . import dates, records, search
@@ -50,12 +51,14 @@ class Change(NamedTuple):
 
 
 class State:
-    """The catalogue's row, held until the commit: whoever has it is the only one who changes anything. `by` is the name
-    of the account that does (None: the command line)."""
+    """The catalogue's row, held until the commit: whoever has it is the only one who changes anything. `by` is who does
+    (None: the command line), and 401 or 403 where he may not any more."""
 
-    def __init__(self, writer: Writer, by: str | None = None):
+    def __init__(self, writer: Writer, by: Actor | None = None):
         self.seq, self.last_id, self.total = locked(writer)
-        self.by = by
+        if by is not None:
+            by.confirm(writer)
+        self.by = by and by.username
 
     def next_id(self) -> int:
         """The id of a new book."""

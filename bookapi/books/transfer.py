@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
+from ..auth.permissions import Actor
 from ..db import Writer
 from ..formats import Invalid, Malformed
 from ..problems import from_validation
@@ -89,7 +90,7 @@ class _Incoming(NamedTuple):
 
 
 def run(write: Callable, open_records: Callable[[], Iterator[tuple[int, Any]]], options: Options,
-        progress: Callable[[int], None] = lambda number: None, by: str | None = None) -> Report:
+        progress: Callable[[int], None] = lambda number: None, by: Actor | None = None) -> Report:
     """Import by a `unit` of `write` (`db.write`); returns the report. A dry run leaves no trace."""
     try:
         return write(unit, open_records, options, progress, by)
@@ -98,7 +99,7 @@ def run(write: Callable, open_records: Callable[[], Iterator[tuple[int, Any]]], 
 
 
 def unit(session: Session, open_records: Callable[[], Iterator[tuple[int, Any]]], options: Options,
-         progress: Callable[[int], None] = lambda number: None, by: str | None = None) -> Report:
+         progress: Callable[[int], None] = lambda number: None, by: Actor | None = None) -> Report:
     """Import, all or nothing of it; returns the report. `by` is the account that does it (None: the command line).
 
     `open_records` begins the (line, record, Malformed or Invalid) pairs anew each time: a unit may run more than once.

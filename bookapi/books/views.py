@@ -1,9 +1,8 @@
 """The catalogue over HTTP."""
 from flask import Blueprint, Response, request
-from flask_login import current_user
 
 from ..answers import fleeting, has_already, lasting, precondition, stream_tag, tagged
-from ..auth.permissions import admin_required, reader_required, require_admin
+from ..auth.permissions import actor, admin_required, reader_required, require_admin
 from ..db import db
 from ..idempotency import given_key, once
 from ..negotiation import Books, Stream, deferred_body, represents
@@ -42,8 +41,8 @@ def create():
     if isinstance(sent, list):
         raise invalid([{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}])
     if isinstance(sent, dict) and "books" in sent:
-        return once(key, _all_created, changes.create_all, load_all(sent), by=_account())
-    return once(key, _created, changes.create, book_schema.load(sent), by=_account())
+        return once(key, _all_created, changes.create_all, load_all(sent), by=actor())
+    return once(key, _created, changes.create, book_schema.load(sent), by=actor())
 
 
 @blueprint.post("/import")
@@ -56,7 +55,7 @@ def import_books():
         key = given_key(body.covered(options))
         if options.dry_run:  # answered anew each time: there is nothing that was done
             return transfer.run(db.write, body.records, options).as_dict()
-        return once(key, transfer.Report.as_dict, transfer.unit, body.records, options, by=_account())
+        return once(key, transfer.Report.as_dict, transfer.unit, body.records, options, by=actor())
 
 
 def _created(record: dict) -> tuple:
@@ -121,7 +120,7 @@ def read_one(book_id: int):
 @represents("book")
 def replace(book_id: int):
     """Replace a book: what is not sent is cleared."""
-    return tagged(db.write(changes.replace, book_id, deferred_body(), precondition(), by=_account()))
+    return tagged(db.write(changes.replace, book_id, deferred_body(), precondition(), by=actor()))
 
 
 @blueprint.patch("/<id:book_id>")
@@ -129,7 +128,7 @@ def replace(book_id: int):
 @represents("book")
 def patch(book_id: int):
     """Change the fields that are sent."""
-    return tagged(db.write(changes.patch, book_id, deferred_body(), precondition(), by=_account()))
+    return tagged(db.write(changes.patch, book_id, deferred_body(), precondition(), by=actor()))
 
 
 @blueprint.delete("/<id:book_id>")
@@ -137,7 +136,7 @@ def patch(book_id: int):
 @represents("book")
 def delete(book_id: int):
     """Move a book to the trash."""
-    db.write(changes.delete, book_id, precondition(), by=_account())
+    db.write(changes.delete, book_id, precondition(), by=actor())
     return "", 204
 
 
@@ -146,7 +145,7 @@ def delete(book_id: int):
 @represents("book")
 def restore(book_id: int):
     """Take a book out of the trash."""
-    return once(given_key(()), tagged, changes.restore, book_id, precondition(demanded=False), by=_account())
+    return once(given_key(()), tagged, changes.restore, book_id, precondition(demanded=False), by=actor())
 
 
 @blueprint.get("/<id:book_id>/history")
@@ -174,7 +173,7 @@ def read_by_isbn(digits: str):
 @represents("book")
 def put_by_isbn(digits: str):
     """Create or replace the book of an ISBN."""
-    record, is_new = db.write(changes.put_isbn, digits, deferred_body(), precondition(), by=_account())
+    record, is_new = db.write(changes.put_isbn, digits, deferred_body(), precondition(), by=actor())
     return _created(record) if is_new else tagged(record)
 
 
@@ -217,7 +216,3 @@ def _listing(paging: bool = True) -> query.Listing:
 
 def _secrecy(listing: query.Listing) -> dict[str, str]:
     return _SECRET if listing.shape.in_trash else {}
-
-
-def _account() -> str:
-    return current_user.username

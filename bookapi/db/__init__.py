@@ -13,10 +13,10 @@ from .search import Match, found
 from .state import Catalogue, State, locked
 from .turns import shares_commit, waits_for
 from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339
-from .writing import Writer
+from .writing import Work, Writer
 
 __all__ = ["ATTEMPTS", "Base", "BigId", "Catalogue", "Instant", "InsufficientStorage", "JsonList", "LongText",
-           "MIGRATIONS", "Match", "Query", "Reader", "State", "TABLE_OPTIONS", "Writer", "apart", "cause",
+           "MIGRATIONS", "Match", "Query", "Reader", "State", "TABLE_OPTIONS", "Work", "Writer", "apart", "cause",
            "create_file", "db", "found", "locked", "now", "rfc3339", "schema_revisions", "shares_commit",
            "translate", "waits_for"]
 

@@ -163,6 +163,8 @@ def _into_sqlite(copy: Engine, force: bool) -> None:
     if path.exists():
         _refuse_loss(_books_of_database(), force)
         _go_on_from(copy, *_numbers_of_database())
+        with db.engine.connect() as replaced:
+            _drop_revoked(copy, replaced)
     else:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_file()
@@ -190,8 +192,21 @@ def _go_on_from(copy: Engine, seq: int, last_id: int) -> None:
     """Have changes and books after the restore be numbered behind those that it takes back: none comes again."""
     with copy.begin() as connection:
         for column, number in (("seq", seq), ("last_id", last_id)):
-            connection.execute(text(f"UPDATE catalogue SET {column} = :number WHERE {column} < :number"),
+            # The two names stand above.
+            connection.execute(text(f"UPDATE catalogue SET {column} = :number WHERE {column} < :number"),  # nosec B608
                                {"number": number})
+
+
+def _drop_revoked(copy: Engine, replaced: Connection) -> None:
+    """Keep of a backup's tokens those that hold still in the catalogue which it replaces: none that was revoked since
+    comes alive again. Where there are no books, there is nothing that was revoked from: all come back."""
+    if not _books(replaced) or not inspect(replaced).has_table("tokens"):
+        return
+    held = set(replaced.scalars(text("SELECT secret_hash FROM tokens")))
+    with copy.begin() as connection:
+        for known in connection.scalars(text("SELECT secret_hash FROM tokens")).all():
+            if known not in held:
+                connection.execute(text("DELETE FROM tokens WHERE secret_hash = :known"), {"known": known})
 
 
 def _into_server(copy: Engine, force: bool) -> None:
@@ -204,6 +219,7 @@ def _into_server(copy: Engine, force: bool) -> None:
         seq, last_id, _ = locked(Writer(session))
         _refuse_loss(_books(session.connection()), force)
         _go_on_from(copy, seq, last_id)
+        _drop_revoked(copy, session.connection())
         with copy.connect() as source:
             copies.pour(source, session.connection())
     db.write(unit)

@@ -31,6 +31,7 @@ class Invalid(ValueError):
 
 
 MAX_DEPTH = 32
+MOST_FIELDS = 1000  # of one object or element: what has more is no record of anybody's, but costs much to be told so
 LONGEST_RECORD = 2 * 1024 * 1024  # of one record of a stream, in characters or bytes: what may be in memory at once
 
 # What files of books have. Not all that Python has: some of its codecs are no text, or slow on purpose-made input.

@@ -7,7 +7,9 @@ import click
 from flask import current_app
 
 from .. import server
+from ..auth import line
 from ..auth.commands import add_first_admin
+from ..auth.permissions import who_may
 from ..cli import Group, command
 from ..config import SECRET_FILE
 from ..db import MIGRATIONS, create_file, db, promises, schema_revisions
@@ -78,6 +80,7 @@ def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: 
         for warning in db.ask(promises.warnings):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
+    line.of().keep_threads(threads)
     db.engine.dispose()  # a forked worker opens its own connections
     server.run(current_app._get_current_object(), listening, workers, threads)
 
@@ -107,4 +110,11 @@ def check() -> None:
     _migrate().check()
 
 
-COMMANDS = (init, serve, db_commands)
+@command("routes")
+def routes() -> None:
+    """Print every address with its methods and who may use it."""
+    for address, methods, who in who_may(current_app):
+        click.echo(f"{address}\t{methods}\t{who}")
+
+
+COMMANDS = (init, serve, routes, db_commands)

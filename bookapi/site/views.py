@@ -15,8 +15,11 @@ LINKS = {"books": ("books.read_list", {}), "export": ("books.export", {}),
          "import": ("books.import_books", {}), "changes": ("books.read_changes", {}),
          **{f"{kind}s": ("books.read_terms", {"kind": kind})
             for kind in ("author", "subject", "publisher", "language")},
-         "login": ("auth.login", {}), "logout": ("auth.logout", {}), "me": ("auth.me", {}),
-         "password": ("auth.change_password", {}), "health": ("site.healthz", {}), "ready": ("site.readyz", {})}
+         "login": ("auth.login", {}), "logout": ("auth.logout", {}), "me": ("own.me", {}),
+         "password": ("own.change_password", {}), "sessions": ("own.read_sessions", {}),
+         "tokens": ("own.read_tokens", {}), "mfa": ("own.read_second_factor", {}),
+         "users": ("administration.read_users", {}), "events": ("administration.read_events", {}),
+         "health": ("site.healthz", {}), "ready": ("site.readyz", {})}
 
 
 @blueprint.get("/")

@@ -1,11 +1,11 @@
 """The filters of a list: how each is read and what it asks of a book (contract, section 4)."""
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, and_, or_, select, union_all
 
+from ...schemas import instant
 from ...text import clean, key
 from .. import isbn, languages
 from ..models import Book, BookAuthor, BookIdentifier, BookSubject
@@ -51,23 +51,9 @@ def _last_day(text: str) -> int:
     return _year(text) * 10000 + 9999
 
 
-# RFC 3339, section 5.6. A plus sign that nobody percent-encoded arrives as a space.
-_INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
-                      r"(?:[Zz]|([+ -])([0-9]{2}):([0-9]{2}))")
-
-
 def _instant(text: str) -> str:
     """The instant in UTC, as databases compare it."""
-    found = _INSTANT.fullmatch(text)
-    try:
-        if not found or int(found[3]) > 60 or int(found[6] or 0) > 23 or int(found[7] or 0) > 59:
-            raise ValueError
-        at = datetime.fromisoformat(f"{found[1]}T{found[2]}:00").replace(tzinfo=UTC)
-        at += timedelta(seconds=int(found[3]), microseconds=int((found[4] or "0").ljust(6, "0")[:6]))  # :60 is a leap
-        offset = timedelta(hours=int(found[6] or 0), minutes=int(found[7] or 0))
-        at = at + offset if found[5] == "-" else at - offset
-    except (ValueError, OverflowError):
-        raise ValueError("must be an instant of RFC 3339, such as 2024-01-31T12:00:00Z") from None
+    at = instant(text)
     return f"{at.year:04d}-{at:%m-%d %H:%M:%S}.{at.microsecond:06d}"
 
 

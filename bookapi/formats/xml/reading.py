@@ -1,16 +1,20 @@
 """How XML is read: by lxml, with everything but elements and text switched off. A DOCTYPE is refused before a parser
 sees it."""
 import codecs
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from lxml import etree
 
-from .. import LONGEST_RECORD, MAX_DEPTH, Invalid, Malformed
+from .. import LONGEST_RECORD, MAX_DEPTH, MOST_FIELDS, Invalid, Malformed
 from .names import ITEMS
 
 PIECE = 64 * 1024  # bytes of a stream that are read together
+MOST_ERRORS = 100  # no more are told to anybody
+MOST_ITEMS = 10_000  # of a list in a whole document; none may have as many
+MOST_TAGS = {True: 200_000, False: 10_000}  # of a whole document: one that may be a list of books, and any other
 
 _ENCODINGS = {"utf-8": ("utf-8",), "utf-16": ("utf-16", "utf-16le", "utf-16be")}
 _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
@@ -18,6 +22,7 @@ _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
 _PROLOGUE = r"(?>\s++|<\?.*?\?>|<!--.*?-->)*+"
 _DOCTYPE = re.compile(_PROLOGUE + "<!DOCTYPE", re.DOTALL | re.IGNORECASE)
 _BEGUN = re.compile(_PROLOGUE + "<[^!?]", re.DOTALL)
+_TOO_DEEP = etree.XPath("boolean(%s)" % ("/*" * (MAX_DEPTH + 1)))  # in C: elements in Python cost 2 us each
 _SAFE = {"encoding": "utf-8", "resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False,
          "remove_comments": True, "remove_pis": True}
 
@@ -28,11 +33,14 @@ def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict
     Raises Malformed for what is not well-formed or holds a DOCTYPE, and Invalid, with all it found, for
     another root, attributes, namespaces, mixed text and repeated fields. `charset` is the media type's.
     """
-    element = _parse(_decode(body, charset))
+    text = _decode(body, charset)
+    if text.count("<") > MOST_TAGS["catalogue" in roots]:
+        raise Malformed(f"has more than {MOST_TAGS['catalogue' in roots]} tags")
+    element = _parse(text)
     if element.tag not in roots:
         meant = " or ".join(f"<{root}>" for root in roots)
         raise _at_root(f"the root element must be {meant}, without a namespace")
-    errors = list(_namespaces(element))
+    errors = list(itertools.islice(_namespaces(element), MOST_ERRORS)) if "xmlns" in text else []
     _check_plain(element, None, errors)
     data = _members(element, None, errors)
     if element.tag == "catalogue":
@@ -83,10 +91,7 @@ def _parse(text: str) -> etree._Element:
         raise _not_well_formed(error) from None
     if element.getroottree().docinfo.doctype:
         raise _with_doctype()
-    level = [element]
-    for _ in range(MAX_DEPTH):
-        level = [child for parent in level for child in parent]
-    if level:
+    if _TOO_DEEP(element):
         raise _too_deep()
     return element
 
@@ -108,6 +113,8 @@ def _at_root(detail: str) -> Invalid:
 
 
 def _members(element: etree._Element, field: str | None, errors: list[dict]) -> dict:
+    if len(element) > MOST_FIELDS:
+        raise Malformed(f"an element has more than {MOST_FIELDS} fields")
     data: dict[str, Any] = {}
     for child in element:
         within = field or str(child.tag)
@@ -124,9 +131,12 @@ def _value(element: etree._Element, field: str, errors: list[dict]) -> Any:
         return _members(element, field, errors) if len(element) else element.text or None
     if any(child.tag != item for child in element) or (not len(element) and (element.text or "").strip()):
         errors.append({"field": field, "detail": f"<{element.tag}> holds only <{item}> elements"})
+    if len(element) > MOST_ITEMS:
+        errors.append({"field": field, "detail": f"has more than {MOST_ITEMS} items"})
+        return []
     if item == "book":
-        return [_book(child, place, errors) for place, child in enumerate(element)]
-    return [_value(child, field, errors) for child in element]
+        return [_book(child, place, errors) for place, child in enumerate(element) if len(errors) < MOST_ERRORS]
+    return [_value(child, field, errors) for child in element if len(errors) < MOST_ERRORS]
 
 
 def _book(element: etree._Element, place: int, errors: list[dict]) -> dict:
@@ -160,9 +170,9 @@ def _check_plain(element: etree._Element, field: str | None, errors: list[dict])
 
 # -- a stream of books --------------------------------------------------------------------------------------------
 
-def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[tuple[int, dict[str, Any] | Invalid]]:
-    """(line where it begins, record) for each element of ``<catalogue><books>…``; an Invalid in a record's place where
-    it holds what `loads` would refuse. What else a list answer has is passed over.
+def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[tuple[int, dict[str, Any] | Invalid | Malformed]]:
+    """(line where it begins, record) for each element of ``<catalogue><books>…``; an Invalid or a Malformed in a
+    record's place where it holds what `loads` would refuse. What else a list answer has is passed over.
 
     Raises Malformed and Invalid, as `loads` does, for what is wrong around the books.
     """
@@ -178,12 +188,15 @@ def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[tuple[int, d
         raise _at_root("there is no <books> in <catalogue>")
 
 
-def _record(element: etree._Element) -> dict[str, Any] | Invalid:
+def _record(element: etree._Element) -> dict[str, Any] | Invalid | Malformed:
     errors = list(_namespaces(element))
     if element.tag != "book":
         errors.append({"detail": "<books> holds only <book> elements, without a namespace"})
     _check_plain(element, None, errors)
-    members = _members(element, None, errors)
+    try:
+        members = _members(element, None, errors)
+    except Malformed as error:
+        return error
     return Invalid(errors) if errors else members
 
 

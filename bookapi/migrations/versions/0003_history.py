@@ -60,7 +60,8 @@ def _tell_planner(old: str, new: str) -> None:
     """Newer SQLites (3.53) sort all books rather than walk an index whose one side has all of them; they are told that
     it has a fifth, which changes nothing for the older ones."""
     if op.get_bind().dialect.name == "sqlite":
-        op.execute(f"UPDATE sqlite_stat1 SET stat = replace(stat, '{old}', '{new}') WHERE tbl = 'books'")
+        told = f"UPDATE sqlite_stat1 SET stat = replace(stat, '{old}', '{new}') WHERE tbl = 'books'"  # nosec B608 # ours
+        op.execute(told)
         op.execute("ANALYZE sqlite_schema")
 
 

@@ -1,0 +1,132 @@
+"""Who failed often has to wait: for a name, known or not, and for an address, in the database that all workers share.
+
+An attempt is counted before the password is looked at, so that attempts side by side are counted, too; one that was
+right takes its count back. Failures fade, and no wait is longer than an hour: nobody is locked out for ever.
+"""
+import hashlib
+import math
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from flask import request
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.orm import Session
+
+from ..db import Query, db, now, rfc3339
+from ..problems import Problem
+from . import events, usernames
+from .models import Throttle
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
+SKEW = timedelta(minutes=1)  # that the clocks of two machines may differ
+
+
+class Rule(NamedTuple):
+    """So many failures are free; one is forgotten each time `fades` has passed."""
+    free: int
+    fades: timedelta
+
+
+NAME, ADDRESS = Rule(10, timedelta(hours=1)), Rule(100, timedelta(minutes=1))
+
+
+class Subject(NamedTuple):
+    """Whose failures are counted."""
+    digest: str
+    rule: Rule
+
+
+def _subject(kind: str, value: object, rule: Rule) -> Subject:
+    return Subject(hashlib.sha256(f"{kind}:{value}".encode("utf-8", "surrogatepass")).hexdigest(), rule)
+
+
+class Attempt:
+    """One attempt to prove who one is: `kind` and `value` tell whose failures it adds to, beside the address's."""
+
+    def __init__(self, kind: str, value: object):
+        self._subjects = [_subject(kind, value, NAME), _subject("address", request.remote_addr, ADDRESS)]
+        self._begun: list[timedelta | None] = []  # the waits of the name and of the address that begin with this one
+
+    @classmethod
+    def at_name(cls, username: str) -> "Attempt":
+        """An attempt to be this account, known or not."""
+        return cls("name", usernames.canonical(username) if usernames.possible(username) else username)
+
+    def refuse_blocked(self) -> None:
+        """429 for who has to wait, without a lock: most of those who try on are turned away here."""
+        with db.read() as reader:
+            for subject in self._subjects:
+                for failures, last_at in reader.rows(_FAILURES, subject=subject.digest):
+                    _refuse(_wait(subject.rule, failures, datetime.fromisoformat(last_at)))
+
+    def count(self) -> None:
+        """Count it as a failure, or 429: whoever comes at the same time is behind it or before it."""
+        wait = db.write(self._counted)
+        _refuse(wait)
+
+    def _counted(self, session: Session) -> timedelta | None:
+        instant = now()
+        session.execute(delete(Throttle).where(Throttle.void_at < instant))
+        rows = [_row(session, subject, instant) for subject in self._subjects]
+        waits = [wait for row, subject in zip(rows, self._subjects)
+                 if (wait := _wait(subject.rule, row.failures, row.last_at))]
+        if waits:
+            return max(waits)
+        for row, subject in zip(rows, self._subjects):
+            _set(row, subject.rule, _faded(subject.rule, row.failures, row.last_at) + 1, instant)
+        self._begun = [_wait(subject.rule, row.failures, row.last_at) for row, subject in zip(rows, self._subjects)]
+        return None
+
+    def forgive(self, session: Session) -> None:
+        """It was right: forget the name's failures, and of the address's this one. (Of the address's no more: who has
+        an account of his own could try others' for ever.)"""
+        name, address = self._subjects
+        session.execute(delete(Throttle).where(Throttle.subject == name.digest))
+        row = session.get(Throttle, address.digest, with_for_update=True)
+        if row is not None:
+            _set(row, address.rule, max(row.failures - 1, 0), row.last_at)
+
+    def failed(self, session: Session, action: str, username: str | None, detail: str) -> None:
+        """It was wrong: note it, and that from now on one has to wait, if so."""
+        events.note(session, action, username, detail=detail)
+        for wait, kind in zip(self._begun, ("name", "address")):
+            if wait:
+                events.note(session, events.THROTTLED, username,
+                            detail=f"this {kind} has to wait {math.ceil(wait.total_seconds())} s")
+
+
+_FAILURES = Query(select(Throttle.failures, rfc3339(Throttle.last_at)).where(Throttle.subject == bindparam("subject")))
+
+
+def _row(session: Session, subject: Subject, instant: datetime) -> Throttle:
+    # Locked even where there is none yet (InnoDB locks the gap): of two who would make it one runs again.
+    row = session.get(Throttle, subject.digest, with_for_update=True)
+    if row is None:
+        row = Throttle(subject=subject.digest, failures=0.0, last_at=instant, void_at=instant)
+        session.add(row)
+    return row
+
+
+def _set(row: Throttle, rule: Rule, failures: float, instant: datetime) -> None:
+    row.failures, row.last_at, row.void_at = failures, instant, instant + rule.fades * failures
+
+
+def _faded(rule: Rule, failures: float, last_at: datetime) -> float:
+    return max(failures - max(now() - last_at, timedelta(0)) / rule.fades, 0.0)
+
+
+def _wait(rule: Rule, failures: float, last_at: datetime) -> timedelta | None:
+    """How long one has to wait still. What has faded since the last failure does not shorten the wait for it."""
+    over = math.ceil(failures) - rule.free
+    if over < 0:
+        return None
+    wait = min(FIRST_WAIT * 2 ** min(over, 20), LONGEST_WAIT)
+    left = last_at + wait - now()
+    # A failure in the future is one of before the clock was put back: nobody waits until it is reached again.
+    return min(left, wait) if timedelta(0) < left <= wait + SKEW else None
+
+
+def _refuse(wait: timedelta | None) -> None:
+    if wait:
+        raise Problem(429, "too many attempts failed; wait before the next",
+                      {"Retry-After": str(math.ceil(wait.total_seconds()))})
