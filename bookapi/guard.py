@@ -1,4 +1,5 @@
 """What every request passes on its way in, and the headers that every answer carries on its way out."""
+import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -26,8 +27,15 @@ def check_host() -> None:
     if given is None and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         raise Problem(400, "the request has no Host header")  # RFC 9112, section 3.2
     found = _HOST.fullmatch(request.environ["SERVER_NAME"] if given is None else given)
-    if not found or not 1 <= int(found[2] or 1) <= 65535:
+    if not found or not 1 <= int(found[2] or 1) <= 65535 or found[1][0] == "[" and not _is_ipv6(found[1][1:-1]):
         raise Problem(400, "the Host header names no host")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def refuse_cross_site() -> None:

@@ -49,20 +49,21 @@ class Books(dict):
         self.fields = fields
 
 
-def represents(root: str, streams: bool = False, also: str | None = None, imports: bool = False):
+def represents(root: str, streams: bool = False, also: str | None = None, imports: bool = False,
+               hashes: bool = False):
     """Mark a view: `root` names what it takes and gives (the XML root element), `also` what else it takes; `streams`:
-    it gives books, in any format; `imports`: it takes books, in any format."""
+    it gives books, in any format; `imports`: it takes books, in any format; `hashes`: it hashes passwords."""
     def mark(view):
         view.root, view.streams, view.roots = root, streams, (root, also) if also else (root,)
-        view.imports = imports
+        view.imports, view.hashes = imports, hashes
         return view
     return mark
 
 
-def import_addresses(app: Flask) -> frozenset[tuple[str, str]]:
-    """(method, path) of each address that takes a body larger than the others do."""
+def addresses_marked(app: Flask, mark: str) -> frozenset[tuple[str, str]]:
+    """(method, path) of each address whose view has this mark, such as `imports`, and which is always the same."""
     return frozenset((method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods
-                     if getattr(app.view_functions[rule.endpoint], "imports", False) and method != "OPTIONS")
+                     if getattr(app.view_functions[rule.endpoint], mark, False) and method != "OPTIONS")
 
 
 class Service(Flask):
@@ -291,5 +292,6 @@ def raise_routing_failure() -> None:
 def init_app(app: Flask) -> None:
     """Negotiate every request of the application."""
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
+    app.url_map.merge_slashes = False  # `//books` is no address; it would be told in a redirect, which no answer is
     app.before_request(raise_routing_failure)
     app.before_request(choose)

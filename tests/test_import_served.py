@@ -1,4 +1,5 @@
 """Imports by a real server: large bodies are kept in a file, and only of whom it may know."""
+import base64
 import contextlib
 import json
 import os
@@ -117,6 +118,25 @@ def test_what_somebody_unknown_sends_is_not_put_into_a_file(service):
 
 def test_a_member_is_told_so(service):
     assert is_problem(bring(service, LARGE, signed_in(service, "reader")), 403)
+
+
+def token(service, name, scope):
+    """The secret of a new token."""
+    sent = json.dumps({"name": "an import", "scope": scope}).encode()
+    answer = service.ask(post("/auth/tokens", sent, signed_in(service, name)))
+    assert answer.status == 201, answer.body
+    return answer.json()["secret"]
+
+
+@each_way
+def test_a_large_import_by_a_token_is_read_where_the_token_may(service, chunked):
+    owned = [token(service, *owner) for owner in (("keeper", "write"), ("keeper", "read"), ("reader", "write"))]
+    by_basic = base64.b64encode(f"keeper:{owned[0]}".encode()).decode()
+    forged = owned[0][:-1] + ("a" if owned[0][-1] != "a" else "b")
+    for header, status in ((f"Bearer {owned[0]}", 200), (f"Basic {by_basic}", 200), (f"Bearer {owned[1]}", 403),
+                           (f"Bearer {owned[2]}", 403), (f"Bearer {forged}", 401), ("Basic " + "a" * 100, 401)):
+        answer = bring(service, LARGE, chunked=chunked, Authorization=header)
+        assert answer.status == status and (status == 200 or is_problem(answer, status)), header
 
 
 def test_an_import_is_answered_again_and_reads_go_on(service, cookie):

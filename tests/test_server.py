@@ -22,7 +22,7 @@ from support import READ_ONLY, bookapi, environment, jsonl_bytes, one_line
 
 PASSWORD = "a long enough password"
 MAX_BODY = 64 * 1024
-PATIENCE = 15
+PATIENCE = 40
 SAFE_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 
 

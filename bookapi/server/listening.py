@@ -34,7 +34,7 @@ def _listen_unix(path: str) -> socket.socket:
         if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and probe.connect_ex(path) != 0:
             os.unlink(path)  # left behind by a process that is gone
     listening.bind(path)
-    os.chmod(path, 0o660)
+    os.chmod(path, 0o660)  # nosec B103 # the proxy in front is of the same group
     listening.listen(BACKLOG)
     return listening
 

@@ -22,6 +22,7 @@ class Worker:
         self._map: dict = {}
         self._listening = listening
         self._server = http.create(app, listening, self._map, threads)
+        self.load = self._server.load
         self._stopping = False
         self._parent = parent
 
@@ -61,7 +62,7 @@ class Worker:
                     if channel.idle():
                         channel.will_close = True
             self._turn(0.1)
-        server.task_dispatcher.shutdown()
+        server.stop_threads()
         wasyncore.close_all(self._map)
 
     def _accept_waiting(self) -> None:

@@ -6,7 +6,6 @@ from . import commands, safety_commands, views
 
 def init_app(app: Flask) -> None:
     """Give the application its front door and its operator's commands."""
-    app.url_map.merge_slashes = False  # a redirect is no answer that anybody asked for
     app.register_blueprint(views.blueprint)
     for command in (*commands.COMMANDS, *safety_commands.COMMANDS):
         app.cli.add_command(command)

@@ -7,7 +7,6 @@ import click
 from flask import current_app
 
 from .. import server
-from ..auth import line
 from ..auth.commands import add_first_admin
 from ..auth.permissions import who_may
 from ..cli import Group, command
@@ -80,7 +79,6 @@ def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: 
         for warning in db.ask(promises.warnings):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
-    line.of().keep_threads(threads)
     db.engine.dispose()  # a forked worker opens its own connections
     server.run(current_app._get_current_object(), listening, workers, threads)
 

@@ -27,7 +27,7 @@ def read_users():
 
 @blueprint.post("/users")
 @admin_session_required
-@represents("user")
+@represents("user", hashes=True)
 def add_user():
     """Add an account."""
     given = new_user_schema.load(body())
@@ -91,7 +91,8 @@ def drop_second_factor(user_id: int):
 def read_events():
     """A page of what happened at the door, newest first."""
     page = asked_page(request.args, "action", "username")
-    found, total = trail.read(page.limit, page.offset, request.args.get("action"), request.args.get("username"))
+    about = _as_its_account_has_it(request.args.get("username"))
+    found, total = trail.read(page.limit, page.offset, request.args.get("action"), about)
     return paged("events", found, total, page)
 
 
@@ -112,6 +113,15 @@ def _fetch(user_id: int) -> User:
     if user is None:
         raise Problem(404, "there is no account of that id")
     return user
+
+
+def _as_its_account_has_it(username: str | None) -> str | None:
+    """A name however it was spelt; as it is where no account has it any more."""
+    if username is None:
+        return None
+    with db.read() as reader, Session(reader.engine) as session:
+        user = accounts.find(session, username)
+    return user.username if user else username
 
 
 def _refuse_own(user_id: int, instead: str) -> None:

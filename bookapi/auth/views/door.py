@@ -13,7 +13,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
 @blueprint.post("/login")
 @public
-@represents("login")
+@represents("login", hashes=True)
 def login():
     """Open a session: the account and when the session ends, and the cookie."""
     user, expires_at = signing_in.sign_in(**login_schema.load(body()))

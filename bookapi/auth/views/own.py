@@ -25,7 +25,7 @@ def me():
 
 @blueprint.post("/password")
 @session_required
-@represents("password")
+@represents("password", hashes=True)
 def change_password():
     """Change one's own password; every other session of the account ends."""
     given = password_schema.load(body())
@@ -100,7 +100,7 @@ def read_second_factor():
 
 @blueprint.post("/mfa")
 @session_required
-@represents("mfa")
+@represents("mfa", hashes=True)
 def offer_second_factor():
     """A new secret for an app; signing in takes its codes once one of them was confirmed."""
     given = own_password_schema.load(body())
@@ -122,7 +122,7 @@ def accept_second_factor():
 
 @blueprint.post("/mfa/disable")
 @session_required
-@represents("mfa")
+@represents("mfa", hashes=True)
 def drop_second_factor():
     """Sign in by the password alone again."""
     given = drop_mfa_schema.load(body())
