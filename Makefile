@@ -20,8 +20,10 @@ run: $(VENV)/installed  ## install, make the instance, load a sample, serve (POR
 test: $(VENV)/installed-test  ## install, run the tests (DATABASE_URL=mariadb://… to run them there; PYTEST="-k name")
 	DATABASE_URL="$(DATABASE_URL)" $(BIN)/python -m pytest $(if $(DATABASE_URL),,-n 2 --dist loadfile) $(PYTEST)
 
-lint: $(VENV)/installed-test  ## look for what flake8 finds
+lint: $(VENV)/installed-test  ## look for what flake8 and bandit find
 	$(BIN)/flake8
+	@# On its standard error it tells of each exception that is allowed, several times: worth reading only if it fails.
+	$(BIN)/bandit -q --ini setup.cfg -r bookapi wsgi.py benchmarks 2>$(VENV)/bandit.log || { cat $(VENV)/bandit.log; exit 1; }
 
 bench: $(VENV)/installed  ## measure the service (N=10000 books, SECONDS=3 a turn, WORK=list,search; see benchmarks/)
 	$(BIN)/python -m benchmarks.run --books $(N) --seconds $(SECONDS) $(if $(WORK),--work $(WORK))
