@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from ..db import Writer
+from ..db import Catalogue, Writer
 from ..db import locked as take_turn
 from ..problems import Problem
 from . import events, lookalikes, mfa, passwords, sessions, usernames
@@ -84,12 +84,19 @@ def add(session: Session, username: str, password_hash: str, role: str, provisio
     user = find(session, username)
     refuse_taken(session, username, user, role)
     if user is None:
-        user = User(username=username, name_key=usernames.canonical(username))
+        user = User(id=_next_id(session), username=username, name_key=usernames.canonical(username))
         session.add(user)
     user.password_hash, user.role, user.provisional, user.active = password_hash, role, provisional, True
     session.flush()
     _note(session, events.USER_ADDED, user, by, f"role {role}")
     return user
+
+
+def _next_id(session: Session) -> int:
+    """An id that no account ever had: SQLite by itself would give that of one that was deleted to the next."""
+    catalogue = session.get(Catalogue, 1, populate_existing=True)
+    catalogue.last_user_id += 1
+    return catalogue.last_user_id
 
 
 def refuse_taken(session: Session, username: str, user: User | None, role: str) -> None:
@@ -232,8 +239,12 @@ def change_own_password(session: Session, by: Actor, known_hash: str, password_h
 
 
 def offer_second_factor(session: Session, by: Actor, known_hash: str, secret: str) -> None:
-    """A secret for the app of who is signed in; it counts from its first right code on."""
-    _own(session, by, known_hash).totp_offered = secret
+    """A secret for the app of who is signed in; it counts from its first right code on. 409 where there is a factor:
+    else who knows no code of it could put his own in its place."""
+    user = _own(session, by, known_hash)
+    if user.totp_secret is not None:
+        raise Problem(409, "there is a second factor already: POST /auth/mfa/disable first")
+    user.totp_offered = secret
 
 
 def accept_second_factor(session: Session, by: Actor, code: str, recovery_codes: list[str]) -> bool:

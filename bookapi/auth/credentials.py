@@ -1,7 +1,7 @@
 """What an Authorization header proves: the account of an API token, as Bearer (RFC 6750) or Basic (RFC 7617)."""
 from ..db import db
 from ..problems import Problem
-from . import accounts, events, tokens, usernames
+from . import accounts, events, tokens
 from .identity import SignedIn
 from .throttle import Attempt
 
@@ -16,8 +16,8 @@ def signed_in_by(header: str) -> SignedIn | None:
     if scheme not in _CHALLENGES:
         return None
     username, secret = tokens.given_in(header)
-    found = tokens.load(secret)
-    if found is not None and (username is None or usernames.same(username, found.username)):
+    found = tokens.load(secret, username)
+    if found is not None:
         return found
     if username:
         _count(username)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from flask import Flask, current_app, request
 from flask_login import current_user
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import bindparam, select
 
 from ..answers import cacheable
 from ..db import Query, Writer
@@ -108,7 +108,8 @@ class Actor(NamedTuple):
 
     def confirm(self, writer: Writer) -> None:
         """Raises 401 or 403 where the account may not any more. It was allowed when the request began; from here to
-        the commit it stays so, since the account's row is locked: who took a right away waits, or was first."""
+        the commit it stays so, since the rows of the account and of what it showed are locked: who took a right away
+        waits, or was first."""
         query, value = (_BY_SESSION, self.session_id) if self.token_id is None else (_BY_TOKEN, self.token_id)
         found = writer.rows(query, user_id=self.user_id, credential=value)
         if not found:
@@ -118,8 +119,10 @@ class Actor(NamedTuple):
 
 
 def _still(credential: type[LoginSession] | type[Token]) -> Query:
-    held = exists().where(credential.id == bindparam("credential"), credential.user_id == User.id)
-    return Query(select(User.role).where(User.id == bindparam("user_id"), User.active, held).with_for_update(read=True))
+    # Joined, not asked for by EXISTS: MySQL locks no row of a subquery, and reads it as it was before it had to wait.
+    return Query(select(User.role).join(credential, credential.user_id == User.id)
+                 .where(User.id == bindparam("user_id"), User.active, credential.id == bindparam("credential"))
+                 .with_for_update(read=True))
 
 
 _BY_SESSION, _BY_TOKEN = _still(LoginSession), _still(Token)

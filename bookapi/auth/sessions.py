@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from flask import current_app, request
 from flask import session as cookie
 from flask_login import current_user, login_user, logout_user
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
@@ -73,7 +73,10 @@ def _touch(session_id: int) -> None:
 
 @waits_for(0.05)  # who only reads shall not wait for those who write
 def _seen(session: Session, session_id: int) -> None:
-    session.execute(update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now()))
+    # Locked as long as a change by this session is at work: then that is what it was last seen at.
+    opened = session.get(LoginSession, session_id, with_for_update={"skip_locked": True})
+    if opened is not None:
+        opened.last_seen_at = now()
 
 
 # -- opening and ending -------------------------------------------------------------------------------------------
@@ -87,9 +90,12 @@ def new_secret() -> tuple[str, str | None]:
 def insert(session: Session, user: User, secret: str, old_hash: str | None) -> LoginSession:
     """The row of a new session of an account whose row is locked; the session that the client had before ends."""
     longest, _ = _lasts()
-    session.execute(delete(LoginSession).where(
-        (LoginSession.secret_hash == (old_hash or "")) | (LoginSession.created_at < now() - longest)))
-    opened = LoginSession(secret_hash=hash_of(secret), user_id=user.id, address=request.remote_addr,
+    # Deleted by their keys: a search that no index helps would wait for every row that is locked.
+    over = session.scalars(select(LoginSession.id).where(
+        (LoginSession.secret_hash == (old_hash or "")) | (LoginSession.created_at < now() - longest))).all()
+    session.execute(delete(LoginSession).where(LoginSession.id.in_(over)))
+    opened = LoginSession(secret_hash=hash_of(secret), user_id=user.id,
+                          address=(request.remote_addr or "")[:64] or None,
                           user_agent=printable(request.headers.get("User-Agent", ""))[:LONGEST_AGENT] or None)
     session.add(opened)
     session.flush()

@@ -39,7 +39,7 @@ def sign_in(username: str, password: str, code: str | None) -> tuple[User, datet
             raise Refused("wrong password" if compared.account else "unknown name")
         if not compared.account.active:
             raise Refused("disabled")
-        user, opened = db.write(_open, attempt, compared, code, secret, old_hash)
+        user, opened = db.write(_open, attempt, compared, password, code, secret, old_hash)
     except Refused as refused:
         _note_refusal(attempt, username, refused)
         raise Problem(401, refused.told, CHALLENGE) from None
@@ -66,10 +66,10 @@ def _compare(attempt: Attempt, username: str, password: str) -> Compared:
         return Compared(account, right, passwords.make_hash(password) if outdated else None)
 
 
-def _open(session: Session, attempt: Attempt, compared: Compared, code: str | None, secret: str,
+def _open(session: Session, attempt: Attempt, compared: Compared, password: str, code: str | None, secret: str,
           old_hash: str | None) -> tuple:
     user = accounts.locked(session, compared.account.id)
-    if user is None or not user.active or user.password_hash != compared.account.password_hash:
+    if user is None or not user.active or not _is_password_still(user.password_hash, compared, password):
         raise Refused("changed meanwhile")
     how = _second_factor(session, user, code)
     user.provisional = False
@@ -78,6 +78,13 @@ def _open(session: Session, attempt: Attempt, compared: Compared, code: str | No
     opened = sessions.insert(session, user, secret, old_hash)
     events.note(session, events.LOGIN, user.username, actor=user.username, detail=how)
     return user, opened
+
+
+def _is_password_still(kept: str, compared: Compared, password: str) -> bool:
+    """Whether the hash is the one that was compared; or one that another sign-in at the same moment made anew of the
+    same password, as happens once where its parameters had changed."""
+    return kept == compared.account.password_hash or (
+        compared.new_hash is not None and passwords.matches(kept, password))
 
 
 def _second_factor(session: Session, user: User, code: str | None) -> str | None:
@@ -107,7 +114,12 @@ def confirm_code(unit: Callable, *args: Any) -> None:
     attempt = Attempt("code", current_user.id)
     attempt.refuse_blocked()
     attempt.count()
-    if not db.write(unit, *args):
+    try:
+        right = db.write(unit, *args)
+    except Problem:  # no code was looked at
+        db.write(attempt.take_back)
+        raise
+    if not right:
         db.write(attempt.failed, events.PASSWORD_REFUSED, current_user.username, "wrong code")
         raise Problem(403, "the code is wrong")
     db.write(attempt.forgive)

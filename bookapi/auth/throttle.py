@@ -17,6 +17,7 @@ from ..problems import Problem
 from . import events, usernames
 from .models import Throttle
 
+MOST_SWEPT = 100  # rows that are void, removed with an attempt
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
 SKEW = timedelta(minutes=1)  # that the clocks of two machines may differ
 
@@ -66,8 +67,10 @@ class Attempt:
 
     def _counted(self, session: Session) -> timedelta | None:
         instant = now()
-        session.execute(delete(Throttle).where(Throttle.void_at < instant))
         rows = [_row(session, subject, instant) for subject in self._subjects]
+        void = session.scalars(select(Throttle.subject).where(Throttle.void_at < instant).limit(MOST_SWEPT)).all()
+        mine = [subject.digest for subject in self._subjects]
+        session.execute(delete(Throttle).where(Throttle.subject.in_([digest for digest in void if digest not in mine])))
         waits = [wait for row, subject in zip(rows, self._subjects)
                  if (wait := _wait(subject.rule, row.failures, row.last_at))]
         if waits:
@@ -80,11 +83,16 @@ class Attempt:
     def forgive(self, session: Session) -> None:
         """It was right: forget the name's failures, and of the address's this one. (Of the address's no more: who has
         an account of his own could try others' for ever.)"""
-        name, address = self._subjects
-        session.execute(delete(Throttle).where(Throttle.subject == name.digest))
-        row = session.get(Throttle, address.digest, with_for_update=True)
-        if row is not None:
-            _set(row, address.rule, max(row.failures - 1, 0), row.last_at)
+        self.take_back(session)
+        session.execute(delete(Throttle).where(Throttle.subject == self._subjects[0].digest))
+
+    def take_back(self, session: Session) -> None:
+        """It was no failure after all."""
+        for subject in self._subjects:
+            row = session.get(Throttle, subject.digest, with_for_update=True)
+            if row is not None:
+                _set(row, subject.rule, max(row.failures - 1, 0), row.last_at)
+        session.flush()
 
     def failed(self, session: Session, action: str, username: str | None, detail: str) -> None:
         """It was wrong: note it, and that from now on one has to wait, if so."""
@@ -108,19 +116,25 @@ def _row(session: Session, subject: Subject, instant: datetime) -> Throttle:
 
 
 def _set(row: Throttle, rule: Rule, failures: float, instant: datetime) -> None:
-    row.failures, row.last_at, row.void_at = failures, instant, instant + rule.fades * failures
+    row.failures, row.last_at = failures, instant
+    row.void_at = instant + _whole_wait(rule, failures) + rule.fades * failures
 
 
 def _faded(rule: Rule, failures: float, last_at: datetime) -> float:
-    return max(failures - max(now() - last_at, timedelta(0)) / rule.fades, 0.0)
+    """The failures that are left. None fades while one has to wait: who tries on right behind waits longer then."""
+    free = now() - last_at - _whole_wait(rule, failures)
+    return max(failures - max(free, timedelta(0)) / rule.fades, 0.0)
+
+
+def _whole_wait(rule: Rule, failures: float) -> timedelta:
+    """How long one has to wait after so many failures."""
+    over = math.ceil(failures) - rule.free
+    return min(FIRST_WAIT * 2 ** min(over, 20), LONGEST_WAIT) if over >= 0 else timedelta(0)
 
 
 def _wait(rule: Rule, failures: float, last_at: datetime) -> timedelta | None:
-    """How long one has to wait still. What has faded since the last failure does not shorten the wait for it."""
-    over = math.ceil(failures) - rule.free
-    if over < 0:
-        return None
-    wait = min(FIRST_WAIT * 2 ** min(over, 20), LONGEST_WAIT)
+    """How long one has to wait still."""
+    wait = _whole_wait(rule, failures)
     left = last_at + wait - now()
     # A failure in the future is one of before the clock was put back: nobody waits until it is reached again.
     return min(left, wait) if timedelta(0) < left <= wait + SKEW else None

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..db import Query, db, now, rfc3339, waits_for
 from ..problems import Problem
-from . import events
+from . import events, usernames
 from .identity import SignedIn, account_columns, account_of
 from .models import Token, User
 from .sessions import SEEN_EVERY, hash_of, still_open
@@ -47,7 +47,10 @@ def given_in(authorization: str) -> tuple[str | None, str]:
     if scheme.lower() == "bearer":
         return None, rest.strip()
     with suppress(ValueError):
-        name, colon, password = base64.b64decode(rest.strip(), validate=True).decode().partition(":")
+        given = base64.b64decode(rest.strip(), validate=True).decode()
+        name, colon, password = given.rpartition(":")
+        if not PATTERN.fullmatch(password):  # a username may hold a colon, a token none
+            name, colon, password = given.partition(":")
         if colon:
             return name, password
     return "", ""
@@ -65,8 +68,8 @@ def is_ours(app: Flask, authorization: str) -> bool:
 
 # -- using one ----------------------------------------------------------------------------------------------------
 
-def load(secret: str) -> SignedIn | None:
-    """Whose token this is, if it holds and the account is active."""
+def load(secret: str, username: str | None = None) -> SignedIn | None:
+    """Whose token this is, if it holds and the account is active, and of that name where one is given."""
     if not PATTERN.fullmatch(secret):
         return None
     with db.read() as reader:
@@ -77,6 +80,8 @@ def load(secret: str) -> SignedIn | None:
     if expires_at is not None and datetime.fromisoformat(expires_at) <= now():
         return None
     signed_in = SignedIn(account_of(*account), token_id=token_id, scope=scope)
+    if username is not None and not usernames.same(username, signed_in.username):
+        return None
     if used_at is None or datetime.fromisoformat(used_at) < now() - SEEN_EVERY:
         with suppress(HTTPException):  # where it cannot be written now, the request goes on without
             db.write(_used, token_id, signed_in.username)
@@ -90,7 +95,7 @@ _HELD = Query(
 
 @waits_for(0.05)  # who only reads shall not wait for those who write
 def _used(session: Session, token_id: int, username: str) -> None:
-    token = session.get(Token, token_id, with_for_update=True)
+    token = session.get(Token, token_id, with_for_update={"skip_locked": True})  # it may be at work elsewhere
     if token is not None:
         if token.last_used_at is None:
             events.note(session, events.TOKEN_USED, username, actor=username, detail=_named(token))

@@ -18,7 +18,7 @@ class Catalogue(db.Model):
     """One row. `seq` is the number of the newest change: it grows with every change of a book, inside the change's own
     transaction, and the row's lock makes its order the order of commits. `mark` names the state that this makes: a
     random number, for `seq` would come again in a catalogue that was put back and went on from there. `last_id` is the
-    newest book's id, `total` the number of books outside the trash."""
+    newest book's id, `last_user_id` the newest account's, `total` the number of books outside the trash."""
     __tablename__ = "catalogue"
     __table_args__ = TABLE_OPTIONS
 
@@ -27,6 +27,7 @@ class Catalogue(db.Model):
     last_id: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int] = mapped_column(BigInteger)
     mark: Mapped[int] = mapped_column(BigInteger)
+    last_user_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 def locked(writer: Writer) -> tuple[int, int, int]:

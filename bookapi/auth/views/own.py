@@ -49,7 +49,7 @@ def read_sessions():
 
 
 @blueprint.delete("/sessions/<id:session_id>")
-@session_required
+@login_required
 @represents("session")
 def end_session(session_id: int):
     """End one of one's own sessions."""
@@ -79,7 +79,7 @@ def add_token():
 
 
 @blueprint.delete("/tokens/<id:token_id>")
-@session_required
+@login_required
 @represents("token")
 def revoke_token(token_id: int):
     """Revoke one of one's own API tokens."""

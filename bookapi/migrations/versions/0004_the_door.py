@@ -22,6 +22,8 @@ def upgrade() -> None:
     for table, columns in NEW_COLUMNS.items():
         for name, kind in columns:
             op.add_column(table, sa.Column(name, kind))
+    op.add_column("catalogue", sa.Column("last_user_id", sa.BigInteger, nullable=False, server_default="0"))
+    op.execute("UPDATE catalogue SET last_user_id = (SELECT coalesce(max(id), 0) FROM users)")
     op.create_table(
         "tokens",
         sa.Column("id", BIG, nullable=False),
@@ -63,6 +65,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("throttles", "events", "tokens"):
         op.drop_table(table)
+    op.drop_column("catalogue", "last_user_id")
     for table, columns in NEW_COLUMNS.items():
         for name, _ in columns:
             op.drop_column(table, name)
