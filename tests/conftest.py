@@ -14,6 +14,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from werkzeug.routing import Rule
 
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
@@ -67,6 +68,23 @@ def cheap_hashes():
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr(passwords, "_hasher", cheap)
         patch.setattr(passwords, "_NOBODY", cheap.hash("nobody"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def routes_made_once():
+    """werkzeug compiles two functions for each route, which is most of what an application costs; thousands of tests
+    make one, with the same routes. The functions depend on nothing but the rule's own words."""
+    made, compile_builder = {}, Rule._compile_builder
+
+    def remembered(rule, append_unknown=True):
+        key = (rule.rule, repr(rule.defaults), rule.merge_slashes, append_unknown)
+        if key not in made:
+            made[key] = compile_builder(rule, append_unknown)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", remembered)
         yield
 
 

@@ -188,6 +188,7 @@ def read(client, end):
     return told
 
 
+@pytest.mark.siege
 def test_in_a_storm_of_guesses_everybody_else_is_answered(folder):
     with serving(folder, "--threads", "8", TRUSTED_PROXY="127.0.0.1") as service, ExitStack() as opened, \
             ThreadPoolExecutor(GUESSERS + 1) as pool:

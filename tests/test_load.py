@@ -476,6 +476,7 @@ class Crowd:
         assert not any(thread.is_alive() for thread in self._threads)
 
 
+@pytest.mark.siege
 def test_of_a_crowd_some_are_answered_and_the_rest_told_at_once(app):
     with Served(app, 2) as served:
         with Crowd(served, 40) as crowd, served.connect() as prober:

@@ -23,6 +23,8 @@ from bookapi.books.models import History
 from bookapi.db import Work, db
 from bookapi.db.extension import Database
 
+pytestmark = pytest.mark.siege
+
 PATIENCE = 20
 A_WHILE = 0.15  # seconds in which whoever does not have to wait is done, or nearly always
 NEW = "another long enough password"

@@ -19,7 +19,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from bookapi import create_app, memory
 from bookapi.auth import accounts, passwords
-from bookapi.auth.sessions import Cookies
+from bookapi.auth.cookies import Cookies
 from bookapi.books import query
 from bookapi.db import State, create_file, db
 from bookapi.db.sqlite import sqlite3
@@ -47,7 +47,7 @@ EXPORTS = ["/books/export", *["/books/export?" + query for query in (
 TAGGED = [*REMEMBERED, SEARCH, *EXPORTS]
 OWN = ("X-Request-ID", "Date")
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+        "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 
 
 def told(answer):
@@ -253,7 +253,7 @@ def test_a_method_that_is_overridden_is_the_method_that_was_sent(reader, shelf):
 
 
 CREDENTIALS = [{"Cookie": "bookapi=nonsense"}, {"Cookie": "other=1"}, {"Cookie": ""}, {"Authorization": ""},
-               {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic YTpi"}]
+               {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic OmI="}]
 
 
 def test_who_brings_a_cookie_or_a_credential_is_always_answered_anew(shelf, reader, bare, app, entered):
