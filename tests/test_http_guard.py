@@ -10,7 +10,9 @@ from bookapi import create_app
 from bookapi.auth import permissions
 from bookapi.books import query
 
-CARRIED = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+CARRIED = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+           "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()"}
+POLICY = {"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"}
 
 
 def _answers(admin, monkeypatch):
@@ -43,9 +45,18 @@ def test_every_answer_carries_the_headers(admin, monkeypatch):
     for status, answer in _answers(admin, monkeypatch):
         assert answer.status_code == status
         assert {name: answer.headers[name] for name in CARRIED} == CARRIED, status
-        assert "default-src 'none'" in answer.headers["Content-Security-Policy"], status
+        assert set(answer.headers["Content-Security-Policy"].split("; ")) == POLICY, status
+        assert "Strict-Transport-Security" not in answer.headers, status
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"]), status
         assert answer.headers["Cache-Control"] and "Server" not in answer.headers, status
+
+
+@pytest.mark.parametrize("address", ["/", "/books", "/books/export", "/auth/me", "/nowhere", "/books?limit=x"])
+def test_by_https_alone_an_answer_says_that_nothing_else_will_do(client, address):
+    for _ in range(2):  # the second one may be remembered
+        told = [client.get(address, base_url=f"{scheme}://localhost").headers.get("Strict-Transport-Security")
+                for scheme in ("https", "http")]
+        assert told == ["max-age=31536000; includeSubDomains", None]
 
 
 @pytest.mark.parametrize("address, told", [

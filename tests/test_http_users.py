@@ -388,6 +388,15 @@ def test_the_history_keeps_the_name_of_a_deleted_account(app, admin, name):
     assert "second" in told
 
 
+def test_an_id_never_comes_again(admin):
+    ids = []
+    for number in range(3):
+        ids.append(make(admin, username=f"person-{number}").json["id"])
+        admin.delete(f"/auth/users/{ids[-1]}")
+    assert ids == sorted(set(ids))
+    assert {admin.get(f"/auth/users/{each}").status_code for each in ids} == {404}
+
+
 def test_a_new_account_of_the_same_name_is_another_one(app, admin, member_id):
     old = signed_in(app, "member")
     token = make_token(old)
