@@ -17,7 +17,7 @@ from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, bindpara
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .db import TABLE_OPTIONS, Instant, LongText, Query, Writer, db, locked, now, shares_commit
+from .db import TABLE_OPTIONS, Instant, LongText, Query, Writer, db, locked, now, shares_commit, stored
 from .negotiation import chosen_format
 from .problems import Problem
 
@@ -84,24 +84,20 @@ def once(key: Key | None, answer: Callable[[Any], Any], unit: Callable, *args: A
 def _kept(session: Session, key: Key, answer: Callable[[Any], Any], unit: Callable, args: tuple, kwargs: dict) -> Any:
     writer = Writer(session)
     locked(writer)  # or two workers would both find that there is none
-    writer.run(_FORGET, [{"before": _stored(now() - KEPT)}])
+    writer.run(_FORGET, [{"before": stored(now() - KEPT)}])
     for request_hash, status, headers, body in writer.rows(_FOUND, user_id=key.user_id, key=key.key):
         if request_hash != key.request_hash:
             raise Problem(422, f"this {HEADER} was used for another request; take a new one")
         return current_app.response_class(body, status, orjson.loads(headers))
     made: Response = current_app.make_response(answer(unit(session, *args, **kwargs)))
     writer.run(_KEEP, [{**key._asdict(), "status": made.status_code, "body": made.get_data(),
-                        "headers": orjson.dumps(list(made.headers)).decode(), "created_at": _stored(now())}])
+                        "headers": orjson.dumps(list(made.headers)).decode(), "created_at": stored(now())}])
     return made
 
 
 @shares_commit
 def _kept_together(session: Session, *args: Any) -> Any:
     return _kept(session, *args)
-
-
-def _stored(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 @contextmanager

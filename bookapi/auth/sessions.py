@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from ..db import Query, db, now, rfc3339, waits_for
+from ..db import Query, db, now, rfc3339, stored, waits_for
 from ..problems import Problem
 from ..schemas import rfc3339 as written
 from ..text import printable
@@ -139,7 +139,7 @@ def close(session_id: int, action: str) -> bool:
 
 def open_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
     """A page of an account's open sessions, newest first, and how many there are."""
-    longest, idle = (_stored(now() - lasts) for lasts in _lasts())
+    longest, idle = (stored(now() - lasts) for lasts in _lasts())
     since = {"user_id": user_id, "created_after": longest, "seen_after": idle}
     with db.read() as reader:
         [(total,)] = reader.rows(_OPEN_NUMBER, **since)
@@ -151,10 +151,6 @@ def _described(session_id: int, created_at: str, last_seen_at: str, address: str
     end = end_of(datetime.fromisoformat(created_at), datetime.fromisoformat(last_seen_at))
     return {"id": session_id, "created_at": created_at, "last_seen_at": last_seen_at, "expires_at": written(end),
             "address": address, "user_agent": agent, "current": session_id == current_user.session_id}
-
-
-def _stored(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 _IS_OPEN = (LoginSession.user_id == bindparam("user_id"), LoginSession.created_at > bindparam("created_after"),

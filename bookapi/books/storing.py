@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import String, and_, bindparam, delete, insert, or_, select, update
 
 from ..auth.permissions import Actor
-from ..db import Catalogue, Query, Writer, locked
+from ..db import Catalogue, Query, Writer, locked, stored
 from ..text import key
 from . import dates, records, search
 from .models import LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
@@ -159,7 +159,7 @@ _OF_BOOK = [Query(delete(table.__table__).where(table.book_id == bindparam("book
 def remove(writer: Writer, state: State, before: datetime, most: int) -> int:
     """Remove the rows of at most so many books that went to the trash before an instant, and from their history what
     the fields were; returns of how many."""
-    found = writer.rows(_LONG_IN_TRASH, before=before.strftime("%Y-%m-%d %H:%M:%S.%f"), most=most)
+    found = writer.rows(_LONG_IN_TRASH, before=stored(before), most=most)
     books = [{"book_id": book_id} for (book_id,) in found]
     for query in (*_OF_BOOK, _REMOVED):
         writer.run(query, books)

@@ -12,13 +12,13 @@ from .schema import MIGRATIONS, create_file, schema_revisions
 from .search import Match, found
 from .state import Catalogue, State, locked
 from .turns import shares_commit, waits_for
-from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339
+from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339, stored
 from .writing import Work, Writer
 
 __all__ = ["ATTEMPTS", "Base", "BigId", "Catalogue", "Instant", "InsufficientStorage", "JsonList", "LongText",
            "MIGRATIONS", "Match", "Query", "Reader", "State", "TABLE_OPTIONS", "Work", "Writer", "apart", "cause",
            "create_file", "db", "found", "locked", "now", "rfc3339", "schema_revisions", "shares_commit",
-           "translate", "waits_for"]
+           "stored", "translate", "waits_for"]
 
 
 def init_app(app: Flask) -> None:

@@ -76,3 +76,8 @@ def _apart_on_mysql(element, compiler, **kw):
 def now() -> datetime:
     """This instant, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def stored(instant: datetime) -> str:
+    """An instant of UTC as drivers take it for an Instant column, where a statement has no types."""
+    return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
