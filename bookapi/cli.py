@@ -59,6 +59,7 @@ class Console(FlaskGroup):
 
     def __init__(self, **kwargs):
         super().__init__(add_default_commands=False, add_version_option=False, **kwargs)
+        self.params = []  # --app, --debug and --env-file mean nothing here
         self._loaded_plugin_commands = True  # `db` is our own, not the whole of Flask-Migrate's
 
     def list_commands(self, ctx):

@@ -42,7 +42,12 @@ def _boolean(value: Any) -> bool:
 
 
 def _automatic_boolean(value: Any) -> bool | None:
-    return None if value in (None, "auto") else _boolean(value)
+    if value in (None, "auto"):
+        return None
+    try:
+        return _boolean(value)
+    except ValueError:
+        raise ValueError("must be true, false or auto") from None
 
 
 def _whole(least: int, most: int) -> Callable[[Any], int]:

@@ -81,6 +81,12 @@ class Service(Flask):
         """As it is: no function of this service is a coroutine, and Flask would look at eight of them a request."""
         return func
 
+    def make_default_options_response(self) -> Response:
+        """To OPTIONS: Allow, and nothing that would have a type."""
+        response = super().make_default_options_response()
+        del response.headers["Content-Type"]
+        return response
+
     def make_response(self, rv: Any) -> Response:
         data, *rest = rv if isinstance(rv, tuple) else (rv,)
         if not isinstance(data, (dict, Stream)):

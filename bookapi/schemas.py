@@ -8,6 +8,7 @@ from marshmallow import ValidationError, fields
 
 from .text import MOST_COMPOSED, clean
 
+LONGEST_NUMBER = 100  # characters, blanks around it included; looked at before NFC, whose time may be a square
 _INTEGER = re.compile("-?[0-9]{1,18}")
 
 
@@ -68,7 +69,7 @@ class Whole(fields.Field):
 
     def _deserialize(self, value, attr, data, **kwargs):
         if isinstance(value, str):
-            value = cleaned(value)
+            value = cleaned(value) if len(value) <= LONGEST_NUMBER else ""
             if value is None and self.allow_none:
                 return None
             value = int(value) if _INTEGER.fullmatch(value or "") else None

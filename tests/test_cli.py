@@ -206,15 +206,15 @@ def test_a_list_never_shows_a_hash(instance):
     (["add", "newcomer", "--password-stdin"], "", "password"),
     (["add", "newcomer", "--password-stdin"], "x" * 129, "password"),
     (["add", "a_reader_of_books", "--password-stdin"], "A_reader_of_books", "password"),
-    (["password", "nobody", "--password-stdin"], PASSWORD, "not known"),
+    (["password", "nobody", "--password-stdin"], PASSWORD, "no account's"),
     (["password", "admin", "--password-stdin"], "short", "password"),
     (["password", "\udcff\udcfeab", "--password-stdin"], PASSWORD, "username"),
-    (["disable", "nobody"], None, "not known"),
+    (["disable", "nobody"], None, "no account's"),
     (["disable", "admin"], None, "last active admin"),
     (["disable", "\udcff\udcfeab"], None, "username"),
-    (["enable", "nobody"], None, "not known"),
+    (["enable", "nobody"], None, "no account's"),
     (["add", "ab"], None, "username"),
-    (["password", "nobody"], None, "not known"),
+    (["password", "nobody"], None, "no account's"),
 ])
 def test_what_cannot_be_done_with_an_account_is_told_and_leaves_all_as_it_was(instance, arguments, stdin, said):
     instance.run("users", "add", "reader", "--password-stdin", stdin=PASSWORD)

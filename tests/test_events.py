@@ -501,7 +501,26 @@ def test_no_more_are_kept_than_may_be(app, monkeypatch):
     monkeypatch.setattr(events, "MOST_KEPT", 5)
     for number in range(12):
         log_in(app, f"nobody-{number}")
-    assert [event["username"] for event in newest(app, 100)] == [f"nobody-{number}" for number in range(7, 12)]
+    refused = [event["username"] for event in newest(app, 100) if event["action"] == "login_refused"]
+    assert refused == [f"nobody-{number}" for number in range(7, 12)]
+
+
+def test_what_was_changed_of_accounts_is_not_pushed_out_by_what_anybody_can_cause(app, monkeypatch):
+    monkeypatch.setattr(events, "MOST_KEPT", 5)
+    admin = signed_in(app)
+    admin.post("/auth/users", json={"username": "carol", "password": PASSWORD})
+    for number in range(12):
+        log_in(app, f"nobody-{number}")
+    found = [(event["action"], event["username"]) for event in newest(app, 100)]
+    assert ("user_added", "carol") in found
+    assert [action for action, _ in found].count("login_refused") == 5
+
+
+def test_a_token_of_nobody_by_basic_is_one_line_of_the_log_and_no_row(logged):
+    app, lines = logged
+    before = actions(app)
+    assert stranger(app).get("/books", headers=basic("somebody", "x")).status_code == 401
+    assert (lines.actions(), actions(app)) == (["token_refused"], before)
 
 
 def test_an_event_that_cannot_be_kept_keeps_nobody_from_being_refused(app):

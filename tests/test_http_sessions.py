@@ -7,6 +7,7 @@ from documents import TYPES, read
 from people import NO_ID, bearer, change, cookie_of, each, get, make_token, page, rows, signed_in, stranger, truth
 from sqlalchemy import update
 
+from bookapi.auth import sessions
 from bookapi.auth.models import LoginSession
 from bookapi.auth.sessions import LONGEST_AGENT, hash_of
 from bookapi.db import now
@@ -184,3 +185,10 @@ def test_a_token_that_may_write_ends_its_owners_sessions(app, admin):
         headers = bearer(make_token(admin, scope)["secret"])
         assert stranger(app).delete(f"/auth/sessions/{current(admin)}", headers=headers).status_code == status
         assert admin.get("/auth/me").status_code == left
+
+
+def test_an_account_has_no_more_than_a_hundred_sessions_and_the_oldest_end(app, admin, monkeypatch):
+    monkeypatch.setattr(sessions, "MOST", 3)
+    clients = [signed_in(app, "member") for _ in range(5)]
+    assert [client.get("/auth/me").status_code for client in clients] == [401, 401, 200, 200, 200]
+    assert admin.get("/auth/me").status_code == 200

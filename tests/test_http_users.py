@@ -1,4 +1,5 @@
 """Everybody's accounts, for admins (contract, section 6)."""
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -455,3 +456,19 @@ def test_the_cookie_of_a_deleted_account_does_not_open_a_new_one(app, admin, mem
     add(app, "carol", "admin")
     signed_in(app, "carol")
     assert stranger(app).get("/auth/me", headers=old).status_code == 401
+
+
+def test_all_tokens_of_an_account_are_revoked_at_once(app, admin, member_id):
+    secrets = [make_token(signed_in(app, "member"))["secret"] for _ in range(2)]
+    own = make_token(admin)["secret"]
+    assert admin.delete(f"/auth/users/{member_id}/tokens").status_code == 204
+    assert [stranger(app).get("/auth/me", headers=bearer(secret)).status_code for secret in (*secrets, own)] == [
+        401, 401, 200]
+    assert admin.get("/auth/events?action=tokens_revoked").json["events"][0]["username"] == "member"
+    assert admin.delete("/auth/users/999/tokens").status_code == 404
+
+
+def test_a_name_of_many_marks_costs_no_time_to_refuse(admin):
+    begun = time.process_time()
+    answer = admin.post("/auth/users", json={"username": "a" + "\u0315\u0300" * 20_000, "password": NEW})
+    assert (answer.status_code, time.process_time() - begun < 0.3) == (422, True)

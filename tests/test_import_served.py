@@ -10,6 +10,8 @@ from test_server import PASSWORD, is_problem, post, serving, wait_until
 
 from support import bookapi, jsonl_bytes
 
+from bookapi.server.parsing import MOST_LARGE
+
 MAX_BODY, MAX_IMPORT = 64 * 1024, 16 * 1024 * 1024
 LITTLE = 1024 * 1024
 LARGE = jsonl_bytes({"title": "Large"}) + (b" " * 1023 + b"\n") * (MAX_IMPORT // 1024 - 1)
@@ -114,6 +116,18 @@ def test_what_somebody_unknown_sends_is_not_put_into_a_file(service):
     with half_sent(service, "bookapi=x"):
         for _ in range(20):
             assert service.get().status == 200 and in_files(service) < LITTLE
+
+
+def test_only_so_many_large_imports_are_received_at_a_time(service, cookie):
+    with contextlib.ExitStack() as under_way:
+        for _ in range(MOST_LARGE):
+            under_way.enter_context(half_sent(service, cookie))
+        wait_until(lambda: in_files(service) > MOST_LARGE * LITTLE)
+        answer = bring(service, LARGE, cookie, False)
+        assert is_problem(answer, 503) and answer.headers["Retry-After"] == "1"
+        assert bring(service, jsonl_bytes({"title": "small"}), cookie, False).status == 200
+    wait_until(lambda: in_files(service) < LITTLE)
+    assert bring(service, LARGE, cookie, False).status == 200
 
 
 def test_a_member_is_told_so(service):

@@ -18,6 +18,7 @@ from bookapi.db import now
 both = pytest.mark.parametrize("name", ["json", "xml"])
 in_both = each("name", ["json", "xml"])
 STEP = timedelta(seconds=mfa.STEP_SECONDS)
+WRONG_CODE = "the code is wrong, or was used already: take the next one"
 MISSING, WRONG = "this account has a second factor: send its code, too", "wrong username or password"
 
 
@@ -211,7 +212,7 @@ def test_signing_in_takes_the_code(app, clock, factor, name):
 def test_that_a_code_is_needed_is_told_only_to_who_knows_the_password(app, clock, factor, name):
     right = clock.code(factor.secret)
     for password, code, told in ((PASSWORD, None, MISSING), (PASSWORD, "" if name == "json" else None, MISSING),
-                                 (PASSWORD, "000000", WRONG), ("a wrong password", None, WRONG),
+                                 (PASSWORD, "000000", WRONG_CODE), ("a wrong password", None, WRONG),
                                  ("a wrong password", right, WRONG)):
         answer = login(app, code, password=password, name=name)
         assert (answer.status_code, read(answer)["detail"]) == (401, told), (password, code)

@@ -12,11 +12,11 @@ import argon2
 import pytest
 from conftest import PASSWORD
 from documents import read, send
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from bookapi.auth import accounts, line, passwords, throttle
-from bookapi.auth.models import Event, Throttle, User
+from bookapi.auth.models import Event, LoginSession, Throttle, User
 from bookapi.db import db, now
 from bookapi.server import listen
 from bookapi.server.worker import Worker
@@ -286,13 +286,20 @@ def test_an_open_session_has_ten_failures_of_its_own(app, client, clock):
     assert login(client, password=PASSWORD).status_code == 200
 
 
-def test_a_session_that_is_over_counts_as_none(app, client, clock):
-    copied = signed_in(app).get_cookie("bookapi").value
+def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_of_its_own(app, client, clock):
+    client.set_cookie("bookapi", signed_in(app).get_cookie("bookapi").value)
     with app.app_context():
         db.write(lambda session: accounts.end_sessions(session, accounts.existing(session, "member").id))
-    client.set_cookie("bookapi", copied)
     fail(app.test_client())
+    fail(client)
     assert wait_of(login(client, password=PASSWORD)) == 30
+
+
+def test_who_has_signed_out_is_a_stranger(app, client, clock):
+    own = signed_in(app)
+    own.post("/auth/logout")
+    fail(client)
+    assert wait_of(login(own, password=PASSWORD)) == 30
 
 
 GUARDED = {
@@ -435,7 +442,8 @@ def test_a_refusal_is_a_problem_in_either_format(client, clock, name):
     answer = send(client, "POST", "/auth/login", name, {"username": "member", "password": PASSWORD}, "login")
     told = read(answer)
     assert (answer.status_code, answer.mimetype) == (429, f"application/problem+{name}")
-    assert (int(told["status"]), told["title"]) == (429, "Too Many Requests") and "wait" in told["detail"]
+    assert (int(told["status"]), told["title"]) == (429, "Too Many Requests")
+    assert "try again in 30 seconds" in told["detail"]
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("30", "no-store")
     assert "Set-Cookie" not in answer.headers
 
@@ -509,3 +517,40 @@ def test_without_a_trusted_proxy_the_header_helps_nobody(make_app, clock):
     with served(make_app()) as sign_in:
         tried = [sign_in(f"name-{number}", f"203.0.113.{number}") for number in range(OF_ADDRESS + 1)]
         assert tried == [401] * OF_ADDRESS + [429]
+
+
+# -- whose address it is ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("address, network", [
+    ("192.0.2.7", "192.0.2.7"), ("192.0.2.7:4711", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"),
+    ("2001:db8::1", "2001:db8::/64"), ("2001:DB8:0:0:ffff::2", "2001:db8::/64"), ("[2001:db8::1]", "2001:db8::/64"),
+    ("[2001:db8::1]:5", "2001:db8::/64"), ("2001:db8:0:1::1", "2001:db8:0:1::/64"), ("localhost", "unknown"),
+    ("", "unknown"), ("a\tb", "unknown"), ("1.2.3", "unknown")])
+def test_an_address_is_that_of_whom_it_belongs_to(address, network):
+    assert throttle.network_of(address) == network
+
+
+def test_a_network_of_ipv6_is_one_address(client, clock):
+    for number in range(OF_ADDRESS):
+        assert login(client, f"name-{number}", address=f"2001:db8::{number:x}").status_code == 401
+    assert wait_of(login(client, "another", address="2001:db8::ffff")) == 30
+    assert login(client, "another", address="2001:db8:0:1::1").status_code == 401
+
+
+# -- a browser that is known --------------------------------------------------------------------------------------
+
+def test_a_browser_whose_session_has_timed_out_signs_in_while_strangers_fail_at_the_name(app, client, clock):
+    own = app.test_client()
+    assert login(own, password=PASSWORD).status_code == 200
+    with app.app_context():
+        db.write(lambda session: session.execute(update(LoginSession).values(created_at=now() - timedelta(days=2))))
+    fail(client)
+    assert wait_of(login(client, password=PASSWORD)) == 30
+    assert own.get("/auth/me").status_code == 401
+    assert login(own, password=PASSWORD).status_code == 200
+
+
+def test_a_known_browser_is_a_stranger_to_any_other_account(app, client, clock):
+    assert login(client, "member", PASSWORD).status_code == 200
+    fail(app.test_client(), username="admin")
+    assert wait_of(login(client, "admin", PASSWORD)) == 30

@@ -12,7 +12,7 @@ from ..db import Catalogue, Writer
 from ..db import locked as take_turn
 from ..problems import Problem
 from . import events, lookalikes, mfa, passwords, sessions, usernames
-from .models import ADMIN, LoginSession, User
+from .models import ADMIN, LoginSession, Token, User
 from .permissions import Actor
 
 
@@ -32,7 +32,7 @@ class LastAdmin(AccountError):
     """Nobody could administer the service any more."""
 
     def __init__(self) -> None:
-        super().__init__("username", "is the last active admin")
+        super().__init__("username", "is that of the last active admin; make another one first")
 
 
 # -- looking up ---------------------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def existing(session: Session, username: str) -> User:
     """The account of that name; raises AccountError where there is none."""
     user = find(session, username)
     if user is None:
-        raise AccountError("username", "is not known")
+        raise AccountError("username", f"is no account's: {username}")
     return user
 
 
@@ -186,6 +186,14 @@ def end_sessions(session: Session, user_id: int, by: Actor | None = None) -> Non
     user = locked(session, user_id) or _missing()
     _end_sessions(session, user)
     _note(session, events.SESSIONS_ENDED, user, by)
+
+
+def revoke_tokens(session: Session, user_id: int, by: Actor | None = None) -> None:
+    """All API tokens of the account are revoked; 404 where there is no such account."""
+    _begin(session, by)
+    user = locked(session, user_id) or _missing()
+    session.execute(delete(Token).where(Token.user_id == user.id))
+    _note(session, events.TOKENS_REVOKED, user, by)
 
 
 def drop_second_factor(session: Session, user_id: int, by: Actor | None = None) -> None:

@@ -75,7 +75,7 @@ def role(name: str, role: str) -> None:
     """Make the account NAME an admin or a member; its sessions end."""
     with told():
         db.write(accounts.change_named, name, {"role": role})
-    click.echo(f"{name} is {role} now")
+    click.echo(f"{name} is {role} now; all sessions are ended")
 
 
 @users.command("delete")
@@ -96,13 +96,22 @@ def sign_out(name: str) -> None:
     click.echo(f"{name}: all sessions are ended")
 
 
+@users.command("revoke-tokens")
+@click.argument("name")
+def revoke_tokens(name: str) -> None:
+    """Revoke all API tokens of the account NAME."""
+    with told():
+        db.write(accounts.revoke_tokens, _id_of(name))
+    click.echo(f"{name}: all API tokens are revoked")
+
+
 @users.command("mfa-off")
 @click.argument("name")
 def mfa_off(name: str) -> None:
-    """Have the account NAME sign in without its second factor: the app and the recovery codes are lost."""
+    """Have the account NAME sign in without its second factor, whose codes are lost; its sessions end."""
     with told():
         db.write(accounts.drop_second_factor, _id_of(name))
-    click.echo(f"{name} signs in by the password alone")
+    click.echo(f"{name} signs in by the password alone; all sessions are ended")
 
 
 class told:

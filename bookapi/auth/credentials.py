@@ -1,4 +1,6 @@
 """What an Authorization header proves: the account of an API token, as Bearer (RFC 6750) or Basic (RFC 7617)."""
+from sqlalchemy.orm import Session
+
 from ..db import db
 from ..problems import Problem
 from . import accounts, events, tokens
@@ -7,6 +9,7 @@ from .throttle import Attempt
 
 _CHALLENGES = {"bearer": 'Bearer realm="bookapi", error="invalid_token"',
                "basic": 'Basic realm="bookapi", charset="UTF-8"'}
+_NONE = "that is no API token, or one that has expired or was revoked; for Basic it goes with its owner's username"
 
 
 def signed_in_by(header: str) -> SignedIn | None:
@@ -23,7 +26,7 @@ def signed_in_by(header: str) -> SignedIn | None:
         _count(username)
     else:
         events.tell(events.TOKEN_REFUSED)
-    raise Problem(401, "that is no API token that holds", {"WWW-Authenticate": _CHALLENGES[scheme]})
+    raise Problem(401, _NONE, {"WWW-Authenticate": _CHALLENGES[scheme]})
 
 
 def _count(username: str) -> None:
@@ -34,6 +37,9 @@ def _count(username: str) -> None:
     db.write(_noted, attempt, username)
 
 
-def _noted(session, attempt: Attempt, username: str) -> None:
-    name = events.attempted(username, accounts.find(session, username))
-    attempt.failed(session, events.TOKEN_REFUSED, name, "no token of this account")
+def _noted(session: Session, attempt: Attempt, username: str) -> None:
+    account = accounts.find(session, username)
+    if account is None:  # a row for each name that somebody thinks of would be too many
+        events.tell(events.TOKEN_REFUSED, events.attempted(username, None), "unknown name")
+    else:
+        attempt.failed(session, events.TOKEN_REFUSED, account.username, "no token of this account")

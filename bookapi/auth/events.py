@@ -17,13 +17,17 @@ PASSWORD_CHANGED, PASSWORD_REFUSED = "password_changed", "password_refused"  # n
 USER_ADDED, USER_DELETED, USER_ENABLED, USER_DISABLED, ROLE_CHANGED = (
     "user_added", "user_deleted", "user_enabled", "user_disabled", "role_changed")
 SESSION_ENDED, SESSIONS_ENDED = "session_ended", "sessions_ended"
-TOKEN_ADDED, TOKEN_USED, TOKEN_REVOKED, TOKEN_REFUSED = (
-    "token_added", "token_first_used", "token_revoked", "token_refused")  # nosec B105: names of events
+TOKEN_ADDED, TOKEN_USED, TOKEN_REVOKED, TOKENS_REVOKED, TOKEN_REFUSED = (
+    "token_added", "token_first_used", "token_revoked", "tokens_revoked",
+    "token_refused")  # nosec B105: names of events
 MFA_ENABLED, MFA_DISABLED, RECOVERY_USED = "mfa_enabled", "mfa_disabled", "recovery_code_used"
 ACCESS_REFUSED = "access_refused"
 WARNINGS = {LOGIN_REFUSED, THROTTLED, PASSWORD_REFUSED, TOKEN_REFUSED, ACCESS_REFUSED}
 
 MOST_KEPT = 1_000_000  # rows: whoever is refused for long shall not fill the disk
+# Nor shall he, or a member who makes tokens all day long, push these out.
+LASTING = (PASSWORD_CHANGED, USER_ADDED, USER_DELETED, USER_ENABLED, USER_DISABLED, ROLE_CHANGED, SESSIONS_ENDED,
+           TOKENS_REVOKED, MFA_ENABLED, MFA_DISABLED)
 _TOLD = ("action", "username", "actor", "address", "detail")
 _UNKNOWN_SHOWN = 3  # characters
 
@@ -35,7 +39,7 @@ def note(session: Session, action: str, username: str | None = None, actor: str 
     noted = Event(at=_instant(), action=action, username=username, actor=actor, detail=detail, **_origin())
     session.add(noted)
     session.flush()
-    session.execute(delete(Event).where(Event.id <= noted.id - MOST_KEPT))
+    session.execute(delete(Event).where(Event.id <= noted.id - MOST_KEPT, Event.action.not_in(LASTING)))
     session.info.setdefault("noted", []).append({name: getattr(noted, name) for name in _TOLD})
 
 

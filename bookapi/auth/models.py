@@ -40,7 +40,7 @@ class LoginSession(db.Model):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now, index=True)
     last_seen_at: Mapped[datetime] = mapped_column(Instant, default=now)
     address: Mapped[str | None] = mapped_column(String(64))
     user_agent: Mapped[str | None] = mapped_column(String(200))

@@ -47,7 +47,8 @@ def _require_reader() -> None:
 
 def _require_signed_in() -> None:
     if not current_user.is_authenticated:
-        raise Problem(401, "sign in first: POST /auth/login, or send an API token", CHALLENGE)
+        raise Problem(401, "sign in first (again, if a session has ended): POST /auth/login, or send an API token",
+                      CHALLENGE)
     if current_user.scope == READ and request.method not in SAFE_METHODS:
         _refuse("this token may only read")
 

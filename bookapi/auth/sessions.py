@@ -19,13 +19,15 @@ from ..db import Query, db, now, rfc3339, stored, waits_for
 from ..problems import Problem
 from ..schemas import rfc3339 as written
 from ..text import printable
-from . import events
+from . import events, usernames
 from .identity import Account, SignedIn, account_columns, account_of
 from .models import LoginSession, User
 from .permissions import CHALLENGE
 
 SEEN_EVERY = timedelta(minutes=1)  # `last_seen_at` is written no more often: a read should not cost a write
 LONGEST_AGENT = 200
+_KNOWN = "known"  # in the cookie
+MOST = 100  # of an account; the oldest ends where there are more
 
 
 def hash_of(secret: str) -> str:
@@ -90,9 +92,11 @@ def new_secret() -> tuple[str, str | None]:
 def insert(session: Session, user: User, secret: str, old_hash: str | None) -> LoginSession:
     """The row of a new session of an account whose row is locked; the session that the client had before ends."""
     longest, _ = _lasts()
-    # Deleted by their keys: a search that no index helps would wait for every row that is locked.
-    over = session.scalars(select(LoginSession.id).where(
-        (LoginSession.secret_hash == (old_hash or "")) | (LoginSession.created_at < now() - longest))).all()
+    # Deleted by their keys: a search would wait for every row that is locked.
+    over = [*session.scalars(select(LoginSession.id).where(LoginSession.secret_hash == (old_hash or ""))),
+            *session.scalars(select(LoginSession.id).where(LoginSession.created_at < now() - longest).limit(MOST)),
+            *session.scalars(select(LoginSession.id).where(LoginSession.user_id == user.id)
+                             .order_by(LoginSession.id.desc()).offset(MOST - 1).limit(MOST))]
     session.execute(delete(LoginSession).where(LoginSession.id.in_(over)))
     opened = LoginSession(secret_hash=hash_of(secret), user_id=user.id,
                           address=(request.remote_addr or "")[:64] or None,
@@ -104,10 +108,25 @@ def insert(session: Session, user: User, secret: str, old_hash: str | None) -> L
 
 def hold(user: User, opened: LoginSession, secret: str) -> datetime:
     """Give the client the cookie of a session that was opened; returns when the session ends."""
+    known = known_client(user.username) or secrets.token_urlsafe(12)
     cookie.clear()  # what was put there before signing in must not survive it
+    cookie[_KNOWN] = [_digest(user.username), known]
     account = Account(user.id, user.username, user.role, user.created_at, user.totp_secret is not None)
     login_user(SignedIn(account, session_id=opened.id, secret=secret))
     return end_of(opened.created_at, opened.last_seen_at)
+
+
+def known_client(username: str) -> str | None:
+    """The mark of a browser that has been signed in to this very account before, though its session is over; None for
+    any other. It gives no right, but tells its owner from strangers who fail at the name."""
+    found = cookie.get(_KNOWN)
+    if isinstance(found, list) and len(found) == 2 and usernames.possible(username) and found[0] == _digest(username):
+        return str(found[1])
+    return None
+
+
+def _digest(username: str) -> str:
+    return hash_of(usernames.canonical(username))[:16]
 
 
 def still_open(session: Session, user: User | None, session_id: int) -> None:

@@ -8,10 +8,13 @@ from sqlalchemy.orm import Session
 
 from ..db import db
 from ..problems import Problem
-from . import accounts, events, line, mfa, passwords, sessions, usernames
+from . import accounts, events, line, mfa, passwords, sessions
 from .models import User
 from .permissions import CHALLENGE
 from .throttle import Attempt
+
+
+_WRONG_CODE = "the code is wrong, or was used already: take the next one"
 
 
 class Refused(Exception):
@@ -47,11 +50,10 @@ def sign_in(username: str, password: str, code: str | None) -> tuple[User, datet
 
 
 def _attempt(username: str) -> Attempt:
-    """An attempt at a name. From a session of this very account failures are counted by themselves: others, who fail at
-    the name, cannot keep its owner out."""
-    if current_user.is_authenticated and current_user.session_id and usernames.same(username, current_user.username):
-        return Attempt("session", current_user.session_id)
-    return Attempt.at_name(username)
+    """An attempt at a name. From a browser that was signed in to this very account failures are counted by themselves:
+    others, who fail at the name, cannot keep its owner out."""
+    client = sessions.known_client(username)
+    return Attempt("client", client) if client else Attempt.at_name(username)
 
 
 def _compare(attempt: Attempt, username: str, password: str) -> Compared:
@@ -95,7 +97,7 @@ def _second_factor(session: Session, user: User, code: str | None) -> str | None
         raise Refused("no code", "this account has a second factor: send its code, too")
     how = mfa.spend(user, code)
     if how is None:
-        raise Refused("wrong code")
+        raise Refused("wrong code", _WRONG_CODE)
     if how == "recovery":
         left = len(user.recovery_hashes)
         events.note(session, events.RECOVERY_USED, user.username, actor=user.username, detail=f"{left} left")
@@ -121,7 +123,7 @@ def confirm_code(unit: Callable, *args: Any) -> None:
         raise
     if not right:
         db.write(attempt.failed, events.PASSWORD_REFUSED, current_user.username, "wrong code")
-        raise Problem(403, "the code is wrong")
+        raise Problem(403, _WRONG_CODE)
     db.write(attempt.forgive)
 
 

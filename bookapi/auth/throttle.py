@@ -4,7 +4,9 @@ An attempt is counted before the password is looked at, so that attempts side by
 right takes its count back. Failures fade, and no wait is longer than an hour: nobody is locked out for ever.
 """
 import hashlib
+import ipaddress
 import math
+import re
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -41,11 +43,24 @@ def _subject(kind: str, value: object, rule: Rule) -> Subject:
     return Subject(hashlib.sha256(f"{kind}:{value}".encode("utf-8", "surrogatepass")).hexdigest(), rule)
 
 
+def network_of(address: str) -> str:
+    """Whom an address belongs to: of IPv6 the network that a customer has (RFC 6177: a /64 at least), of IPv4 itself;
+    however it is written, with a port or without. All that is no address is the same."""
+    bare = re.sub(r"\A\[(.*)\](:\d+)?\Z", r"\1", address)
+    try:
+        found = ipaddress.ip_address(bare if bare.count(":") != 1 else bare.partition(":")[0])
+    except ValueError:
+        return "unknown"
+    found = getattr(found, "ipv4_mapped", None) or found
+    return str(found if found.version == 4 else ipaddress.ip_network(f"{found}/64", strict=False))
+
+
 class Attempt:
     """One attempt to prove who one is: `kind` and `value` tell whose failures it adds to, beside the address's."""
 
     def __init__(self, kind: str, value: object):
-        self._subjects = [_subject(kind, value, NAME), _subject("address", request.remote_addr, ADDRESS)]
+        network = network_of(request.remote_addr or "")
+        self._subjects = [_subject(kind, value, NAME), _subject("address", network, ADDRESS)]
         self._begun: list[timedelta | None] = []  # the waits of the name and of the address that begin with this one
 
     @classmethod
@@ -142,5 +157,5 @@ def _wait(rule: Rule, failures: float, last_at: datetime) -> timedelta | None:
 
 def _refuse(wait: timedelta | None) -> None:
     if wait:
-        raise Problem(429, "too many attempts failed; wait before the next",
-                      {"Retry-After": str(math.ceil(wait.total_seconds()))})
+        seconds = math.ceil(wait.total_seconds())
+        raise Problem(429, f"too many attempts failed; try again in {seconds} seconds", {"Retry-After": str(seconds)})

@@ -12,15 +12,11 @@ from ..logs import new_request_id_for
 from ..negotiation import best
 from ..problems import document
 from .load import RETRY_AFTER
-from .parsing import MAX_HEADERS, MAX_REQUEST_LINE
+from .parsing import MAX_HEADERS, MAX_REQUEST_LINE, Busy
 
 
 class TooSlow(Error):
     code, reason = 408, "Request Timeout"
-
-
-class Busy(Error):
-    code, reason = 503, "Service Unavailable"
 
 
 class _Answer(Task):

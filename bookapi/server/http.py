@@ -15,10 +15,10 @@ from waitress.utilities import Error
 
 from ..negotiation import addresses_marked
 from . import proxy
-from .answering import Answering, Busy, Refusal, TooSlow
+from .answering import Answering, Refusal, TooSlow
 from .load import Load
 from .pace import Pace
-from .parsing import MAX_HEADERS, SWALLOWED, Parser, limit_bodies
+from .parsing import MAX_HEADERS, SWALLOWED, Busy, Parser, limit_bodies
 
 IDLE_SECONDS = 120
 CONNECTIONS = 1000

@@ -7,11 +7,12 @@ an import may be large, and is kept in a file; but only for who brings a cookie 
 """
 import copy
 import re
+import weakref
 from io import BytesIO
 from urllib.parse import quote
 
 from flask import Flask
-from waitress import receiver, rfc7230
+from waitress import parser, receiver, rfc7230
 from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
 from waitress.parser import HTTPRequestParser, ParsingError
@@ -21,7 +22,12 @@ from ..negotiation import addresses_marked
 
 MAX_REQUEST_LINE = 8 * 1024
 MAX_HEADERS = 64 * 1024
+MOST_LARGE = 8  # imports that are being received, in one process
 SWALLOWED = 64 * 1024 * 1024  # of a body too large; beyond it the connection is cut after the answer
+
+
+class Busy(Error):
+    code, reason = 503, "Service Unavailable"
 
 
 class UriTooLong(Error):
@@ -56,7 +62,12 @@ _TARGET = re.compile(r"/|https?://|\*\Z", re.IGNORECASE)  # RFC 9112, section 3.
 _ENCODED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 # As waitress has them, but that its `$` takes a LF before the end, too; and a size that others cannot count is none.
 receiver.ONLY_HEXDIG_RE = re.compile(rb"[0-9A-Fa-f]{1,15}\Z")
+# Its own takes the square of the time for a value that begins with blanks; it strips them itself.
+parser.HEADER_FIELD_RE = re.compile(rb"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):(?P<value>[\t\x20-\x7e\x80-\xff]*)\Z")
 receiver.CHUNK_EXT_RE = re.compile(rfc7230.CHUNK_EXT.encode("latin-1") + rb"\Z")
+
+
+_LARGE: weakref.WeakSet = weakref.WeakSet()  # bodies that may be large, for as long as anybody has them
 
 
 class Parser(HTTPRequestParser):
@@ -89,8 +100,17 @@ class Parser(HTTPRequestParser):
             self.error, self.body_rcv = UriTooLong(""), None
         elif self.body_rcv is not None:
             self.adj = self.adj.bookapi_of_address.get((self.command, self.path), self.adj)
-            keep = self.adj.bookapi_max_body_of(self.headers)
-            self.body_rcv.buf = _Body(self.adj.inbuf_overflow, keep)
+            self._take_body(self.adj.bookapi_max_body_of(self.headers), self.adj.bookapi_usual_body)
+
+    def _take_body(self, keep: int, usual: int) -> None:
+        """Keep the body; large ones, which lie on the disk, only so many at a time."""
+        large = keep > usual and (self.chunked or self.content_length > usual)
+        if large and len(_LARGE) >= MOST_LARGE:
+            self.error, self.body_rcv = Busy(""), None
+            return
+        self.body_rcv.buf = _Body(self.adj.inbuf_overflow, keep if large else min(keep, usual))
+        if large:
+            _LARGE.add(self.body_rcv.buf)
 
     def _check_encoding(self) -> None:
         """Whoever reads these in another way finds the request's end elsewhere, and there the beginning of one that was
@@ -115,6 +135,7 @@ def limit_bodies(adjustments: Adjustments, app: Flask) -> None:
     usual, most = app.config["MAX_BODY_BYTES"], app.config["MAX_IMPORT_BYTES"]
     imports = copy.copy(adjustments)
     imports.max_request_body_size = most + SWALLOWED
+    adjustments.bookapi_usual_body = imports.bookapi_usual_body = usual
     imports.bookapi_max_body_of = lambda headers: most if _is_known(app, headers) else min(usual, most)
     adjustments.bookapi_max_body_of = lambda headers: usual
     adjustments.bookapi_of_address = dict.fromkeys(addresses_marked(app, "imports"), imports)

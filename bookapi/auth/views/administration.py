@@ -75,6 +75,15 @@ def end_sessions(user_id: int):
     return "", 204
 
 
+@blueprint.delete("/users/<id:user_id>/tokens")
+@admin_session_required
+@represents("tokens")
+def revoke_tokens(user_id: int):
+    """Revoke all API tokens of an account."""
+    db.write(accounts.revoke_tokens, user_id, by=actor())
+    return "", 204
+
+
 @blueprint.delete("/users/<id:user_id>/mfa")
 @admin_session_required
 @represents("mfa")

@@ -22,6 +22,7 @@ def upgrade() -> None:
     for table, columns in NEW_COLUMNS.items():
         for name, kind in columns:
             op.add_column(table, sa.Column(name, kind))
+    op.create_index("ix_sessions_created_at", "sessions", ["created_at"])
     op.add_column("catalogue", sa.Column("last_user_id", sa.BigInteger, nullable=False, server_default="0"))
     op.execute("UPDATE catalogue SET last_user_id = (SELECT coalesce(max(id), 0) FROM users)")
     op.create_table(
@@ -66,6 +67,7 @@ def downgrade() -> None:
     for table in ("throttles", "events", "tokens"):
         op.drop_table(table)
     op.drop_column("catalogue", "last_user_id")
+    op.drop_index("ix_sessions_created_at", "sessions")
     for table, columns in NEW_COLUMNS.items():
         for name, _ in columns:
             op.drop_column(table, name)
