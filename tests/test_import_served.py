@@ -124,7 +124,7 @@ def test_only_so_many_large_imports_are_received_at_a_time(service, cookie):
             under_way.enter_context(half_sent(service, cookie))
         wait_until(lambda: in_files(service) > MOST_LARGE * LITTLE)
         answer = bring(service, LARGE, cookie, False)
-        assert is_problem(answer, 503) and answer.headers["Retry-After"] == "1"
+        assert is_problem(answer, 503) and answer.headers["retry-after"] == "1"
         assert bring(service, jsonl_bytes({"title": "small"}), cookie, False).status == 200
     wait_until(lambda: in_files(service) < LITTLE)
     assert bring(service, LARGE, cookie, False).status == 200
