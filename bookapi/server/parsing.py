@@ -34,6 +34,9 @@ class UriTooLong(Error):
     code, reason = 414, "URI Too Long"
 
 
+_LARGE: weakref.WeakSet = weakref.WeakSet()  # bodies that may be large and lie somewhere
+
+
 class _Body(OverflowableBuffer):
     """A request's body; of one that is longer than `keep` bytes only the length."""
 
@@ -52,6 +55,10 @@ class _Body(OverflowableBuffer):
     def __len__(self) -> int:
         return self.dropped or super().__len__()
 
+    def close(self) -> None:
+        _LARGE.discard(self)
+        super().close()
+
     def getfile(self):
         return BytesIO() if self.dropped else super().getfile()
 
@@ -65,9 +72,6 @@ receiver.ONLY_HEXDIG_RE = re.compile(rb"[0-9A-Fa-f]{1,15}\Z")
 # Its own takes the square of the time for a value that begins with blanks; it strips them itself.
 parser.HEADER_FIELD_RE = re.compile(rb"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):(?P<value>[\t\x20-\x7e\x80-\xff]*)\Z")
 receiver.CHUNK_EXT_RE = re.compile(rfc7230.CHUNK_EXT.encode("latin-1") + rb"\Z")
-
-
-_LARGE: weakref.WeakSet = weakref.WeakSet()  # bodies that may be large, for as long as anybody has them
 
 
 class Parser(HTTPRequestParser):
