@@ -28,6 +28,8 @@ from bookapi.auth import accounts, passwords
 from bookapi.auth.models import User
 from bookapi.db import db
 
+pytestmark = pytest.mark.siege
+
 SECONDS, TRIES = 0.2, 3  # of the processor's time; the best of three counts
 WAITED = 10  # times that, by the clock: others may be at work beside these tests
 A_RECORD = 1e-4  # seconds more for each record of an import, which may have any number

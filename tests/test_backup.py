@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, delete, event, inspect, select, text
 from sqlalchemy.orm import Session
 from support import Somebody, environment, one_line, sqlite_url, store, stored
 
+from bookapi.auth import accounts
 from bookapi.auth.models import Token
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
@@ -502,7 +503,8 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
 
 def add_tokens(app, *names):
     def unit(session):
-        session.add_all([Token(user_id=1, name=name, scope="read", secret_hash=name) for name in names])
+        owner = accounts.existing(session, "admin").id
+        session.add_all([Token(user_id=owner, name=name, scope="read", secret_hash=name) for name in names])
     with app.app_context():
         db.write(unit)
 

@@ -134,6 +134,7 @@ def test_who_comes_while_nothing_goes_on_for_a_moment_is_not_refused_for_long_af
     assert len(play.served) > 900 * (10 - seconds) * 0.97
 
 
+@pytest.mark.siege
 @pytest.mark.parametrize("threads, cost, clients", [
     (2, 0.3, 40), (8, 0.2, 80), (8, 0.12, 80), (1, 0.2, 10), (8, 2, 80)])
 def test_what_is_too_much_is_refused_and_the_rest_answered_nearly_as_soon_as_ever(threads, cost, clients):

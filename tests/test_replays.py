@@ -11,6 +11,8 @@ from bookapi.auth.models import LoginSession, Token, User
 from bookapi.books.models import Book
 from bookapi.db import now
 
+pytestmark = pytest.mark.siege
+
 REPLAYS = 1000
 # What anybody is refused who is not known: reading, changing, one's own, everybody's.
 ASKED = (("GET", "/auth/me", None), ("GET", "/auth/tokens", None), ("GET", "/auth/users?limit=1", None),

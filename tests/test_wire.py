@@ -23,6 +23,8 @@ from wire import Address, Wire, exchange
 
 from support import bookapi
 
+pytestmark = pytest.mark.siege
+
 HOST, EVIL = "books.example", "evil.example"
 GIVEN = os.environ.get("WIRE_URL")
 NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
