@@ -516,6 +516,14 @@ def test_what_was_changed_of_accounts_is_not_pushed_out_by_what_anybody_can_caus
     assert [action for action, _ in found].count("login_refused") == 5
 
 
+def test_but_there_is_an_end_to_those_too(app, monkeypatch):
+    for name, most in (("MOST_KEPT", 2), ("MOST_IN_ALL", 8)):
+        monkeypatch.setattr(events, name, most)
+    for number in range(12):
+        change(app, accounts.change_named, "member", {"active": bool(number % 2)})
+    assert len(newest(app, 100)) == 8
+
+
 def test_a_token_of_nobody_by_basic_is_one_line_of_the_log_and_no_row(logged):
     app, lines = logged
     before = actions(app)

@@ -34,12 +34,9 @@ def _count(username: str) -> None:
     attempt = Attempt.at_name(username)
     attempt.refuse_blocked()
     attempt.count()
-    db.write(_noted, attempt, username)
-
-
-def _noted(session: Session, attempt: Attempt, username: str) -> None:
-    account = accounts.find(session, username)
+    with db.read() as reader, Session(reader.engine) as session:
+        account = accounts.find(session, username)
     if account is None:  # a row for each name that somebody thinks of would be too many
         events.tell(events.TOKEN_REFUSED, events.attempted(username, None), "unknown name")
     else:
-        attempt.failed(session, events.TOKEN_REFUSED, account.username, "no token of this account")
+        db.write(attempt.failed, events.TOKEN_REFUSED, account.username, "no token of this account")

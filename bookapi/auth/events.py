@@ -1,10 +1,10 @@
 """What happens at the door, noted twice: as a row, in the transaction of what it is about, and as a line of the log
 once that is committed. No secret is ever part of it.
 """
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from flask import current_app, has_request_context, request
-from sqlalchemy import delete, event
+from sqlalchemy import delete, event, or_
 from sqlalchemy.orm import Session
 
 from ..db import Work, now
@@ -25,6 +25,7 @@ ACCESS_REFUSED = "access_refused"
 WARNINGS = {LOGIN_REFUSED, THROTTLED, PASSWORD_REFUSED, TOKEN_REFUSED, ACCESS_REFUSED}
 
 MOST_KEPT = 1_000_000  # rows: whoever is refused for long shall not fill the disk
+MOST_IN_ALL = 10 * MOST_KEPT  # some of those that last a member can cause as well, if more slowly
 # Nor shall he, or a member who makes tokens all day long, push these out.
 LASTING = (PASSWORD_CHANGED, USER_ADDED, USER_DELETED, USER_ENABLED, USER_DISABLED, ROLE_CHANGED, SESSIONS_ENDED,
            TOKENS_REVOKED, MFA_ENABLED, MFA_DISABLED)
@@ -36,15 +37,12 @@ def note(session: Session, action: str, username: str | None = None, actor: str 
          detail: str | None = None) -> None:
     """Have this happen with what the session commits."""
     session.execute(delete(Event).where(Event.at < now() - timedelta(days=current_app.config["EVENT_DAYS"])))
-    noted = Event(at=_instant(), action=action, username=username, actor=actor, detail=detail, **_origin())
+    noted = Event(at=now(), action=action, username=username, actor=actor, detail=detail, **_origin())
     session.add(noted)
     session.flush()
-    session.execute(delete(Event).where(Event.id <= noted.id - MOST_KEPT, Event.action.not_in(LASTING)))
+    session.execute(delete(Event).where(Event.id <= noted.id - MOST_KEPT, or_(
+        Event.action.not_in(LASTING), Event.id <= noted.id - MOST_IN_ALL)))
     session.info.setdefault("noted", []).append({name: getattr(noted, name) for name in _TOLD})
-
-
-def _instant() -> datetime:
-    return now()
 
 
 def _origin() -> dict[str, str | None]:

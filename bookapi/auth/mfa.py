@@ -9,7 +9,7 @@ from ..db import now
 from .models import User
 
 ISSUER = "bookapi"
-STEP_SECONDS, DIGITS = 30, 6
+STEP_SECONDS = 30
 DRIFT = 1  # steps that a clock may be off, either way (RFC 6238, section 5.2)
 RECOVERY_CODES = 10
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that looks like another: 4.95 bits each

@@ -13,12 +13,11 @@ from .models import User
 from .permissions import CHALLENGE
 from .throttle import Attempt
 
-
 _WRONG_CODE = "the code is wrong, or was used already: take the next one"
 
 
 class Refused(Exception):
-    """Not this time; the reason is for the trail, and only that a code is missing is told to who knew the password."""
+    """Not this time; the reason is for the trail. What is wrong with a code is told to who knew the password."""
 
     def __init__(self, reason: str, told: str = "wrong username or password"):
         super().__init__(reason)

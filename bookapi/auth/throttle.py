@@ -1,7 +1,7 @@
 """Who failed often has to wait: for a name, known or not, and for an address, in the database that all workers share.
 
 An attempt is counted before the password is looked at, so that attempts side by side are counted, too; one that was
-right takes its count back. Failures fade, and no wait is longer than an hour: nobody is locked out for ever.
+right takes its count back. Failures fade, and no wait is longer than an hour.
 """
 import hashlib
 import ipaddress

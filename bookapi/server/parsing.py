@@ -69,9 +69,9 @@ _TARGET = re.compile(r"/|https?://|\*\Z", re.IGNORECASE)  # RFC 9112, section 3.
 _ENCODED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 # As waitress has them, but that its `$` takes a LF before the end, too; and a size that others cannot count is none.
 receiver.ONLY_HEXDIG_RE = re.compile(rb"[0-9A-Fa-f]{1,15}\Z")
+receiver.CHUNK_EXT_RE = re.compile(rfc7230.CHUNK_EXT.encode("latin-1") + rb"\Z")
 # Its own takes the square of the time for a value that begins with blanks; it strips them itself.
 parser.HEADER_FIELD_RE = re.compile(rb"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):(?P<value>[\t\x20-\x7e\x80-\xff]*)\Z")
-receiver.CHUNK_EXT_RE = re.compile(rfc7230.CHUNK_EXT.encode("latin-1") + rb"\Z")
 
 
 class Parser(HTTPRequestParser):
