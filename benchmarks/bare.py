@@ -1,7 +1,8 @@
 """Waitress with nothing behind it: one constant answer to everything, for what serving the bytes costs by itself.
 
-    python -m benchmarks.bare CONTENT_TYPE FILE
+python -m benchmarks.bare CONTENT_TYPE FILE
 """
+
 import logging
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ def constant(content_type: str, body: bytes):
     def application(environ, start_response):
         start_response("200 OK", list(headers))
         return [body]
+
     return application
 
 

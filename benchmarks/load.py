@@ -2,6 +2,7 @@
 
 Requests are whole HTTP requests as text, sent in turn over and over; `ISBN` in one is replaced by a new ISBN each time.
 """
+
 import http.client
 import json
 import resource
@@ -24,6 +25,7 @@ _runs, _numbers = count(1), count()  # the numbers of the first million are for 
 
 class Result(NamedTuple):
     """One run: answers, those a second, latencies in milliseconds, bad answers, the loader's share of a processor."""
+
     answers: int
     rate: float
     p50: float
@@ -51,15 +53,30 @@ def run(server: Server, requests: list[str], seconds: float, folder: Path, wrk: 
     first = next(_runs) * RUN_ISBNS
     if wrk:
         script, whole = folder / "load.lua", max(1, round(seconds))
-        script.write_text(_LUA.format(requests=",\n".join(map(json.dumps, requests)), isbn=ISBN, first=first))
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{whole}s", "--timeout", f"{PATIENCE}s", "-s", str(script),
-                   f"http://{server.host}:{server.port}"]
+        script.write_text(
+            _LUA.format(requests=",\n".join(map(json.dumps, requests)), isbn=ISBN, first=first)
+        )
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{whole}s",
+            "--timeout",
+            f"{PATIENCE}s",
+            "-s",
+            str(script),
+            f"http://{server.host}:{server.port}",
+        ]
     else:
         plan = folder / "load.json"
-        plan.write_text(json.dumps([server.host, server.port, requests, CONNECTIONS, seconds, first]))
+        plan.write_text(
+            json.dumps([server.host, server.port, requests, CONNECTIONS, seconds, first])
+        )
         command = [sys.executable, "-m", "benchmarks.loader", str(plan)]
     used = _children_seconds()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + 3 * PATIENCE)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + 3 * PATIENCE
+    )
     used = _children_seconds() - used
     if done.returncode:
         raise Failed(f"the loader failed:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")

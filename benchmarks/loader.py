@@ -4,6 +4,7 @@
 
 It is slower than wrk: where it is the busier side, the requests a second are what it can do, not the server.
 """
+
 import json
 import re
 import selectors
@@ -70,7 +71,9 @@ class _Loader:
     def run(self, seconds: float) -> float:
         """Load until the time is over and there was an answer; the seconds it took."""
         begun = time.perf_counter()
-        while (now := time.perf_counter() - begun) < seconds or not (self.latencies or now > PATIENCE):
+        while (now := time.perf_counter() - begun) < seconds or not (
+            self.latencies or now > PATIENCE
+        ):
             for key, _ in self._selector.select(0.1):
                 self._receive(key.fileobj, key.data)
         return now
@@ -104,7 +107,17 @@ def main(plan: str) -> None:
     loader = _Loader(host, port, requests, connections, first)
     took = loader.run(seconds)
     times = sorted(loader.latencies) or [0.0]
-    print(json.dumps([len(loader.latencies), took, times[len(times) // 2], times[len(times) * 99 // 100], loader.bad]))
+    print(
+        json.dumps(
+            [
+                len(loader.latencies),
+                took,
+                times[len(times) // 2],
+                times[len(times) * 99 // 100],
+                loader.bad,
+            ]
+        )
+    )
 
 
 if __name__ == "__main__":

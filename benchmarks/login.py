@@ -5,6 +5,7 @@
 Names that nobody has, accounts with a wrong password, and disabled accounts with the right one are tried in turns at a
 real service, from ever other addresses and with so many names that nobody has to wait.
 """
+
 import argparse
 import contextlib
 import http.client
@@ -34,14 +35,23 @@ class Client:
     """A connection that is kept; each request comes from another address."""
 
     def __init__(self, server: Server):
-        self._connection = http.client.HTTPConnection(server.host, server.port, timeout=START_SECONDS)
+        self._connection = http.client.HTTPConnection(
+            server.host, server.port, timeout=START_SECONDS
+        )
 
     def send(self, method: str, path: str, document: dict, cookie: str = "") -> tuple[int, bytes]:
         """Status and body of the answer."""
         number = next(_addresses)
-        self._connection.request(method, path, json.dumps(document), {
-            "Content-Type": "application/json", "Cookie": cookie,
-            "X-Forwarded-For": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"})
+        self._connection.request(
+            method,
+            path,
+            json.dumps(document),
+            {
+                "Content-Type": "application/json",
+                "Cookie": cookie,
+                "X-Forwarded-For": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
+            },
+        )
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
@@ -57,7 +67,12 @@ def make_accounts(client: Client, cookie: str, number: int) -> None:
             user = {"username": name, "password": PASSWORD}
             made = _done(client.send("POST", "/auth/users", user, cookie), 201)
             if kind == DISABLED:
-                _done(client.send("PATCH", f"/auth/users/{json.loads(made)['id']}", {"active": False}, cookie), 200)
+                _done(
+                    client.send(
+                        "PATCH", f"/auth/users/{json.loads(made)['id']}", {"active": False}, cookie
+                    ),
+                    200,
+                )
 
 
 def _names(kind: str, number: int) -> list[str]:
@@ -101,10 +116,14 @@ def report(taken: dict[str, list[float]], statuses: set[int]) -> int:
     usual = median(taken[WRONG])
     print(f"| | tries | median ms | fastest ms | ÷ {WRONG} |\n|---|---:|---:|---:|---:|")
     for kind, every in taken.items():
-        print(f"| {kind} | {len(every):,} | {median(every) * 1000:.2f} | {min(every) * 1000:.2f} | "
-              f"{median(every) / usual:.3f} |")
+        print(
+            f"| {kind} | {len(every):,} | {median(every) * 1000:.2f} | {min(every) * 1000:.2f} | "
+            f"{median(every) / usual:.3f} |"
+        )
     apart = max(abs(median(every) / usual - 1) for every in taken.values())
-    print(f"\nThe medians lie {apart:.1%} apart, {'within' if apart <= GOAL else 'BEYOND'} the goal of {GOAL:.0%}.")
+    print(
+        f"\nThe medians lie {apart:.1%} apart, {'within' if apart <= GOAL else 'BEYOND'} the goal of {GOAL:.0%}."
+    )
     if statuses != {401}:
         print(f"\n**STRANGE ANSWERS: {sorted(statuses - {401})}**")
     return int(statuses != {401})
@@ -112,14 +131,25 @@ def report(taken: dict[str, list[float]], statuses: set[int]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Do what the command line asks for; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.login", description="Time refused sign-ins.")
-    parser.add_argument("--times", type=_within(int, 10, 100_000), default=200, metavar="N", help="of each kind (200)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.login", description="Time refused sign-ins."
+    )
+    parser.add_argument(
+        "--times",
+        type=_within(int, 10, 100_000),
+        default=200,
+        metavar="N",
+        help="of each kind (200)",
+    )
     times = parser.parse_args(arguments).times
     allowed = sorted(os.sched_getaffinity(0))
     service, own = ({allowed[0]}, {allowed[1]}) if len(allowed) > 1 else (set(), set())
     with tempfile.TemporaryDirectory(prefix="bookapi-login-") as folder, on_cpus(own):
         instance = Instance(Path(folder), service)
-        with instance.serving(TRUSTED_PROXY="127.0.0.1") as server, contextlib.closing(Client(server)) as client:
+        with (
+            instance.serving(TRUSTED_PROXY="127.0.0.1") as server,
+            contextlib.closing(Client(server)) as client,
+        ):
             make_accounts(client, instance.sign_in(server), _needed(times + WARM_UP))
             return report(*measure(client, times))
 

@@ -5,6 +5,7 @@
 As many clients as the service has threads ask for something costly without a pause: that is what it can. Then there are
 ten times as many, who pause for PAUSE after a 503 only: far less than Retry-After asks for. Then one client alone.
 """
+
 import argparse
 import heapq
 import os
@@ -28,12 +29,15 @@ PAUSE = 0.02  # seconds after a 503
 SETTLE = 1.0  # seconds until an overload is known for certain
 PATIENCE = 30  # seconds for the service to be as quick as before
 USUAL = 1.5  # times the usual p99 is as quick as before
-REQUESTS = [get_list(q=f"{start}*", facets="language,author,subject")  # each finds a tenth of the books
-            for start in sorted({word[:4] for word in books.RARE_WORDS})]
+REQUESTS = [
+    get_list(q=f"{start}*", facets="language,author,subject")  # each finds a tenth of the books
+    for start in sorted({word[:4] for word in books.RARE_WORDS})
+]
 
 
 class Seen(NamedTuple):
     """One answer: when it came, after how many seconds, and its status."""
+
     at: float
     took: float
     status: int
@@ -43,7 +47,10 @@ class Clients:
     """Clients that ask in turn over and over, each over a connection of its own, made anew where it is closed."""
 
     def __init__(self, server: Server, requests: list[str], number: int):
-        self._address, self._requests = (server.host, server.port), [request.encode() for request in requests]
+        self._address, self._requests = (
+            (server.host, server.port),
+            [request.encode() for request in requests],
+        )
         self._selector, self._resting, self._asked = selectors.DefaultSelector(), [], 0
         self.seen, self.lost = [], 0
         for _ in range(number):
@@ -93,7 +100,7 @@ class Clients:
             self.lost += 1
         else:
             self.seen.append(Seen(now - self._begun, now - begun, int(received[9:12])))
-        if end is not None and b"Connection: close" not in received[:received.find(b"\r\n\r\n")]:
+        if end is not None and b"Connection: close" not in received[: received.find(b"\r\n\r\n")]:
             self._rest(connection, now + PAUSE * refused)
             return
         self._selector.unregister(connection)
@@ -103,13 +110,19 @@ class Clients:
 
 def percentile(times: list[float], share: float) -> float:
     """In milliseconds; not a number where there are none."""
-    return sorted(times)[min(len(times) - 1, int(len(times) * share))] * 1000 if times else float("nan")
+    return (
+        sorted(times)[min(len(times) - 1, int(len(times) * share))] * 1000
+        if times
+        else float("nan")
+    )
 
 
 def line(name: str, times: list[float], seconds: float) -> str:
     """One row of the table."""
-    return (f"| {name} | {len(times):,} | {len(times) / seconds:,.0f} | {percentile(times, 0.5):.1f} | "
-            f"{percentile(times, 0.99):.1f} | {percentile(times, 1):.1f} |")
+    return (
+        f"| {name} | {len(times):,} | {len(times) / seconds:,.0f} | {percentile(times, 0.5):.1f} | "
+        f"{percentile(times, 0.99):.1f} | {percentile(times, 1):.1f} |"
+    )
 
 
 def seconds_until_quick(server: Server, requests: list[str], limit: float) -> float:
@@ -141,8 +154,10 @@ def measure(server: Server, requests: list[str], seconds: float) -> int:
     print(line("refused (503)", refused, seconds))
     share = len(refused) / max(1, len(many))
     ratio = percentile(settled, 0.99) / percentile(usual_times, 0.99)
-    print(f"\n{share:.1%} refused; p99 of the accepted who came after {SETTLE:g} s is {ratio:.1f} times the usual one; "
-          f"as quick as before {back:.2f} s after the end; {crowd.lost} connections lost.")
+    print(
+        f"\n{share:.1%} refused; p99 of the accepted who came after {SETTLE:g} s is {ratio:.1f} times the usual one; "
+        f"as quick as before {back:.2f} s after the end; {crowd.lost} connections lost."
+    )
     strange = {one.status for one in [*usual, *many]} - {200, 503}
     if strange:
         print(f"\n**STRANGE ANSWERS: {sorted(strange)}**")
@@ -151,9 +166,13 @@ def measure(server: Server, requests: list[str], seconds: float) -> int:
 
 def main(arguments: list[str]) -> int:
     """Do what the command line asks for; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.overload", description="Ask too much of the service.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.overload", description="Ask too much of the service."
+    )
     parser.add_argument("--books", type=_within(int, 50, 1_000_000), default=10_000, metavar="N")
-    parser.add_argument("--seconds", type=_within(float, 2, 600), default=30.0, help="of the overload (30)")
+    parser.add_argument(
+        "--seconds", type=_within(float, 2, 600), default=30.0, help="of the overload (30)"
+    )
     asked = parser.parse_args(arguments)
     allowed = sorted(os.sched_getaffinity(0))
     service, clients = ({allowed[0]}, {allowed[1]}) if len(allowed) > 1 else (set(), set())

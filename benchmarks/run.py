@@ -1,7 +1,8 @@
 """Make a throw-away instance, measure it, print tables: `make bench`, or
 
-    python -m benchmarks.run [--books N] [--seconds S] [--turns N] [--work NAME,…] [--loader auto|wrk|own]
+python -m benchmarks.run [--books N] [--seconds S] [--turns N] [--work NAME,…] [--loader auto|wrk|own]
 """
+
 import argparse
 import os
 import signal
@@ -24,12 +25,20 @@ EVERYTHING = [*READS, *EXPORTS, "mix", "create"]  # what changes the catalogue c
 
 def options(arguments: list[str]) -> argparse.Namespace:
     """What the command line asks for; ends the program where that cannot be."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Measure the service.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run", description="Measure the service."
+    )
     parser.add_argument("--books", type=_within(int, 50, 1_000_000), default=10_000, metavar="N")
-    parser.add_argument("--seconds", type=_within(float, 0.05, 60), default=3.0, help="of each turn (3)")
+    parser.add_argument(
+        "--seconds", type=_within(float, 0.05, 60), default=3.0, help="of each turn (3)"
+    )
     parser.add_argument("--turns", type=_within(int, 1, 20), default=3, help="of each work (3)")
-    parser.add_argument("--work", type=_names, default=EVERYTHING, help=f"by comma, of {', '.join(EVERYTHING)}")
-    parser.add_argument("--loader", choices=("auto", "wrk", "own"), default="auto", help="auto: wrk where it is")
+    parser.add_argument(
+        "--work", type=_names, default=EVERYTHING, help=f"by comma, of {', '.join(EVERYTHING)}"
+    )
+    parser.add_argument(
+        "--loader", choices=("auto", "wrk", "own"), default="auto", help="auto: wrk where it is"
+    )
     return parser.parse_args(arguments)
 
 
@@ -39,6 +48,7 @@ def _within(kind: type, least: float, most: float):
         if not least <= value <= most:
             raise argparse.ArgumentTypeError(f"must be from {least:,} to {most:,}")
         return value
+
     return read
 
 
@@ -47,11 +57,15 @@ def _names(text: str) -> list[str]:
     if "export" in asked:
         asked = asked - {"export"} | set(EXPORTS)
     if not asked <= set(EVERYTHING):
-        raise argparse.ArgumentTypeError(f"{', '.join(asked - set(EVERYTHING))}: not of {', '.join(EVERYTHING)}")
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(asked - set(EVERYTHING))}: not of {', '.join(EVERYTHING)}"
+        )
     return [name for name in EVERYTHING if name in asked]
 
 
-def bench(plan: Plan, names: list[str], cpus: tuple[set[int], set[int]]) -> tuple[list[Row], list[Export]]:
+def bench(
+    plan: Plan, names: list[str], cpus: tuple[set[int], set[int]]
+) -> tuple[list[Row], list[Export]]:
     """Measure these works on a new instance; the first processors are the service's, the second the loader's."""
     rows, exports = [], []
     with on_cpus(cpus[1]):
@@ -76,22 +90,31 @@ def conditions(plan: Plan, cpus: tuple[set[int], set[int]], rows: list[Row]) -> 
     """How the figures were made, in a line."""
     where = "server and loader on one each" if all(cpus) else "shared by server and loader"
     busy = f"{max((row.busy() for row in rows), default=0):.0%}"
-    loader = (f"load by wrk, busy {busy} of the time at most" if plan.wrk else
-              f"load by benchmarks/loader.py, busy {busy} of the time at most (near 100% requests/s are its limit)")
-    return (f"{plan.books:,} books; Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, waitress "
-            f"{version('waitress')}; {os.cpu_count()} processors, {where}; {loader}, {load.CONNECTIONS} connections; "
-            f"turns of {plan.seconds:g} s, the medians of {plan.turns}. Compare the ratios to a bare waitress "
-            "that serves the same bytes; absolute figures are one machine's.")
+    loader = (
+        f"load by wrk, busy {busy} of the time at most"
+        if plan.wrk
+        else f"load by benchmarks/loader.py, busy {busy} of the time at most (near 100% requests/s are its limit)"
+    )
+    return (
+        f"{plan.books:,} books; Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, waitress "
+        f"{version('waitress')}; {os.cpu_count()} processors, {where}; {loader}, {load.CONNECTIONS} connections; "
+        f"turns of {plan.seconds:g} s, the medians of {plan.turns}. Compare the ratios to a bare waitress "
+        "that serves the same bytes; absolute figures are one machine's."
+    )
 
 
 def table(lines: list[Row] | list[Export]) -> str:
     """The lines as a table in Markdown."""
     head = lines[0].HEAD
     rule = ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *[line.cells() for line in lines]))
+    return "\n".join(
+        f"| {' | '.join(cells)} |" for cells in (head, rule, *[line.cells() for line in lines])
+    )
 
 
-def report(plan: Plan, cpus: tuple[set[int], set[int]], rows: list[Row], exports: list[Export]) -> int:
+def report(
+    plan: Plan, cpus: tuple[set[int], set[int]], rows: list[Row], exports: list[Export]
+) -> int:
     """Print it all; the exit status: 0 where every answer was good, else 1."""
     print(conditions(plan, cpus, rows))
     for lines in (rows, exports):
@@ -116,7 +139,9 @@ def main(arguments: list[str]) -> int:
     allowed = sorted(os.sched_getaffinity(0))
     cpus = ({allowed[0]}, {allowed[1]}) if len(allowed) > 1 else (set(), set())
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, frame: sys.exit(128 + number))  # so that everything is cleaned up
+        signal.signal(
+            number, lambda number, frame: sys.exit(128 + number)
+        )  # so that everything is cleaned up
     try:
         with tempfile.TemporaryDirectory(prefix="bookapi-bench-") as folder:
             plan = Plan(asked.books, seconds, asked.turns, wrk, Path(folder))

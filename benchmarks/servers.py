@@ -1,4 +1,5 @@
 """The processes that are measured: started, found, asked what they used, and ended again whatever happens."""
+
 import contextlib
 import http.client
 import json
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]  # of the checkout: its `bookapi` is measured, whichever is installed
+ROOT = Path(__file__).parents[
+    1
+]  # of the checkout: its `bookapi` is measured, whichever is installed
 START_SECONDS = 60
 END_SECONDS = 40  # longer than the service lets requests finish
 COMMAND_SECONDS = 3600  # an import of very many books takes its time
@@ -23,6 +26,7 @@ class Failed(Exception):
 
 class Server(NamedTuple):
     """A running server. The figures are of its whole process tree."""
+
     pid: int
     host: str
     port: int
@@ -33,8 +37,14 @@ class Server(NamedTuple):
 
     def memory(self) -> tuple[int, int]:
         """Bytes in memory now, and at most since `forget_peak`."""
-        found = [dict(line.split(":", 1) for line in _proc(pid, "status").splitlines()) for pid in self._tree()]
-        now, peak = (sum(int(status[name].split()[0]) for status in found) * 1024 for name in ("VmRSS", "VmHWM"))
+        found = [
+            dict(line.split(":", 1) for line in _proc(pid, "status").splitlines())
+            for pid in self._tree()
+        ]
+        now, peak = (
+            sum(int(status[name].split()[0]) for status in found) * 1024
+            for name in ("VmRSS", "VmHWM")
+        )
         return now, peak
 
     def forget_peak(self) -> None:
@@ -78,11 +88,20 @@ def on_cpus(cpus: set[int]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(arguments: list[str], environment: dict[str, str], log: Path, cpus: set[int]) -> Iterator[Server]:
+def running(
+    arguments: list[str], environment: dict[str, str], log: Path, cpus: set[int]
+) -> Iterator[Server]:
     """A Python module that says `serving on http://…`, until the block ends."""
     with open(log, "ab") as errors, on_cpus(cpus):
-        process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env=environment,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     try:
         yield _announced(process, log)
     finally:
@@ -109,7 +128,9 @@ class Instance:
 
     def __init__(self, folder: Path, cpus: set[int]):
         self._folder, self._cpus = folder, cpus
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKAPI_")}
+        self._environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("BOOKAPI_")
+        }
         self._environment["BOOKAPI_INSTANCE_PATH"] = str(folder / "instance")
         told = dict(line.split(": ", 1) for line in self._run("init").splitlines() if ": " in line)
         self._password = told["admin password"]
@@ -120,30 +141,53 @@ class Instance:
 
     def serving(self, **settings: str) -> contextlib.AbstractContextManager[Server]:
         """The service over this instance; settings are named without BOOKAPI_."""
-        environment = {**self._environment, **{f"BOOKAPI_{name}": value for name, value in settings.items()}}
-        return running(["bookapi", "serve", "--port", "0"], environment, self._folder / "service.log", self._cpus)
+        environment = {
+            **self._environment,
+            **{f"BOOKAPI_{name}": value for name, value in settings.items()},
+        }
+        return running(
+            ["bookapi", "serve", "--port", "0"],
+            environment,
+            self._folder / "service.log",
+            self._cpus,
+        )
 
     def bare(self, content_type: str, body: bytes) -> contextlib.AbstractContextManager[Server]:
         """A bare waitress that answers so, on the processors of the service."""
         file = self._folder / "body"
         file.write_bytes(body)
-        return running(["benchmarks.bare", content_type, str(file)], self._environment,
-                       self._folder / "bare.log", self._cpus)
+        return running(
+            ["benchmarks.bare", content_type, str(file)],
+            self._environment,
+            self._folder / "bare.log",
+            self._cpus,
+        )
 
     def sign_in(self, server: Server) -> str:
         """The cookie of a session of the admin."""
         connection = http.client.HTTPConnection(server.host, server.port, timeout=START_SECONDS)
         with contextlib.closing(connection):
-            connection.request("POST", "/auth/login", json.dumps({"username": "admin", "password": self._password}),
-                               {"Content-Type": "application/json"})
+            connection.request(
+                "POST",
+                "/auth/login",
+                json.dumps({"username": "admin", "password": self._password}),
+                {"Content-Type": "application/json"},
+            )
             answer = connection.getresponse()
             if answer.status != 200:
                 raise Failed(f"signing in was answered {answer.status}: {answer.read(500)!r}")
             return answer.headers["Set-Cookie"].partition(";")[0]
 
     def _run(self, *arguments: str) -> str:
-        done = subprocess.run([sys.executable, "-m", "bookapi", *arguments], cwd=ROOT, env=self._environment,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS)
+        done = subprocess.run(
+            [sys.executable, "-m", "bookapi", *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
         if done.returncode:
             raise Failed(f"bookapi {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
         return done.stdout

@@ -1,4 +1,5 @@
 """What is asked of the service: each work is a cycle of requests, sent in turn over and over."""
+
 import json
 import random
 from collections.abc import Callable
@@ -18,6 +19,7 @@ SHARES = {"one": 60, "list": 25, "filter": 7, "search": 3, "create": 5}  # of th
 
 class Catalogue(NamedTuple):
     """What the requests are about: how many books there are; `cookie` signs in where that is needed."""
+
     books: int
     cookie: Callable[[], str]
 
@@ -27,6 +29,7 @@ class Catalogue(NamedTuple):
 
 class Work(NamedTuple):
     """`requests` makes the cycle; `settings` are those of the service that is asked."""
+
     requests: Callable[[Catalogue], list[str]]
     settings: dict[str, str] = {}
 
@@ -43,25 +46,43 @@ def get_list(accept: str = JSON, **parameters: str | int) -> str:
 
 def _ones(catalogue: Catalogue) -> list[str]:
     step = -(-catalogue.books // VARIETY)
-    return [request("GET", f"/books/{number}", f"Accept: {JSON}") for number in range(1, catalogue.books + 1, step)]
+    return [
+        request("GET", f"/books/{number}", f"Accept: {JSON}")
+        for number in range(1, catalogue.books + 1, step)
+    ]
 
 
 def _filters(catalogue: Catalogue) -> list[str]:
-    return [get_list(author=name, sort="title") for name in books.authors(catalogue.books)[:VARIETY]]
+    return [
+        get_list(author=name, sort="title") for name in books.authors(catalogue.books)[:VARIETY]
+    ]
 
 
 def _cold(accept: str) -> Work:
     def requests(catalogue: Catalogue) -> list[str]:
-        return [get_list(accept, limit=LIMIT, page=page)
-                for page in range(1, min(COLD_PAGES, catalogue.pages()) + 1)]
+        return [
+            get_list(accept, limit=LIMIT, page=page)
+            for page in range(1, min(COLD_PAGES, catalogue.pages()) + 1)
+        ]
+
     return Work(requests, {"ANSWER_CACHE_BYTES": "0"})
 
 
 def _creates(catalogue: Catalogue) -> list[str]:
     cookie = catalogue.cookie()
     bodies = [json.dumps({**book, "isbn": books.ISBN}) for book in books.generate(CREATED)]
-    return [request("POST", "/books", f"Accept: {JSON}", f"Content-Type: {JSON}", f"Content-Length: {len(body)}",
-                    f"Cookie: {cookie}", body=body) for body in bodies]
+    return [
+        request(
+            "POST",
+            "/books",
+            f"Accept: {JSON}",
+            f"Content-Type: {JSON}",
+            f"Content-Length: {len(body)}",
+            f"Cookie: {cookie}",
+            body=body,
+        )
+        for body in bodies
+    ]
 
 
 def _mix(catalogue: Catalogue) -> list[str]:

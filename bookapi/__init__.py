@@ -1,8 +1,23 @@
 """bookapi: a book catalogue service for small teams."""
+
 from collections.abc import Mapping
 from typing import Any
 
-from . import auth, books, config, db, door, guard, idempotency, logs, memory, negotiation, paging, problems, site
+from . import (
+    auth,
+    books,
+    config,
+    db,
+    door,
+    guard,
+    idempotency,
+    logs,
+    memory,
+    negotiation,
+    paging,
+    problems,
+    site,
+)
 from .auth import permissions
 
 __version__ = "0.1.0"
@@ -13,10 +28,25 @@ def create_app(settings: Mapping[str, Any] | None = None) -> negotiation.Service
 
     The database is not touched.
     """
-    app = negotiation.Service(__name__, instance_path=config.instance_path(settings), static_folder=None)
+    app = negotiation.Service(
+        __name__, instance_path=config.instance_path(settings), static_folder=None
+    )
     config.init_app(app, settings)
     app.config["VERSION"] = __version__
-    for part in (logs, memory, db, negotiation, guard, problems, paging, auth, idempotency, books, site, door):
+    for part in (
+        logs,
+        memory,
+        db,
+        negotiation,
+        guard,
+        problems,
+        paging,
+        auth,
+        idempotency,
+        books,
+        site,
+        door,
+    ):
         part.init_app(app)
     permissions.check(app)
     return app

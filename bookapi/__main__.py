@@ -1,4 +1,5 @@
 """The console command ``bookapi``, the same as ``flask --app wsgi``."""
+
 from bookapi import create_app
 from bookapi.cli import Console
 

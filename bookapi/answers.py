@@ -1,4 +1,5 @@
 """ETags and preconditions (RFC 9110, section 13; contract, section 5), and which answers caches may keep."""
+
 import hashlib
 from collections.abc import Callable
 
@@ -33,17 +34,29 @@ def precondition(demanded: bool = True) -> Callable[[dict | None], None]:
 
     def check(record: dict | None) -> None:
         if "If-Match" in request.headers and not (record and _any_tag(record, if_match)):
-            raise Problem(412, "the book is not (or no longer) the one that If-Match names; read it again")
+            raise Problem(
+                412, "the book is not (or no longer) the one that If-Match names; read it again"
+            )
         if "If-None-Match" in request.headers and record and _any_tag(record, if_none_match):
-            raise Problem(412, "the book is there already, and If-None-Match says that it must not be")
-        if record and demanded and current_app.config["REQUIRE_IF_MATCH"] and "If-Match" not in request.headers:
+            raise Problem(
+                412, "the book is there already, and If-None-Match says that it must not be"
+            )
+        if (
+            record
+            and demanded
+            and current_app.config["REQUIRE_IF_MATCH"]
+            and "If-Match" not in request.headers
+        ):
             raise Problem(428, "send If-Match with the ETag of the book as you read it")
+
     return check
 
 
 def _any_tag(record: dict, tags: ETags) -> bool:
     """Whether one of the tags names this version, in whichever format it was read."""
-    return tags.star_tag or any(tags.contains(book_tag(record, module.name)) for module in formats.all_formats())
+    return tags.star_tag or any(
+        tags.contains(book_tag(record, module.name)) for module in formats.all_formats()
+    )
 
 
 def cacheable(view):
@@ -76,4 +89,8 @@ def stream_tag(*parts: object) -> str:
 def has_already(environ: dict, tag: str) -> bool:
     """Whether a request's If-None-Match names this tag; weakly, since a proxy that compresses weakens it."""
     given = environ.get("HTTP_IF_NONE_MATCH")
-    return given is not None and bool(tag) and (given == tag or parse_etags(given).contains_weak(tag[1:-1]))
+    return (
+        given is not None
+        and bool(tag)
+        and (given == tag or parse_etags(given).contains_weak(tag[1:-1]))
+    )

@@ -1,4 +1,5 @@
 """The console: how commands fail. One clear line on standard error and exit status 1; 2 for wrong usage."""
+
 import functools
 import os
 import sys
@@ -14,6 +15,7 @@ from .db.failures import busy
 
 def telling(function):
     """Turn the failures that an operator can mend into one line; anything else is a fault of ours and shows itself."""
+
     @functools.wraps(function)
     def told(*args, **kwargs):
         try:
@@ -27,6 +29,7 @@ def telling(function):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from None
+
     return told
 
 
@@ -40,8 +43,10 @@ def _line(error: HTTPException | DBAPIError) -> str:
 
 def command(*args, **kwargs):
     """A command inside the application's context that fails in one line."""
+
     def decorate(function):
         return click.command(*args, **kwargs)(with_appcontext(telling(function)))
+
     return decorate
 
 
@@ -51,6 +56,7 @@ class Group(AppGroup):
     def command(self, *args, **kwargs):
         def decorate(function):
             return super(Group, self).command(*args, **kwargs)(telling(function))
+
         return decorate
 
 
@@ -63,5 +69,7 @@ class Console(FlaskGroup):
         self._loaded_plugin_commands = True  # `db` is our own, not the whole of Flask-Migrate's
 
     def list_commands(self, ctx):
-        ctx.ensure_object(ScriptInfo).load_app()  # Flask's own way prints a traceback over a wrong setting
+        ctx.ensure_object(
+            ScriptInfo
+        ).load_app()  # Flask's own way prints a traceback over a wrong setting
         return super().list_commands(ctx)

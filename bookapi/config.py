@@ -4,6 +4,7 @@ Settings come from the defaults here, then from ``instance/config.py`` (names wi
 from the environment (names with it), then from what the caller gives `create_app`; the last one wins.
 A wrong value or an unknown name is a `SettingError`: one clear line and an exit, never a surprise later.
 """
+
 import ipaddress
 import os
 import re
@@ -52,10 +53,13 @@ def _automatic_boolean(value: Any) -> bool | None:
 
 def _whole(least: int, most: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
-        number = int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value) else value
+        number = (
+            int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value) else value
+        )
         if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
             raise ValueError(f"must be a whole number from {least} to {most}")
         return number
+
     return check
 
 
@@ -64,16 +68,25 @@ def _choice(*names: str) -> Callable[[Any], str]:
         if value not in names:
             raise ValueError(f"must be one of {', '.join(names)}")
         return value
+
     return check
 
 
 def _hosts(value: Any) -> list[str]:
     if not isinstance(value, (str, list, tuple)):
         raise ValueError("must be host names, by commas or as a list")
-    hosts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
+    hosts = (
+        [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, str)
+        else list(value)
+    )
     for host in hosts:
-        if not isinstance(host, str) or not re.fullmatch(r"\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host):
-            raise ValueError("must be host names by commas, without ports; a leading dot takes subdomains in")
+        if not isinstance(host, str) or not re.fullmatch(
+            r"\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host
+        ):
+            raise ValueError(
+                "must be host names by commas, without ports; a leading dot takes subdomains in"
+            )
     return hosts
 
 
@@ -111,7 +124,9 @@ def _database_url(value: Any) -> str | None:
         raise ValueError(meant) from None
     if url.get_backend_name() not in _DRIVERS or not url.database or port == 0:
         raise ValueError(meant)
-    if url.get_backend_name() == "sqlite" and (url.database == ":memory:" or url.database.startswith("file:")):
+    if url.get_backend_name() == "sqlite" and (
+        url.database == ":memory:" or url.database.startswith("file:")
+    ):
         raise ValueError("must name a file: sqlite:////PATH")
     url = url.set(drivername=_DRIVERS[url.get_backend_name()])
     return url.render_as_string(hide_password=False)
@@ -119,6 +134,7 @@ def _database_url(value: Any) -> str | None:
 
 class Setting(NamedTuple):
     """One setting. `check` takes what was given and returns the value, or raises ValueError saying what would do."""
+
     name: str
     default: Any
     check: Callable[[Any], Any]
@@ -126,34 +142,109 @@ class Setting(NamedTuple):
 
 
 SETTINGS = (
-    Setting("INSTANCE_PATH", None, _text,
-            "the folder of the local database, the secret and config.py; default: `instance` beside the package"),
-    Setting("SECRET_KEY", None, _secret,
-            "signs the session cookie; default: the file `secret` in the instance, made by `init`"),
-    Setting("DATABASE_URL", None, _database_url,
-            "default: `bookapi.sqlite` in the instance; else `sqlite:////PATH`, "
-            "`mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`"),
-    Setting("PUBLIC_READ", True, _boolean, "anyone may read the catalogue; else only who is signed in"),
-    Setting("REQUIRE_IF_MATCH", False, _boolean, "PUT, PATCH and DELETE of a book need If-Match (else 428)"),
-    Setting("MAX_BODY_BYTES", 1024 * 1024, _whole(1024, 1024 ** 3), "the largest request body, in bytes (else 413)"),
-    Setting("MAX_IMPORT_BYTES", 256 * 1024 * 1024, _whole(1024, 1024 ** 4),
-            "the largest body of an import, in bytes (else 413)"),
-    Setting("TRUSTED_HOSTS", [], _hosts,
-            "the host names that requests may ask for, by commas; a leading dot takes subdomains in; empty: any"),
-    Setting("TRUSTED_PROXY", None, _address,
-            "the address of the proxy in front; from it alone X-Forwarded-For, -Proto, -Host and -Port are believed"),
-    Setting("SESSION_IDLE_MINUTES", 30, _whole(1, 60 * 24 * 365), "a session ends after this many idle minutes"),
-    Setting("SESSION_HOURS", 12, _whole(1, 24 * 365), "a session ends after this many hours, idle or not"),
-    Setting("ADMIN_MFA", False, _boolean, "what only admins may do needs an account with a second factor (else 403)"),
-    Setting("EVENT_DAYS", 365, _whole(1, 36500), "how long sign-ins, refusals and changes of accounts are kept"),
-    Setting("SECURE_COOKIES", None, _automatic_boolean,
-            "the session cookie is Secure and named `__Host-…`; `auto` (default): where the request came by HTTPS"),
-    Setting("ANSWER_CACHE_BYTES", 16 * 1024 * 1024, _whole(0, 1024 ** 3),
-            "memory for answers to public reads, each good until the catalogue changes; in bytes, 0: none"),
-    Setting("LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"),
-    Setting("DATABASE_WAIT_SECONDS", 5, _whole(1, 60), "how long a change waits for another one's lock (else 503)"),
-    Setting("QUERY_SECONDS", 10, _whole(1, 600),
-            "how long the database may work on one answer (else 503); exports are not limited"),
+    Setting(
+        "INSTANCE_PATH",
+        None,
+        _text,
+        "the folder of the local database, the secret and config.py; default: `instance` beside the package",
+    ),
+    Setting(
+        "SECRET_KEY",
+        None,
+        _secret,
+        "signs the session cookie; default: the file `secret` in the instance, made by `init`",
+    ),
+    Setting(
+        "DATABASE_URL",
+        None,
+        _database_url,
+        "default: `bookapi.sqlite` in the instance; else `sqlite:////PATH`, "
+        "`mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`",
+    ),
+    Setting(
+        "PUBLIC_READ", True, _boolean, "anyone may read the catalogue; else only who is signed in"
+    ),
+    Setting(
+        "REQUIRE_IF_MATCH",
+        False,
+        _boolean,
+        "PUT, PATCH and DELETE of a book need If-Match (else 428)",
+    ),
+    Setting(
+        "MAX_BODY_BYTES",
+        1024 * 1024,
+        _whole(1024, 1024**3),
+        "the largest request body, in bytes (else 413)",
+    ),
+    Setting(
+        "MAX_IMPORT_BYTES",
+        256 * 1024 * 1024,
+        _whole(1024, 1024**4),
+        "the largest body of an import, in bytes (else 413)",
+    ),
+    Setting(
+        "TRUSTED_HOSTS",
+        [],
+        _hosts,
+        "the host names that requests may ask for, by commas; a leading dot takes subdomains in; empty: any",
+    ),
+    Setting(
+        "TRUSTED_PROXY",
+        None,
+        _address,
+        "the address of the proxy in front; from it alone X-Forwarded-For, -Proto, -Host and -Port are believed",
+    ),
+    Setting(
+        "SESSION_IDLE_MINUTES",
+        30,
+        _whole(1, 60 * 24 * 365),
+        "a session ends after this many idle minutes",
+    ),
+    Setting(
+        "SESSION_HOURS",
+        12,
+        _whole(1, 24 * 365),
+        "a session ends after this many hours, idle or not",
+    ),
+    Setting(
+        "ADMIN_MFA",
+        False,
+        _boolean,
+        "what only admins may do needs an account with a second factor (else 403)",
+    ),
+    Setting(
+        "EVENT_DAYS",
+        365,
+        _whole(1, 36500),
+        "how long sign-ins, refusals and changes of accounts are kept",
+    ),
+    Setting(
+        "SECURE_COOKIES",
+        None,
+        _automatic_boolean,
+        "the session cookie is Secure and named `__Host-…`; `auto` (default): where the request came by HTTPS",
+    ),
+    Setting(
+        "ANSWER_CACHE_BYTES",
+        16 * 1024 * 1024,
+        _whole(0, 1024**3),
+        "memory for answers to public reads, each good until the catalogue changes; in bytes, 0: none",
+    ),
+    Setting(
+        "LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"
+    ),
+    Setting(
+        "DATABASE_WAIT_SECONDS",
+        5,
+        _whole(1, 60),
+        "how long a change waits for another one's lock (else 503)",
+    ),
+    Setting(
+        "QUERY_SECONDS",
+        10,
+        _whole(1, 600),
+        "how long the database may work on one answer (else 503); exports are not limited",
+    ),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -169,8 +260,11 @@ def _checked(name: str, value: Any, origin: str) -> Any:
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """The settings that the environment gives, checked."""
-    return {name[len(PREFIX):]: _checked(name[len(PREFIX):], value, name)
-            for name, value in environ.items() if name.startswith(PREFIX) and name not in NOT_OURS}
+    return {
+        name[len(PREFIX) :]: _checked(name[len(PREFIX) :], value, name)
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in NOT_OURS
+    }
 
 
 def from_file(path: Path) -> dict[str, Any]:
@@ -182,7 +276,11 @@ def from_file(path: Path) -> dict[str, Any]:
         exec(compile(path.read_bytes(), str(path), "exec"), names)  # nosec B102 # config.py is the operator's own code
     except Exception as error:
         raise SettingError(f"cannot read {path}: {error}") from None
-    return {name: _checked(name, value, f"{name} in {path}") for name, value in names.items() if name.isupper()}
+    return {
+        name: _checked(name, value, f"{name} in {path}")
+        for name, value in names.items()
+        if name.isupper()
+    }
 
 
 def _secret_from_file(instance: Path) -> str | None:
@@ -203,7 +301,11 @@ def _secret_from_file(instance: Path) -> str | None:
 def instance_path(given: Mapping[str, Any] | None = None) -> str | None:
     """The instance folder that the caller or the environment names, absolute; None: where Flask puts it."""
     chosen = (given or {}).get("INSTANCE_PATH") or os.environ.get(PREFIX + "INSTANCE_PATH")
-    return None if chosen is None else os.path.abspath(_checked("INSTANCE_PATH", chosen, PREFIX + "INSTANCE_PATH"))
+    return (
+        None
+        if chosen is None
+        else os.path.abspath(_checked("INSTANCE_PATH", chosen, PREFIX + "INSTANCE_PATH"))
+    )
 
 
 def load(given: Mapping[str, Any] | None, instance: str) -> dict[str, Any]:

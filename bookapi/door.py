@@ -1,5 +1,6 @@
 """What stands before Flask: answers that are remembered, 304 for who has the answer already, and what every answer
 carries on its way out (contract, sections 5 and 8)."""
+
 from typing import NamedTuple
 
 from flask import Flask, current_app, request
@@ -19,6 +20,7 @@ _NOT_ON_304 = ("Content-Type", "Content-Length")  # RFC 9110, section 15.4.5: wh
 
 class _Answer(NamedTuple):
     """A whole answer, but for what each request has of its own."""
+
     headers: Headers
     tag: str
     body: bytes
@@ -50,11 +52,22 @@ class Door:
 
     def _key(self, environ) -> tuple | None:
         """What an answer depends on; None for a request that is always answered anew."""
-        if not self._remembers or environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_COOKIE" in environ \
-                or "HTTP_AUTHORIZATION" in environ or "HTTP_HOST" not in environ:
+        if (
+            not self._remembers
+            or environ["REQUEST_METHOD"] not in ("GET", "HEAD")
+            or "HTTP_COOKIE" in environ
+            or "HTTP_AUTHORIZATION" in environ
+            or "HTTP_HOST" not in environ
+        ):
             return None
-        key = (environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT", ""),
-               environ["HTTP_HOST"], environ["wsgi.url_scheme"], environ.get("SCRIPT_NAME", ""))
+        key = (
+            environ.get("PATH_INFO", ""),
+            environ.get("QUERY_STRING", ""),
+            environ.get("HTTP_ACCEPT", ""),
+            environ["HTTP_HOST"],
+            environ["wsgi.url_scheme"],
+            environ.get("SCRIPT_NAME", ""),
+        )
         return key if len(key[0]) + len(key[1]) + len(key[2]) <= _LONGEST_KEY else None
 
     def _lasts(self, key: tuple, entry: memory.Entry, mark: int) -> bool:
@@ -105,7 +118,10 @@ class Door:
 
 def _finished(headers: Headers, environ, caching: str, request_id: str | None = None) -> Headers:
     """The headers with those that every answer has; a view that knows better about caching has said so already."""
-    made = [*headers, *(guard.HTTPS_HEADERS if environ["wsgi.url_scheme"] == "https" else guard.HEADERS)]
+    made = [
+        *headers,
+        *(guard.HTTPS_HEADERS if environ["wsgi.url_scheme"] == "https" else guard.HEADERS),
+    ]
     names = [name for name, _ in headers]
     if "Cache-Control" not in names:
         made.append(("Cache-Control", caching))
@@ -127,7 +143,10 @@ def _size(key: tuple, answer: _Answer) -> int:
 def _given(answer: _Answer, environ, start_response, request_id: str) -> list[bytes]:
     own = (guard.REQUEST_ID, request_id)
     if has_already(environ, answer.tag):
-        start_response("304 NOT MODIFIED", [*[pair for pair in answer.headers if pair[0] not in _NOT_ON_304], own])
+        start_response(
+            "304 NOT MODIFIED",
+            [*[pair for pair in answer.headers if pair[0] not in _NOT_ON_304], own],
+        )
         return []
     start_response("200 OK", [*answer.headers, own])
     return [answer.body] if environ["REQUEST_METHOD"] == "GET" else []

@@ -1,4 +1,5 @@
 """What every request passes on its way in, and the headers that every answer carries on its way out."""
+
 import ipaddress
 import re
 from urllib.parse import urlsplit
@@ -14,7 +15,10 @@ REQUEST_ID = "X-Request-ID"
 HEADERS = (  # of every answer
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
-    ("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
 # Of every answer by HTTPS: for a year no browser asks this host, or one below it, by anything else (RFC 6797).
@@ -27,7 +31,12 @@ def check_host() -> None:
     if given is None and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         raise Problem(400, "the request has no Host header")  # RFC 9112, section 3.2
     found = _HOST.fullmatch(request.environ["SERVER_NAME"] if given is None else given)
-    if not found or not 1 <= int(found[2] or 1) <= 65535 or found[1][0] == "[" and not _is_ipv6(found[1][1:-1]):
+    if (
+        not found
+        or not 1 <= int(found[2] or 1) <= 65535
+        or found[1][0] == "["
+        and not _is_ipv6(found[1][1:-1])
+    ):
         raise Problem(400, "the Host header names no host")
 
 
@@ -61,5 +70,7 @@ def _own_origin() -> str:
 def init_app(app: Flask) -> None:
     """Guard every request of the application."""
     app.config["TRUSTED_HOSTS"] = app.config["TRUSTED_HOSTS"] or None
-    app.before_request_funcs.setdefault(None, []).insert(0, check_host)  # before anything builds a link from it
+    app.before_request_funcs.setdefault(None, []).insert(
+        0, check_host
+    )  # before anything builds a link from it
     app.before_request(refuse_cross_site)

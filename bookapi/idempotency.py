@@ -2,6 +2,7 @@
 
 The answer is kept in the transaction of the change itself: either both are there or neither.
 """
+
 import hashlib
 import re
 import threading
@@ -13,11 +14,32 @@ from typing import Any, NamedTuple
 import orjson
 from flask import Flask, Response, current_app, request
 from flask_login import current_user
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, bindparam, delete, insert, select
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    bindparam,
+    delete,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .db import TABLE_OPTIONS, Instant, LongText, Query, Writer, db, locked, now, shares_commit, stored
+from .db import (
+    TABLE_OPTIONS,
+    Instant,
+    LongText,
+    Query,
+    Writer,
+    db,
+    locked,
+    now,
+    shares_commit,
+    stored,
+)
 from .negotiation import chosen_format
 from .problems import Problem
 
@@ -30,27 +52,41 @@ _VISIBLE = re.compile("[!-~]{1,255}")
 class KeptAnswer(db.Model):
     """What a request with a key was answered, in the transaction that did it. `request_hash` is of what the key covers:
     method, path, format and body."""
+
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "created_at"), TABLE_OPTIONS)
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_hash: Mapped[str] = mapped_column(String(64))
     status: Mapped[int] = mapped_column(Integer)
     headers: Mapped[str] = mapped_column(LongText)
-    body: Mapped[bytes] = mapped_column(LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb"))
+    body: Mapped[bytes] = mapped_column(
+        LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+    )
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
-_FOUND = Query(select(KeptAnswer.request_hash, KeptAnswer.status, KeptAnswer.headers, KeptAnswer.body)
-               .where(KeptAnswer.user_id == bindparam("user_id"), KeptAnswer.key == bindparam("key")))
-_KEEP = Query(insert(KeptAnswer.__table__).values(
-    {column.name: bindparam(column.name, type_=String()) for column in KeptAnswer.__table__.c}))
-_FORGET = Query(delete(KeptAnswer.__table__).where(KeptAnswer.created_at < bindparam("before", type_=String())))
+_FOUND = Query(
+    select(KeptAnswer.request_hash, KeptAnswer.status, KeptAnswer.headers, KeptAnswer.body).where(
+        KeptAnswer.user_id == bindparam("user_id"), KeptAnswer.key == bindparam("key")
+    )
+)
+_KEEP = Query(
+    insert(KeptAnswer.__table__).values(
+        {column.name: bindparam(column.name, type_=String()) for column in KeptAnswer.__table__.c}
+    )
+)
+_FORGET = Query(
+    delete(KeptAnswer.__table__).where(KeptAnswer.created_at < bindparam("before", type_=String()))
+)
 
 
 class Key(NamedTuple):
     """A key as an account gave it, and a digest of the request that it stands for."""
+
     user_id: int
     key: str
     request_hash: str
@@ -64,14 +100,22 @@ def given_key(covered: Iterable[bytes] | None = None) -> Key | None:
         return None
     if not _VISIBLE.fullmatch(text):
         raise Problem(400, f"{HEADER} must have 1 to 255 visible ASCII characters")
-    lines = (request.method, request.path, chosen_format().name, "" if covered == () else request.mimetype, "")
+    lines = (
+        request.method,
+        request.path,
+        chosen_format().name,
+        "" if covered == () else request.mimetype,
+        "",
+    )
     digest = hashlib.sha256("\n".join(lines).encode())
     for part in (request.get_data(),) if covered is None else covered:
         digest.update(part)
     return Key(current_user.id, text, digest.hexdigest())
 
 
-def once(key: Key | None, answer: Callable[[Any], Any], unit: Callable, *args: Any, **kwargs: Any) -> Any:
+def once(
+    key: Key | None, answer: Callable[[Any], Any], unit: Callable, *args: Any, **kwargs: Any
+) -> Any:
     """What `answer` makes of the result of ``db.write(unit, …)``, as a view returns it; with a key that was used before
     the answer that it got then. 422 where that was another request, 409 where it is still being worked on."""
     if key is None:
@@ -81,17 +125,36 @@ def once(key: Key | None, answer: Callable[[Any], Any], unit: Callable, *args: A
         return db.write(kept, key, answer, unit, args, kwargs)
 
 
-def _kept(session: Session, key: Key, answer: Callable[[Any], Any], unit: Callable, args: tuple, kwargs: dict) -> Any:
+def _kept(
+    session: Session,
+    key: Key,
+    answer: Callable[[Any], Any],
+    unit: Callable,
+    args: tuple,
+    kwargs: dict,
+) -> Any:
     writer = Writer(session)
     locked(writer)  # or two workers would both find that there is none
     writer.run(_FORGET, [{"before": stored(now() - KEPT)}])
-    for request_hash, status, headers, body in writer.rows(_FOUND, user_id=key.user_id, key=key.key):
+    for request_hash, status, headers, body in writer.rows(
+        _FOUND, user_id=key.user_id, key=key.key
+    ):
         if request_hash != key.request_hash:
             raise Problem(422, f"this {HEADER} was used for another request; take a new one")
         return current_app.response_class(body, status, orjson.loads(headers))
     made: Response = current_app.make_response(answer(unit(session, *args, **kwargs)))
-    writer.run(_KEEP, [{**key._asdict(), "status": made.status_code, "body": made.get_data(),
-                        "headers": orjson.dumps(list(made.headers)).decode(), "created_at": stored(now())}])
+    writer.run(
+        _KEEP,
+        [
+            {
+                **key._asdict(),
+                "status": made.status_code,
+                "body": made.get_data(),
+                "headers": orjson.dumps(list(made.headers)).decode(),
+                "created_at": stored(now()),
+            }
+        ],
+    )
     return made
 
 
@@ -107,7 +170,9 @@ def _running(key: Key) -> Iterator[None]:
     running, lock = current_app.extensions[RUNNING]
     with lock:
         if key[:2] in running:
-            raise Problem(409, f"the first request with this {HEADER} is still running", {"Retry-After": "1"})
+            raise Problem(
+                409, f"the first request with this {HEADER} is still running", {"Retry-After": "1"}
+            )
         running.add(key[:2])
     try:
         yield

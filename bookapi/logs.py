@@ -1,4 +1,5 @@
 """The log: one line an event on standard error, as text or as JSON. A line says which request it belongs to."""
+
 import logging
 import re
 import sys
@@ -32,8 +33,12 @@ def _escaped(text: str, but: str = "") -> str:
     """The text with every character that cannot be seen written as in Python, `but` for these."""
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() or character in but
-                   else character.encode("unicode_escape").decode() for character in text)
+    return "".join(
+        character
+        if character.isprintable() or character in but
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 class _Line(logging.Formatter):
@@ -43,8 +48,13 @@ class _Line(logging.Formatter):
         where = {}
         if has_request_context():
             where = {"request_id": request_id(), "method": request.method, "path": request.path}
-        told = {"at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname.lower(), **where,
-                "message": record.getMessage(), **getattr(record, "event", {})}
+        told = {
+            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            **where,
+            "message": record.getMessage(),
+            **getattr(record, "event", {}),
+        }
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return told
@@ -52,8 +62,11 @@ class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         told, named = self.fields(record), getattr(record, "event", {})
         exception = told.pop("exception", None)
-        line = " ".join(f'{name}="{_quoted(value)}"' if name in named else _escaped(value)
-                        for name, value in told.items() if value)
+        line = " ".join(
+            f'{name}="{_quoted(value)}"' if name in named else _escaped(value)
+            for name, value in told.items()
+            if value
+        )
         return f"{line}\n{_escaped(exception, but=_LAYOUT)}" if exception else line
 
 

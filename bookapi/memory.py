@@ -1,4 +1,5 @@
 """What is remembered between requests: whatever an answer was made of, for as long as the catalogue is as it was."""
+
 import threading
 from collections import OrderedDict
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ OVERHEAD = 512  # bytes of an entry beyond what it is said to have
 
 class Entry(NamedTuple):
     """A value, the state of the catalogue it holds for, and the bytes it takes."""
+
     mark: int
     value: Any
     size: int

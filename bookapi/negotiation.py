@@ -3,6 +3,7 @@
 The way out is chosen before any work, so that a 406 costs nothing and changes nothing. Views return plain
 data; `Service.make_response` has the chosen format write it. No view and nothing here names a format.
 """
+
 import functools
 import string
 from collections.abc import Callable, Iterable, Iterator
@@ -49,21 +50,32 @@ class Books(dict):
         self.fields = fields
 
 
-def represents(root: str, streams: bool = False, also: str | None = None, imports: bool = False,
-               hashes: bool = False):
+def represents(
+    root: str,
+    streams: bool = False,
+    also: str | None = None,
+    imports: bool = False,
+    hashes: bool = False,
+):
     """Mark a view: `root` names what it takes and gives (the XML root element), `also` what else it takes; `streams`:
     it gives books, in any format; `imports`: it takes books, in any format; `hashes`: it hashes passwords."""
+
     def mark(view):
         view.root, view.streams, view.roots = root, streams, (root, also) if also else (root,)
         view.imports, view.hashes = imports, hashes
         return view
+
     return mark
 
 
 def addresses_marked(app: Flask, mark: str) -> frozenset[tuple[str, str]]:
     """(method, path) of each address whose view has this mark, such as `imports`, and which is always the same."""
-    return frozenset((method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods
-                     if getattr(app.view_functions[rule.endpoint], mark, False) and method != "OPTIONS")
+    return frozenset(
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods
+        if getattr(app.view_functions[rule.endpoint], mark, False) and method != "OPTIONS"
+    )
 
 
 class Service(Flask):
@@ -73,8 +85,12 @@ class Service(Flask):
         """Host names are the same in either case (RFC 3986, section 3.2.2); what is trusted and linked is lower."""
         if "HTTP_HOST" in environ:
             environ["HTTP_HOST"] = environ["HTTP_HOST"].lower()
-        if not environ.get("QUERY_STRING", "").isascii():  # bytes that nobody percent-encoded, and may be no UTF-8
-            environ["QUERY_STRING"] = quote(environ["QUERY_STRING"], safe=string.punctuation, encoding="latin-1")
+        if not environ.get(
+            "QUERY_STRING", ""
+        ).isascii():  # bytes that nobody percent-encoded, and may be no UTF-8
+            environ["QUERY_STRING"] = quote(
+                environ["QUERY_STRING"], safe=string.punctuation, encoding="latin-1"
+            )
         return super().wsgi_app(environ, start_response)
 
     def ensure_sync(self, func):
@@ -95,10 +111,18 @@ class Service(Flask):
         status, headers = (*rest, 200, {})[:2] if len(rest) != 1 else (rest[0], {})
         written = _written(chosen, data, getattr(data, "root", view.root))
         is_whole = isinstance(written, bytes)
-        request.environ[MADE] = Made(getattr(view, "cacheable", False), written if is_whole else None,
-                                     g.get("lasts_with"), g.get("fleeting", False))
+        request.environ[MADE] = Made(
+            getattr(view, "cacheable", False),
+            written if is_whole else None,
+            g.get("lasts_with"),
+            g.get("fleeting", False),
+        )
         kind = Whole if is_whole else self.response_class
-        return kind(written, status, [("Content-Type", _content_type(chosen.media_types[0])), *headers.items()])
+        return kind(
+            written,
+            status,
+            [("Content-Type", _content_type(chosen.media_types[0])), *headers.items()],
+        )
 
 
 @functools.cache
@@ -118,12 +142,16 @@ class Whole(Response):
         return self.response if environ["REQUEST_METHOD"] != "HEAD" else []
 
 
-MADE, NEGOTIATED = "bookapi.made", "bookapi.negotiated"  # in the environment of a request, for who stands before Flask
+MADE, NEGOTIATED = (
+    "bookapi.made",
+    "bookapi.negotiated",
+)  # in the environment of a request, for who stands before Flask
 
 
 class Made(NamedTuple):
     """What is known of an answer when it is made: whether caches may keep it, its body (None: a stream), the id,
     version and last change of the book that it is about alone, and whether it may be another one at once."""
+
     cacheable: bool
     body: bytes | None
     lasts_with: tuple[int, int, str] | None
@@ -147,6 +175,7 @@ def _view():
 
 # -- out --------------------------------------------------------------------------------------------------------
 
+
 class _NothingAcceptable(NotAcceptable):
     def __init__(self, offered: tuple[ModuleType, ...]):
         there_is = ", ".join(f"{module.name} ({module.media_types[0]})" for module in offered)
@@ -156,8 +185,11 @@ class _NothingAcceptable(NotAcceptable):
 
 @functools.cache
 def _offered(streams: bool) -> tuple[ModuleType, ...]:
-    return tuple(module for module in formats.all_formats()
-                 if hasattr(module, "dumps") or streams and hasattr(module, "write"))
+    return tuple(
+        module
+        for module in formats.all_formats()
+        if hasattr(module, "dumps") or streams and hasattr(module, "write")
+    )
 
 
 def choose() -> None:
@@ -185,7 +217,11 @@ def chosen_format() -> ModuleType:
     if "format" not in g:
         documents = _offered(False)
         named = formats.by_name(request.args.get("format", ""))
-        _take(named if named in documents else best(request.headers.get("Accept", ""), documents) or documents[0])
+        _take(
+            named
+            if named in documents
+            else best(request.headers.get("Accept", ""), documents) or documents[0]
+        )
     return g.format
 
 
@@ -220,6 +256,7 @@ def _quality(module: ModuleType, ranges: list[tuple[str, float]]) -> float:
 
 # -- in ---------------------------------------------------------------------------------------------------------
 
+
 class _NotReadable(UnsupportedMediaType):
     """A 415 that tells in its headers what can be read (RFC 9110, section 15.5.16)."""
 
@@ -230,18 +267,30 @@ class _NotReadable(UnsupportedMediaType):
     def get_headers(self, environ=None, scope=None):
         told = ", ".join(_readable())
         also = {"POST": [("Accept-Post", told)], "PATCH": [("Accept-Patch", told)]}
-        return [*super().get_headers(environ, scope), ("Accept", told), *also.get(request.method, [])]
+        return [
+            *super().get_headers(environ, scope),
+            ("Accept", told),
+            *also.get(request.method, []),
+        ]
 
 
 def _readable() -> dict[str, ModuleType]:
     """The media types that a body may have here, with the format that reads each."""
-    return _readers("read" if getattr(_view(), "imports", False) else "loads", request.method == "PATCH")
+    return _readers(
+        "read" if getattr(_view(), "imports", False) else "loads", request.method == "PATCH"
+    )
 
 
 @functools.cache
 def _readers(function: str, patching: bool) -> dict[str, ModuleType]:
-    return {media_type: module for module in formats.having(function) for media_type in (
-        *module.media_types, *(getattr(module, "patch_types", ()) if patching else ()))}
+    return {
+        media_type: module
+        for module in formats.having(function)
+        for media_type in (
+            *module.media_types,
+            *(getattr(module, "patch_types", ()) if patching else ()),
+        )
+    }
 
 
 def body() -> Any:
@@ -268,8 +317,11 @@ def _reader() -> tuple[ModuleType, str | None]:
     media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
     reader = _readable().get(media_type.lower())
     if reader is None:
-        raise _NotReadable("the body has no Content-Type, or one that is not read here" if media_type else
-                           "the body needs a Content-Type")
+        raise _NotReadable(
+            "the body has no Content-Type, or one that is not read here"
+            if media_type
+            else "the body needs a Content-Type"
+        )
     return reader, parameters.get("charset")
 
 
@@ -280,7 +332,9 @@ def stream_reader() -> Callable[[BinaryIO], Iterator]:
     request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
     if charset is None:
         return reader.read
-    if not hasattr(reader, "loads") and not formats.is_charset(charset):  # a format of documents has its own rule
+    if not hasattr(reader, "loads") and not formats.is_charset(
+        charset
+    ):  # a format of documents has its own rule
         raise _NotReadable("the charset is not known here; send UTF-8")
     return lambda stream: reader.read(stream, charset)
 
@@ -298,6 +352,8 @@ def raise_routing_failure() -> None:
 def init_app(app: Flask) -> None:
     """Negotiate every request of the application."""
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
-    app.url_map.merge_slashes = False  # `//books` is no address; it would be told in a redirect, which no answer is
+    app.url_map.merge_slashes = (
+        False  # `//books` is no address; it would be told in a redirect, which no answer is
+    )
     app.before_request(raise_routing_failure)
     app.before_request(choose)

@@ -1,4 +1,5 @@
 """Pages of a list, and its parameters and links (contract, section 4)."""
+
 import re
 from collections.abc import Set
 from typing import NamedTuple
@@ -12,8 +13,8 @@ from werkzeug.routing import BaseConverter
 from .problems import bad_parameters
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
-MAX_PAGE = 10 ** 15
-LARGEST_ID = 2 ** 63 - 1
+MAX_PAGE = 10**15
+LARGEST_ID = 2**63 - 1
 _NUMBER = re.compile("[0-9]{1,19}")
 
 Errors = list[tuple[str, str]]
@@ -21,6 +22,7 @@ Errors = list[tuple[str, str]]
 
 class Id(BaseConverter):
     """In an address: a positive integer of ASCII digits that the database can hold, written in one way only."""
+
     regex = "[1-9][0-9]{0,18}"
 
     def to_python(self, value: str) -> int:
@@ -32,8 +34,10 @@ class Id(BaseConverter):
 
 # -- parameters ---------------------------------------------------------------------------------------------------
 
+
 class Page(NamedTuple):
     """A page that was asked for: at most `limit` things, the pages counted from 1."""
+
     limit: int
     page: int
 
@@ -45,7 +49,10 @@ class Page(NamedTuple):
 
 def page_of(args: MultiDict, errors: Errors) -> Page:
     """The page that the parameters ask for; what is wrong with them is noted."""
-    return Page(number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors), number("page", args, 1, MAX_PAGE, errors))
+    return Page(
+        number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors),
+        number("page", args, 1, MAX_PAGE, errors),
+    )
 
 
 def asked_page(args: MultiDict, *others: str) -> Page:
@@ -61,11 +68,16 @@ def asked_page(args: MultiDict, *others: str) -> Page:
 def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: Errors) -> None:
     """Note the parameters that are unknown, and those given more than once where once is meant."""
     errors += [(name, "is not a parameter here") for name in args if name not in known]
-    errors += [(name, "is given more than once") for name, values in args.lists()
-               if len(values) > 1 and name in known and name not in repeatable]
+    errors += [
+        (name, "is given more than once")
+        for name, values in args.lists()
+        if len(values) > 1 and name in known and name not in repeatable
+    ]
 
 
-def number(name: str, args: MultiDict, default: int, most: int, errors: Errors, least: int = 1) -> int:
+def number(
+    name: str, args: MultiDict, default: int, most: int, errors: Errors, least: int = 1
+) -> int:
     """A parameter that is a whole number."""
     text = args.get(name)
     if text is None:
@@ -78,16 +90,23 @@ def number(name: str, args: MultiDict, default: int, most: int, errors: Errors, 
 
 # -- links --------------------------------------------------------------------------------------------------------
 
+
 def base_url(path: str) -> str:
     """The absolute address of a path of this service."""
     # `url_for` and werkzeug's `base_url` say the same at ten times the price; a list has five of these.
     return f"{request.scheme}://{request.host}{quote(request.root_path + path)}"
 
 
-def paged(name: str, things: list[dict], total: int, asked: Page) -> tuple[dict, int, dict[str, str]]:
+def paged(
+    name: str, things: list[dict], total: int, asked: Page
+) -> tuple[dict, int, dict[str, str]]:
     """A page of a list as an answer, `name` being what its things are called; its links stand in a header, too."""
     links = page_links(asked, total)
-    return {name: things, "total": total, "limit": asked.limit, "links": links}, 200, link_header(links)
+    return (
+        {name: things, "total": total, "limit": asked.limit, "links": links},
+        200,
+        link_header(links),
+    )
 
 
 def page_links(asked: Page, total: int) -> dict[str, str]:
@@ -95,7 +114,9 @@ def page_links(asked: Page, total: int) -> dict[str, str]:
     limit, page = asked
     last = max(1, -(-total // limit))
     pages = {"first": 1, "prev": min(page - 1, last), "next": page + 1, "last": last}
-    return _links("page", {relation: number for relation, number in pages.items() if 1 <= number <= last})
+    return _links(
+        "page", {relation: number for relation, number in pages.items() if 1 <= number <= last}
+    )
 
 
 def onward_links(parameter: str, following: int | str | None, **others: str) -> dict[str, str]:
@@ -119,13 +140,19 @@ def _parameters() -> list[tuple[str, str]]:
     """(name, name=value) of each parameter, as they came where they came as they should."""
     query = request.environ.get("QUERY_STRING", "")
     if not _PLAIN_QUERY.fullmatch(query):
-        return [(name, urlencode([(name, value)])) for name, value in request.args.items(multi=True)]
+        return [
+            (name, urlencode([(name, value)])) for name, value in request.args.items(multi=True)
+        ]
     return [(unquote_plus(pair.partition("=")[0]), pair) for pair in query.split("&") if pair]
 
 
 def link_header(links: dict[str, str]) -> dict[str, str]:
     """The same links as a header (RFC 8288), but for the list's own."""
-    others = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in links.items() if relation != "self")
+    others = ", ".join(
+        f'<{address}>; rel="{relation}"'
+        for relation, address in links.items()
+        if relation != "self"
+    )
     return {"Link": others} if others else {}
 
 

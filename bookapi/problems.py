@@ -3,6 +3,7 @@
 Anything may raise a `Problem`, an HTTPException of werkzeug's, or a marshmallow ValidationError; what is
 none of these is a crash, told as a bare 500 and kept for the log.
 """
+
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -31,7 +32,9 @@ _DETAILS = {
 class Problem(HTTPException):
     """A failure with its status and detail; `members` go into the problem beside them, `headers` into the answer."""
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **members: Any):
+    def __init__(
+        self, status: int, detail: str, headers: dict[str, str] | None = None, **members: Any
+    ):
         super().__init__(detail)
         self.code, self.headers, self.members = status, headers or {}, members
 
@@ -41,8 +44,11 @@ class Problem(HTTPException):
 
 def bad_parameters(errors: list[tuple[str, str]]) -> Problem:
     """400 for (parameter, detail) pairs of the query string."""
-    return Problem(400, "; ".join(f"{_told(name)} {detail}" for name, detail in errors[:3]),
-                   errors=[{"parameter": name, "detail": detail} for name, detail in errors])
+    return Problem(
+        400,
+        "; ".join(f"{_told(name)} {detail}" for name, detail in errors[:3]),
+        errors=[{"parameter": name, "detail": detail} for name, detail in errors],
+    )
 
 
 def invalid(errors: list[dict]) -> Problem:
@@ -94,8 +100,16 @@ def _told(value: Any) -> Any:
 
 def document(status: int, detail: str, instance: str, members: dict | None = None) -> dict:
     """The problem as data. `type` is about:blank: the status says it all (RFC 9457, section 4.2.1)."""
-    return _told({"type": "about:blank", "title": HTTP_STATUS_CODES.get(status, "Unknown Error"), "status": status,
-                  "detail": detail, "instance": instance, **(members or {})})
+    return _told(
+        {
+            "type": "about:blank",
+            "title": HTTP_STATUS_CODES.get(status, "Unknown Error"),
+            "status": status,
+            "detail": detail,
+            "instance": instance,
+            **(members or {}),
+        }
+    )
 
 
 def respond(error: HTTPException) -> Response:
@@ -107,7 +121,9 @@ def respond(error: HTTPException) -> Response:
     if not hasattr(chosen, "problem"):  # a format of books alone
         chosen = formats.having("problem")[0]
     data = document(status, detail or "", quote(request.path), getattr(error, "members", None))
-    response = current_app.response_class(chosen.problem(data), status, mimetype=chosen.problem_type)
+    response = current_app.response_class(
+        chosen.problem(data), status, mimetype=chosen.problem_type
+    )
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
@@ -124,5 +140,7 @@ def init_app(app: Flask) -> None:
     """Give every failure of the application the one shape."""
     app.register_error_handler(HTTPException, respond)
     app.register_error_handler(Exception, crash)
-    app.register_error_handler(ValidationError, lambda error: respond(invalid(list(from_validation(error)))))
+    app.register_error_handler(
+        ValidationError, lambda error: respond(invalid(list(from_validation(error))))
+    )
     app.register_error_handler(formats.Invalid, lambda error: respond(invalid(error.errors)))

@@ -1,4 +1,5 @@
 """The fields of text, numbers and instants that every schema is made of (contract, section 2)."""
+
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,9 @@ from marshmallow import ValidationError, fields
 
 from .text import MOST_COMPOSED, clean
 
-LONGEST_NUMBER = 100  # characters, blanks around it included; looked at before NFC, whose time may be a square
+LONGEST_NUMBER = (
+    100  # characters, blanks around it included; looked at before NFC, whose time may be a square
+)
 _INTEGER = re.compile("-?[0-9]{1,18}")
 
 
@@ -23,7 +26,11 @@ def cleaned(text: str) -> str | None:
 class Text(fields.Field):
     """Text in its stored form (NFC, trimmed, empty is null) of at most `longest` code points."""
 
-    default_error_messages = {"type": "must be a text", "null": "may not be null or empty", "required": "is missing"}
+    default_error_messages = {
+        "type": "must be a text",
+        "null": "may not be null or empty",
+        "required": "is missing",
+    }
 
     def __init__(self, longest: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -32,7 +39,9 @@ class Text(fields.Field):
     def _deserialize(self, value, attr, data, **kwargs):
         if not isinstance(value, str):
             raise self.make_error("type")
-        most = self.longest * MOST_COMPOSED  # looked at before NFC, whose time is the square of a run of accents
+        most = (
+            self.longest * MOST_COMPOSED
+        )  # looked at before NFC, whose time is the square of a run of accents
         if len(value) > most and len(value.strip()) > most:
             raise ValidationError(f"may have at most {self.longest} characters")
         text = cleaned(value)
@@ -41,7 +50,9 @@ class Text(fields.Field):
                 raise self.make_error("null")
             return None
         if len(text) > self.longest:
-            raise ValidationError(f"may have at most {self.longest} characters, this has {len(text)}")
+            raise ValidationError(
+                f"may have at most {self.longest} characters, this has {len(text)}"
+            )
         return self.read(text)
 
     def read(self, text: str) -> Any:
@@ -125,8 +136,10 @@ def rfc3339(at: datetime) -> str:
 
 
 # RFC 3339, section 5.6. A plus sign that nobody percent-encoded arrives as a space.
-_INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
-                      r"(?:[Zz]|([+ -])([0-9]{2}):([0-9]{2}))")
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+    r"(?:[Zz]|([+ -])([0-9]{2}):([0-9]{2}))"
+)
 
 
 def instant(text: str) -> datetime:
@@ -136,7 +149,9 @@ def instant(text: str) -> datetime:
         if not found or int(found[3]) > 60 or int(found[6] or 0) > 23 or int(found[7] or 0) > 59:
             raise ValueError
         at = datetime.fromisoformat(f"{found[1]}T{found[2]}:00").replace(tzinfo=UTC)
-        at += timedelta(seconds=int(found[3]), microseconds=int((found[4] or "0").ljust(6, "0")[:6]))  # :60 is a leap
+        at += timedelta(
+            seconds=int(found[3]), microseconds=int((found[4] or "0").ljust(6, "0")[:6])
+        )  # :60 is a leap
         offset = timedelta(hours=int(found[6] or 0), minutes=int(found[7] or 0))
         return at + offset if found[5] == "-" else at - offset
     except (ValueError, OverflowError):

@@ -3,6 +3,7 @@
 Three functions carry it all, so that JSON, XML, CSV and both databases agree by construction:
 `clean` makes the stored form, `fold` the compared one, `words` what is searched.
 """
+
 import hashlib
 import re
 import unicodedata
@@ -38,7 +39,9 @@ def printable(text: str) -> str:
 
 # Letters that Unicode does not decompose, but whose mark is no more than an accent to who looks for them: the
 # Default Unicode Collation Element Table (UTS #10) gives them the primary weight of these.
-_BARE = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i"})
+_BARE = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i"}
+)
 
 
 def fold(text: str) -> str:
@@ -48,7 +51,9 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.lower().split())
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_BARE)
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(
+        _BARE
+    )
     return " ".join("".join([c for c in text if unicodedata.category(c) != "Mn"]).split())
 
 
@@ -61,24 +66,35 @@ def key(text: str) -> str:
     if len(folded) < KEY_LENGTH:
         return folded
     digest = hashlib.sha256(folded.encode()).hexdigest()[:_DIGEST_LENGTH]
-    return folded[:KEY_LENGTH - _DIGEST_LENGTH] + digest
+    return folded[: KEY_LENGTH - _DIGEST_LENGTH] + digest
 
 
 # Scripts that put no space between words: each character is a word, and a run of them a phrase.
-_UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff"
-             "\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
-             "\U0001b000-\U0001b16f\U00020000-\U0003ffff")
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff"
+    "\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+    "\U0001b000-\U0001b16f\U00020000-\U0003ffff"
+)
 
 
 def _of_categories(categories: str, *blocks: tuple[int, int]) -> str:
-    return "".join(chr(code) for start, end in blocks for code in range(start, end)
-                   if unicodedata.category(chr(code)) in categories.split())
+    return "".join(
+        chr(code)
+        for start, end in blocks
+        for code in range(start, end)
+        if unicodedata.category(chr(code)) in categories.split()
+    )
 
 
 # Indic scripts write vowels as spacing marks, which Python's \w leaves out; unspaced ones have punctuation, too.
 _MARKS = _of_categories("Mc", (0x0900, 0x0E00), (0x1B00, 0x1C50), (0xA800, 0xAC00))
-_SIGNS = _of_categories("Po Pd Ps Pe Pc Sc Sk Sm So Zs", (0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1780, 0x1800),
-                        (0x2E80, 0x3400))
+_SIGNS = _of_categories(
+    "Po Pd Ps Pe Pc Sc Sk Sm So Zs",
+    (0x0E00, 0x0F00),
+    (0x1000, 0x10A0),
+    (0x1780, 0x1800),
+    (0x2E80, 0x3400),
+)
 _WORD = re.compile(f"(?:[^\\W_{_UNSPACED}]|[{_MARKS}])+|(?![{_SIGNS}])[{_UNSPACED}]")
 _ASCII_WORD = re.compile("[a-z0-9]+")
 # Apostrophes and their like that romanization puts inside names, and marks that are not of the non-spacing kind.

@@ -4,6 +4,7 @@
 name must say that it is for tests. With `-n` each process has one of its own, named after it. `--no-skips` makes every
 skipped test a failure: for a machine that has it all.
 """
+
 import os
 import shutil
 from contextlib import closing
@@ -33,9 +34,14 @@ def _of_this_worker(url):
         return url
     given = make_url(url)
     own = given.set(database=f"{given.database}_{worker}")
-    with closing(pymysql.connect(host=own.host, port=own.port or 3306, user=own.username,
-                                 password=own.password or "")) as connection:
-        connection.cursor().execute(f"CREATE DATABASE IF NOT EXISTS `{own.database}` CHARACTER SET utf8mb4")
+    with closing(
+        pymysql.connect(
+            host=own.host, port=own.port or 3306, user=own.username, password=own.password or ""
+        )
+    ) as connection:
+        connection.cursor().execute(
+            f"CREATE DATABASE IF NOT EXISTS `{own.database}` CHARACTER SET utf8mb4"
+        )
     return own.render_as_string(hide_password=False)
 
 
@@ -51,7 +57,10 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.skipped and item.config.getoption("--no-skips") and not hasattr(report, "wasxfail"):
-        report.outcome, report.longrepr = "failed", f"skipped, but nothing may be skipped here: {report.longrepr}"
+        report.outcome, report.longrepr = (
+            "failed",
+            f"skipped, but nothing may be skipped here: {report.longrepr}",
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +128,9 @@ def template(tmp_path_factory, cheap_hashes):
     """An instance with the schema, an admin and a member: copied for each test, or wiped back to."""
     folder = tmp_path_factory.mktemp("template")
     if DATABASE_URL and "test" not in make_url(DATABASE_URL).database:
-        pytest.exit("DATABASE_URL is wiped by the tests: the name of its database must contain `test`", 2)
+        pytest.exit(
+            "DATABASE_URL is wiped by the tests: the name of its database must contain `test`", 2
+        )
     app = create_app(settings(folder))
     app.password_hash = passwords.make_hash(PASSWORD)
     with app.app_context():

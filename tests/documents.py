@@ -1,4 +1,5 @@
 """Documents for the HTTP tests: the same data, sent and read back as JSON and as XML."""
+
 import json
 
 from lxml import etree
@@ -10,7 +11,11 @@ LISTS = {*ITEMS, "errors", "available"}
 
 def write(name, data, root="book"):
     """The document as bytes; in XML None is an empty element."""
-    return json.dumps(data).encode() if name == "json" else etree.tostring(_element(root, data), encoding="utf-8")
+    return (
+        json.dumps(data).encode()
+        if name == "json"
+        else etree.tostring(_element(root, data), encoding="utf-8")
+    )
 
 
 def _element(tag, value):
@@ -27,8 +32,14 @@ def _element(tag, value):
 def send(client, method, address, name, data, root="book", **more):
     """The answer to a document sent in a format and asked for in the same one."""
     headers = {"Accept": TYPES[name], **more.pop("headers", {})}
-    return client.open(address, method=method, data=write(name, data, root), content_type=TYPES[name],
-                       headers=headers, **more)
+    return client.open(
+        address,
+        method=method,
+        data=write(name, data, root),
+        content_type=TYPES[name],
+        headers=headers,
+        **more,
+    )
 
 
 def read(response):
@@ -49,6 +60,8 @@ def _data(element):
 
 def faults(response):
     """The fields, parameters or pointers that a problem names, in order and each once."""
-    told = [error.get("field") or error.get("parameter") or error.get("pointer", "")
-            for error in read(response).get("errors", [])]
+    told = [
+        error.get("field") or error.get("parameter") or error.get("pointer", "")
+        for error in read(response).get("errors", [])
+    ]
     return list(dict.fromkeys(told))

@@ -1,4 +1,5 @@
 """What the tests of durability share: services that are killed and traced, clients, and a judge of data files."""
+
 import contextlib
 import json
 import os
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support import bookapi
 from test_server import PASSWORD, PATIENCE, Service, serving
 
 from bookapi.books import search
 from bookapi.books.models import LIST_TABLES, lists_of
 from bookapi.db.sqlite import sqlite3
-from support import bookapi
 
 LONG = os.environ.get("DURABILITY") == "long"
 FILE = "bookapi.sqlite"
@@ -40,12 +41,15 @@ def need(program: str, root: bool = False) -> None:
 def make_instance(folder: Path) -> Path:
     """An instance with an admin `keeper`."""
     assert bookapi(folder, "init").returncode == 0
-    added = bookapi(folder, "users", "add", "keeper", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+    added = bookapi(
+        folder, "users", "add", "keeper", "--role", "admin", "--password-stdin", stdin=PASSWORD
+    )
     assert added.returncode == 0, added.stderr
     return folder
 
 
 # -- clients and services ---------------------------------------------------------------------------------------------
+
 
 class Answer(NamedTuple):
     status: int
@@ -86,7 +90,9 @@ class Client:
         """The answer to a request; OSError or HTTPException where there is none."""
         self.send(method, path, document, **headers)
         got = self.http.getresponse()
-        return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
+        return Answer(
+            got.status, {name.lower(): value for name, value in got.getheaders()}, got.read()
+        )
 
     def create(self, title: str, **fields) -> Answer:
         return self.ask("POST", "/books", {"title": title, **fields})
@@ -114,10 +120,23 @@ def killed_in_the_end(folder: Path, *arguments, **settings) -> Iterator[Service]
 def strace(service: Service, out: Path, *options: str) -> Iterator[None]:
     """The system calls of a running service go to a file, or fail as the options say, until the block ends."""
     said, processes = out.with_suffix(".said"), [service.process.pid, *service.children()]
-    command = ["strace", "-f", "-y", *[f"--attach={number}" for number in processes], "-o", str(out), *options]
+    command = [
+        "strace",
+        "-f",
+        "-y",
+        *[f"--attach={number}" for number in processes],
+        "-o",
+        str(out),
+        *options,
+    ]
     with open(said, "wb") as err, subprocess.Popen(command, stderr=err) as tracer:
         try:
-            until(lambda: said.read_bytes().count(b" attached") >= len(processes) or tracer.poll() is not None)
+            until(
+                lambda: (
+                    said.read_bytes().count(b" attached") >= len(processes)
+                    or tracer.poll() is not None
+                )
+            )
             if tracer.poll() is not None:
                 pytest.skip(f"strace may not trace here: {said.read_text()}")
             yield
@@ -139,8 +158,21 @@ def until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
 
 # -- the judge of data files ------------------------------------------------------------------------------------------
 
-_FIELDS = ("id", "title", "subtitle", "authors", "isbn", "series", "publisher", "description", "subjects",
-           "identifiers", "version", "pages", "deleted_at")
+_FIELDS = (
+    "id",
+    "title",
+    "subtitle",
+    "authors",
+    "isbn",
+    "series",
+    "publisher",
+    "description",
+    "subjects",
+    "identifiers",
+    "version",
+    "pages",
+    "deleted_at",
+)
 
 
 def stored(path: Path, ids: list[int] | None = None) -> dict[int, dict]:
@@ -182,15 +214,20 @@ def flaws(path: Path, ids: list[int] | None = None) -> list:
     with opened(path) as connection:
         found = [row for row in connection.execute("PRAGMA integrity_check") if row != ("ok",)]
         found += connection.execute("PRAGMA foreign_key_check").fetchall()
-        return found or [*_miscounted(connection), *_unfit_words(connection), *_half_made(connection, ids),
-                         *_gaps_in_history(connection, ids)]
+        return found or [
+            *_miscounted(connection),
+            *_unfit_words(connection),
+            *_half_made(connection, ids),
+            *_gaps_in_history(connection, ids),
+        ]
 
 
 def _miscounted(connection: sqlite3.Connection) -> Iterator[tuple]:
     """The catalogue's row, where it is not what the books add up to: each version is a step of `seq`."""
     [told] = connection.execute("SELECT seq, last_id, last_id, total FROM catalogue")
     [counted] = connection.execute(
-        "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), count(*) - count(deleted_at) FROM books")
+        "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), count(*) - count(deleted_at) FROM books"
+    )
     if told != counted:
         yield "seq, last_id, last_id, total", told, counted
 
@@ -199,7 +236,9 @@ def _unfit_words(connection: sqlite3.Connection) -> Iterator[tuple]:
     """The full-text index, where it does not hold what the words say."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute("INSERT INTO book_words_index (book_words_index, rank) VALUES ('integrity-check', 1)")
+        connection.execute(
+            "INSERT INTO book_words_index (book_words_index, rank) VALUES ('integrity-check', 1)"
+        )
     except sqlite3.DatabaseError as error:
         yield "full-text index", error
     finally:
@@ -209,15 +248,20 @@ def _unfit_words(connection: sqlite3.Connection) -> Iterator[tuple]:
 def _half_made(connection: sqlite3.Connection, ids: list[int] | None) -> Iterator[tuple]:
     """Books whose other rows are not what follows from them."""
     books = _books(connection, ids)
-    words = dict(connection.execute("SELECT book_id, words FROM book_words" + _among("book_id", ids)))
+    words = dict(
+        connection.execute("SELECT book_id, words FROM book_words" + _among("book_id", ids))
+    )
     for number, book in books.items():
         if words.get(number) != search.text_of(book, book["deleted_at"] is not None):
             yield "words", number, words.get(number)
     for field, model in LIST_TABLES.items():
         columns = [column.name for column in model.__table__.c]
         rows: dict[int, list] = {}
-        for row in connection.execute(f"SELECT {', '.join(columns)} FROM {model.__tablename__}"
-                                      + _among("book_id", ids) + " ORDER BY book_id, position"):
+        for row in connection.execute(
+            f"SELECT {', '.join(columns)} FROM {model.__tablename__}"
+            + _among("book_id", ids)
+            + " ORDER BY book_id, position"
+        ):
             rows.setdefault(row[0], []).append(dict(zip(columns, row)))
         for number, book in books.items():
             if rows.get(number, []) != lists_of(number, book[field]):
@@ -226,13 +270,16 @@ def _half_made(connection: sqlite3.Connection, ids: list[int] | None) -> Iterato
 
 def _gaps_in_history(connection: sqlite3.Connection, ids: list[int] | None) -> Iterator[tuple]:
     """Where the history is not one entry for each step of `seq`, and not each version of a book once."""
-    [told] = connection.execute("SELECT count(*), coalesce(max(seq), 0), coalesce(min(seq), 1) FROM history")
+    [told] = connection.execute(
+        "SELECT count(*), coalesce(max(seq), 0), coalesce(min(seq), 1) FROM history"
+    )
     [(seq,)] = connection.execute("SELECT seq FROM catalogue")
     if told != (seq, seq, 1):
         yield "history", told, seq
     versions: dict[int, list] = {}
-    for number, version in connection.execute("SELECT book_id, version FROM history" + _among("book_id", ids)
-                                              + " ORDER BY seq"):
+    for number, version in connection.execute(
+        "SELECT book_id, version FROM history" + _among("book_id", ids) + " ORDER BY seq"
+    ):
         versions.setdefault(number, []).append(version)
     for number, book in _books(connection, ids).items():
         if versions.get(number) != list(range(1, book["version"] + 1)):

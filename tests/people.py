@@ -1,4 +1,5 @@
 """Accounts for the tests: clients who sign in, their tokens, and lists read back from either format."""
+
 import base64
 import functools
 import inspect
@@ -14,7 +15,7 @@ from bookapi.auth.models import User
 from bookapi.db import db
 
 NEW = "another long enough password"
-NO_ID = 2 ** 63 - 1  # that nothing has
+NO_ID = 2**63 - 1  # that nothing has
 
 
 def each(names, cases):
@@ -29,11 +30,16 @@ def each(names, cases):
                     test(**fixtures, **dict(zip(names, case if len(names) > 1 else (case,))))
                 except AssertionError as error:
                     raise AssertionError(f"{case!r}: {error}") from error
+
         given = inspect.signature(test)
         del run.__wrapped__  # pytest is to see the fixtures alone
-        run.__signature__ = given.replace(parameters=[
-            parameter for name, parameter in given.parameters.items() if name not in names])
+        run.__signature__ = given.replace(
+            parameters=[
+                parameter for name, parameter in given.parameters.items() if name not in names
+            ]
+        )
         return run
+
     return decorate
 
 
@@ -109,7 +115,10 @@ def page(answer, root):
         return answer.json
     document = etree.fromstring(answer.get_data())
     assert document.tag == root
-    return {child.tag: [_data(item) for item in child] if child.tag == root else _data(child) for child in document}
+    return {
+        child.tag: [_data(item) for item in child] if child.tag == root else _data(child)
+        for child in document
+    }
 
 
 def truth(name, value):

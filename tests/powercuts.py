@@ -1,4 +1,5 @@
 """A power cut, replayed: what of its files a service would find again, at any moment of a trace of its system calls."""
+
 import random
 import re
 import shutil
@@ -8,8 +9,14 @@ from typing import NamedTuple
 
 from faults import FILE
 
-TRACED = ("-xx", "-s", "100000", "-e", "trace=write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,ftruncate,"
-          "fallocate,sync_file_range,openat,unlink,unlinkat,rename,renameat,renameat2,sendto,sendmsg")
+TRACED = (
+    "-xx",
+    "-s",
+    "100000",
+    "-e",
+    "trace=write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,ftruncate,"
+    "fallocate,sync_file_range,openat,unlink,unlinkat,rename,renameat,renameat2,sendto,sendmsg",
+)
 SECTOR = 512
 _LINE = re.compile(r"(\d+) +(?:<\.\.\. \w+ resumed>|(\w+)\()(.*)")
 _RESULT = re.compile(r"= (-?\d+|\?)[^=]*$")
@@ -18,6 +25,7 @@ _PARTS = re.compile(r'<((?:\\x[0-9a-f]{2})+)>|"((?:\\x[0-9a-f]{2})*)"|(?<=, )(\d
 
 class Call(NamedTuple):
     """A system call: the file it is about, the strings and the numbers it was given, whether it has ended and how."""
+
     thread: str
     name: str
     file: str
@@ -42,14 +50,20 @@ def calls(trace: Path) -> Iterator[Call]:
             if not rest.endswith("<unfinished ...>"):
                 result = _RESULT.search(rest)
                 yield begun.pop(thread)._replace(
-                    ended=True, result=int(result[1]) if result and result[1] != "?" else None)
+                    ended=True, result=int(result[1]) if result and result[1] != "?" else None
+                )
 
 
 def _begun(thread: str, name: str, rest: str) -> Call:
     parts = _PARTS.findall(rest.rpartition(") = ")[0] + ")" if ") = " in rest else rest)
     files = [_bytes(file).decode() for file, _, _ in parts if file]
-    return Call(thread, name, files[0] if files else "", [_bytes(text) for _, text, _ in parts if text],
-                [int(number) for _, _, number in parts if number])
+    return Call(
+        thread,
+        name,
+        files[0] if files else "",
+        [_bytes(text) for _, text, _ in parts if text],
+        [int(number) for _, _, number in parts if number],
+    )
 
 
 def _bytes(text: str) -> bytes:
@@ -95,7 +109,7 @@ def _put(content: bytearray, offset: int, data: bytes | None) -> None:
     if data is None:
         del content[offset:]
     content.extend(bytes(max(0, offset - len(content))))
-    content[offset:offset + len(data or b"")] = data or b""
+    content[offset : offset + len(data or b"")] = data or b""
 
 
 def _put_some(content: bytearray, offset: int, data: bytes | None, chance: random.Random) -> None:
@@ -106,7 +120,7 @@ def _put_some(content: bytearray, offset: int, data: bytes | None, chance: rando
     elif fate == "torn":
         for start in range(0, len(data), SECTOR):
             if chance.random() < 0.5:
-                _put(content, offset + start, data[start:start + SECTOR])
+                _put(content, offset + start, data[start : start + SECTOR])
 
 
 class Disk:
@@ -119,8 +133,11 @@ class Disk:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.files = {path.name: _File(path.read_bytes(), True) for path in folder.glob(f"{FILE}*")
-                      if _counts(path.name)}
+        self.files = {
+            path.name: _File(path.read_bytes(), True)
+            for path in folder.glob(f"{FILE}*")
+            if _counts(path.name)
+        }
         self.synced, self.failed, self.copied_back = 0, 0, 0
 
     def apply(self, call: Call) -> None:
@@ -130,11 +147,18 @@ class Disk:
             self._open(call)
         elif path.parent == self.folder and _counts(path.name):
             self._change(call, self.files[path.name])
-        elif path == self.folder and call.name in ("fsync", "fdatasync") and call.ended and call.result == 0:
+        elif (
+            path == self.folder
+            and call.name in ("fsync", "fdatasync")
+            and call.ended
+            and call.result == 0
+        ):
             for file in self.files.values():
                 file.entered = True
         else:
-            assert not call.name.startswith(("unlink", "rename")) or FILE.encode() not in b"".join(call.texts), call
+            assert not call.name.startswith(("unlink", "rename")) or FILE.encode() not in b"".join(
+                call.texts
+            ), call
 
     def _open(self, call: Call) -> None:
         path = Path(call.texts[0].decode()) if call.texts else Path()
@@ -152,8 +176,11 @@ class Disk:
             return
         assert call.name in ("pwrite64", "ftruncate"), f"the replay does not know {call.name}"
         if call.ended and call.result >= 0:
-            file.written.append((call.numbers[0], None) if call.name == "ftruncate" else
-                                (call.numbers[1], call.texts[0][:call.result]))
+            file.written.append(
+                (call.numbers[0], None)
+                if call.name == "ftruncate"
+                else (call.numbers[1], call.texts[0][: call.result])
+            )
             self.copied_back += call.name == "pwrite64" and call.file.endswith(FILE)
 
     def cut(self, folder: Path, chance: random.Random | None = None) -> Path:
@@ -169,7 +196,10 @@ class Disk:
     def is_what_is_there(self) -> bool:
         """Whether these are the files that are really there: nothing was written that no call tells of."""
         return {name: file.seen() for name, file in self.files.items()} == {
-            path.name: path.read_bytes() for path in self.folder.glob(f"{FILE}*") if _counts(path.name)}
+            path.name: path.read_bytes()
+            for path in self.folder.glob(f"{FILE}*")
+            if _counts(path.name)
+        }
 
 
 def _counts(name: str) -> bool:

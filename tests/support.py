@@ -1,4 +1,5 @@
 """What the tests of commands, files and processes share. A process of the tests never sees the settings of outside."""
+
 import csv
 import io
 import os
@@ -23,16 +24,25 @@ def sqlite_url(folder):
 
 def environment(folder, **settings):
     """The environment of a process whose instance is this folder, on SQLite whatever the tests run on."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith("BOOKAPI_") and name != "DATABASE_URL"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("BOOKAPI_") and name != "DATABASE_URL"
+    }
     own = {"INSTANCE_PATH": str(folder), "DATABASE_URL": sqlite_url(folder), **settings}
     return {**kept, **{f"BOOKAPI_{name}": value for name, value in own.items()}}
 
 
 def bookapi(folder, *arguments, stdin="", **settings):
     """The console command as its own process, run to its end."""
-    return subprocess.run([sys.executable, "-m", "bookapi", *arguments], input=stdin, capture_output=True, text=True,
-                          env=environment(folder, **settings), timeout=SECONDS)
+    return subprocess.run(
+        [sys.executable, "-m", "bookapi", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment(folder, **settings),
+        timeout=SECONDS,
+    )
 
 
 def csv_bytes(*rows, encoding="utf-8", delimiter=","):
@@ -49,9 +59,11 @@ def jsonl_bytes(*records):
 
 def store(app, *records):
     """Books as they are created over HTTP, in one transaction."""
+
     def create(session):
         for record in records:
             changes.create(session, book_schema.load(record))
+
     with app.app_context():
         db.write(create)
 

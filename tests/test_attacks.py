@@ -3,6 +3,7 @@
 Never a failure of ours, never a connection out, never a file told, no memory kept, and an answer in time. Which routes
 there are is asked of the application: a new one is attacked from its first day.
 """
+
 import gc
 import itertools
 import json
@@ -34,7 +35,9 @@ SECONDS, TRIES = 0.2, 3  # of the processor's time; the best of three counts
 WAITED = 10  # times that, by the clock: others may be at work beside these tests
 A_RECORD = 1e-4  # seconds more for each record of an import, which may have any number
 GROWTH = 10 * 1024 * 1024
-ONE_IN = int(os.environ.get("ATTACKS_ONE_IN", "32"))  # each attack goes to one route in so many; 1: to all of them
+ONE_IN = int(
+    os.environ.get("ATTACKS_ONE_IN", "32")
+)  # each attack goes to one route in so many; 1: to all of them
 PAGE = 4096
 PASSWD = re.compile("root:[^:]*:0:0:")
 BODIES = {"POST", "PUT", "PATCH"}
@@ -43,11 +46,15 @@ BODIES = {"POST", "PUT", "PATCH"}
 def _routes():
     """(method, rule) of all that may read a body, of an application that is never used."""
     app = create_app({"INSTANCE_PATH": str(SHARED / "nowhere"), "SECRET_KEY": SECRET})
-    return sorted((method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & BODIES)
+    return sorted(
+        (method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & BODIES
+    )
 
 
 ROUTES = _routes()
-every_route = pytest.mark.parametrize("method, rule", ROUTES, ids=[" ".join(route) for route in ROUTES])
+every_route = pytest.mark.parametrize(
+    "method, rule", ROUTES, ids=[" ".join(route) for route in ROUTES]
+)
 
 
 class Outside:
@@ -56,8 +63,14 @@ class Outside:
     def __init__(self, patch, database):
         self.tried, self._database = [], database
         for name in ("connect", "connect_ex", "sendto"):
-            patch.setattr(socket.socket, name, self._watched(getattr(socket.socket, name), lambda args: args[-1]))
-        patch.setattr(socket, "getaddrinfo", self._watched(socket.getaddrinfo, lambda args: args[:2]))
+            patch.setattr(
+                socket.socket,
+                name,
+                self._watched(getattr(socket.socket, name), lambda args: args[-1]),
+            )
+        patch.setattr(
+            socket, "getaddrinfo", self._watched(socket.getaddrinfo, lambda args: args[:2])
+        )
         patch.setattr(subprocess, "Popen", self._watched(subprocess.Popen, lambda args: args))
 
     def _watched(self, function, place):
@@ -67,6 +80,7 @@ class Outside:
                 return function(*args, **kwargs)
             self.tried.append(where)
             raise ConnectionRefusedError("nothing is connected to in an attack")
+
         return watched
 
 
@@ -88,14 +102,19 @@ class Attacker:
 
     def __init__(self, app, method, rule, canary):
         self.app, self.method, self.rule, self._canary = app, method, rule, canary
-        self.view = next(app.view_functions[found.endpoint] for found in app.url_map.iter_rules()
-                         if found.rule == rule and method in found.methods)
+        self.view = next(
+            app.view_functions[found.endpoint]
+            for found in app.url_map.iter_rules()
+            if found.rule == rule and method in found.methods
+        )
         self.place = ROUTES.index((method, rule))
         self.imports = getattr(self.view, "imports", False)
         self._numbers, self.statuses = itertools.count(1), set()
         self._sign_in()
         self.address = self._address()
-        self.reads = self._sent(b"\xff", "json").status_code == 400  # whether it looks at a body at all
+        self.reads = (
+            self._sent(b"\xff", "json").status_code == 400
+        )  # whether it looks at a body at all
 
     def _sign_in(self):
         """As a new admin, for an attack may have ended the session, changed the password, or worse."""
@@ -110,13 +129,19 @@ class Attacker:
         """From an address of its own each time, or a hundred failures would be too many."""
         number = next(self._numbers)
         peer = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-        return self.client.open(address, method=method, environ_overrides={"REMOTE_ADDR": peer}, **more)
+        return self.client.open(
+            address, method=method, environ_overrides={"REMOTE_ADDR": peer}, **more
+        )
 
     def _address(self):
         """The route's address, of a book and of a user that are there, and that is not who attacks."""
-        made = self._open("POST", "/books", json={"title": "attacked", "isbn": "9780306406157"}).json
+        made = self._open(
+            "POST", "/books", json={"title": "attacked", "isbn": "9780306406157"}
+        ).json
         with self.app.app_context():
-            member = db.write(lambda session: session.scalar(select(User.id).where(User.username == "member")))
+            member = db.write(
+                lambda session: session.scalar(select(User.id).where(User.username == "member"))
+            )
         values = {"digits": "9780306406157", "book_id": str(made["id"]), "user_id": str(member)}
         return re.sub("<(?:[^:>]*:)?([^>]*)>", lambda found: values.get(found[1], "1"), self.rule)
 
@@ -126,8 +151,13 @@ class Attacker:
         return roots or (getattr(self.view, "root", "nothing"),)
 
     def _sent(self, body, name):
-        answer = self._open(self.method, self.address, data=body, content_type=TYPES[name],
-                            headers={"Accept": TYPES[name]})
+        answer = self._open(
+            self.method,
+            self.address,
+            data=body,
+            content_type=TYPES[name],
+            headers={"Accept": TYPES[name]},
+        )
         answer.get_data()
         return answer
 
@@ -140,7 +170,11 @@ class Attacker:
                 answer, seconds = self._timed(body, name)
                 assert answer.status_code != 401, what
             self.check(answer, body, what)
-            assert not statuses or answer.status_code in statuses, (what, answer.status_code, answer.get_data()[:500])
+            assert not statuses or answer.status_code in statuses, (
+                what,
+                answer.status_code,
+                answer.get_data()[:500],
+            )
             if seconds < self._allowed(body):
                 break
         assert seconds < self._allowed(body), (what, seconds)
@@ -160,11 +194,17 @@ class Attacker:
         told = answer.get_data()
         assert answer.status_code < 500, (what, told)
         if told:
-            assert json.loads(told) if "json" in answer.mimetype else len(etree.fromstring(told)), what
+            assert json.loads(told) if "json" in answer.mimetype else len(etree.fromstring(told)), (
+                what
+            )
         assert answer.status_code < 400 or answer.mimetype.startswith("application/problem+"), what
         text = told.decode()
         assert not PASSWD.search(text) and self._canary.secret not in text, what
-        inside = {found.lower() for found in INSIDE.findall(text)} if answer.status_code >= 400 else set()
+        inside = (
+            {found.lower() for found in INSIDE.findall(text)}
+            if answer.status_code >= 400
+            else set()
+        )
         assert not inside or all(found in _plain(body) for found in inside), (what, text)
         assert str(self._canary.file.parent) not in text or b"canary.txt" in body, what
 
@@ -188,15 +228,24 @@ def attacker(app, canary, method, rule):
 
 def test_the_routes_that_are_attacked_are_there():
     there = {f"{method} {re.sub('<[^>]*>', '…', rule)}" for method, rule in ROUTES}
-    assert {"POST /auth/login", "POST /auth/password", "POST /books", "POST /books/import", "PUT /books/isbn/…",
-            "PUT /books/…", "PATCH /books/…"} <= there
+    assert {
+        "POST /auth/login",
+        "POST /auth/password",
+        "POST /books",
+        "POST /books/import",
+        "PUT /books/isbn/…",
+        "PUT /books/…",
+        "PATCH /books/…",
+    } <= there
 
 
 @pytest.mark.parametrize("make", [attacks.in_xml, attacks.in_json])
 def test_every_attack_has_a_name_of_its_own(make, canary):
     names = [name for name, _ in make("book", canary)]
     assert len(names) > 200
-    assert len(set(names)) == len(names), sorted(name for name in set(names) if names.count(name) > 1)
+    assert len(set(names)) == len(names), sorted(
+        name for name in set(names) if names.count(name) > 1
+    )
 
 
 def test_who_watches_the_outside_sees_it(outside, canary):
@@ -215,14 +264,17 @@ def test_a_canary_hears_who_comes(canary):
 
 def _share(things, attacker):
     """Those of the things that this route gets; one that reads no body needs few to show it."""
-    return list(things)[attacker.place % ONE_IN::ONE_IN if attacker.reads else 10 * ONE_IN]
+    return list(things)[attacker.place % ONE_IN :: ONE_IN if attacker.reads else 10 * ONE_IN]
 
 
 def _documents(attacker, canary):
     """(format, what, body) of the attacks that this route gets."""
     for name, make in (("json", attacks.in_json), ("xml", attacks.in_xml)):
         for root in attacker.roots():
-            yield from ((name, f"<{root}> {what}", body) for what, body in _share(make(root, canary), attacker))
+            yield from (
+                (name, f"<{root}> {what}", body)
+                for what, body in _share(make(root, canary), attacker)
+            )
 
 
 @every_route
@@ -230,7 +282,9 @@ def test_no_attack_breaks_a_route(attacker, outside, canary):
     documents, resident = list(_documents(attacker, canary)), []
     for _ in range(2):  # the first round warms up
         for name, what, body in documents:
-            attacker(body, name, what, *((400, 429) if attacker.reads and "> doctypes:" in what else ()))
+            attacker(
+                body, name, what, *((400, 429) if attacker.reads and "> doctypes:" in what else ())
+            )
         resident.append(_resident())
     assert resident[1] - resident[0] < GROWTH, resident
     assert not attacker.reads or attacker.statuses & {400, 422}
@@ -248,7 +302,11 @@ def _send_texts(attacker, texts, name):
         alone = {**whole, field: [text] if isinstance(whole.get(field), list) else text}
         for document in (dict.fromkeys(fields, text), alone):
             if name == "json" or in_xml(text):
-                body = json.dumps(document).encode() if name == "json" else etree.tostring(_element(root, document))
+                body = (
+                    json.dumps(document).encode()
+                    if name == "json"
+                    else etree.tostring(_element(root, document))
+                )
                 attacker(body, name, text)
 
 
@@ -268,11 +326,23 @@ def _element(tag, value):
 def test_what_others_are_attacked_with_breaks_no_route(attacker, outside, canary, shared):
     for path in _share(sorted((shared / "data" / "xml-attacks").iterdir()), attacker):
         body = path.read_bytes()
-        attacker(body, "xml", path.name, *((400, 429) if attacker.reads and b"<!DOCTYPE" in body else ()))
-    for line in _share((shared / "data" / "json" / "json-parsing.jsonl").read_text().splitlines(), attacker):
+        attacker(
+            body, "xml", path.name, *((400, 429) if attacker.reads and b"<!DOCTYPE" in body else ())
+        )
+    for line in _share(
+        (shared / "data" / "json" / "json-parsing.jsonl").read_text().splitlines(), attacker
+    ):
         case = json.loads(line)
-        attacker(case["input"].encode("utf-8", "surrogatepass"), "json", case["name"],
-                 *((400, 429) if attacker.reads and case["expect"] == "reject" and not attacker.imports else ()))
+        attacker(
+            case["input"].encode("utf-8", "surrogatepass"),
+            "json",
+            case["name"],
+            *(
+                (400, 429)
+                if attacker.reads and case["expect"] == "reject" and not attacker.imports
+                else ()
+            ),
+        )
     for name in ("json", "xml"):  # each of these strings to one route: there are many
-        _send_texts(attacker, naughty(shared)[attacker.place::len(ROUTES)][::ONE_IN], name)
+        _send_texts(attacker, naughty(shared)[attacker.place :: len(ROUTES)][::ONE_IN], name)
     assert not outside.tried and not canary.heard()

@@ -1,4 +1,5 @@
 """Backups: one snapshot in one file, put back whole or not at all."""
+
 import os
 import re
 import resource
@@ -27,15 +28,34 @@ from bookapi.db import MIGRATIONS, Base, backup, copies, create_file, db
 from bookapi.db.sqlite import sqlite3
 
 BOOKS = [
-    {"title": "Emma", "authors": ["Jane Austen", "JANE AUSTEN"], "isbn": "9780141439587", "published": "1815-12",
-     "language": "en-GB", "subjects": ["Fiction"], "series": "Classics", "pages": 512, "description": "Handsome"},
-    {"title": "红楼梦", "authors": ["曹雪芹"], "identifiers": [{"scheme": "lccn", "value": "1"}], "description": "石头\n记"},
-    {"title": "Łódź", "publisher": "O'Brien & Søn", "published": "-0720"}, {"title": "Thrown away"}]
+    {
+        "title": "Emma",
+        "authors": ["Jane Austen", "JANE AUSTEN"],
+        "isbn": "9780141439587",
+        "published": "1815-12",
+        "language": "en-GB",
+        "subjects": ["Fiction"],
+        "series": "Classics",
+        "pages": 512,
+        "description": "Handsome",
+    },
+    {
+        "title": "红楼梦",
+        "authors": ["曹雪芹"],
+        "identifiers": [{"scheme": "lccn", "value": "1"}],
+        "description": "石头\n记",
+    },
+    {"title": "Łódź", "publisher": "O'Brien & Søn", "published": "-0720"},
+    {"title": "Thrown away"},
+]
 MARK = 4  # the column of the catalogue that names its state
-MORE = [{"title": f"Number {number}", "authors": [f"Author {number % 9}"]} for number in range(600)]  # than one batch
+MORE = [
+    {"title": f"Number {number}", "authors": [f"Author {number % 9}"]} for number in range(600)
+]  # than one batch
 
 
 # -- what the tests share -----------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def filled(app):
@@ -50,6 +70,7 @@ def filled(app):
 @pytest.fixture
 def local(make_app, tmp_path):
     """A function that makes an application on a SQLite file of its own, whatever the tests run on."""
+
     def make(name="local", **more):
         folder = tmp_path / name
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -58,6 +79,7 @@ def local(make_app, tmp_path):
             create_file()
             upgrade()
         return made
+
     return make
 
 
@@ -70,15 +92,23 @@ def other(make_app, tmp_path):
 def run(app, *arguments, status=0):
     """What a command says; fails where its status is another one."""
     result = app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
-    assert result.exit_code == status and (status or result.exception is None), (result.output, result.exception)
+    assert result.exit_code == status and (status or result.exception is None), (
+        result.output,
+        result.exception,
+    )
     return result.stdout.strip() if status == 0 else one_line(result.stderr)
 
 
 def _rows(engine):
     with engine.connect() as connection:
         there = inspect(connection).get_table_names()
-        return {table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
-                for table in Base.metadata.sorted_tables if table.name in there}
+        return {
+            table.name: [
+                tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))
+            ]
+            for table in Base.metadata.sorted_tables
+            if table.name in there
+        }
 
 
 def in_database(app):
@@ -98,7 +128,7 @@ def in_file(path):
 
 def comparable(rows):
     """Without what putting back changes: sessions are over, the state has another name."""
-    catalogue = [row[:MARK] + row[MARK + 1:] for row in rows["catalogue"]]
+    catalogue = [row[:MARK] + row[MARK + 1 :] for row in rows["catalogue"]]
     return {**rows, "sessions": [], "catalogue": catalogue}
 
 
@@ -109,6 +139,7 @@ def spoil(path, statement, *values):
 
 
 # -- making one ---------------------------------------------------------------------------------------------------
+
 
 def test_a_backup_holds_every_row_of_every_table(filled, tmp_path):
     said = run(filled, "backup", tmp_path / "file")
@@ -186,7 +217,9 @@ def test_a_backup_that_finds_no_room_leaves_nothing_and_keeps_the_last_one(app, 
     (folder / "file").write_text("SQLite format 3\0 the last one")
     with room_for(100_000):
         assert "no backup was made" in run(app, "backup", folder / "file", "--force", status=1)
-    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("file", "SQLite format 3\0 the last one")]
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [
+        ("file", "SQLite format 3\0 the last one")
+    ]
 
 
 @pytest.mark.parametrize("change", ["total = total + 1", "last_id = 1", "seq = seq - 1"])
@@ -211,7 +244,10 @@ def test_each_backup_is_what_was_acknowledged_up_to_a_moment_while_others_write(
     def write():
         with app.app_context():
             while not over.is_set():
-                acknowledged.append(db.write(changes.create, book_schema.load({"title": "One more"}))["id"])
+                acknowledged.append(
+                    db.write(changes.create, book_schema.load({"title": "One more"}))["id"]
+                )
+
     writer = threading.Thread(target=write)
     writer.start()
     try:
@@ -220,7 +256,11 @@ def test_each_backup_is_what_was_acknowledged_up_to_a_moment_while_others_write(
             run(app, "backup", tmp_path / str(number))
             found = in_file(tmp_path / str(number))
             books = [row[0] for row in found["books"]]
-            assert books == [row[0] for row in found["history"]] == list(range(1, found["catalogue"][0][1] + 1))
+            assert (
+                books
+                == [row[0] for row in found["history"]]
+                == list(range(1, found["catalogue"][0][1] + 1))
+            )
             assert at_least <= len(books) <= len(acknowledged) + 1
     finally:
         over.set()
@@ -229,6 +269,7 @@ def test_each_backup_is_what_was_acknowledged_up_to_a_moment_while_others_write(
 
 
 # -- putting it back ----------------------------------------------------------------------------------------------
+
 
 def test_a_backup_makes_an_instance_where_there_was_none(filled, other, tmp_path):
     run(filled, "backup", tmp_path / "file")
@@ -280,7 +321,10 @@ def test_a_running_service_shows_the_new_state_at_once(make_app, tmp_path):
     store(service, BOOKS[0])
     run(console, "backup", tmp_path / "file")
     store(service, BOOKS[1])
-    assert [client.get("/books").json["total"] for _ in range(2)] == [2, 2]  # from memory, the second time
+    assert [client.get("/books").json["total"] for _ in range(2)] == [
+        2,
+        2,
+    ]  # from memory, the second time
     run(console, "restore", tmp_path / "file", "--force")
     assert client.get("/books").json["total"] == 1
     assert client.get("/books/2").status_code == 404
@@ -304,7 +348,9 @@ def test_a_read_that_is_under_way_keeps_its_state_and_hinders_nobody(local, tmp_
         assert watch.driver_connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_nobody_stays_signed_in_behind_a_restore_and_passwords_are_those_of_the_backup(filled, admin, auth, tmp_path):
+def test_nobody_stays_signed_in_behind_a_restore_and_passwords_are_those_of_the_backup(
+    filled, admin, auth, tmp_path
+):
     run(filled, "backup", tmp_path / "file")
     run(filled, "users", "disable", "member")
     assert admin.get("/auth/me").status_code == 200
@@ -329,7 +375,9 @@ def migrate():
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002"])
-def test_a_backup_of_an_older_schema_is_brought_to_this_one(filled, local, other, tmp_path, revision):
+def test_a_backup_of_an_older_schema_is_brought_to_this_one(
+    filled, local, other, tmp_path, revision
+):
     run(filled, "backup", tmp_path / "new.sqlite")
     old = local()
     run(old, "restore", tmp_path / "new.sqlite")
@@ -339,7 +387,9 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(filled, local, other
     before = (tmp_path / "old").read_bytes()
     run(other, "restore", tmp_path / "old")
     kept = ("books", "book_authors", "book_words", "users")
-    assert {name: in_database(other)[name] for name in kept} == {name: in_database(filled)[name] for name in kept}
+    assert {name: in_database(other)[name] for name in kept} == {
+        name: in_database(filled)[name] for name in kept
+    }
     assert (tmp_path / "old").read_bytes() == before
     run(other, "check")
 
@@ -351,29 +401,47 @@ def damage(path):
         file.write(b"\xa5" * 4096)
 
 
-@pytest.mark.parametrize("spoilt, said", [
-    (lambda path: path.unlink(), "No such file"),
-    (lambda path: (path.unlink(), path.mkdir()), "no ordinary file"),
-    (lambda path: (path.unlink(), os.mkfifo(path)), "no ordinary file"),
-    (lambda path: path.write_bytes(b""), "no schema"),
-    (lambda path: path.write_text("title\nEmma\n" * 500), "not readable as a backup"),
-    (lambda path: os.truncate(path, path.stat().st_size // 2), "not readable as a backup"),
-    (damage, "damaged|malformed"),
-    (lambda path: spoil(path, "UPDATE alembic_version SET version_num = '9999'"), "use the newer program"),
-    (lambda path: spoil(path, "DROP TABLE alembic_version"), "no schema"),
-    (lambda path: spoil(path, "DELETE FROM catalogue"), "no row"),
-    (lambda path: spoil(path, "DELETE FROM history WHERE seq = 3"), "history"),
-    (lambda path: spoil(path, "DELETE FROM history WHERE seq = 6"), "history"),
-    (lambda path: spoil(path, "DELETE FROM books WHERE id = 3"), "belongs to"),
-    (lambda path: spoil(path, "UPDATE catalogue SET total = 9"), "total"),
-    (lambda path: spoil(path, "UPDATE catalogue SET seq = 9223372036854775807"), "no number"),
-    (lambda path: spoil(path, "UPDATE catalogue SET last_id = 'many'"), "no number"),
-    (lambda path: spoil(path, "UPDATE books SET authors = '{' WHERE id = 3"), "lists of the books 3"),
-    (lambda path: spoil(path, "UPDATE books SET subjects = 'null' WHERE id = 3"), "lists of the books 3"),
-    (lambda path: spoil(path, "DROP TABLE idempotency_keys"), "idempotency_keys"),
-    (lambda path: spoil(path, "DROP TABLE book_words_index"), "book_words_index"),
-    (lambda path: spoil(path, "ALTER TABLE books DROP COLUMN edition"), "books"),
-    (lambda path: spoil(path, "CREATE TRIGGER t AFTER INSERT ON books BEGIN DELETE FROM books; END"), "tables")])
+@pytest.mark.parametrize(
+    "spoilt, said",
+    [
+        (lambda path: path.unlink(), "No such file"),
+        (lambda path: (path.unlink(), path.mkdir()), "no ordinary file"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "no ordinary file"),
+        (lambda path: path.write_bytes(b""), "no schema"),
+        (lambda path: path.write_text("title\nEmma\n" * 500), "not readable as a backup"),
+        (lambda path: os.truncate(path, path.stat().st_size // 2), "not readable as a backup"),
+        (damage, "damaged|malformed"),
+        (
+            lambda path: spoil(path, "UPDATE alembic_version SET version_num = '9999'"),
+            "use the newer program",
+        ),
+        (lambda path: spoil(path, "DROP TABLE alembic_version"), "no schema"),
+        (lambda path: spoil(path, "DELETE FROM catalogue"), "no row"),
+        (lambda path: spoil(path, "DELETE FROM history WHERE seq = 3"), "history"),
+        (lambda path: spoil(path, "DELETE FROM history WHERE seq = 6"), "history"),
+        (lambda path: spoil(path, "DELETE FROM books WHERE id = 3"), "belongs to"),
+        (lambda path: spoil(path, "UPDATE catalogue SET total = 9"), "total"),
+        (lambda path: spoil(path, "UPDATE catalogue SET seq = 9223372036854775807"), "no number"),
+        (lambda path: spoil(path, "UPDATE catalogue SET last_id = 'many'"), "no number"),
+        (
+            lambda path: spoil(path, "UPDATE books SET authors = '{' WHERE id = 3"),
+            "lists of the books 3",
+        ),
+        (
+            lambda path: spoil(path, "UPDATE books SET subjects = 'null' WHERE id = 3"),
+            "lists of the books 3",
+        ),
+        (lambda path: spoil(path, "DROP TABLE idempotency_keys"), "idempotency_keys"),
+        (lambda path: spoil(path, "DROP TABLE book_words_index"), "book_words_index"),
+        (lambda path: spoil(path, "ALTER TABLE books DROP COLUMN edition"), "books"),
+        (
+            lambda path: spoil(
+                path, "CREATE TRIGGER t AFTER INSERT ON books BEGIN DELETE FROM books; END"
+            ),
+            "tables",
+        ),
+    ],
+)
 def test_what_is_no_good_backup_is_told_and_nothing_changes(filled, tmp_path, spoilt, said):
     path = tmp_path / "file"
     run(filled, "backup", path)
@@ -405,7 +473,9 @@ def test_a_restore_that_cannot_have_the_lock_gives_up(local, tmp_path):
     app = local(DATABASE_WAIT_SECONDS=1)
     store(app, BOOKS[0])
     run(app, "backup", tmp_path / "file")
-    with closing(sqlite3.connect(tmp_path / "local" / "bookapi.sqlite", isolation_level=None)) as holder:
+    with closing(
+        sqlite3.connect(tmp_path / "local" / "bookapi.sqlite", isolation_level=None)
+    ) as holder:
         holder.execute("BEGIN IMMEDIATE")
         assert "took too long" in run(app, "restore", tmp_path / "file", "--force", status=1)
         run(app, "backup", tmp_path / "another")  # nor does it wait for anybody
@@ -414,15 +484,20 @@ def test_a_restore_that_cannot_have_the_lock_gives_up(local, tmp_path):
 
 def test_a_restore_that_is_killed_leaves_the_old_state_or_the_new_one(local, tmp_path):
     app, folder = local(), tmp_path / "local"
-    store(app, *[{"title": f"New {number}", "description": "long " * 3000} for number in range(150)])
+    store(
+        app, *[{"title": f"New {number}", "description": "long " * 3000} for number in range(150)]
+    )
     run(app, "backup", tmp_path / "file")
     wanted = comparable(in_database(app))
     store(app, {"title": "Old"})
     old = comparable(in_database(app))
     with app.app_context():
         db.engine.dispose()  # the log is empty from here on
-    process = subprocess.Popen([sys.executable, "-m", "bookapi", "restore", "--force", tmp_path / "file"],
-                               env=environment(tmp_path, DATABASE_URL=sqlite_url(folder)), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bookapi", "restore", "--force", tmp_path / "file"],
+        env=environment(tmp_path, DATABASE_URL=sqlite_url(folder)),
+        stdout=subprocess.DEVNULL,
+    )
     log, until = folder / "bookapi.sqlite-wal", time.monotonic() + 20
     while process.poll() is None and time.monotonic() < until:
         if log.exists() and log.stat().st_size > 500_000:  # of some five million
@@ -435,6 +510,7 @@ def test_a_restore_that_is_killed_leaves_the_old_state_or_the_new_one(local, tmp
 
 
 # -- from one database to the other -------------------------------------------------------------------------------
+
 
 @pytest.mark.two_databases
 def test_what_went_to_the_other_database_and_back_is_what_it_was(filled, local, tmp_path):
@@ -466,6 +542,7 @@ def test_a_restore_that_fails_midway_leaves_the_server_as_it_was(filled, tmp_pat
         pour(source, target)
         assert target.scalar(text("SELECT count(*) FROM books")) == 4
         raise copies.Unfit("a cable was pulled")
+
     monkeypatch.setattr(copies, "pour", broken)
     assert "cable" in run(filled, "restore", tmp_path / "file", "--force", status=1)
     assert in_database(filled) == before
@@ -478,7 +555,9 @@ def test_a_server_of_an_older_schema_has_a_backup_before_it_is_upgraded(filled, 
         migrate().downgrade(revision="0002")
     try:
         assert "schema 0002" in run(filled, "backup", tmp_path / "file")
-        assert "bookapi db upgrade" in run(filled, "restore", tmp_path / "file", "--force", status=1)
+        assert "bookapi db upgrade" in run(
+            filled, "restore", tmp_path / "file", "--force", status=1
+        )
     finally:
         with filled.app_context():
             migrate().upgrade()
@@ -491,6 +570,7 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
     def interfere(connection, cursor, statement, *rest):
         if "FROM users" in statement and not done:
             done.append(store(filled, {"title": "In between"}))
+
     done = []
     before = in_database(filled)
     with filled.app_context():
@@ -501,10 +581,14 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
 
 # -- what must not come alive again -------------------------------------------------------------------------------
 
+
 def add_tokens(app, *names):
     def unit(session):
         owner = accounts.existing(session, "admin").id
-        session.add_all([Token(user_id=owner, name=name, scope="read", secret_hash=name) for name in names])
+        session.add_all(
+            [Token(user_id=owner, name=name, scope="read", secret_hash=name) for name in names]
+        )
+
     with app.app_context():
         db.write(unit)
 

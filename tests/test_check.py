@@ -1,4 +1,5 @@
 """What is wrong with an instance is found, told with its mending step, and mended where it is derived."""
+
 import os
 import sys
 import threading
@@ -7,20 +8,35 @@ import pytest
 from conftest import DATABASE_URL
 from sqlalchemy import text
 from support import Somebody, one_line, sqlite_url, store
+from test_backup import in_database
 
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
 from bookapi.db import db
 from bookapi.db.sqlite import sqlite3
 from bookapi.site import check, derived
-from test_backup import in_database
 
 BOOKS = [
-    {"title": "Emma", "authors": ["Jane Austen", "JANE AUSTEN"], "isbn": "9780141439587", "published": "1815-12",
-     "publisher": "John Murray", "subjects": ["Fiction", "fiction"], "series": "Classics", "description": "Handsome"},
-    {"title": "红楼梦", "authors": ["曹雪芹"], "identifiers": [{"scheme": "lccn", "value": "1"}] * 2},
-    {"title": "Łódź", "published": "-0720"}, {"title": "Thrown away", "authors": ["Nobody"]},
-    {"title": "Back again"}, {"title": "?"}]
+    {
+        "title": "Emma",
+        "authors": ["Jane Austen", "JANE AUSTEN"],
+        "isbn": "9780141439587",
+        "published": "1815-12",
+        "publisher": "John Murray",
+        "subjects": ["Fiction", "fiction"],
+        "series": "Classics",
+        "description": "Handsome",
+    },
+    {
+        "title": "红楼梦",
+        "authors": ["曹雪芹"],
+        "identifiers": [{"scheme": "lccn", "value": "1"}] * 2,
+    },
+    {"title": "Łódź", "published": "-0720"},
+    {"title": "Thrown away", "authors": ["Nobody"]},
+    {"title": "Back again"},
+    {"title": "?"},
+]
 
 
 @pytest.fixture
@@ -58,12 +74,24 @@ def spoil(app, *statements):
 
 # -- looking ------------------------------------------------------------------------------------------------------
 
+
 def test_a_sound_instance_is_told_line_by_line(filled):
     lines = told(filled)
     assert all(line.startswith("ok     ") for line in lines)
-    assert {"settings", "folder", "database", "schema", "structure of the database", "search index", "number of books",
-            "newest id", "number of changes", *derived.SUBJECTS, "history of each book", "clock"} <= {
-                line.split(maxsplit=1)[1] for line in lines}
+    assert {
+        "settings",
+        "folder",
+        "database",
+        "schema",
+        "structure of the database",
+        "search index",
+        "number of books",
+        "newest id",
+        "number of changes",
+        *derived.SUBJECTS,
+        "history of each book",
+        "clock",
+    } <= {line.split(maxsplit=1)[1] for line in lines}
 
 
 def test_an_empty_catalogue_is_sound(app):
@@ -85,7 +113,10 @@ FAULTS = [
     ("sort keys", "UPDATE books SET publisher_key = 'John Murray' WHERE id = 1"),
     ("sort keys", "UPDATE books SET published_key = 3 WHERE id = 3"),
     ("list of authors", "UPDATE book_authors SET name_key = 'other' WHERE book_id = 1"),
-    ("list of subjects", "INSERT INTO book_subjects (book_id, position, name, name_key) VALUES (1, 7, 'a', 'a')"),
+    (
+        "list of subjects",
+        "INSERT INTO book_subjects (book_id, position, name, name_key) VALUES (1, 7, 'a', 'a')",
+    ),
     ("list of identifiers", "DELETE FROM book_identifiers WHERE book_id = 2"),
     ("number of books", "UPDATE catalogue SET total = total - 1"),
     ("newest id", "UPDATE catalogue SET last_id = 3"),
@@ -94,11 +125,15 @@ FAULTS = [
     ("history of each book", "UPDATE history SET version = 7 WHERE book_id = 3"),
     ("history of each book", "UPDATE history SET version = 3 WHERE book_id = 1 AND version = 1"),
     ("history of each book", "UPDATE history SET action = 'updated' WHERE book_id = 3"),
-    ("history of each book", "UPDATE history SET action = 'deleted' WHERE book_id = 5 AND version = 3"),
+    (
+        "history of each book",
+        "UPDATE history SET action = 'deleted' WHERE book_id = 5 AND version = 3",
+    ),
     ("history of each book", "UPDATE books SET version = 9 WHERE id = 3"),
     ("history of each book", "UPDATE history SET book_id = 5 WHERE seq = 3"),
     ("clock", f"UPDATE books SET updated_at = '{FUTURE}' WHERE id = 3"),
-    ("clock", f"UPDATE history SET at = '{FUTURE}' WHERE seq = 3")]
+    ("clock", f"UPDATE history SET at = '{FUTURE}' WHERE seq = 3"),
+]
 
 
 @pytest.mark.parametrize("subject, statement", FAULTS)
@@ -111,7 +146,9 @@ def test_each_fault_is_told_with_the_step_that_mends_it(filled, subject, stateme
 
 def test_what_is_wrong_of_a_book_is_told_with_the_books(filled):
     spoil(filled, "UPDATE books SET title_key = 'other' WHERE id > 2")
-    assert wrong(filled) == ["wrong  sort keys: 4 books (3, 4, 5, 6); to mend it: bookapi check --mend"]
+    assert wrong(filled) == [
+        "wrong  sort keys: 4 books (3, 4, 5, 6); to mend it: bookapi check --mend"
+    ]
     spoil(filled, "UPDATE books SET title_key = 'other' WHERE id < 3")
     assert "6 books (1, 2, 3, 4, 5, …)" in wrong(filled)[0]
 
@@ -126,7 +163,10 @@ def test_a_look_changes_nothing(filled):
 def test_a_book_in_the_trash_that_searches_find_is_told(filled):
     spoil(filled, "UPDATE books SET deleted_at = NULL WHERE id = 4")
     assert {line.split(":")[0] for line in wrong(filled)} == {
-        "wrong  search words", "wrong  number of books", "wrong  history of each book"}
+        "wrong  search words",
+        "wrong  number of books",
+        "wrong  history of each book",
+    }
 
 
 def test_changes_that_go_on_meanwhile_are_no_faults(app):
@@ -135,8 +175,11 @@ def test_changes_that_go_on_meanwhile_are_no_faults(app):
     def write():
         with app.app_context():
             while not over.is_set():
-                book = db.write(changes.create, book_schema.load({"title": "One more", "authors": ["Somebody"]}))
+                book = db.write(
+                    changes.create, book_schema.load({"title": "One more", "authors": ["Somebody"]})
+                )
                 db.write(changes.delete, book["id"], lambda record: None)
+
     writer = threading.Thread(target=write)
     writer.start()
     try:
@@ -149,14 +192,18 @@ def test_changes_that_go_on_meanwhile_are_no_faults(app):
 
 # -- mending ------------------------------------------------------------------------------------------------------
 
+
 def test_all_that_is_derived_is_made_again_and_nothing_else_is_touched(filled):
     wanted = in_database(filled)
     spoil(filled, *[statement for subject, statement in FAULTS[:11]])
     lines = told(filled, "--mend")
     mended = [line for line in lines if line.startswith("mended ")]
     assert [line.split(":")[0].removeprefix("mended ") for line in mended][-7:] == [
-        *derived.SUBJECTS, "number of books", "newest id"]
-    assert all(line.startswith("ok     ") for line in lines[lines.index(mended[-1]) + 1:])
+        *derived.SUBJECTS,
+        "number of books",
+        "newest id",
+    ]
+    assert all(line.startswith("ok     ") for line in lines[lines.index(mended[-1]) + 1 :])
     found = in_database(filled)
     marks = {found["catalogue"][0][4], wanted["catalogue"][0][4]}  # the names of two states
     assert set(found.pop("catalogue")[0]) ^ set(wanted.pop("catalogue")[0]) == marks
@@ -172,10 +219,15 @@ def test_no_answer_from_before_is_given_again_once_it_is_mended(filled):
     assert client.get("/books?author=jane%20austen").json["total"] == 1
 
 
-@pytest.mark.parametrize("statement", [
-    "UPDATE books SET authors = '{' WHERE id = 3", "UPDATE books SET authors = 'null' WHERE id = 3",
-    "UPDATE catalogue SET last_id = 9223372036854775807",
-    *([] if DATABASE_URL else ["DROP TABLE history", "DROP TABLE book_words"])])  # on a server other tests need them
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE books SET authors = '{' WHERE id = 3",
+        "UPDATE books SET authors = 'null' WHERE id = 3",
+        "UPDATE catalogue SET last_id = 9223372036854775807",
+        *([] if DATABASE_URL else ["DROP TABLE history", "DROP TABLE book_words"]),
+    ],
+)  # on a server other tests need them
 def test_what_the_program_would_never_store_is_told_with_a_step(filled, statement):
     spoil(filled, statement)
     [*_, last] = wrong(filled)
@@ -183,12 +235,20 @@ def test_what_the_program_would_never_store_is_told_with_a_step(filled, statemen
 
 
 def test_what_people_gave_is_not_mended(filled):
-    spoil(filled, "UPDATE books SET version = 9 WHERE id = 3", "UPDATE catalogue SET total = 9, seq = seq - 1")
+    spoil(
+        filled,
+        "UPDATE books SET version = 9 WHERE id = 3",
+        "UPDATE catalogue SET total = 9, seq = seq - 1",
+    )
     before = in_database(filled)
     lines = told(filled, "--mend", status=1)
-    assert [line.split(":")[0] for line in lines if line.startswith("mended")] == ["mended number of books"]
+    assert [line.split(":")[0] for line in lines if line.startswith("mended")] == [
+        "mended number of books"
+    ]
     assert [line.split(":")[0] for line in lines if line.startswith("wrong")][-2:] == [
-        "wrong  number of changes", "wrong  history of each book"]
+        "wrong  number of changes",
+        "wrong  history of each book",
+    ]
     after = in_database(filled)
     assert (after["books"], after["history"]) == (before["books"], before["history"])
     assert after["catalogue"][0][1] == before["catalogue"][0][1]
@@ -202,18 +262,28 @@ def test_where_nothing_derived_is_wrong_nothing_is_mended(filled):
 
 # -- SQLite's own -------------------------------------------------------------------------------------------------
 
+
 def _without_trigger(statement):
-    return ("DROP TRIGGER book_words_update", statement,
-            """CREATE TRIGGER book_words_update AFTER UPDATE ON book_words BEGIN
+    return (
+        "DROP TRIGGER book_words_update",
+        statement,
+        """CREATE TRIGGER book_words_update AFTER UPDATE ON book_words BEGIN
                INSERT INTO book_words_index (book_words_index, rowid, words) VALUES ('delete', old.book_id, old.words);
-               INSERT INTO book_words_index (rowid, words) VALUES (new.book_id, new.words); END""")
+               INSERT INTO book_words_index (rowid, words) VALUES (new.book_id, new.words); END""",
+    )
 
 
-@pytest.mark.parametrize("statements", [
-    _without_trigger("UPDATE book_words SET words = words || ' more' WHERE book_id = 3"),
-    ["INSERT INTO book_words_index (book_words_index) VALUES ('delete-all')"],
-    ["DELETE FROM book_words_index_data WHERE id > 10"]])
-def test_an_index_that_does_not_find_what_its_table_holds_is_told_and_made_again(filled, statements):
+@pytest.mark.parametrize(
+    "statements",
+    [
+        _without_trigger("UPDATE book_words SET words = words || ' more' WHERE book_id = 3"),
+        ["INSERT INTO book_words_index (book_words_index) VALUES ('delete-all')"],
+        ["DELETE FROM book_words_index_data WHERE id > 10"],
+    ],
+)
+def test_an_index_that_does_not_find_what_its_table_holds_is_told_and_made_again(
+    filled, statements
+):
     if DATABASE_URL:
         return  # FTS5's own faults: no server has these tables
     spoil(filled, *statements)
@@ -274,12 +344,15 @@ def test_a_server_without_the_index_is_told_and_gets_it_again(filled):
 @pytest.mark.two_databases
 def test_a_server_whose_index_misses_books_is_told(filled, monkeypatch):
     monkeypatch.setattr(check.integrity, "PAUSE", 0)
-    monkeypatch.setattr(check.integrity, "BARRIER", "eqa OR bbb")  # all that stand before it are missed
+    monkeypatch.setattr(
+        check.integrity, "BARRIER", "eqa OR bbb"
+    )  # all that stand before it are missed
     spoil(filled, "UPDATE book_words SET words = 'eqa OR bbb none' WHERE book_id = 3")
     assert "search index: it finds" in wrong(filled)[0]
 
 
 # -- the instance -------------------------------------------------------------------------------------------------
+
 
 def test_what_everybody_on_the_machine_may_read_is_told(make_app, tmp_path):
     folder = tmp_path / "instance"
@@ -288,7 +361,11 @@ def test_what_everybody_on_the_machine_may_read_is_told(make_app, tmp_path):
     told(app)
     for path in (folder, folder / "secret", folder / "bookapi.sqlite"):
         path.chmod(path.stat().st_mode | 0o004)
-    assert [line.split(":")[0] for line in wrong(app)] == ["wrong  folder", "wrong  secret", "wrong  database file"]
+    assert [line.split(":")[0] for line in wrong(app)] == [
+        "wrong  folder",
+        "wrong  secret",
+        "wrong  database file",
+    ]
     assert all("chmod o-rwx" in line for line in wrong(app))
 
 
@@ -299,11 +376,15 @@ def test_an_instance_without_a_secret_is_told(make_app):
 def test_without_a_database_there_is_nothing_more_to_look_at_and_none_is_made(make_app, tmp_path):
     app = make_app(DATABASE_URL=sqlite_url(tmp_path / "nowhere"))
     lines = wrong(app)
-    assert len(lines) == 1 and lines[0].startswith("wrong  database: ") and "bookapi init" in lines[0]
+    assert (
+        len(lines) == 1 and lines[0].startswith("wrong  database: ") and "bookapi init" in lines[0]
+    )
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("revision, step", [("0001", "bookapi db upgrade"), ("9999", "newer program")])
+@pytest.mark.parametrize(
+    "revision, step", [("0001", "bookapi db upgrade"), ("9999", "newer program")]
+)
 def test_another_schema_is_told_with_what_to_run(app, revision, step):
     with app.app_context(), db.engine.begin() as connection:
         own = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -316,6 +397,8 @@ def test_another_schema_is_told_with_what_to_run(app, revision, step):
 
 def test_only_what_the_index_says_is_made_again_by_mending(filled, monkeypatch):
     monkeypatch.setattr(check.integrity, "index_fault", lambda: None)
-    monkeypatch.setattr(check.integrity, "rebuild_index", lambda session: sys.exit("nobody asked for it"))
+    monkeypatch.setattr(
+        check.integrity, "rebuild_index", lambda session: sys.exit("nobody asked for it")
+    )
     spoil(filled, "UPDATE catalogue SET total = 9")
     assert "mended number of books: it says 9, there are 5" in told(filled, "--mend")

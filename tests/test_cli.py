@@ -1,4 +1,5 @@
 """The console: what each command does, and how it fails: one clear line and an exit status, never a traceback."""
+
 import shutil
 import socket
 import stat
@@ -7,19 +8,29 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
+from support import bookapi, csv_bytes, one_line, sqlite_url
 
 from bookapi import create_app
 from bookapi.cli import Console
 from bookapi.db import db
 from bookapi.db.sqlite import sqlite3
-from support import bookapi, csv_bytes, one_line, sqlite_url
 
 PASSWORD = "a long enough password"
 WRONG_SETTINGS = [
-    ("SECRET_KEY", "short"), ("DATABASE_URL", "books.sqlite"), ("PUBLIC_READ", "yes"), ("REQUIRE_IF_MATCH", "1"),
-    ("MAX_BODY_BYTES", "1MiB"), ("TRUSTED_HOSTS", "https://a.example"), ("TRUSTED_PROXY", "proxy.example"),
-    ("SESSION_IDLE_MINUTES", "0"), ("SESSION_HOURS", "0"), ("SECURE_COOKIES", "maybe"), ("LOG_FORMAT", "xml"),
-    ("DATABASE_WAIT_SECONDS", "0"), ("INSTANCE_PATH", " "), ("PUBLIC_READS", "true"),
+    ("SECRET_KEY", "short"),
+    ("DATABASE_URL", "books.sqlite"),
+    ("PUBLIC_READ", "yes"),
+    ("REQUIRE_IF_MATCH", "1"),
+    ("MAX_BODY_BYTES", "1MiB"),
+    ("TRUSTED_HOSTS", "https://a.example"),
+    ("TRUSTED_PROXY", "proxy.example"),
+    ("SESSION_IDLE_MINUTES", "0"),
+    ("SESSION_HOURS", "0"),
+    ("SECURE_COOKIES", "maybe"),
+    ("LOG_FORMAT", "xml"),
+    ("DATABASE_WAIT_SECONDS", "0"),
+    ("INSTANCE_PATH", " "),
+    ("PUBLIC_READS", "true"),
 ]
 
 
@@ -27,7 +38,11 @@ class Instance:
     """A folder, and the console over it in this process. Its database is a SQLite file, whatever the tests run on."""
 
     def __init__(self, folder, monkeypatch):
-        self.folder, self.database, self.secret = folder, folder / "bookapi.sqlite", folder / "secret"
+        self.folder, self.database, self.secret = (
+            folder,
+            folder / "bookapi.sqlite",
+            folder / "secret",
+        )
         self._monkeypatch, self._made = monkeypatch, []
 
     def _create(self):
@@ -36,23 +51,35 @@ class Instance:
 
     def run(self, *arguments, stdin=None, status=0, **settings):
         """The command's result; fails where its exit status is another one or an exception came through."""
-        own = {"INSTANCE_PATH": str(self.folder), "DATABASE_URL": sqlite_url(self.folder), **settings}
+        own = {
+            "INSTANCE_PATH": str(self.folder),
+            "DATABASE_URL": sqlite_url(self.folder),
+            **settings,
+        }
         with self._monkeypatch.context() as patch:
             patch.setenv("FLASK_RUN_FROM_CLI", "true")  # Flask sets it for good
             patch.setattr(sys, "argv", ["bookapi"])
             for name, value in own.items():
                 patch.setenv(f"BOOKAPI_{name}", value)
-            result = CliRunner().invoke(Console(create_app=self._create, name="bookapi"), arguments, input=stdin)
-        assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+            result = CliRunner().invoke(
+                Console(create_app=self._create, name="bookapi"), arguments, input=stdin
+            )
+        assert result.exception is None or isinstance(result.exception, SystemExit), repr(
+            result.exception
+        )
         assert status is None or result.exit_code == status, result.output
         assert "Traceback" not in result.output
         return result
 
     def login(self, username, password):
         """The status of signing in."""
-        app = create_app({"INSTANCE_PATH": str(self.folder), "DATABASE_URL": sqlite_url(self.folder)})
+        app = create_app(
+            {"INSTANCE_PATH": str(self.folder), "DATABASE_URL": sqlite_url(self.folder)}
+        )
         self._made.append(app)
-        answer = app.test_client().post("/auth/login", json={"username": username, "password": password})
+        answer = app.test_client().post(
+            "/auth/login", json={"username": username, "password": password}
+        )
         return answer.status_code
 
     def close(self):
@@ -92,9 +119,13 @@ def passwords_in(text):
 
 # -- init ---------------------------------------------------------------------------------------------------------
 
+
 def test_init_makes_a_folder_a_secret_and_a_database_for_its_owner_alone(nowhere):
     nowhere.run("init")
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (nowhere.folder, nowhere.secret, nowhere.database)]
+    modes = [
+        stat.S_IMODE(path.stat().st_mode)
+        for path in (nowhere.folder, nowhere.secret, nowhere.database)
+    ]
     assert modes == [0o700, 0o600, 0o600]
     nowhere.close()
     assert sorted(path.name for path in nowhere.folder.iterdir()) == ["bookapi.sqlite", "secret"]
@@ -147,8 +178,11 @@ def test_init_says_what_is_in_the_way(nowhere):
 
 # -- users --------------------------------------------------------------------------------------------------------
 
+
 def test_an_account_is_added_with_the_password_from_standard_input(instance):
-    result = instance.run("users", "add", "reader", "--password-stdin", stdin=f"{PASSWORD}\nsecond line\n")
+    result = instance.run(
+        "users", "add", "reader", "--password-stdin", stdin=f"{PASSWORD}\nsecond line\n"
+    )
     assert passwords_in(result.output) == [] and PASSWORD not in result.output
     assert instance.login("reader", PASSWORD) == 200
 
@@ -163,19 +197,29 @@ def test_without_a_terminal_a_random_password_is_made_and_printed_once(instance)
     result = instance.run("users", "add", "reader", "--role", "admin")
     [password] = passwords_in(result.output)
     assert instance.login("reader", password) == 200
-    assert instance.run("users", "list").stdout.splitlines()[1].split("\t")[1:4] == ["reader", "admin", "active"]
+    assert instance.run("users", "list").stdout.splitlines()[1].split("\t")[1:4] == [
+        "reader",
+        "admin",
+        "active",
+    ]
 
 
 def test_an_account_is_a_member_unless_it_is_said(instance):
     instance.run("users", "add", "reader")
     lines = [line.split("\t") for line in instance.run("users", "list").stdout.splitlines()]
-    assert [line[:4] for line in lines] == [["1", "admin", "admin", "active"], ["2", "reader", "member", "active"]]
+    assert [line[:4] for line in lines] == [
+        ["1", "admin", "admin", "active"],
+        ["2", "reader", "member", "active"],
+    ]
 
 
 def test_a_new_password_takes_the_place_of_the_old_one(instance):
     instance.run("users", "add", "reader", "--password-stdin", stdin=PASSWORD)
     instance.run("users", "password", "READER", "--password-stdin", stdin=PASSWORD + " 2")
-    assert (instance.login("reader", PASSWORD), instance.login("reader", PASSWORD + " 2")) == (401, 200)
+    assert (instance.login("reader", PASSWORD), instance.login("reader", PASSWORD + " 2")) == (
+        401,
+        200,
+    )
 
 
 def test_a_disabled_account_is_shut_out_until_it_is_enabled(instance):
@@ -192,31 +236,36 @@ def test_a_list_never_shows_a_hash(instance):
     assert len(output.strip().split("\t")) == 5
 
 
-@pytest.mark.parametrize("arguments, stdin, said", [
-    (["add", "reader", "--password-stdin"], PASSWORD, "taken"),
-    (["add", "READER", "--password-stdin"], PASSWORD, "taken"),
-    (["add", "\uff52eader", "--password-stdin"], PASSWORD, "taken"),
-    (["add", "ab", "--password-stdin"], PASSWORD, "username"),
-    (["add", "a" * 65, "--password-stdin"], PASSWORD, "username"),
-    (["add", "two words", "--password-stdin"], PASSWORD, "username"),
-    (["add", "in\u200bvisible", "--password-stdin"], PASSWORD, "username"),
-    (["add", "\udcff\udcfeab", "--password-stdin"], PASSWORD, "username"),
-    (["add", "", "--password-stdin"], PASSWORD, "username"),
-    (["add", "newcomer", "--password-stdin"], "short", "password"),
-    (["add", "newcomer", "--password-stdin"], "", "password"),
-    (["add", "newcomer", "--password-stdin"], "x" * 129, "password"),
-    (["add", "a_reader_of_books", "--password-stdin"], "A_reader_of_books", "password"),
-    (["password", "nobody", "--password-stdin"], PASSWORD, "no account's"),
-    (["password", "admin", "--password-stdin"], "short", "password"),
-    (["password", "\udcff\udcfeab", "--password-stdin"], PASSWORD, "username"),
-    (["disable", "nobody"], None, "no account's"),
-    (["disable", "admin"], None, "last active admin"),
-    (["disable", "\udcff\udcfeab"], None, "username"),
-    (["enable", "nobody"], None, "no account's"),
-    (["add", "ab"], None, "username"),
-    (["password", "nobody"], None, "no account's"),
-])
-def test_what_cannot_be_done_with_an_account_is_told_and_leaves_all_as_it_was(instance, arguments, stdin, said):
+@pytest.mark.parametrize(
+    "arguments, stdin, said",
+    [
+        (["add", "reader", "--password-stdin"], PASSWORD, "taken"),
+        (["add", "READER", "--password-stdin"], PASSWORD, "taken"),
+        (["add", "\uff52eader", "--password-stdin"], PASSWORD, "taken"),
+        (["add", "ab", "--password-stdin"], PASSWORD, "username"),
+        (["add", "a" * 65, "--password-stdin"], PASSWORD, "username"),
+        (["add", "two words", "--password-stdin"], PASSWORD, "username"),
+        (["add", "in\u200bvisible", "--password-stdin"], PASSWORD, "username"),
+        (["add", "\udcff\udcfeab", "--password-stdin"], PASSWORD, "username"),
+        (["add", "", "--password-stdin"], PASSWORD, "username"),
+        (["add", "newcomer", "--password-stdin"], "short", "password"),
+        (["add", "newcomer", "--password-stdin"], "", "password"),
+        (["add", "newcomer", "--password-stdin"], "x" * 129, "password"),
+        (["add", "a_reader_of_books", "--password-stdin"], "A_reader_of_books", "password"),
+        (["password", "nobody", "--password-stdin"], PASSWORD, "no account's"),
+        (["password", "admin", "--password-stdin"], "short", "password"),
+        (["password", "\udcff\udcfeab", "--password-stdin"], PASSWORD, "username"),
+        (["disable", "nobody"], None, "no account's"),
+        (["disable", "admin"], None, "last active admin"),
+        (["disable", "\udcff\udcfeab"], None, "username"),
+        (["enable", "nobody"], None, "no account's"),
+        (["add", "ab"], None, "username"),
+        (["password", "nobody"], None, "no account's"),
+    ],
+)
+def test_what_cannot_be_done_with_an_account_is_told_and_leaves_all_as_it_was(
+    instance, arguments, stdin, said
+):
     instance.run("users", "add", "reader", "--password-stdin", stdin=PASSWORD)
     before = instance.run("users", "list").stdout
     result = instance.run("users", *arguments, stdin=stdin, status=1)
@@ -226,7 +275,9 @@ def test_what_cannot_be_done_with_an_account_is_told_and_leaves_all_as_it_was(in
 
 def test_common_passwords_are_refused(instance):
     for password in ("passwordpassword", "123456789012345", "qwertyuiopasdfgh"):
-        result = instance.run("users", "add", "reader", "--password-stdin", stdin=password, status=1)
+        result = instance.run(
+            "users", "add", "reader", "--password-stdin", stdin=password, status=1
+        )
         assert "password" in one_line(result.stderr)
 
 
@@ -244,6 +295,7 @@ def test_the_only_admin_is_not_made_a_member_by_adding_it_again(instance):
 
 # -- failures -----------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("name, text", WRONG_SETTINGS)
 def test_a_wrong_setting_stops_every_command_before_it_begins(instance, name, text):
     before = instance.database.read_bytes()
@@ -252,10 +304,14 @@ def test_a_wrong_setting_stops_every_command_before_it_begins(instance, name, te
     assert instance.database.read_bytes() == before
 
 
-@pytest.mark.parametrize("arguments", [
-    ["init"], ["serve"], ["db", "upgrade"], ["books", "export", "-"], ["users", "list"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["init"], ["serve"], ["db", "upgrade"], ["books", "export", "-"], ["users", "list"]],
+)
 def test_an_unknown_setting_stops_every_command(nowhere, arguments):
-    assert "BOOKAPI_PUBLIC_READS" in one_line(nowhere.run(*arguments, status=1, PUBLIC_READS="true").stderr)
+    assert "BOOKAPI_PUBLIC_READS" in one_line(
+        nowhere.run(*arguments, status=1, PUBLIC_READS="true").stderr
+    )
     assert not nowhere.folder.exists()
 
 
@@ -265,10 +321,20 @@ def test_help_with_a_wrong_setting_says_so_in_one_line(nowhere, arguments):
     assert [line for line in result.stderr.splitlines() if "BOOKAPI_PUBLIC_READS" in line]
 
 
-COMMANDS = [["users", "list"], ["users", "add", "reader"], ["users", "password", "admin"],
-            ["users", "disable", "admin"], ["users", "enable", "admin"], ["books", "export", "-"],
-            ["books", "import", "-"], ["books", "sample"], ["db", "upgrade"], ["db", "current"], ["db", "check"],
-            ["serve", "--port", "0"]]
+COMMANDS = [
+    ["users", "list"],
+    ["users", "add", "reader"],
+    ["users", "password", "admin"],
+    ["users", "disable", "admin"],
+    ["users", "enable", "admin"],
+    ["books", "export", "-"],
+    ["books", "import", "-"],
+    ["books", "sample"],
+    ["db", "upgrade"],
+    ["db", "current"],
+    ["db", "check"],
+    ["serve", "--port", "0"],
+]
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
@@ -278,9 +344,14 @@ def test_without_a_database_a_command_fails_and_makes_none(instance, arguments):
     assert not instance.database.exists()
 
 
-@pytest.mark.parametrize("arguments", [
-    ["users", "list"], ["serve", "--port", "0"], ["books", "export", "-"], ["init"]], ids=" ".join)
-@pytest.mark.parametrize("content", [b"this is no database " * 400, b"SQLite format 3\x00" + b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "arguments",
+    [["users", "list"], ["serve", "--port", "0"], ["books", "export", "-"], ["init"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    "content", [b"this is no database " * 400, b"SQLite format 3\x00" + b"\xff" * 5000]
+)
 def test_a_spoilt_database_is_told_in_one_line_and_left_as_it_is(instance, arguments, content):
     instance.database.write_bytes(content)
     assert one_line(instance.run(*arguments, status=1).stderr)
@@ -327,14 +398,31 @@ def test_serve_needs_a_secret(instance):
     assert not instance.secret.exists()
 
 
-@pytest.mark.parametrize("arguments", [
-    ["serve", "--port", "70000"], ["serve", "--port", "http"], ["serve", "--workers", "0"], ["serve", "--threads", "0"],
-    ["serve", "--nonsense"], ["users"], ["users", "add"], ["users", "add", "a", "b"],
-    ["users", "add", "reader", "--role", "root"],
-    ["users", "remove", "reader"], ["books", "import"], ["books", "import", "a.csv", "--mode", "merge"],
-    ["books", "export"], ["books", "export", "-", "--format", "pdf"], ["books", "export", "-", "--filter", "nonsense"],
-    ["init", "extra"], ["db", "downgrade"], ["nonsense"], ["--nonsense"],
-], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve", "--port", "70000"],
+        ["serve", "--port", "http"],
+        ["serve", "--workers", "0"],
+        ["serve", "--threads", "0"],
+        ["serve", "--nonsense"],
+        ["users"],
+        ["users", "add"],
+        ["users", "add", "a", "b"],
+        ["users", "add", "reader", "--role", "root"],
+        ["users", "remove", "reader"],
+        ["books", "import"],
+        ["books", "import", "a.csv", "--mode", "merge"],
+        ["books", "export"],
+        ["books", "export", "-", "--format", "pdf"],
+        ["books", "export", "-", "--filter", "nonsense"],
+        ["init", "extra"],
+        ["db", "downgrade"],
+        ["nonsense"],
+        ["--nonsense"],
+    ],
+    ids=" ".join,
+)
 def test_wrong_usage_is_status_2_and_one_error(instance, arguments):
     result = instance.run(*arguments, status=2)
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
@@ -343,11 +431,24 @@ def test_wrong_usage_is_status_2_and_one_error(instance, arguments):
 
 
 def test_every_command_of_the_contract_explains_itself(instance):
-    for words in (["init"], ["serve"], ["users", "add"], ["users", "list"], ["users", "password"], ["users", "disable"],
-                  ["users", "enable"], ["books", "import"], ["books", "export"], ["db", "upgrade"], ["db", "current"],
-                  ["db", "check"]):
+    for words in (
+        ["init"],
+        ["serve"],
+        ["users", "add"],
+        ["users", "list"],
+        ["users", "password"],
+        ["users", "disable"],
+        ["users", "enable"],
+        ["books", "import"],
+        ["books", "export"],
+        ["db", "upgrade"],
+        ["db", "current"],
+        ["db", "check"],
+    ):
         output = instance.run(*words, "--help").stdout
-        assert output.startswith("Usage: bookapi " + " ".join(words)) and len(output.splitlines()) > 3
+        assert (
+            output.startswith("Usage: bookapi " + " ".join(words)) and len(output.splitlines()) > 3
+        )
 
 
 def test_the_sample_is_loaded_into_an_empty_catalogue_only(instance):
@@ -357,6 +458,7 @@ def test_the_sample_is_loaded_into_an_empty_catalogue_only(instance):
 
 
 # -- as processes -------------------------------------------------------------------------------------------------
+
 
 def test_a_failing_process_says_one_line_and_ends_with_1(instance):
     done = bookapi(instance.folder, "users", "list", PUBLIC_READS="true")

@@ -1,4 +1,5 @@
 """Which passwords are refused as common, and what the list of them is."""
+
 import itertools
 import time
 import unicodedata
@@ -9,22 +10,43 @@ import pytest
 from bookapi.auth import common
 
 PASSPHRASES = [
-    "correct horse battery staple", "a long enough password", "correct-horse-battery", "ß" * 7 + "öüäöüäöü",
-    "the librarian counts blue herons", "seven tins of paint on the stairs", "Wir lesen gern am Kanal, abends",
-    "le phare éteint regarde la mer", "ночью библиотека дышит тише", "図書館の窓から見える静かな海の色です",
-    "mossy lantern under Tuesday", "zebra-crossing-at-dawn-42", "Nobody expects the third shelf!", "kQ7#vTz2!mWx9&bLp",
-    "f81d4fae7dec11d0a765", "umbrella.turnip.glacier.ox",
-    "my aunt keeps 3 geese & a harp", "1914 letters from Ghent, unsent",
-    "vermilion_otter_sleeps_late", "hush, the catalogue is dreaming"]
+    "correct horse battery staple",
+    "a long enough password",
+    "correct-horse-battery",
+    "ß" * 7 + "öüäöüäöü",
+    "the librarian counts blue herons",
+    "seven tins of paint on the stairs",
+    "Wir lesen gern am Kanal, abends",
+    "le phare éteint regarde la mer",
+    "ночью библиотека дышит тише",
+    "図書館の窓から見える静かな海の色です",
+    "mossy lantern under Tuesday",
+    "zebra-crossing-at-dawn-42",
+    "Nobody expects the third shelf!",
+    "kQ7#vTz2!mWx9&bLp",
+    "f81d4fae7dec11d0a765",
+    "umbrella.turnip.glacier.ox",
+    "my aunt keeps 3 geese & a harp",
+    "1914 letters from Ghent, unsent",
+    "vermilion_otter_sleeps_late",
+    "hush, the catalogue is dreaming",
+]
 
 SPELLINGS = {
-    "as it is": str, "in capitals": str.upper, "each word's first letter large": str.title,
+    "as it is": str,
+    "in capitals": str.upper,
+    "each word's first letter large": str.title,
     "in full-width letters": lambda text: "".join(chr(ord(letter) + 0xFEE0) for letter in text),
-    "digits behind": lambda text: text + "2024", "signs behind": lambda text: text + "!?!",
-    "both before and behind": lambda text: f"__1{text}-99 ", "spaces around": lambda text: f"  {text}  ",
+    "digits behind": lambda text: text + "2024",
+    "signs behind": lambda text: text + "!?!",
+    "both before and behind": lambda text: f"__1{text}-99 ",
+    "spaces around": lambda text: f"  {text}  ",
     "letters as signs": lambda text: text.translate(str.maketrans("aeios", "@3!0$")),
     "letters as digits": lambda text: text.translate(str.maketrans("aeios", "43105")),
-    "letters as signs, digits behind": lambda text: text.translate(str.maketrans("aeios", "@3!0$")) + "123"}
+    "letters as signs, digits behind": lambda text: (
+        text.translate(str.maketrans("aeios", "@3!0$")) + "123"
+    ),
+}
 
 
 def _parts():
@@ -33,16 +55,30 @@ def _parts():
     return [list(group) for is_comment, group in grouped if not is_comment]
 
 
-@pytest.mark.parametrize("entry", ["passwordpassword", "iloveyouiloveyou", "qazwsxedcrfvtgb", "qwertyuiopasdfgh"])
+@pytest.mark.parametrize(
+    "entry", ["passwordpassword", "iloveyouiloveyou", "qazwsxedcrfvtgb", "qwertyuiopasdfgh"]
+)
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 def test_a_common_password_is_refused_in_any_spelling(entry, spelling):
     assert common.is_common(spelling(entry))
 
 
-@pytest.mark.parametrize("password", [
-    "1qaz2wsx3edc4rfv", "1QAZ2w$x3edc4rfv", "123456789987654321", "１２３４５６７８９９８７６５４３２１", "password1234567",
-    "samsung12345678", "aaaaaaaaaaaaaaa", "000000000000000", "abcdefghijklmno", "$un$hine$un$hine",
-    "dragondragondragon"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "1qaz2wsx3edc4rfv",
+        "1QAZ2w$x3edc4rfv",
+        "123456789987654321",
+        "１２３４５６７８９９８７６５４３２１",
+        "password1234567",
+        "samsung12345678",
+        "aaaaaaaaaaaaaaa",
+        "000000000000000",
+        "abcdefghijklmno",
+        "$un$hine$un$hine",
+        "dragondragondragon",
+    ],
+)
 def test_what_stands_in_the_list_is_refused(password):
     assert common.is_common(password)
 
@@ -59,7 +95,9 @@ def test_a_passphrase_of_ones_own_is_not_common(password):
     assert not common.is_common(password)
 
 
-@pytest.mark.parametrize("password", ["", "1" * 20 + "!?", "\ud800" * 20, "\x00" * 20, "\u0301" * 128])
+@pytest.mark.parametrize(
+    "password", ["", "1" * 20 + "!?", "\ud800" * 20, "\x00" * 20, "\u0301" * 128]
+)
 def test_what_is_no_word_at_all_is_no_trouble(password):
     assert common.is_common(password) is False
 
@@ -73,7 +111,9 @@ def test_the_list_has_more_than_three_thousand_passwords_that_a_user_could_choos
 def test_the_list_is_in_its_compared_form_and_names_nothing_twice():
     entries = common.entries()
     assert len(set(entries)) == len(entries)
-    assert [entry for entry in entries if unicodedata.normalize("NFKC", entry).casefold() != entry] == []
+    assert [
+        entry for entry in entries if unicodedata.normalize("NFKC", entry).casefold() != entry
+    ] == []
 
 
 def test_each_part_of_the_list_is_sorted():
@@ -100,7 +140,9 @@ def test_the_list_is_read_once_and_by_any_number_of_threads(monkeypatch):
     assert not common.is_common(PASSPHRASES[0]) and len(reads) == first <= 8
 
 
-@pytest.mark.parametrize("password", ["1" * 200_000 + "a", "a" + "1" * 200_000 + "a", "1a" * 100_000, "!" * 200_000])
+@pytest.mark.parametrize(
+    "password", ["1" * 200_000 + "a", "a" + "1" * 200_000 + "a", "1a" * 100_000, "!" * 200_000]
+)
 def test_a_hostile_password_costs_no_more_than_its_length(password):
     common.is_common("warm")
     begun = time.process_time()

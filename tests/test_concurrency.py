@@ -2,6 +2,7 @@
 
 `-m durability` runs them; with `DURABILITY=long` in the environment they take longer.
 """
+
 import contextlib
 import json
 import random
@@ -15,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from faults import FILE, LONG, Client, flaws, kill, make_instance, rounds, stored
 from test_server import PATIENCE, post, serving
 
 from bookapi.db.turns import IMPATIENT_SECONDS
-from faults import FILE, LONG, Client, flaws, kill, make_instance, rounds, stored
 
 pytestmark = pytest.mark.durability
 SEED = 20260102
@@ -58,13 +59,18 @@ def at_once(work, *every):
 
 # -- increments and duplicates ----------------------------------------------------------------------------------------
 
+
 def increment(client, times):
     """Add 1 to the pages of the book, so many times; returns how often each status was the answer."""
     statuses = Counter()
     while statuses[200] < times and not statuses.keys() - {200, 412}:
         read = client.ask("GET", "/books/1")
-        answer = client.ask("PATCH", "/books/1", {"pages": read.json()["pages"] + 1}, **{
-            "If-Match": read.headers["etag"]})
+        answer = client.ask(
+            "PATCH",
+            "/books/1",
+            {"pages": read.json()["pages"] + 1},
+            **{"If-Match": read.headers["etag"]},
+        )
         statuses[answer.status] += 1
     return statuses
 
@@ -83,16 +89,22 @@ def test_of_increments_with_if_match_by_many_clients_none_is_lost(folder):
 def isbn(number):
     """The ISBN of that number."""
     digits = f"978{number:09}"
-    return digits + str(-sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10)
+    return digits + str(
+        -sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10
+    )
 
 
-def test_of_the_same_isbn_from_many_clients_at_once_one_is_created_and_the_others_are_told_which(folder):
+def test_of_the_same_isbn_from_many_clients_at_once_one_is_created_and_the_others_are_told_which(
+    folder,
+):
     with serving(folder, "--workers", "2") as service, clients(service, 16) as every:
         for number in range(rounds(20, 500)):
             answers = at_once(lambda client: client.create("Same", isbn=isbn(number)), every)
             assert Counter(answer.status for answer in answers) == {201: 1, 409: 15}
             [location] = [answer.headers["location"] for answer in answers if answer.status == 201]
-            assert {answer.json()["existing"] for answer in answers if answer.status == 409} == {location}
+            assert {answer.json()["existing"] for answer in answers if answer.status == 409} == {
+                location
+            }
     assert flaws(folder / FILE) == []
 
 
@@ -118,7 +130,7 @@ class Impatient:
         request = post("/books", json.dumps({"title": self.title}).encode(), cookie, **self._key())
         whole = self.chance.random() < 0.8
         with service.connect() as connection:
-            connection.sendall(request if whole else request[:self.chance.randrange(len(request))])
+            connection.sendall(request if whole else request[: self.chance.randrange(len(request))])
             time.sleep(self.chance.uniform(0, 0.008))
 
     def retry(self, client):
@@ -151,8 +163,12 @@ def test_who_loses_the_answer_and_asks_again_with_its_key_makes_one_book(folder)
     with serving(folder, "--workers", "2") as service, Client(service, cookie) as client:
         impatient.retry(client)
     books = {number: book["title"] for number, book in stored(folder / FILE).items()}
-    assert books == impatient.told and len(set(books.values())) == len(books) == rounds(4, 40) * BATCH
-    assert 0 < impatient.done_before < impatient.count  # some were done the first time, some were not
+    assert (
+        books == impatient.told and len(set(books.values())) == len(books) == rounds(4, 40) * BATCH
+    )
+    assert (
+        0 < impatient.done_before < impatient.count
+    )  # some were done the first time, some were not
     assert flaws(folder / FILE) == []
 
 
@@ -173,7 +189,9 @@ time.sleep(float(sys.argv[2]))
 @contextlib.contextmanager
 def foreign_lock(file, seconds):
     """A process that holds the write lock for so long."""
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(file), str(seconds)], stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(file), str(seconds)], stdout=subprocess.PIPE
+    ) as holder:
         try:
             assert holder.stdout.readline() == b"held\n"
             yield
@@ -194,7 +212,12 @@ def read_for(client, seconds):
     """Status and duration of each read, remembered answers and others, for so long."""
     reads, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
-        for path in ("/books/1", "/books", f"/books?q=book&limit={1 + len(reads) % 100}", "/books/changes"):
+        for path in (
+            "/books/1",
+            "/books",
+            f"/books?q=book&limit={1 + len(reads) % 100}",
+            "/books/changes",
+        ):
             begun = time.monotonic()
             reads.append((client.ask("GET", path).status, time.monotonic() - begun))
         time.sleep(0.005)
@@ -203,25 +226,37 @@ def read_for(client, seconds):
 
 # A service has 8 threads unless it is told otherwise. Changes that would take too many of them are refused, once it is
 # plain that nothing goes on.
-@pytest.mark.parametrize("writers, longest_read", [(3, READ_SECONDS), (16, READ_SECONDS + IMPATIENT_SECONDS)])
+@pytest.mark.parametrize(
+    "writers, longest_read", [(3, READ_SECONDS), (16, READ_SECONDS + IMPATIENT_SECONDS)]
+)
 def test_a_foreign_lock_makes_changes_fail_in_time_and_no_read_wait(folder, writers, longest_read):
-    with serving(folder, DATABASE_WAIT_SECONDS=str(WAIT)) as service, clients(service, writers) as every, \
-            Client(service) as reader, ThreadPoolExecutor(writers + 1) as pool:
+    with (
+        serving(folder, DATABASE_WAIT_SECONDS=str(WAIT)) as service,
+        clients(service, writers) as every,
+        Client(service) as reader,
+        ThreadPoolExecutor(writers + 1) as pool,
+    ):
         assert every[0].create("Book").status == 201
         with foreign_lock(folder / FILE, HELD):
             reading = pool.submit(read_for, reader, HELD)
-            writing = [pool.submit(write_until_stored, client, f"Book {number}")
-                       for number, client in enumerate(every)]
+            writing = [
+                pool.submit(write_until_stored, client, f"Book {number}")
+                for number, client in enumerate(every)
+            ]
             answers = [answer for each in writing for answer in each.result()]
         assert Counter(answer.status for answer, _ in answers)[201] == len(every)
         refusals = [(answer, seconds) for answer, seconds in answers if answer.status != 201]
         assert len(refusals) >= len(every)
-        assert {(answer.status, answer.headers["retry-after"].isdigit()) for answer, _ in refusals} == {(503, True)}
+        assert {
+            (answer.status, answer.headers["retry-after"].isdigit()) for answer, _ in refusals
+        } == {(503, True)}
         assert max(seconds for _, seconds in refusals) < WAIT + 1.5
         reads = reading.result()
         assert len(reads) > 100 and {status for status, _ in reads} == {200}
         durations = sorted(seconds for _, seconds in reads)
-        assert durations[-1] < longest_read and durations[len(reads) * 95 // 100] < USUAL_READ_SECONDS
+        assert (
+            durations[-1] < longest_read and durations[len(reads) * 95 // 100] < USUAL_READ_SECONDS
+        )
 
 
 # -- the change feed --------------------------------------------------------------------------------------------------
@@ -238,7 +273,9 @@ def change_until(client, ended):
         book = answer.json()["id"]
         made.append((book, 1, "created"))
         for version, (method, path, action) in enumerate(CYCLE, 2):
-            answer = client.ask(method, f"/books/{book}{path}", {"pages": 2} if method == "PATCH" else None)
+            answer = client.ask(
+                method, f"/books/{book}{path}", {"pages": 2} if method == "PATCH" else None
+            )
             assert answer.status in (200, 204), answer
             made.append((book, version, action))
     return made
@@ -260,10 +297,16 @@ def follow(client, writing, chance):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_who_follows_the_feed_while_others_write_sees_each_change_once_and_in_order(folder, workers):
+def test_who_follows_the_feed_while_others_write_sees_each_change_once_and_in_order(
+    folder, workers
+):
     ended, chance = threading.Event(), random.Random(SEED)
-    with serving(folder, "--workers", workers) as service, clients(service, 4) as writers, \
-            Client(service) as reader, ThreadPoolExecutor(5) as pool:
+    with (
+        serving(folder, "--workers", workers) as service,
+        clients(service, 4) as writers,
+        Client(service) as reader,
+        ThreadPoolExecutor(5) as pool,
+    ):
         writing = [pool.submit(change_until, client, ended) for client in writers]
         following = pool.submit(follow, reader, writing, chance)
         ended.wait(rounds(4, 60))
@@ -271,5 +314,8 @@ def test_who_follows_the_feed_while_others_write_sees_each_change_once_and_in_or
         changes, ends = following.result(rounds(60, 600))
         made = sorted(change for each in writing for change in each.result())
     assert [change["seq"] for change in changes] == list(range(1, len(made) + 1))
-    assert sorted((change["book_id"], change["version"], change["action"]) for change in changes) == made
+    assert (
+        sorted((change["book_id"], change["version"], change["action"]) for change in changes)
+        == made
+    )
     assert len(made) > 100 and ends > 10

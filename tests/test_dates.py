@@ -1,4 +1,5 @@
 """Partial dates: which are real, and how they sort."""
+
 from datetime import date
 
 import pytest
@@ -17,25 +18,86 @@ def _is_accepted(text):
         return False
 
 
-@pytest.mark.parametrize("text", [
-    "1815", "1815-12", "1815-12-23", "0001", "0001-01-01", "9999-12-31", "-0720", "-0044-03-15", "2000-02-29",
-    "2024-02-29", "-0004-02-29", "1582-10-10", "0000", "-9999"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1815",
+        "1815-12",
+        "1815-12-23",
+        "0001",
+        "0001-01-01",
+        "9999-12-31",
+        "-0720",
+        "-0044-03-15",
+        "2000-02-29",
+        "2024-02-29",
+        "-0004-02-29",
+        "1582-10-10",
+        "0000",
+        "-9999",
+    ],
+)
 def test_a_year_a_month_or_a_day_is_kept_as_it_came(text):
     assert dates.parse(text) == text
 
 
-@pytest.mark.parametrize("text", [
-    "", "815", "18150", "1815-", "1815-1", "1815-12-", "1815-12-2", "1815-12-234", "1815/12/23", "18151223", "1815.0",
-    "c1815", "[1815]", "1815?", "18uu", " 1815", "1815\n", "1815-12-23T00:00:00Z", "23.12.1815", "+1815", "--1815",
-    "-0000", "-0000-01", "-720", "١٨١٥", "１８１５", "1815\u201312", "1815-W01", "1815-12-23-01", "nil"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "815",
+        "18150",
+        "1815-",
+        "1815-1",
+        "1815-12-",
+        "1815-12-2",
+        "1815-12-234",
+        "1815/12/23",
+        "18151223",
+        "1815.0",
+        "c1815",
+        "[1815]",
+        "1815?",
+        "18uu",
+        " 1815",
+        "1815\n",
+        "1815-12-23T00:00:00Z",
+        "23.12.1815",
+        "+1815",
+        "--1815",
+        "-0000",
+        "-0000-01",
+        "-720",
+        "١٨١٥",
+        "１８１５",
+        "1815\u201312",
+        "1815-W01",
+        "1815-12-23-01",
+        "nil",
+    ],
+)
 def test_what_has_another_form_is_refused_with_the_forms_there_are(text):
     with pytest.raises(ValueError, match="YYYY-MM-DD"):
         dates.parse(text)
 
 
-@pytest.mark.parametrize("text", [
-    "1815-00", "1815-13", "1815-99-01", "1815-01-00", "1815-01-32", "1815-04-31", "2023-02-29", "1900-02-29",
-    "2100-02-29", "2000-02-30", "-0001-02-29", "1815-00-10"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1815-00",
+        "1815-13",
+        "1815-99-01",
+        "1815-01-00",
+        "1815-01-32",
+        "1815-04-31",
+        "2023-02-29",
+        "1900-02-29",
+        "2100-02-29",
+        "2000-02-30",
+        "-0001-02-29",
+        "1815-00-10",
+    ],
+)
 def test_a_date_that_no_calendar_has_is_refused(text):
     with pytest.raises(ValueError, match="real date"):
         dates.parse(text)
@@ -52,10 +114,22 @@ def test_a_day_is_accepted_exactly_where_the_calendar_has_it(year, month, day):
     assert _is_accepted(f"{year:04d}-{month:02d}") == (1 <= month <= 12)
 
 
-@pytest.mark.parametrize(("earlier", "later"), [
-    ("1999", "1999-01"), ("1999-01", "1999-01-01"), ("1999-01-31", "1999-02"), ("1999-12-31", "2000"),
-    ("-0720", "0001"), ("-0720", "-0720-01"), ("-0720-12-31", "-0719"), ("-0001-12-31", "0000"), ("0000-12-31", "0001"),
-    ("0999-12-31", "1000"), ("-9999", "-0001")])
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("1999", "1999-01"),
+        ("1999-01", "1999-01-01"),
+        ("1999-01-31", "1999-02"),
+        ("1999-12-31", "2000"),
+        ("-0720", "0001"),
+        ("-0720", "-0720-01"),
+        ("-0720-12-31", "-0719"),
+        ("-0001-12-31", "0000"),
+        ("0000-12-31", "0001"),
+        ("0999-12-31", "1000"),
+        ("-9999", "-0001"),
+    ],
+)
 def test_dates_sort_by_time_and_the_less_exact_first(earlier, later):
     assert dates.sort_key(earlier) < dates.sort_key(later)
 
@@ -70,4 +144,4 @@ def test_days_sort_as_the_calendar_does(days):
 @given(partial_dates, partial_dates)
 def test_no_two_dates_have_one_place_and_every_place_fits_a_column(one, other):
     assert (dates.sort_key(one) == dates.sort_key(other)) == (one == other)
-    assert abs(dates.sort_key(one)) < 2 ** 31
+    assert abs(dates.sort_key(one)) < 2**31

@@ -1,4 +1,5 @@
 """What one answer may cost: the database gives up what takes too long, and nothing else does."""
+
 import logging
 import time
 from contextlib import closing
@@ -8,22 +9,34 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import aliased
+from support import store
 from werkzeug.exceptions import HTTPException
 
 from bookapi.books.models import Book
 from bookapi.books.query import reads
 from bookapi.db import Query, Reader, Writer, db, limits, translate
 from bookapi.db.sqlite import sqlite3
-from support import store
 
 BOOKS = 10
-SOON = 5  # seconds: far more than the limits of these tests, far less than what they stop would take
+SOON = (
+    5  # seconds: far more than the limits of these tests, far less than what they stop would take
+)
 ASKED = [
-    "/books", "/books?sort=-title,published", "/books?q=word+-other&sort=-relevance", "/books?q=-other",
-    "/books?author=a&subject=b&facets=author,subject,publisher,series,language,decade", "/books?cursor=*&sort=author",
-    "/books?cursor=*&limit=1&sort=published", "/books/1", "/books/isbn/9780141439587",
-    "/books/1/history", "/books/changes",
-    "/books/authors", "/books/subjects?sort=-count", "/books?isbn=9780141439587&identifier=a:b&published_from=1900"]
+    "/books",
+    "/books?sort=-title,published",
+    "/books?q=word+-other&sort=-relevance",
+    "/books?q=-other",
+    "/books?author=a&subject=b&facets=author,subject,publisher,series,language,decade",
+    "/books?cursor=*&sort=author",
+    "/books?cursor=*&limit=1&sort=published",
+    "/books/1",
+    "/books/isbn/9780141439587",
+    "/books/1/history",
+    "/books/changes",
+    "/books/authors",
+    "/books/subjects?sort=-count",
+    "/books?isbn=9780141439587&identifier=a:b&published_from=1900",
+]
 
 
 def counting(power):
@@ -33,7 +46,7 @@ def counting(power):
 
 
 ENDLESS, LONG = Query(counting(14)), Query(counting(6))
-LONG_NUMBER = BOOKS ** 6  # some hundredths of a second; millions of steps of SQLite
+LONG_NUMBER = BOOKS**6  # some hundredths of a second; millions of steps of SQLite
 
 
 def slowly(query):
@@ -43,15 +56,22 @@ def slowly(query):
 
 @pytest.fixture(autouse=True)
 def shelf(app):
-    store(app, *[{"title": f"t{number}", "isbn": isbn} for number, isbn in enumerate(
-        ["9780141439587", *[None] * (BOOKS - 1)])])
+    store(
+        app,
+        *[
+            {"title": f"t{number}", "isbn": isbn}
+            for number, isbn in enumerate(["9780141439587", *[None] * (BOOKS - 1)])
+        ],
+    )
 
 
 @pytest.fixture
 def limit(app):
     """A function that sets the limit to less than a setting may be."""
+
     def change(seconds):
         app.config["QUERY_SECONDS"] = seconds
+
     return change
 
 
@@ -59,7 +79,9 @@ def limit(app):
 def errors(app, caplog, monkeypatch):
     """A function that tells the lines of errors so far."""
     monkeypatch.setattr(app.logger, "propagate", True)
-    return lambda: [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    return lambda: [
+        record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR
+    ]
 
 
 def read(query, **options):
@@ -68,6 +90,7 @@ def read(query, **options):
 
 
 # -- what takes too long ------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("seconds", [0.2, 1])
 def test_what_takes_too_long_is_ended_in_time(app, limit, seconds):
@@ -111,7 +134,9 @@ def test_a_limit_that_was_met_does_not_last(app, limit):
 def test_a_client_is_told_to_ask_for_less(client, limit, monkeypatch, errors):
     limit(0.2)
     with monkeypatch.context() as patch:
-        patch.setattr(reads, "_ONE", Query(reads._ONE.statement.where(counting(14).scalar_subquery() > 0)))
+        patch.setattr(
+            reads, "_ONE", Query(reads._ONE.statement.where(counting(14).scalar_subquery() > 0))
+        )
         answer = client.get("/books/1")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
     assert answer.json["detail"].startswith("this question took too long")
@@ -124,8 +149,13 @@ def test_a_search_in_many_pages_of_an_index_is_ended_too():
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE VIRTUAL TABLE found USING fts5 (words)")
         connection.execute("INSERT INTO found (found, rank) VALUES ('pgsz', 64)")
-        connection.executemany("INSERT INTO found VALUES (?)", [
-            [" ".join(f"w{(number * 7 + at * 13) % 3000}" for at in range(40))] for number in range(3000)])
+        connection.executemany(
+            "INSERT INTO found VALUES (?)",
+            [
+                [" ".join(f"w{(number * 7 + at * 13) % 3000}" for at in range(40))]
+                for number in range(3000)
+            ],
+        )
         connection.commit()
         limits.Deadline(connection).set(0)
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
@@ -139,6 +169,7 @@ def test_what_a_server_gave_up_is_told_alike(code):
 
 
 # -- what may take its time ---------------------------------------------------------------------------------------
+
 
 def _in_request(app, work):
     with app.test_request_context():
@@ -158,10 +189,16 @@ def _asked(connection):
     return connection.exec_driver_sql(str(counting(6).compile(connection))).scalar()
 
 
-@pytest.mark.parametrize("place, work", [
-    (_in_request, lambda: read(LONG, limited=False)), (_in_command, lambda: read(LONG)),
-    (_in_request, lambda: db.write(_written)), (_in_request, lambda: db.ask(_asked))],
-    ids=["not limited", "command", "change", "question about the database"])
+@pytest.mark.parametrize(
+    "place, work",
+    [
+        (_in_request, lambda: read(LONG, limited=False)),
+        (_in_command, lambda: read(LONG)),
+        (_in_request, lambda: db.write(_written)),
+        (_in_request, lambda: db.ask(_asked)),
+    ],
+    ids=["not limited", "command", "change", "question about the database"],
+)
 def test_some_work_may_take_its_time(app, limit, place, work):
     limit(0.01)
     with pytest.raises(HTTPException):
@@ -179,7 +216,9 @@ def test_an_export_may_take_its_time_where_a_list_may_not(client, limit, monkeyp
 
 def test_an_export_to_a_slow_client_is_whole(app, limit, monkeypatch):
     monkeypatch.setattr(limits, "STEPS", 1)
-    store(app, *[{"title": f"more {number}", "description": "long " * 200} for number in range(500)])
+    store(
+        app, *[{"title": f"more {number}", "description": "long " * 200} for number in range(500)]
+    )
     limit(0.05)
     with app.test_client().get("/books/export?format=jsonl", buffered=False) as answer:
         pieces = iter(answer.response)
@@ -200,12 +239,17 @@ def test_commands_are_not_limited(runner, limit, monkeypatch):
 
 # -- how a server is told -----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("is_mariadb, seconds, expected", [
-    (True, 9.9996, "SET STATEMENT max_statement_time = 10.000 FOR SELECT 1"),
-    (True, 0.25, "SET STATEMENT max_statement_time = 0.250 FOR SELECT 1"),
-    (True, -3, "SET STATEMENT max_statement_time = 0.001 FOR SELECT 1"),
-    (False, 9.9996, "SELECT /*+ MAX_EXECUTION_TIME(10000) */ 1"),
-    (False, 0, "SELECT /*+ MAX_EXECUTION_TIME(1) */ 1")])
+
+@pytest.mark.parametrize(
+    "is_mariadb, seconds, expected",
+    [
+        (True, 9.9996, "SET STATEMENT max_statement_time = 10.000 FOR SELECT 1"),
+        (True, 0.25, "SET STATEMENT max_statement_time = 0.250 FOR SELECT 1"),
+        (True, -3, "SET STATEMENT max_statement_time = 0.001 FOR SELECT 1"),
+        (False, 9.9996, "SELECT /*+ MAX_EXECUTION_TIME(10000) */ 1"),
+        (False, 0, "SELECT /*+ MAX_EXECUTION_TIME(1) */ 1"),
+    ],
+)
 def test_a_server_is_told_with_the_statement(is_mariadb, seconds, expected):
     assert limits.limited("SELECT 1", seconds, mysql.dialect(is_mariadb=is_mariadb)) == expected
 
@@ -216,6 +260,7 @@ def test_every_read_of_a_request_is_a_select_that_can_be_limited(admin, monkeypa
     def rows(reader, query, **values):
         asked.add(query)
         return as_ever(reader, query, **values)
+
     for kind in {Reader, *Reader.__subclasses__()}:
         monkeypatch.setattr(kind, "rows", rows)
     for address in ASKED:

@@ -1,4 +1,5 @@
 """What a failure of the database is to a client, and which units are run again."""
+
 import pymysql
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -8,11 +9,24 @@ from bookapi.db import ATTEMPTS, db, translate
 
 
 def failure(code, **more):
-    return OperationalError("UPDATE", {}, pymysql.err.OperationalError(code, "told by the server"), **more)
+    return OperationalError(
+        "UPDATE", {}, pymysql.err.OperationalError(code, "told by the server"), **more
+    )
 
 
-@pytest.mark.parametrize("code, status", [
-    (1205, 503), (1213, 503), (2006, 503), (2013, 503), (1047, 503), (1040, 503), (1021, 507), (1114, 507)])
+@pytest.mark.parametrize(
+    "code, status",
+    [
+        (1205, 503),
+        (1213, 503),
+        (2006, 503),
+        (2013, 503),
+        (1047, 503),
+        (1040, 503),
+        (1021, 507),
+        (1114, 507),
+    ],
+)
 def test_what_the_server_cannot_do_now_is_a_status(code, status):
     told = translate(failure(code))
     assert told.code == status
@@ -37,8 +51,15 @@ def test_a_unit_that_lost_a_deadlock_is_run_again(app):
     assert len(set(map(id, tries))) == 3
 
 
-@pytest.mark.parametrize("code, more, tries", [
-    (1213, {}, ATTEMPTS), (2013, {"connection_invalidated": True}, ATTEMPTS), (1205, {}, 1), (1114, {}, 1)])
+@pytest.mark.parametrize(
+    "code, more, tries",
+    [
+        (1213, {}, ATTEMPTS),
+        (2013, {"connection_invalidated": True}, ATTEMPTS),
+        (1205, {}, 1),
+        (1114, {}, 1),
+    ],
+)
 def test_a_unit_is_not_run_for_ever(app, code, more, tries):
     run = []
 

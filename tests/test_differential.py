@@ -2,6 +2,7 @@
 
 DATABASE_URL names the MariaDB; SQLite gets an instance of its own.
 """
+
 import itertools
 import json
 from urllib.parse import parse_qsl, urlsplit
@@ -32,7 +33,9 @@ class Side:
 
     def __init__(self, name, app):
         self.name, self.app, self.client = name, app, app.test_client()
-        signed_in = self.client.post("/auth/login", json={"username": "admin", "password": PASSWORD})
+        signed_in = self.client.post(
+            "/auth/login", json={"username": "admin", "password": PASSWORD}
+        )
         assert signed_in.status_code == 200
 
     def load(self, path):
@@ -43,7 +46,9 @@ class Side:
 
     def export(self, **parameters):
         """The lines of an export, of what can be compared."""
-        answer = self.client.get("/books/export", query_string={"fields": ",".join(COMPARED), **parameters})
+        answer = self.client.get(
+            "/books/export", query_string={"fields": ",".join(COMPARED), **parameters}
+        )
         return answer.get_data().splitlines()
 
     def answers(self, query, path="/books"):
@@ -64,14 +69,21 @@ def told(answer):
         for name in INSTANTS:
             book.pop(name, None)
     links = body.pop("links", {})
-    return {"status": answer.status_code, "ids": [book["id"] for book in body.get("books", [])], **body,
-            "links": {relation: _parameters(address) for relation, address in links.items()}}
+    return {
+        "status": answer.status_code,
+        "ids": [book["id"] for book in body.get("books", [])],
+        **body,
+        "links": {relation: _parameters(address) for relation, address in links.items()},
+    }
 
 
 def _parameters(address):
     pairs = parse_qsl(urlsplit(address).query, keep_blank_values=True)
     hidden = any(name in dict(pairs).get("sort", "") for name in INSTANTS)
-    return [(name, "…" if name == "cursor" and hidden and value != "*" else value) for name, value in pairs]
+    return [
+        (name, "…" if name == "cursor" and hidden and value != "*" else value)
+        for name, value in pairs
+    ]
 
 
 class Sides:
@@ -81,15 +93,21 @@ class Sides:
         self.pair = self.sqlite, self.mariadb = Side("SQLite", sqlite), Side("MariaDB", mariadb)
         nasty = folder / "nasty.jsonl"
         nasty.write_bytes(jsonl_bytes(*queries.nasty_books()))
-        self.reports = [[side.load(shared / "data" / "catalogues" / "loc-10k.jsonl.gz") for side in self.pair],
-                        [side.load(nasty) for side in self.pair]]
-        between = self._records(self.sqlite)[10_000]["created_at"]  # both had the first file, neither the second
+        self.reports = [
+            [side.load(shared / "data" / "catalogues" / "loc-10k.jsonl.gz") for side in self.pair],
+            [side.load(nasty) for side in self.pair],
+        ]
+        between = self._records(self.sqlite)[10_000][
+            "created_at"
+        ]  # both had the first file, neither the second
         for side in self.pair:
             for book_id in TRASHED:
                 assert side.client.delete(f"/books/{book_id}").status_code == 204
             for book_id in CHANGED:
                 title = f"{queries.NASTY[book_id % len(queries.NASTY)]} again"
-                assert side.client.patch(f"/books/{book_id}", json={"title": title}).status_code == 200
+                assert (
+                    side.client.patch(f"/books/{book_id}", json={"title": title}).status_code == 200
+                )
         records = self._records(self.sqlite) + self._records(self.sqlite, state="deleted")
         self.queries = queries.generate(records, [between])
 
@@ -123,6 +141,7 @@ def sides(request, tmp_path_factory):
 
 # -- reports ------------------------------------------------------------------------------------------------------
 
+
 def difference(ours, theirs):
     """Where two answers differ, in a few words; None where they do not."""
     for name in {**ours, **theirs}:
@@ -130,9 +149,14 @@ def difference(ours, theirs):
         if one == other:
             continue
         if isinstance(one, list) and isinstance(other, list) and name != "errors":
-            at = next((at for at, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
-            return (f"{name} from place {at}: {one[at:at + SHOWN]!r} on SQLite ({len(one)} in all), "
-                    f"{other[at:at + SHOWN]!r} on MariaDB ({len(other)})")
+            at = next(
+                (at for at, (a, b) in enumerate(zip(one, other)) if a != b),
+                min(len(one), len(other)),
+            )
+            return (
+                f"{name} from place {at}: {one[at : at + SHOWN]!r} on SQLite ({len(one)} in all), "
+                f"{other[at : at + SHOWN]!r} on MariaDB ({len(other)})"
+            )
         if isinstance(one, dict) and isinstance(other, dict):
             return f"{name}: {difference(one, other)}"
         return f"{name}: {one!r} on SQLite, {other!r} on MariaDB"
@@ -142,7 +166,10 @@ def difference(ours, theirs):
 def expect_none(differences, asked):
     """Fail with the first few differences, readable."""
     if differences:
-        pytest.fail("\n".join([f"{len(differences)} of {asked} differ", *differences[:SHOWN]]), pytrace=False)
+        pytest.fail(
+            "\n".join([f"{len(differences)} of {asked} differ", *differences[:SHOWN]]),
+            pytrace=False,
+        )
 
 
 def compared(sides, asked, path="/books"):
@@ -158,11 +185,13 @@ def compared(sides, asked, path="/books"):
 
 # -- the comparison -----------------------------------------------------------------------------------------------
 
+
 @pytest.mark.two_databases
 def test_both_databases_took_the_same_books(sides):
     assert [ours for ours, _ in sides.reports] == [theirs for _, theirs in sides.reports]
     assert {side.client.get("/books?limit=1").json["total"] for side in sides.pair} == {
-        10_000 + len(queries.NASTY) + len(queries.LONG) - len(TRASHED)}
+        10_000 + len(queries.NASTY) + len(queries.LONG) - len(TRASHED)
+    }
 
 
 @pytest.mark.two_databases
@@ -173,10 +202,14 @@ def test_both_databases_answer_every_query_alike(sides, about):
 
 
 @pytest.mark.two_databases
-@pytest.mark.parametrize("sort", ["id", "-title", "author,-published", "-published", "-updated_at,title"])
+@pytest.mark.parametrize(
+    "sort", ["id", "-title", "author,-published", "-published", "-updated_at,title"]
+)
 def test_both_databases_walk_the_whole_alike(sides, sort):
-    ways = [queries.Query((("sort", sort), ("limit", "100"), way, ("fields", "id")), ("next",) * 1000)
-            for way in (("page", "1"), ("cursor", "*"))]
+    ways = [
+        queries.Query((("sort", sort), ("limit", "100"), way, ("fields", "id")), ("next",) * 1000)
+        for way in (("page", "1"), ("cursor", "*"))
+    ]
     expect_none(list(compared(sides, ways)), len(ways))
 
 
@@ -186,10 +219,18 @@ def test_long_titles_that_begin_alike_are_in_order_by_page_and_by_cursor(sides, 
     alike = {"publisher": queries.LONG[0][:500], "sort": sort}
     for side in sides.pair:
         books = json.loads(b"".join(side.export(**alike, fields="title")))["books"]
-        expected = [book["id"] for book in sorted(books, key=lambda book: key(book["title"]), reverse=sort[0] == "-")]
+        expected = [
+            book["id"]
+            for book in sorted(books, key=lambda book: key(book["title"]), reverse=sort[0] == "-")
+        ]
         for way in (("page", "1"), ("cursor", "*")):
-            walked = side.answers(queries.Query((*alike.items(), ("limit", "2"), way), ("next",) * 9))
-            assert [book_id for page in walked for book_id in page["ids"]] == expected, (side.name, way)
+            walked = side.answers(
+                queries.Query((*alike.items(), ("limit", "2"), way), ("next",) * 9)
+            )
+            assert [book_id for page in walked for book_id in page["ids"]] == expected, (
+                side.name,
+                way,
+            )
 
 
 @pytest.mark.two_databases
@@ -208,13 +249,21 @@ def test_both_databases_list_the_same_terms_on_every_page(sides, kind):
 @pytest.mark.parametrize("sort", ["-value", "count", "-count"])
 @pytest.mark.parametrize("kind", ["authors", "subjects", "publishers", "languages"])
 def test_both_databases_sort_the_terms_alike(sides, kind, sort):
-    asked = [queries.Query((("sort", sort), ("limit", limit), ("page", page)), follow)
-             for limit, page, follow in (("100", "1", ("next",)), ("7", "60", ()), ("100", "1", ("last", "prev")))]
+    asked = [
+        queries.Query((("sort", sort), ("limit", limit), ("page", page)), follow)
+        for limit, page, follow in (
+            ("100", "1", ("next",)),
+            ("7", "60", ()),
+            ("100", "1", ("last", "prev")),
+        )
+    ]
     expect_none(list(compared(sides, asked, f"/books/{kind}")), len(asked))
 
 
 @pytest.mark.two_databases
-@pytest.mark.parametrize("sort", ["id", "-title", "author,-title", "-published,author", "created_at", "-updated_at"])
+@pytest.mark.parametrize(
+    "sort", ["id", "-title", "author,-title", "-published,author", "created_at", "-updated_at"]
+)
 @pytest.mark.parametrize("name", ["jsonl", "xml"])
 def test_both_databases_export_the_same_lines(sides, name, sort):
     ours, theirs = [side.export(sort=sort, format=name) for side in sides.pair]
@@ -224,11 +273,14 @@ def test_both_databases_export_the_same_lines(sides, name, sort):
 
 # -- the queries --------------------------------------------------------------------------------------------------
 
+
 def _records():
     """Books enough to invent queries over."""
     empty = {**dict.fromkeys(FIELDS), "authors": [], "subjects": [], "identifiers": []}
-    return [{**empty, **book, "id": number, "isbn": None} for number, book in enumerate(queries.nasty_books(), 1)] + [
-        {**empty, "id": 0, "title": "Emma", "isbn": "9780141439587"}]
+    return [
+        {**empty, **book, "id": number, "isbn": None}
+        for number, book in enumerate(queries.nasty_books(), 1)
+    ] + [{**empty, "id": 0, "title": "Emma", "isbn": "9780141439587"}]
 
 
 def test_the_queries_are_a_thousand_and_the_same_each_time():
@@ -239,7 +291,14 @@ def test_the_queries_are_a_thousand_and_the_same_each_time():
 
 
 def test_the_queries_use_every_parameter_and_every_sort_and_facet():
-    given = [pair for asked in queries.generate(_records()).values() for query in asked for pair in query.parameters]
-    assert {*FILTERS, "q", "sort", "limit", "page", "cursor", "fields", "facets", "state"} <= {*dict(given)}
+    given = [
+        pair
+        for asked in queries.generate(_records()).values()
+        for query in asked
+        for pair in query.parameters
+    ]
+    assert {*FILTERS, "q", "sort", "limit", "page", "cursor", "fields", "facets", "state"} <= {
+        *dict(given)
+    }
     named = {(name, part.lstrip("-")) for name, value in given for part in value.split(",")}
     assert {*(("sort", name) for name in SORTS), *(("facets", name) for name in FACETS)} <= named

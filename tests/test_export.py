@@ -1,4 +1,5 @@
 """Export: every matching book in a file, whole or not there, that comes in again as it went out."""
+
 import csv
 import gzip
 import io
@@ -6,32 +7,80 @@ import json
 
 import pytest
 from lxml import etree
-
-from bookapi.books import commands
 from support import READ_ONLY, csv_bytes, jsonl_bytes, one_line, own_fields, stored
 
+from bookapi.books import commands
+
 BOOKS = [
-    {"title": "Emma", "authors": ["Jane Austen"], "isbn": "9780141439587", "language": "en", "published": "1815-12-23",
-     "publisher": "Murray", "pages": 474, "subjects": ["Fiction", "Love stories"], "edition": "1",
-     "identifiers": [{"scheme": "lccn", "value": "1"}, {"scheme": "url", "value": "https://example.org/?a=1"}],
-     "series": "Classics", "series_number": "7", "cover_url": "https://example.org/a.jpg", "subtitle": "a novel"},
-    {"title": "Les Mis\u00e9rables", "authors": ["Victor Hugo"], "language": "fr", "published": "1862"},
+    {
+        "title": "Emma",
+        "authors": ["Jane Austen"],
+        "isbn": "9780141439587",
+        "language": "en",
+        "published": "1815-12-23",
+        "publisher": "Murray",
+        "pages": 474,
+        "subjects": ["Fiction", "Love stories"],
+        "edition": "1",
+        "identifiers": [
+            {"scheme": "lccn", "value": "1"},
+            {"scheme": "url", "value": "https://example.org/?a=1"},
+        ],
+        "series": "Classics",
+        "series_number": "7",
+        "cover_url": "https://example.org/a.jpg",
+        "subtitle": "a novel",
+    },
+    {
+        "title": "Les Mis\u00e9rables",
+        "authors": ["Victor Hugo"],
+        "language": "fr",
+        "published": "1862",
+    },
     {"title": "The Iliad", "authors": ["Homer"], "published": "-0720", "language": "en-GB"},
-    {"title": "=1+1", "authors": ["@home", "+one | two", "a \\| b", "|"], "subjects": ["-", "'=quoted", "''", "\\"],
-     "description": 'He said "no",\r\nand\n\tleft; <b>&amp;</b>\rend', "publisher": "'Tis"},
-    {"title": "\u202eright to left\u202c \U0001f4da \u6f22\u5b57", "authors": ["\u0410\u043d\u043d\u0430"],
-     "series": "-1"},
+    {
+        "title": "=1+1",
+        "authors": ["@home", "+one | two", "a \\| b", "|"],
+        "subjects": ["-", "'=quoted", "''", "\\"],
+        "description": 'He said "no",\r\nand\n\tleft; <b>&amp;</b>\rend',
+        "publisher": "'Tis",
+    },
+    {
+        "title": "\u202eright to left\u202c \U0001f4da \u6f22\u5b57",
+        "authors": ["\u0410\u043d\u043d\u0430"],
+        "series": "-1",
+    },
 ]
-HEADER = ["id", "title", "subtitle", "authors", "isbn", "publisher", "published", "language", "series", "series_number",
-          "edition", "pages", "description", "subjects", "identifiers", "cover_url", "version", "created_at",
-          "updated_at"]
+HEADER = [
+    "id",
+    "title",
+    "subtitle",
+    "authors",
+    "isbn",
+    "publisher",
+    "published",
+    "language",
+    "series",
+    "series_number",
+    "edition",
+    "pages",
+    "description",
+    "subjects",
+    "identifiers",
+    "cover_url",
+    "version",
+    "created_at",
+    "updated_at",
+]
 EMPTY = {"authors": [], "subjects": [], "identifiers": []}
 
 
 @pytest.fixture
 def filled(runner, client):
     """The catalogue with some books in it, each with something that a format trips over."""
-    result = runner.invoke(args=["books", "import", "-", "--format", "jsonl"], input=jsonl_bytes(*BOOKS))
+    result = runner.invoke(
+        args=["books", "import", "-", "--format", "jsonl"], input=jsonl_bytes(*BOOKS)
+    )
     assert result.exit_code == 0, result.output
     return stored(client)
 
@@ -39,10 +88,12 @@ def filled(runner, client):
 @pytest.fixture
 def export(runner, tmp_path):
     """A function that exports to a file of that name and returns its bytes."""
+
     def run(name, *options):
         result = runner.invoke(args=["books", "export", str(tmp_path / name), *options])
         assert result.exit_code == 0, result.output
         return (tmp_path / name).read_bytes()
+
     return run
 
 
@@ -66,12 +117,16 @@ def from_xml(content):
 
 def _value(element):
     if element.tag in EMPTY:
-        return [{part.tag: part.text for part in item} if len(item) else item.text for item in element]
+        return [
+            {part.tag: part.text for part in item} if len(item) else item.text for item in element
+        ]
     return int(element.text) if element.tag in ("id", "pages", "version") else element.text
 
 
-@pytest.mark.parametrize("name, read", [
-    ("a.json", from_json), ("a.jsonl", from_jsonl), ("a.ndjson", from_jsonl), ("a.xml", from_xml)])
+@pytest.mark.parametrize(
+    "name, read",
+    [("a.json", from_json), ("a.jsonl", from_jsonl), ("a.ndjson", from_jsonl), ("a.xml", from_xml)],
+)
 def test_a_file_holds_every_book_with_every_field(filled, export, name, read):
     assert read(export(name)) == filled
 
@@ -103,8 +158,11 @@ def test_xml_is_a_catalogue_without_a_doctype(filled, export):
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.xml", "a.csv"])
 def test_an_empty_catalogue_is_exported_too(client, export, name):
     content = export(name)
-    assert content == {"a.json": b'{"books":[]}', "a.jsonl": b"", "a.csv": ",".join(HEADER).encode() + b"\r\n"}.get(
-        name, b'<?xml version="1.0" encoding="UTF-8"?>\n<catalogue><books></books></catalogue>')
+    assert content == {
+        "a.json": b'{"books":[]}',
+        "a.jsonl": b"",
+        "a.csv": ",".join(HEADER).encode() + b"\r\n",
+    }.get(name, b'<?xml version="1.0" encoding="UTF-8"?>\n<catalogue><books></books></catalogue>')
 
 
 @pytest.mark.parametrize("name", ["json", "jsonl", "xml", "csv"])
@@ -129,26 +187,39 @@ def test_a_dash_means_standard_output(filled, runner):
     assert from_jsonl(result.stdout_bytes) == filled
 
 
-@pytest.mark.parametrize("filters, titles", [
-    (["language=en"], ["Emma", "The Iliad"]),
-    (["language=eng"], ["Emma", "The Iliad"]),
-    (["language=en-GB"], ["The Iliad"]),
-    (["author=jane austen"], ["Emma"]),
-    (["author=Homer", "author=VICTOR HUGO"], ["Les Mis\u00e9rables", "The Iliad"]),
-    (["title=les miserables"], ["Les Mis\u00e9rables"]),
-    (["title==1+1"], ["=1+1"]),
-    (["isbn=0-14-143958-0"], ["Emma"]),
-    (["language=en", "author=Homer"], ["The Iliad"]),
-    (["language=en", "sort=-title"], ["The Iliad", "Emma"]),
-    (["author=Nobody"], []),
-])
+@pytest.mark.parametrize(
+    "filters, titles",
+    [
+        (["language=en"], ["Emma", "The Iliad"]),
+        (["language=eng"], ["Emma", "The Iliad"]),
+        (["language=en-GB"], ["The Iliad"]),
+        (["author=jane austen"], ["Emma"]),
+        (["author=Homer", "author=VICTOR HUGO"], ["Les Mis\u00e9rables", "The Iliad"]),
+        (["title=les miserables"], ["Les Mis\u00e9rables"]),
+        (["title==1+1"], ["=1+1"]),
+        (["isbn=0-14-143958-0"], ["Emma"]),
+        (["language=en", "author=Homer"], ["The Iliad"]),
+        (["language=en", "sort=-title"], ["The Iliad", "Emma"]),
+        (["author=Nobody"], []),
+    ],
+)
 def test_a_filter_means_what_it_means_over_http(filled, export, filters, titles):
     options = [part for text in filters for part in ("--filter", text)]
     assert [book["title"] for book in from_jsonl(export("a.jsonl", *options))] == titles
 
 
-@pytest.mark.parametrize("text", [
-    "colour=red", "isbn=12", "sort=colour", "limit=3", "page=2", "language=english please", "title="])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "colour=red",
+        "isbn=12",
+        "sort=colour",
+        "limit=3",
+        "page=2",
+        "language=english please",
+        "title=",
+    ],
+)
 def test_a_filter_that_makes_no_sense_is_wrong_usage(filled, runner, tmp_path, text):
     result = runner.invoke(args=["books", "export", str(tmp_path / "a.csv"), "--filter", text])
     assert result.exit_code == 2
@@ -158,12 +229,15 @@ def test_a_filter_that_makes_no_sense_is_wrong_usage(filled, runner, tmp_path, t
 
 # -- whole or not there -------------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def breaking(monkeypatch, filled):
     """An export that breaks off after some books."""
+
     def some(listing):
         yield from filled
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(commands.query, "stream", some)
 
 
@@ -203,6 +277,7 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(filled, runner, tmp_
 
 # -- there and back -----------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.csv.gz", "a.jsonl.gz"])
 @pytest.mark.parametrize("strict", [[], ["--strict"]])
 def test_an_export_comes_in_again_unchanged(filled, export, runner, client, tmp_path, name, strict):
@@ -216,16 +291,23 @@ def test_an_export_comes_in_again_unchanged(filled, export, runner, client, tmp_
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_a_new_book_made_from_an_export_is_the_same_but_for_what_the_service_gives(
-        filled, export, runner, client, tmp_path, name):
+    filled, export, runner, client, tmp_path, name
+):
     export(name)
     result = runner.invoke(args=["books", "import", str(tmp_path / name), "--strict"])
     assert result.exit_code == 0, result.output
-    again = [own_fields(book) for book in stored(client) if book["id"] not in {known["id"] for known in filled}]
+    again = [
+        own_fields(book)
+        for book in stored(client)
+        if book["id"] not in {known["id"] for known in filled}
+    ]
     assert again == [own_fields(book) for book in filled if not book["isbn"]]
 
 
 def test_a_table_of_columns_in_any_order_comes_in_again(filled, export, runner, client, tmp_path):
-    header, *rows = csv.reader(io.StringIO(export("a.csv", "--filter", "isbn=9780141439587").decode(), newline=""))
+    header, *rows = csv.reader(
+        io.StringIO(export("a.csv", "--filter", "isbn=9780141439587").decode(), newline="")
+    )
     (tmp_path / "b.csv").write_bytes(csv_bytes(header[::-1], *[row[::-1] for row in rows]))
     result = runner.invoke(args=["books", "import", str(tmp_path / "b.csv"), "--strict"])
     assert "1 unchanged" in result.stdout

@@ -1,11 +1,12 @@
 """JSON Lines: one object a line, and what is wrong told by line."""
+
 import codecs
 import io
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inventions import FULL, SPARSE, bounded, books, texts
+from inventions import FULL, SPARSE, books, bounded, texts
 
 from bookapi.formats import Malformed, jsonl
 
@@ -28,7 +29,10 @@ def test_no_records_are_no_lines():
 
 
 def test_blank_lines_are_passed_over_and_counted():
-    assert _read(b'\n{"title": "A"}\r\n \t\n\n{"title": "B"}') == [(2, {"title": "A"}), (5, {"title": "B"})]
+    assert _read(b'\n{"title": "A"}\r\n \t\n\n{"title": "B"}') == [
+        (2, {"title": "A"}),
+        (5, {"title": "B"}),
+    ]
 
 
 def test_a_byte_order_mark_is_taken_off_the_first_line_alone():
@@ -36,12 +40,25 @@ def test_a_byte_order_mark_is_taken_off_the_first_line_alone():
     assert isinstance(_read(b"{}\n" + codecs.BOM_UTF8 + b'{"title": "A"}\n')[1][1], Malformed)
 
 
-@pytest.mark.parametrize(("line", "detail"), [
-    (b"[]", "is no object"), (b"null", "is no object"), (b'"text"', "is no object"), (b"671", "is no object"),
-    (b'{"title": "A"', "not JSON"), (b'{"title": "A"} {}', "not JSON"), (b"title,isbn", "not JSON"),
-    (b'{"title": 1, "title": 2}', "stands twice"), (b'{"pages": NaN}', "NaN is not JSON"),
-    (b'{"a": ' * 33 + b"1" + b"}" * 33, "deeper than 32"), (b'{"a": ' * 50000, ""),
-    (b'{"title": "\xe9"}', "not utf-8"), (b'{"title": "\xed\xa0\x80"}', "not utf-8"), (b"\x00", "not JSON")])
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (b"[]", "is no object"),
+        (b"null", "is no object"),
+        (b'"text"', "is no object"),
+        (b"671", "is no object"),
+        (b'{"title": "A"', "not JSON"),
+        (b'{"title": "A"} {}', "not JSON"),
+        (b"title,isbn", "not JSON"),
+        (b'{"title": 1, "title": 2}', "stands twice"),
+        (b'{"pages": NaN}', "NaN is not JSON"),
+        (b'{"a": ' * 33 + b"1" + b"}" * 33, "deeper than 32"),
+        (b'{"a": ' * 50000, ""),
+        (b'{"title": "\xe9"}', "not utf-8"),
+        (b'{"title": "\xed\xa0\x80"}', "not utf-8"),
+        (b"\x00", "not JSON"),
+    ],
+)
 def test_a_wrong_line_is_told_in_its_place_and_the_others_are_read(line, detail):
     before, wrong, after = _read(b'{"title": "A"}\n' + line + b'\n{"title": "B"}\n')
     assert (before, after) == ((1, {"title": "A"}), (3, {"title": "B"}))

@@ -1,10 +1,11 @@
 """Streams of books as the formats read them: in pieces, and in bounded memory whatever comes."""
+
 import io
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inventions import bounded, books
+from inventions import books, bounded
 from test_http_books import FULL
 
 from bookapi import formats
@@ -17,7 +18,9 @@ from bookapi.formats.xml import reading
 def test_a_stream_is_read_as_the_same_document_is(records, name):
     module = formats.by_name(name)
     body = b"".join(module.write(records))
-    assert [record for _, record in module.read(io.BytesIO(body))] == module.loads(body, ("catalogue",))["books"]
+    assert [record for _, record in module.read(io.BytesIO(body))] == module.loads(
+        body, ("catalogue",)
+    )["books"]
 
 
 class Endless:
@@ -27,7 +30,7 @@ class Endless:
         self._begin, self._again, self.taken = begin, again * (65536 // len(again) + 1), 0
 
     def read(self, size=-1):
-        assert 0 <= size and self.taken < 32 * 1024 * 1024, "more is read than can be a record"
+        assert size >= 0 and self.taken < 32 * 1024 * 1024, "more is read than can be a record"
         given, self._begin = (self._begin or self._again)[:size], b""
         self.taken += len(given)
         return given
@@ -47,15 +50,30 @@ class Endless:
 
 
 ENDLESS = [
-    ("json", b'[{"title": "', b"x"), ("json", b'[{"title": ', b"["), ("json", b"[", b"1"),
+    ("json", b'[{"title": "', b"x"),
+    ("json", b'[{"title": ', b"["),
+    ("json", b"[", b"1"),
     ("json", b'[{"a": [', b"[],"),
-    ("json", b'{"a": [', b"1,"), ("json", b'[{"title": "\\', b"\\"), ("json", b'{"', b"x"),
-    ("xml", b"<catalogue><books><book>", b"x"), ("xml", b"<catalogue><books><book>", b"<a/>"),
-    ("xml", b"<catalogue>", b"<a/>"), ("xml", b"<catalogue><books>", b" "), ("xml", b"<catalogue a='", b"x"),
-    ("xml", b"<", b"x"), ("xml", b"<!--", b"x"), ("xml", b"", b" "), ("xml", b"<?a ", b"x"),
-    ("xml", b"<catalogue><books><book><title>", b"&#13;"), ("xml", b"<catalogue><!--", b"x"),
-    ("csv", b"title\n", b","), ("csv", b"", b"title,"), ("csv", b'title\n"', b'x\n'), ("csv", b"title\n", b"x"),
-    ("csv", b'title\n"', b'","\n')]
+    ("json", b'{"a": [', b"1,"),
+    ("json", b'[{"title": "\\', b"\\"),
+    ("json", b'{"', b"x"),
+    ("xml", b"<catalogue><books><book>", b"x"),
+    ("xml", b"<catalogue><books><book>", b"<a/>"),
+    ("xml", b"<catalogue>", b"<a/>"),
+    ("xml", b"<catalogue><books>", b" "),
+    ("xml", b"<catalogue a='", b"x"),
+    ("xml", b"<", b"x"),
+    ("xml", b"<!--", b"x"),
+    ("xml", b"", b" "),
+    ("xml", b"<?a ", b"x"),
+    ("xml", b"<catalogue><books><book><title>", b"&#13;"),
+    ("xml", b"<catalogue><!--", b"x"),
+    ("csv", b"title\n", b","),
+    ("csv", b"", b"title,"),
+    ("csv", b'title\n"', b"x\n"),
+    ("csv", b"title\n", b"x"),
+    ("csv", b'title\n"', b'","\n'),
+]
 
 
 @pytest.mark.parametrize("name, begin, again", ENDLESS, ids=lambda part: repr(part)[:30])
@@ -81,7 +99,10 @@ def test_a_line_without_end_is_told_and_the_next_one_read():
 @pytest.mark.parametrize("size", [1, 7, 65536])
 def test_it_does_not_matter_where_a_body_is_cut(name, size):
     """Many records, and long ones, read by pieces of any size."""
-    records = [{**FULL, "description": "\U0001f4da\xe9 \n" * number, "pages": number} for number in range(1, 300, 11)]
+    records = [
+        {**FULL, "description": "\U0001f4da\xe9 \n" * number, "pages": number}
+        for number in range(1, 300, 11)
+    ]
     body = b"".join(formats.by_name(name).write(records, tuple(FULL)))
 
     class Cut(io.BytesIO):
@@ -89,5 +110,6 @@ def test_it_does_not_matter_where_a_body_is_cut(name, size):
             return super().read(min(wanted, size) if wanted >= 0 else wanted)
 
         read1 = read
+
     module = formats.by_name(name)
     assert list(module.read(Cut(body))) == list(module.read(io.BytesIO(body)))

@@ -2,6 +2,7 @@
 
 `FUZZ_CASES` says how many inputs each reader gets. The inputs of a number are always the same, unless FUZZ_SEED is set.
 """
+
 import io
 import json as standard
 import os
@@ -26,11 +27,14 @@ LIST = {"books": [FULL, SPARSE]}
 
 def fuzz(test):
     """Many inputs, the same for the same seed."""
-    bounded = settings(max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    bounded = settings(
+        max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
     return bounded(seed(SEED)(test))
 
 
 # -- what is read -------------------------------------------------------------------------------------------------
+
 
 def _valid():
     """Documents of each format as it writes them, whole and as a stream."""
@@ -43,27 +47,163 @@ def _valid():
 
 
 VALID = list(_valid())
-XML_PARTS = ["<", ">", "/", "</", "/>", "<book>", "</book>", "<catalogue>", "</catalogue>", "<books>", "</books>",
-             "<title>",
-             "</title>", "<authors>", "</authors>", "<author>", "</author>", "<a/>", "<!--", "-->", "<![CDATA[", "]]>",
-             "<?",
-             "?>", '<?xml version="1.0"?>', '<?xml version="1.0" encoding="utf-16"?>', "<!DOCTYPE book>", "<!DOCTYPE",
-             "&", ";",
-             "&amp;", "&#", "&#13;", "&#x", "&e;", " xmlns='u'", " xmlns:a='u'", "a:", " a='b'", "xml:lang", "=", "'",
-             '"', " ", "\n",
-             "\t", "\r", "a", "1", "é", "📚", "\u2028", "\x85", "\0", "\x0b", "\ufffe", "\ufeff", "-", "--", "]", "!"]
-JSON_PARTS = ["{", "}", "[", "]", ",", ":", '"', "\\", '"a"', '"books"', '"title"', '"a":', '{"books":[', "]}", "{}",
-              "[]", "null", "true",
-              "false", "NaN", "-Infinity", "1", "-", "0", "9" * 40, "1e9", ".5", "e", "+", "\\u0000", "\\ud800",
-              "\\udc00", "\\n", "\\x", "'",
-              " ", "\n", "\t", "\r", "\f", "é", "📚", "\ufeff", "\x00", "\x1f", "\x7f", "//", "/*", "__proto__",
-              "[" * 33, "]" * 33]
-CSV_PARTS = [",", ";", "\t", '"', '""', "\n", "\r", "\r\n", "'", "=1", "title", "isbn", "authors", " | ", "\\|", "a",
-             "é", "\ufeff", "\0",
-             " ", "📚", "\x0b", "\x1c", "\u2028", "title,isbn\n", '"a\n'] + ["x" * 50]
+XML_PARTS = [
+    "<",
+    ">",
+    "/",
+    "</",
+    "/>",
+    "<book>",
+    "</book>",
+    "<catalogue>",
+    "</catalogue>",
+    "<books>",
+    "</books>",
+    "<title>",
+    "</title>",
+    "<authors>",
+    "</authors>",
+    "<author>",
+    "</author>",
+    "<a/>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<?",
+    "?>",
+    '<?xml version="1.0"?>',
+    '<?xml version="1.0" encoding="utf-16"?>',
+    "<!DOCTYPE book>",
+    "<!DOCTYPE",
+    "&",
+    ";",
+    "&amp;",
+    "&#",
+    "&#13;",
+    "&#x",
+    "&e;",
+    " xmlns='u'",
+    " xmlns:a='u'",
+    "a:",
+    " a='b'",
+    "xml:lang",
+    "=",
+    "'",
+    '"',
+    " ",
+    "\n",
+    "\t",
+    "\r",
+    "a",
+    "1",
+    "é",
+    "📚",
+    "\u2028",
+    "\x85",
+    "\0",
+    "\x0b",
+    "\ufffe",
+    "\ufeff",
+    "-",
+    "--",
+    "]",
+    "!",
+]
+JSON_PARTS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "\\",
+    '"a"',
+    '"books"',
+    '"title"',
+    '"a":',
+    '{"books":[',
+    "]}",
+    "{}",
+    "[]",
+    "null",
+    "true",
+    "false",
+    "NaN",
+    "-Infinity",
+    "1",
+    "-",
+    "0",
+    "9" * 40,
+    "1e9",
+    ".5",
+    "e",
+    "+",
+    "\\u0000",
+    "\\ud800",
+    "\\udc00",
+    "\\n",
+    "\\x",
+    "'",
+    " ",
+    "\n",
+    "\t",
+    "\r",
+    "\f",
+    "é",
+    "📚",
+    "\ufeff",
+    "\x00",
+    "\x1f",
+    "\x7f",
+    "//",
+    "/*",
+    "__proto__",
+    "[" * 33,
+    "]" * 33,
+]
+CSV_PARTS = [
+    ",",
+    ";",
+    "\t",
+    '"',
+    '""',
+    "\n",
+    "\r",
+    "\r\n",
+    "'",
+    "=1",
+    "title",
+    "isbn",
+    "authors",
+    " | ",
+    "\\|",
+    "a",
+    "é",
+    "\ufeff",
+    "\0",
+    " ",
+    "📚",
+    "\x0b",
+    "\x1c",
+    "\u2028",
+    "title,isbn\n",
+    '"a\n',
+] + ["x" * 50]
 PARTS = {"xml": XML_PARTS, "json": JSON_PARTS, "jsonl": JSON_PARTS, "csv": CSV_PARTS}
-BYTES = [b"\xff", b"\xfe", b"\xff\xfe", b"\xc0\xbc", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x00",
-         b"\xef\xbb\xbf", b"\x80"]
+BYTES = [
+    b"\xff",
+    b"\xfe",
+    b"\xff\xfe",
+    b"\xc0\xbc",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xe2\x82",
+    b"\x00",
+    b"\xef\xbb\xbf",
+    b"\x80",
+]
 
 
 def _mutated(random, name):
@@ -71,14 +211,24 @@ def _mutated(random, name):
     body = random.choice([body for of, body in VALID if of == name])
     for _ in range(random.randint(1, 4)):
         at, length = random.randint(0, len(body)), random.choice([0, 1, 1, 2, 7, 40, 400])
-        cut = body[at:at + length]
-        body = body[:at] + random.choice([_piece, _nothing, _twice, _flipped])(random, name, cut) + body[at + length:]
+        cut = body[at : at + length]
+        body = (
+            body[:at]
+            + random.choice([_piece, _nothing, _twice, _flipped])(random, name, cut)
+            + body[at + length :]
+        )
     return body
 
 
 def _piece(random, name, cut):
-    return random.choice([*BYTES, random.choice(PARTS[name]).encode(), random.choice(PARTS[name]).encode(),
-                          random.randbytes(3)])
+    return random.choice(
+        [
+            *BYTES,
+            random.choice(PARTS[name]).encode(),
+            random.choice(PARTS[name]).encode(),
+            random.randbytes(3),
+        ]
+    )
 
 
 def _nothing(random, name, cut):
@@ -106,24 +256,34 @@ def _tree(random, name):
         around = random.choice(["<book>{}</book>", "<catalogue><books>{}</books></catalogue>"])
         return around.format(inner).encode()
     if name == "csv":
-        rows = [[_word(random) for _ in range(random.randint(1, 4))] for _ in range(random.randint(0, 5))]
+        rows = [
+            [_word(random) for _ in range(random.randint(1, 4))]
+            for _ in range(random.randint(0, 5))
+        ]
         return "\n".join(",".join(row) for row in rows).encode()
-    values = [standard.dumps(_value(random, 4), ensure_ascii=random.random() < 0.5) for _ in range(3)]
-    text = "\n".join(values) if name == "jsonl" else random.choice(["{}", '{{"books": [{}]}}',
-                                                                    "[{}]"]).format(values[0])
+    values = [
+        standard.dumps(_value(random, 4), ensure_ascii=random.random() < 0.5) for _ in range(3)
+    ]
+    text = (
+        "\n".join(values)
+        if name == "jsonl"
+        else random.choice(["{}", '{{"books": [{}]}}', "[{}]"]).format(values[0])
+    )
     return text.encode("utf-8", "replace")
 
 
 def _element(random, levels):
     if not levels or random.random() < 0.3:
-        return random.choice(["", "a", " ", "&lt;", "<!-- a -->", "<![CDATA[<]]>", "&#233;", "<?a?>"])
+        return random.choice(
+            ["", "a", " ", "&lt;", "<!-- a -->", "<![CDATA[<]]>", "&#233;", "<?a?>"]
+        )
     inner = "".join(_element(random, levels - 1) for _ in range(random.randint(0, 4)))
     name = random.choice(NAMES)
     return f"<{name}{random.choice(ATTRIBUTES)}>{inner}</{name}>"
 
 
 def _word(random):
-    return "".join(random.choices('aé📚 ,"\t|\\:=\'1', k=random.randint(0, 5)))
+    return "".join(random.choices("aé📚 ,\"\t|\\:='1", k=random.randint(0, 5)))
 
 
 def _value(random, levels):
@@ -131,7 +291,7 @@ def _value(random, levels):
     if kind == 0:
         return _word(random)
     if kind == 1:
-        return random.choice([None, True, 0, -1, 2 ** 64, 1.5, 1e300, "", "9780306406157", "1999"])
+        return random.choice([None, True, 0, -1, 2**64, 1.5, 1e300, "", "9780306406157", "1999"])
     inner = [_value(random, levels - 1) for _ in range(random.randint(0, 4))]
     return inner if kind == 2 else dict(zip(random.sample(list(FULL), 5), inner))
 
@@ -141,7 +301,18 @@ def _noise(random, name):
 
 
 ENCODINGS = ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-7", "latin-1"]
-NAMES = ["book", "title", "authors", "author", "identifiers", "identifier", "scheme", "books", "pages", "x"]
+NAMES = [
+    "book",
+    "title",
+    "authors",
+    "author",
+    "identifiers",
+    "identifier",
+    "scheme",
+    "books",
+    "pages",
+    "x",
+]
 ATTRIBUTES = [""] * 9 + [" a='b'", " xmlns='u'"]
 KINDS = [_mutated] * 5 + [_composed] * 3 + [_tree] * 3 + [_noise]
 
@@ -154,10 +325,11 @@ def _invented(number, name):
 def inputs(name):
     """Anything that a reader of this format may be given. Made of one number each: to draw every byte by itself takes
     Hypothesis ten times as long as the reading."""
-    return st.integers(0, 2 ** 64 - 1).map(partial(_invented, name=name))
+    return st.integers(0, 2**64 - 1).map(partial(_invented, name=name))
 
 
 # -- what comes out -----------------------------------------------------------------------------------------------
+
 
 def _plain(data, depth=0):
     """Fails for what is no plain data, or is nested too deep."""
@@ -228,26 +400,39 @@ def test_any_xml_is_well_formed_or_refused_and_a_doctype_always(body, charset):
 @pytest.mark.parametrize("name", ["json", "xml", "jsonl", "csv"])
 def test_any_stream_is_records_or_refused(name):
     @fuzz
-    @given(inputs(name), st.sampled_from([(), (), ("utf-8",), ("utf-16",), ("cp1252",), ("shift_jis",), ("ascii",)]))
+    @given(
+        inputs(name),
+        st.sampled_from([(), (), ("utf-8",), ("utf-16",), ("cp1252",), ("shift_jis",), ("ascii",)]),
+    )
     def check(body, encoding):
         _check(partial(_streamed, by_name(name), body, encoding))
+
     check()
 
 
 def _depth(data):
     level, depth = [data], 0
     while any(isinstance(outer, (dict, list)) for outer in level):
-        level = [inner for outer in level if isinstance(outer, (dict, list))
-                 for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
         depth += 1
     return depth
 
 
-NESTED = st.recursive(st.sampled_from(["1", '"[{"', r'"\"[["', r'"\\"', "null", '"]}"', "[]", "{}"]),
-                      lambda inner: st.one_of(
-    st.builds("[{}]".format, inner), st.builds("[{},{}]".format, inner, inner),
-    st.builds('{{"[\\\\":{}}}'.format, inner),
-    st.builds(lambda text, times: "[" * times + text + "]" * times, inner, st.integers(25, 34))), max_leaves=20)
+NESTED = st.recursive(
+    st.sampled_from(["1", '"[{"', r'"\"[["', r'"\\"', "null", '"]}"', "[]", "{}"]),
+    lambda inner: st.one_of(
+        st.builds("[{}]".format, inner),
+        st.builds("[{},{}]".format, inner, inner),
+        st.builds('{{"[\\\\":{}}}'.format, inner),
+        st.builds(lambda text, times: "[" * times + text + "]" * times, inner, st.integers(25, 34)),
+    ),
+    max_leaves=20,
+)
 
 
 @fuzz
@@ -264,6 +449,7 @@ def test_a_document_is_refused_as_too_deep_where_it_is(text):
 
 # -- what there is too much of --------------------------------------------------------------------------------------
 
+
 def _object(number):
     return standard.dumps(dict.fromkeys(map("a{}".format, range(number)))).encode()
 
@@ -279,9 +465,13 @@ def test_more_fields_than_anybody_needs_are_malformed(name, make):
         by_name(name).loads(make(MOST_FIELDS + 1), ("book",))
 
 
-@pytest.mark.parametrize("name, make, around", [
-    ("json", _object, b'{"books": [%b, {"title": "a"}]}'),
-    ("xml", _fields, b"<catalogue><books>%b<book><title>a</title></book></books></catalogue>")])
+@pytest.mark.parametrize(
+    "name, make, around",
+    [
+        ("json", _object, b'{"books": [%b, {"title": "a"}]}'),
+        ("xml", _fields, b"<catalogue><books>%b<book><title>a</title></book></books></catalogue>"),
+    ],
+)
 def test_one_such_record_of_a_stream_is_told_and_the_next_one_read(name, make, around):
     (_, first), (_, second) = by_name(name).read(io.BytesIO(around % make(MOST_FIELDS + 1)))
     assert isinstance(first, Malformed) and second == {"title": "a"}

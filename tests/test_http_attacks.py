@@ -1,4 +1,5 @@
 """Inputs that were built to break readers: never a 5xx, always a well-formed answer, nothing stored by halves."""
+
 import json
 import statistics
 import time
@@ -17,19 +18,31 @@ from bookapi.db import Catalogue, db
 
 FORBIDDEN = {*range(32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)} - {9, 10, 13}
 SLOW, SLOW_ON_AVERAGE = 5, 1  # seconds: guards against what never ends, not measures
-fuzz = settings(max_examples=300, deadline=None, derandomize=True, database=None,
-                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+fuzz = settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def whole(app):
     """Fails where a book and the tables of its lists differ, or the catalogue's row and the books."""
     with app.app_context(), Session(db.engine) as session:
         books = session.scalars(select(Book)).all()
-        for table, field in ((BookAuthor, "authors"), (BookSubject, "subjects"), (BookIdentifier, "identifiers")):
+        for table, field in (
+            (BookAuthor, "authors"),
+            (BookSubject, "subjects"),
+            (BookIdentifier, "identifiers"),
+        ):
             held = sum(len(getattr(book, field)) for book in books)
             assert session.scalar(select(func.count()).select_from(table)) == held, field
         catalogue = session.get(Catalogue, 1)
-        assert (catalogue.last_id, catalogue.seq) == (len(books), sum(book.version for book in books))
+        assert (catalogue.last_id, catalogue.seq) == (
+            len(books),
+            sum(book.version for book in books),
+        )
 
 
 class Watch:
@@ -63,10 +76,23 @@ def watch(admin):
 def naughty(shared):
     folder = shared / "data" / "naughty"
     strings = json.loads((folder / "blns.json").read_text())
-    strings += [json.loads(line)["text"] for line in (folder / "real-titles.jsonl").read_text().splitlines()]
-    strings += [json.loads(line)["original"] for line in (folder / "mojibake.jsonl").read_text().splitlines()]
-    for name in ("formula-injection", "path-traversal", "sql-fuzz", "sql-polyglots", "xss-polyglots"):
-        strings += (folder / f"{name}.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+    strings += [
+        json.loads(line)["text"] for line in (folder / "real-titles.jsonl").read_text().splitlines()
+    ]
+    strings += [
+        json.loads(line)["original"]
+        for line in (folder / "mojibake.jsonl").read_text().splitlines()
+    ]
+    for name in (
+        "formula-injection",
+        "path-traversal",
+        "sql-fuzz",
+        "sql-polyglots",
+        "xss-polyglots",
+    ):
+        strings += (
+            (folder / f"{name}.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+        )
     return list(dict.fromkeys(strings))
 
 
@@ -76,11 +102,16 @@ def in_xml(text):
 
 # -- known attacks --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("method, address", [("POST", "/books"), ("POST", "/auth/login"), ("PUT", "/books/1")])
+
+@pytest.mark.parametrize(
+    "method, address", [("POST", "/books"), ("POST", "/auth/login"), ("PUT", "/books/1")]
+)
 def test_attacks_in_xml_are_refused(app, watch, shared, method, address):
     watch("POST", "/books", 201, json={"title": "kept"})
     for path in sorted((shared / "data" / "xml-attacks").iterdir()):
-        answer = watch(method, address, 400, 422, data=path.read_bytes(), content_type="application/xml")
+        answer = watch(
+            method, address, 400, 422, data=path.read_bytes(), content_type="application/xml"
+        )
         assert not (b"<!DOCTYPE" in path.read_bytes() and answer.status_code != 400), path.name
         assert b"root:" not in answer.get_data(), path.name
     assert watch.client.get("/books").json["total"] == 1
@@ -100,11 +131,18 @@ def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch, shared):
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, shared, name):
-    for text in naughty(shared)[name == "xml"::3]:
+    for text in naughty(shared)[name == "xml" :: 3]:
         if name == "xml" and not in_xml(text):
             continue
-        answer = watch("POST", "/books", 201, 422, data=write(name, {"title": text, "authors": ["x", text[:500]]}),
-                       content_type=TYPES[name], headers={"Accept": TYPES[name]})
+        answer = watch(
+            "POST",
+            "/books",
+            201,
+            422,
+            data=write(name, {"title": text, "authors": ["x", text[:500]]}),
+            content_type=TYPES[name],
+            headers={"Accept": TYPES[name]},
+        )
         if answer.status_code == 201 and text.isascii() and "\r" not in text:
             assert read(answer)["title"] == text.strip()
     whole(app)
@@ -113,23 +151,46 @@ def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, shared, n
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_naughty_strings_sign_nobody_in(client, shared, monkeypatch, name):
-    monkeypatch.setattr("bookapi.auth.passwords.matches", lambda password_hash, password: False)  # 20 ms each
+    monkeypatch.setattr(
+        "bookapi.auth.passwords.matches", lambda password_hash, password: False
+    )  # 20 ms each
     watch = Watch(client)
-    for number, text in enumerate(naughty(shared)[name == "xml"::2]):
-        if name == "json" or in_xml(text):  # each from another address, or it would have to wait before the next
-            watch("POST", "/auth/login", 401, 422, data=write(name, {"username": text, "password": text}, "login"),
-                  content_type=TYPES[name], headers={"Accept": TYPES[name]},
-                  environ_overrides={"REMOTE_ADDR": f"192.0.2.{number % 250}"})
+    for number, text in enumerate(naughty(shared)[name == "xml" :: 2]):
+        if name == "json" or in_xml(
+            text
+        ):  # each from another address, or it would have to wait before the next
+            watch(
+                "POST",
+                "/auth/login",
+                401,
+                422,
+                data=write(name, {"username": text, "password": text}, "login"),
+                content_type=TYPES[name],
+                headers={"Accept": TYPES[name]},
+                environ_overrides={"REMOTE_ADDR": f"192.0.2.{number % 250}"},
+            )
     assert watch.in_time() > 350
 
 
 def test_naughty_strings_are_parameters_like_any_other(watch, shared):
     watch("POST", "/books", 201, json={"title": "kept"})
     for number, text in enumerate(naughty(shared)):
-        name = ("title", "author", "isbn", "language", "sort", "limit", "page", "format", "nonsense")[number % 9]
+        name = (
+            "title",
+            "author",
+            "isbn",
+            "language",
+            "sort",
+            "limit",
+            "page",
+            "format",
+            "nonsense",
+        )[number % 9]
         for parameter in {name, "title"}:
             answer = watch("GET", "/books", 200, 400, 406, query_string={parameter: text})
-            assert answer.status_code != 200 or parameter != "title" or answer.json["total"] == 0, text
+            assert answer.status_code != 200 or parameter != "title" or answer.json["total"] == 0, (
+                text
+            )
     watch.in_time()
 
 
@@ -142,13 +203,21 @@ def test_naughty_strings_are_no_addresses(watch, shared):
 
 def test_naughty_strings_in_headers_are_quiet(watch, shared):
     for text in naughty(shared)[1::2]:
-        value = text.encode("utf-8", "replace").decode("latin-1").replace("\r", " ").replace("\n", " ")
-        headers = {"Accept": value, "X-Request-ID": value, "If-None-Match": value, "Cookie": f"bookapi={value}"}
+        value = (
+            text.encode("utf-8", "replace").decode("latin-1").replace("\r", " ").replace("\n", " ")
+        )
+        headers = {
+            "Accept": value,
+            "X-Request-ID": value,
+            "If-None-Match": value,
+            "Cookie": f"bookapi={value}",
+        }
         watch("GET", "/books", 200, 406, headers=headers)
     watch.in_time()
 
 
 # -- the cost of a body -----------------------------------------------------------------------------------------------
+
 
 def _keys(number):
     return b"{" + b",".join(b'"%d":0' % key for key in range(number)) + b',"%d":0}' % (number - 1)
@@ -160,17 +229,28 @@ def _namespaces(number):
 
 
 def _marks(number):
-    return json.dumps({"username": "a" + "\u0315\u0300" * number, "password": "p"}, ensure_ascii=False).encode()
+    return json.dumps(
+        {"username": "a" + "\u0315\u0300" * number, "password": "p"}, ensure_ascii=False
+    ).encode()
 
 
-BODIES = {"a repeated key behind many": (_keys(8000), "json"), "many namespaces": (_namespaces(1000), "xml"),
-          "many accents out of order": (_marks(15000), "json"), "brackets": (b"[" * 250_000, "json"),
-          "braces": (b'{"a":' * 100_000, "json"), "elements": (b"<a>" * 100_000, "xml"),
-          "a long number": (b'{"username": ' + b"9" * 500_000 + b"}", "json"),
-          "many empty elements": (b"<login>" + b"<a/>" * 50_000 + b"</login>", "xml"),
-          "many attributes": (b"<login " + b" ".join(b'a%d=""' % key for key in range(20_000)) + b"/>", "xml"),
-          "many comments": (b"<!-- -->" * 50_000 + b"<login/>", "xml"), "spaces": (b" " * 900_000, "json"),
-          "a declaration that never ends": (b"<?xml " + b" encoding " * 50_000, "xml")}
+BODIES = {
+    "a repeated key behind many": (_keys(8000), "json"),
+    "many namespaces": (_namespaces(1000), "xml"),
+    "many accents out of order": (_marks(15000), "json"),
+    "brackets": (b"[" * 250_000, "json"),
+    "braces": (b'{"a":' * 100_000, "json"),
+    "elements": (b"<a>" * 100_000, "xml"),
+    "a long number": (b'{"username": ' + b"9" * 500_000 + b"}", "json"),
+    "many empty elements": (b"<login>" + b"<a/>" * 50_000 + b"</login>", "xml"),
+    "many attributes": (
+        b"<login " + b" ".join(b'a%d=""' % key for key in range(20_000)) + b"/>",
+        "xml",
+    ),
+    "many comments": (b"<!-- -->" * 50_000 + b"<login/>", "xml"),
+    "spaces": (b" " * 900_000, "json"),
+    "a declaration that never ends": (b"<?xml " + b" encoding " * 50_000, "xml"),
+}
 
 
 @pytest.mark.parametrize("body, name", BODIES.values(), ids=list(BODIES))
@@ -179,8 +259,9 @@ def test_a_strangers_body_of_any_shape_is_quietly_refused(client, body, name):
     assert answer.status_code in (400, 401, 422)
 
 
-@pytest.mark.parametrize("make, name, number", [
-    (_keys, "json", 4000), (_namespaces, "xml", 250), (_marks, "json", 4000)])
+@pytest.mark.parametrize(
+    "make, name, number", [(_keys, "json", 4000), (_namespaces, "xml", 250), (_marks, "json", 4000)]
+)
 def test_four_times_the_body_does_not_cost_sixteen_times_as_much(client, make, name, number):
     def cost(body):
         """Processor seconds, the least of three; what is too little to be measured counts as 5 ms."""
@@ -197,15 +278,38 @@ def test_four_times_the_body_does_not_cost_sixteen_times_as_much(client, make, n
 
 # -- invented ones ------------------------------------------------------------------------------------------------
 
-FIELDS = ["title", "subtitle", "authors", "isbn", "publisher", "published", "language", "series", "series_number",
-          "edition", "pages", "description", "subjects", "identifiers", "cover_url", "id", "version", "created_at"]
+FIELDS = [
+    "title",
+    "subtitle",
+    "authors",
+    "isbn",
+    "publisher",
+    "published",
+    "language",
+    "series",
+    "series_number",
+    "edition",
+    "pages",
+    "description",
+    "subjects",
+    "identifiers",
+    "cover_url",
+    "id",
+    "version",
+    "created_at",
+]
 TEXT = st.text(st.characters(codec=None), max_size=30)
-LIKELY = st.sampled_from(["9780306406157", "0306406152", "en", "1999", "-0720-01", "http://a/b", "isbn", "", "\x00"])
+LIKELY = st.sampled_from(
+    ["9780306406157", "0306406152", "en", "1999", "-0720-01", "http://a/b", "isbn", "", "\x00"]
+)
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT | LIKELY,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-        TEXT | st.sampled_from(["scheme", "value"]), inner, max_size=4),
-    max_leaves=8)
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(TEXT | st.sampled_from(["scheme", "value"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
 BOOK = st.dictionaries(st.sampled_from(FIELDS) | TEXT, VALUE, max_size=6) | VALUE
 
 
@@ -214,21 +318,44 @@ BOOK = st.dictionaries(st.sampled_from(FIELDS) | TEXT, VALUE, max_size=6) | VALU
 def test_any_json_is_a_book_or_is_refused(app, admin, book, method):
     if admin.get("/books/1").status_code == 404:
         admin.post("/books", json={"title": "first"})
-    answer = Watch(admin)(method, "/books" if method == "POST" else "/books/1", 200, 201, 400, 409, 422,
-                          data=json.dumps(book).encode(), content_type="application/json")
+    answer = Watch(admin)(
+        method,
+        "/books" if method == "POST" else "/books/1",
+        200,
+        201,
+        400,
+        409,
+        422,
+        data=json.dumps(book).encode(),
+        content_type="application/json",
+    )
     if answer.status_code in (200, 201):
         record = answer.json
         assert admin.get(f"/books/{record['id']}").json == record
-        assert etree.fromstring(admin.get(f"/books/{record['id']}?format=xml").get_data()).findtext("title")
+        assert etree.fromstring(admin.get(f"/books/{record['id']}?format=xml").get_data()).findtext(
+            "title"
+        )
     else:
         assert answer.mimetype == "application/problem+json"
 
 
 @fuzz
-@given(body=st.binary(max_size=200),
-       prefix=st.sampled_from([b"", b"<book>", b"\xff\xfe", b"\xef\xbb\xbf", b'{"title":', b"<?xml "]),
-       name=st.sampled_from(["json", "xml"]), address=st.sampled_from(["/books", "/auth/login"]))
+@given(
+    body=st.binary(max_size=200),
+    prefix=st.sampled_from([b"", b"<book>", b"\xff\xfe", b"\xef\xbb\xbf", b'{"title":', b"<?xml "]),
+    name=st.sampled_from(["json", "xml"]),
+    address=st.sampled_from(["/books", "/auth/login"]),
+)
 def test_any_bytes_are_a_document_or_are_refused(admin, body, prefix, name, address):
-    answer = Watch(admin)("POST", address, 201, 400, 401, 422, data=prefix + body, content_type=TYPES[name],
-                          headers={"Accept": TYPES[name]})
+    answer = Watch(admin)(
+        "POST",
+        address,
+        201,
+        400,
+        401,
+        422,
+        data=prefix + body,
+        content_type=TYPES[name],
+        headers={"Accept": TYPES[name]},
+    )
     assert answer.mimetype in (f"application/problem+{name}", f"application/{name}")

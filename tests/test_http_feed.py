@@ -1,4 +1,5 @@
 """The feed of changes over HTTP: every change of the catalogue, oldest first (contract, section 5)."""
+
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl, urlsplit
@@ -7,23 +8,35 @@ import pytest
 from conftest import Auth
 from documents import TYPES, faults
 from lxml import etree
+from support import jsonl_bytes
 from test_http_books import FULL, ISBN, OTHER, both
 from test_http_history import seq, steps
 from test_http_lists import header_links
 
-from support import jsonl_bytes
-
 STORY = [  # a request, and the changes it makes: action, book, version
-    ("POST", "/books", FULL, [("created", 1, 1)]), ("PATCH", "/books/1", {"pages": 5}, [("updated", 1, 2)]),
-    ("PATCH", "/books/1", {"pages": 5}, []), ("DELETE", "/books/1", None, [("deleted", 1, 3)]),
+    ("POST", "/books", FULL, [("created", 1, 1)]),
+    ("PATCH", "/books/1", {"pages": 5}, [("updated", 1, 2)]),
+    ("PATCH", "/books/1", {"pages": 5}, []),
+    ("DELETE", "/books/1", None, [("deleted", 1, 3)]),
     ("PUT", f"/books/isbn/{ISBN}", {"title": "b"}, [("created", 2, 1)]),
-    ("PUT", f"/books/isbn/{ISBN}", {"title": "c"}, [("updated", 2, 2)]), ("PUT", "/books/1", FULL, []),
-    ("POST", "/books/1/restore", None, []), ("DELETE", "/books/2", None, [("deleted", 2, 3)]),
-    ("POST", "/books/1/restore", None, [("restored", 1, 4)]), ("POST", "/books", {}, []),
-    ("POST", "/books", {"books": [{"title": "d"}, {"title": "e"}, {"title": "f"}]},
-     [("created", 3, 1), ("created", 4, 1), ("created", 5, 1)]),
-    ("POST", "/books", {"books": [{"title": "g"}, {}]}, []), ("PUT", "/books/4", {"title": "h"}, [("updated", 4, 2)])]
-TOLD = [(number, *step) for number, step in enumerate((step for *_, told in STORY for step in told), 1)]
+    ("PUT", f"/books/isbn/{ISBN}", {"title": "c"}, [("updated", 2, 2)]),
+    ("PUT", "/books/1", FULL, []),
+    ("POST", "/books/1/restore", None, []),
+    ("DELETE", "/books/2", None, [("deleted", 2, 3)]),
+    ("POST", "/books/1/restore", None, [("restored", 1, 4)]),
+    ("POST", "/books", {}, []),
+    (
+        "POST",
+        "/books",
+        {"books": [{"title": "d"}, {"title": "e"}, {"title": "f"}]},
+        [("created", 3, 1), ("created", 4, 1), ("created", 5, 1)],
+    ),
+    ("POST", "/books", {"books": [{"title": "g"}, {}]}, []),
+    ("PUT", "/books/4", {"title": "h"}, [("updated", 4, 2)]),
+]
+TOLD = [
+    (number, *step) for number, step in enumerate((step for *_, told in STORY for step in told), 1)
+]
 
 
 @pytest.fixture
@@ -36,7 +49,10 @@ def story(admin):
 
 def page(answer):
     assert answer.status_code == 200, answer.get_data()
-    return [(step["seq"], step["action"], step["book_id"], step["version"]) for step in answer.json["changes"]]
+    return [
+        (step["seq"], step["action"], step["book_id"], step["version"])
+        for step in answer.json["changes"]
+    ]
 
 
 def test_each_change_makes_its_steps_and_what_changes_nothing_none(app, admin):
@@ -58,8 +74,10 @@ def test_the_feed_is_the_whole_story_oldest_first(story, client):
 def test_a_step_tells_when_what_and_which_but_never_who(story):
     first, *_, last = story.get("/books/changes").json["changes"]
     assert set(first) == set(last) == {"seq", "at", "action", "book_id", "version"}
-    assert [first["at"], last["at"]] == [story.get("/books/1").json["created_at"],
-                                         story.get("/books/4").json["updated_at"]]
+    assert [first["at"], last["at"]] == [
+        story.get("/books/1").json["created_at"],
+        story.get("/books/4").json["updated_at"],
+    ]
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -68,13 +86,15 @@ def test_nobody_is_named_to_who_is_no_admin(app, story, name):
     assert "admin" not in told and "username" not in told
 
 
-@pytest.mark.parametrize("after", [None, 0, 1, 10, 11, 12, 10 ** 15])
+@pytest.mark.parametrize("after", [None, 0, 1, 10, 11, 12, 10**15])
 def test_a_page_of_the_feed_lies_strictly_behind_after(story, after):
     behind = [step for step in TOLD if step[0] > (after or 0)]
     for limit in (None, 1, 5, 10, 11, 100):
-        parameters = {name: value for name, value in (("after", after), ("limit", limit)) if value is not None}
+        parameters = {
+            name: value for name, value in (("after", after), ("limit", limit)) if value is not None
+        }
         answer = story.get("/books/changes", query_string=parameters)
-        assert page(answer) == behind[:limit or 20], limit
+        assert page(answer) == behind[: limit or 20], limit
         assert ("next" in answer.json["links"]) == (len(behind) > (limit or 20)), limit
         told = header_links(answer) if "Link" in answer.headers else {}
         assert {"self": answer.json["links"]["self"], **told} == answer.json["links"], limit
@@ -105,7 +125,11 @@ def test_next_is_absolute_and_keeps_the_other_parameters(story):
     links = story.get("/books/changes?limit=3&format=json&after=2").json["links"]
     assert links["self"] == "http://localhost/books/changes?limit=3&format=json&after=2"
     assert links["next"].startswith("http://localhost/books/changes?")
-    assert dict(parse_qsl(urlsplit(links["next"]).query)) == {"limit": "3", "format": "json", "after": "5"}
+    assert dict(parse_qsl(urlsplit(links["next"]).query)) == {
+        "limit": "3",
+        "format": "json",
+        "after": "5",
+    }
 
 
 def test_the_feed_is_written_in_xml_too(story):
@@ -116,7 +140,8 @@ def test_the_feed_is_written_in_xml_too(story):
     assert [child.tag for child in root] == ["changes", "links"]
     assert [child.tag for child in root.find("changes")] == ["change"] * 4
     assert [{member.tag: member.text for member in step} for step in root.find("changes")] == [
-        {name: str(value) for name, value in step.items()} for step in told["changes"]]
+        {name: str(value) for name, value in step.items()} for step in told["changes"]
+    ]
     assert root.findtext("links/next") == told["links"]["next"]
 
 
@@ -125,33 +150,67 @@ def test_the_feed_of_a_catalogue_without_books_is_empty(client, name):
     answer = client.get(f"/books/changes?format={name}")
     told = etree.fromstring(answer.get_data()) if name == "xml" else answer.json
     assert answer.status_code == 200
-    assert (len(told.find("changes")) if name == "xml" else told["changes"]) == (0 if name == "xml" else [])
+    assert (len(told.find("changes")) if name == "xml" else told["changes"]) == (
+        0 if name == "xml" else []
+    )
 
 
 # -- what is refused ----------------------------------------------------------------------------------------------
 
 WRONG = [
-    ("after=", "after"), ("after=-1", "after"), ("after=-0", "after"), ("after=0x1", "after"), ("after=x", "after"),
-    ("after=1.0", "after"), ("after=1e3", "after"),
-    ("after=%2B1", "after"), ("after=+1", "after"), ("after=1_0", "after"), ("after=%D9%A1", "after"),
-    ("after=1&after=2", "after"), ("after=*", "after"), ("after=1%00", "after"), ("after=" + "9" * 5000, "after"),
-    ("limit=0", "limit"), ("limit=101", "limit"), ("limit=-1", "limit"), ("limit=", "limit"), ("limit=x", "limit"),
-    ("limit=1&limit=1", "limit"), (f"limit={2 ** 64}", "limit"), ("page=1", "page"), ("cursor=*", "cursor"),
-    ("sort=seq", "sort"), ("fields=seq", "fields"), ("q=a", "q"), ("title=a", "title"), ("state=deleted", "state"),
-    ("After=1", "After"), ("nonsense=1", "nonsense"), ("updated_since=2024-01-01T00:00:00Z", "updated_since")]
+    ("after=", "after"),
+    ("after=-1", "after"),
+    ("after=-0", "after"),
+    ("after=0x1", "after"),
+    ("after=x", "after"),
+    ("after=1.0", "after"),
+    ("after=1e3", "after"),
+    ("after=%2B1", "after"),
+    ("after=+1", "after"),
+    ("after=1_0", "after"),
+    ("after=%D9%A1", "after"),
+    ("after=1&after=2", "after"),
+    ("after=*", "after"),
+    ("after=1%00", "after"),
+    ("after=" + "9" * 5000, "after"),
+    ("limit=0", "limit"),
+    ("limit=101", "limit"),
+    ("limit=-1", "limit"),
+    ("limit=", "limit"),
+    ("limit=x", "limit"),
+    ("limit=1&limit=1", "limit"),
+    (f"limit={2**64}", "limit"),
+    ("page=1", "page"),
+    ("cursor=*", "cursor"),
+    ("sort=seq", "sort"),
+    ("fields=seq", "fields"),
+    ("q=a", "q"),
+    ("title=a", "title"),
+    ("state=deleted", "state"),
+    ("After=1", "After"),
+    ("nonsense=1", "nonsense"),
+    ("updated_since=2024-01-01T00:00:00Z", "updated_since"),
+]
 
 
 @both
 def test_a_wrong_parameter_is_a_400_that_names_it(client, name):
-    told = [(answer.status_code, faults(answer)) for answer in (
-        client.get(f"/books/changes?{query}", headers={"Accept": TYPES[name]}) for query, _ in WRONG)]
+    told = [
+        (answer.status_code, faults(answer))
+        for answer in (
+            client.get(f"/books/changes?{query}", headers={"Accept": TYPES[name]})
+            for query, _ in WRONG
+        )
+    ]
     assert told == [(400, [parameter]) for _, parameter in WRONG]
 
 
 def test_a_number_that_no_change_can_have_is_the_end_or_a_400(story):
-    for after in (10 ** 15 + 1, 2 ** 63 - 1, 2 ** 63, 2 ** 64):
+    for after in (10**15 + 1, 2**63 - 1, 2**63, 2**64):
         answer = story.get(f"/books/changes?after={after}")
-        assert answer.status_code == 400 and faults(answer) == ["after"] or page(answer) == [], after
+        assert answer.status_code == 400 and faults(answer) == ["after"] or page(answer) == [], (
+            after
+        )
 
 
 def test_the_feed_is_for_who_reads_lists(make_app):
@@ -164,32 +223,44 @@ def test_the_feed_is_for_who_reads_lists(make_app):
 
 
 def test_the_feed_comes_as_json_or_xml_alone(client):
-    told = [client.get(f"/books/changes?format={name}").status_code for name in ("json", "xml", "csv", "jsonl")]
+    told = [
+        client.get(f"/books/changes?format={name}").status_code
+        for name in ("json", "xml", "csv", "jsonl")
+    ]
     assert told == [200, 200, 406, 406]
 
 
 def test_the_feed_is_only_read(app, admin):
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = admin.open("/books/changes", method=method, json={"title": "a"})
-        assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, {"GET", "HEAD", "OPTIONS"})
+        assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (
+            405,
+            {"GET", "HEAD", "OPTIONS"},
+        )
     assert seq(app) == 0
 
 
 # -- caching ------------------------------------------------------------------------------------------------------
+
 
 @both
 def test_the_feed_has_a_tag_and_answers_304_until_something_changes(app, admin, name):
     admin.post("/books", json=FULL)
     reader, address = app.test_client(), f"/books/changes?format={name}"
     tag = reader.get(address).headers["ETag"]
-    again = [reader.open(address, method=method, headers={"If-None-Match": tag}) for method in ("GET", "HEAD")]
-    assert [(answer.status_code, answer.headers["Cache-Control"]) for answer in again] == [(304, "no-cache")] * 2
+    again = [
+        reader.open(address, method=method, headers={"If-None-Match": tag})
+        for method in ("GET", "HEAD")
+    ]
+    assert [(answer.status_code, answer.headers["Cache-Control"]) for answer in again] == [
+        (304, "no-cache")
+    ] * 2
     admin.patch("/books/1", json={"pages": 3})
     changed = reader.get(address, headers={"If-None-Match": tag})
     assert changed.status_code == 200 and changed.headers["ETag"] != tag
 
 
-@pytest.mark.parametrize("cache", [0, 2 ** 24])
+@pytest.mark.parametrize("cache", [0, 2**24])
 def test_the_feed_is_never_older_than_the_newest_change(make_app, cache):
     app = make_app(ANSWER_CACHE_BYTES=cache)
     admin, reader = app.test_client(), app.test_client()
@@ -197,15 +268,22 @@ def test_the_feed_is_never_older_than_the_newest_change(make_app, cache):
     for number, (method, address, document, told) in enumerate(STORY):
         before = page(reader.get("/books/changes"))
         admin.open(address, method=method, json=document)
-        assert page(reader.get("/books/changes"))[len(before):] == TOLD[len(before):len(before) + len(told)], number
+        assert (
+            page(reader.get("/books/changes"))[len(before) :]
+            == TOLD[len(before) : len(before) + len(told)]
+        ), number
 
 
 # -- many ---------------------------------------------------------------------------------------------------------
 
+
 def test_an_import_is_a_step_for_each_book(app, admin, runner, tmp_path):
     path = tmp_path / "books.jsonl"
-    path.write_bytes(jsonl_bytes(*[{"title": f"T{number}"} for number in range(700)],
-                                 {"title": "last", "isbn": OTHER}))
+    path.write_bytes(
+        jsonl_bytes(
+            *[{"title": f"T{number}"} for number in range(700)], {"title": "last", "isbn": OTHER}
+        )
+    )
     assert runner.invoke(args=["books", "import", str(path)]).exit_code == 0
     assert steps(admin) == [(number, "created", number, 1) for number in range(1, 702)]
     assert seq(app) == 701
@@ -226,7 +304,9 @@ def test_who_follows_the_feed_misses_nothing_while_others_write(make_app):
             made = client.post("/books", json={"title": f"{writer}-{number}"}, headers=headers)
             assert made.status_code == 201
             if number % 3 == 0:
-                assert client.delete(f"/books/{made.json['id']}", headers=headers).status_code == 204
+                assert (
+                    client.delete(f"/books/{made.json['id']}", headers=headers).status_code == 204
+                )
 
     def follow(app):
         client, seen = app.test_client(), []
@@ -248,4 +328,6 @@ def test_who_follows_the_feed_misses_nothing_while_others_write(make_app):
             done.set()
         told = [following.result() for following in followers]
     assert told[0] == told[1] == steps(admin)
-    assert [step[0] for step in told[0]] == list(range(1, seq(app) + 1)) and seq(app) == writers * (each + each // 3)
+    assert [step[0] for step in told[0]] == list(range(1, seq(app) + 1)) and seq(app) == writers * (
+        each + each // 3
+    )

@@ -1,4 +1,5 @@
 """Chosen fields, facets and the lists of authors, subjects and their like (contract, section 4)."""
+
 import csv
 import io
 import json
@@ -15,25 +16,75 @@ from bookapi.books.schemas import FIELDS
 from bookapi.text import fold
 
 BOOKS = [
-    {"title": "Emma", "subtitle": "a novel", "authors": ["Jane Austen"], "isbn": "9780141439587", "publisher": "Murray",
-     "published": "1815-12-23", "language": "en-GB", "series": "Classics", "series_number": "7", "edition": "1st",
-     "pages": 474, "description": "d", "subjects": ["Fiction", "Love | stories"],
-     "identifiers": [{"scheme": "lccn", "value": "1"}], "cover_url": "https://example.org/a.jpg"},
-    {"title": "=1+1", "authors": ["JANE AUSTEN", "Zola, Émile"], "published": "1813", "language": "en",
-     "subjects": ["fiction"], "publisher": "murray"},
-    {"title": "Iliad", "authors": ["Homer", "homer", "HOMER"], "published": "-0720-01-01", "language": "grc",
-     "subjects": ["FICTION", "Fiction", "Épée"], "publisher": "MURRAY", "series": "classics"},
-    {"title": "Germinal", "authors": ["zola, emile"], "published": "1885", "language": "fr", "publisher": "Łódź",
-     "subjects": ["Epee"]},
-    {"title": "Nana", "authors": ["ZOLA, EMILE"], "published": "1880", "language": "fr", "publisher": "lodz",
-     "subjects": ["<&> \"'"]},
-    {"title": "Bare"}, {"title": "Zero", "published": "0000", "language": "en"},
-    {"title": "Nine", "published": "0009-12-31"}, {"title": "Ten", "published": "0010"},
-    {"title": "Minus one", "published": "-0001-12-31"}, {"title": "Minus ten", "published": "-0010-01-01"},
-    {"title": "Minus eleven", "published": "-0011-12"}, {"title": "The end", "published": "9999"},
-    {"title": "The beginning", "published": "-9999", "language": "grc"}]
-TRASH = {"title": "Emma", "authors": ["Jane Austen", "Only in the trash"], "publisher": "Murray",
-         "subjects": ["Fiction"], "language": "en", "series": "Classics", "published": "1815"}
+    {
+        "title": "Emma",
+        "subtitle": "a novel",
+        "authors": ["Jane Austen"],
+        "isbn": "9780141439587",
+        "publisher": "Murray",
+        "published": "1815-12-23",
+        "language": "en-GB",
+        "series": "Classics",
+        "series_number": "7",
+        "edition": "1st",
+        "pages": 474,
+        "description": "d",
+        "subjects": ["Fiction", "Love | stories"],
+        "identifiers": [{"scheme": "lccn", "value": "1"}],
+        "cover_url": "https://example.org/a.jpg",
+    },
+    {
+        "title": "=1+1",
+        "authors": ["JANE AUSTEN", "Zola, Émile"],
+        "published": "1813",
+        "language": "en",
+        "subjects": ["fiction"],
+        "publisher": "murray",
+    },
+    {
+        "title": "Iliad",
+        "authors": ["Homer", "homer", "HOMER"],
+        "published": "-0720-01-01",
+        "language": "grc",
+        "subjects": ["FICTION", "Fiction", "Épée"],
+        "publisher": "MURRAY",
+        "series": "classics",
+    },
+    {
+        "title": "Germinal",
+        "authors": ["zola, emile"],
+        "published": "1885",
+        "language": "fr",
+        "publisher": "Łódź",
+        "subjects": ["Epee"],
+    },
+    {
+        "title": "Nana",
+        "authors": ["ZOLA, EMILE"],
+        "published": "1880",
+        "language": "fr",
+        "publisher": "lodz",
+        "subjects": ["<&> \"'"],
+    },
+    {"title": "Bare"},
+    {"title": "Zero", "published": "0000", "language": "en"},
+    {"title": "Nine", "published": "0009-12-31"},
+    {"title": "Ten", "published": "0010"},
+    {"title": "Minus one", "published": "-0001-12-31"},
+    {"title": "Minus ten", "published": "-0010-01-01"},
+    {"title": "Minus eleven", "published": "-0011-12"},
+    {"title": "The end", "published": "9999"},
+    {"title": "The beginning", "published": "-9999", "language": "grc"},
+]
+TRASH = {
+    "title": "Emma",
+    "authors": ["Jane Austen", "Only in the trash"],
+    "publisher": "Murray",
+    "subjects": ["Fiction"],
+    "language": "en",
+    "series": "Classics",
+    "published": "1815",
+}
 
 
 @pytest.fixture
@@ -52,11 +103,18 @@ def told(pairs):
 # -- fields -------------------------------------------------------------------------------------------------------
 
 CHOSEN = {
-    "title": ["id", "title"], "id": ["id"], "id,title": ["id", "title"], "title,id": ["id", "title"],
-    "updated_at,title,authors": ["id", "title", "authors", "updated_at"], ",".join(FIELDS): list(FIELDS),
-    ",".join(reversed(FIELDS)): list(FIELDS), "version": ["id", "version"],
-    "isbn,identifiers": ["id", "isbn", "identifiers"], "pages,pages": ["id", "pages"],
-    "created_at,updated_at": ["id", "created_at", "updated_at"]}
+    "title": ["id", "title"],
+    "id": ["id"],
+    "id,title": ["id", "title"],
+    "title,id": ["id", "title"],
+    "updated_at,title,authors": ["id", "title", "authors", "updated_at"],
+    ",".join(FIELDS): list(FIELDS),
+    ",".join(reversed(FIELDS)): list(FIELDS),
+    "version": ["id", "version"],
+    "isbn,identifiers": ["id", "isbn", "identifiers"],
+    "pages,pages": ["id", "pages"],
+    "created_at,updated_at": ["id", "created_at", "updated_at"],
+}
 
 
 def in_json(answer):
@@ -77,9 +135,14 @@ READERS = {"json": in_json, "jsonl": in_lines, "csv": in_table}
 
 
 @pytest.mark.parametrize("name", READERS)
-@pytest.mark.parametrize("address", ["/books?limit=100&", "/books/export?", "/books?cursor=*&", "/books?q=emma&"])
+@pytest.mark.parametrize(
+    "address", ["/books?limit=100&", "/books/export?", "/books?cursor=*&", "/books?q=emma&"]
+)
 def test_only_the_chosen_fields_are_told_in_the_order_of_the_contract(shelf, address, name):
-    shown = {fields: READERS[name](shelf.get(f"{address}fields={fields}&format={name}")) for fields in CHOSEN}
+    shown = {
+        fields: READERS[name](shelf.get(f"{address}fields={fields}&format={name}"))
+        for fields in CHOSEN
+    }
     assert {fields: found[0] for fields, found in shown.items()} == CHOSEN
     assert all(each == found[0] for found in shown.values() for each in found)
 
@@ -87,7 +150,9 @@ def test_only_the_chosen_fields_are_told_in_the_order_of_the_contract(shelf, add
 @pytest.mark.parametrize("address", ["/books?limit=100&", "/books/export?"])
 def test_xml_has_the_chosen_fields_that_are_not_null(shelf, address):
     for fields, names in CHOSEN.items():
-        books = etree.fromstring(shelf.get(f"{address}fields={fields}&format=xml").get_data()).findall("books/book")
+        books = etree.fromstring(
+            shelf.get(f"{address}fields={fields}&format=xml").get_data()
+        ).findall("books/book")
         assert [child.tag for child in books[0]] == names
         assert {child.tag for book in books for child in book} == set(names)
 
@@ -102,17 +167,33 @@ def test_the_values_are_those_of_the_whole_book(shelf):
 def test_a_table_of_chosen_fields_keeps_spreadsheets_from_running_it(shelf):
     answer = shelf.get("/books?fields=title,subjects&sort=id&format=csv")
     assert answer.get_data(as_text=True).split("\r\n")[:3] == [
-        "id,title,subjects", "1,Emma,Fiction | Love \\| stories", "2,'=1+1,fiction"]
+        "id,title,subjects",
+        "1,Emma,Fiction | Love \\| stories",
+        "2,'=1+1,fiction",
+    ]
 
 
 def test_a_table_of_nothing_has_its_header(client):
     assert client.get("/books?fields=title&format=csv").get_data() == b"id,title\r\n"
-    assert client.get("/books/export?fields=title,isbn&format=csv").get_data() == b"id,title,isbn\r\n"
+    assert (
+        client.get("/books/export?fields=title,isbn&format=csv").get_data() == b"id,title,isbn\r\n"
+    )
 
 
 def test_the_command_exports_chosen_fields(shelf, runner):
-    result = runner.invoke(args=["books", "export", "-", "--format", "csv", "--filter", "fields=title,pages",
-                                 "--filter", "title=emma"])
+    result = runner.invoke(
+        args=[
+            "books",
+            "export",
+            "-",
+            "--format",
+            "csv",
+            "--filter",
+            "fields=title,pages",
+            "--filter",
+            "title=emma",
+        ]
+    )
     assert (result.exit_code, result.stdout_bytes) == (0, b"id,title,pages\r\n1,Emma,474\r\n")
 
 
@@ -122,11 +203,31 @@ def test_sorting_and_filtering_go_by_fields_that_are_not_shown(shelf):
     assert dict(parse_qsl(urlsplit(answer.json["links"]["next"]).query))["fields"] == "title"
 
 
-@pytest.mark.parametrize("query", [
-    "fields=", "fields=,", "fields=title,", "fields=,title", "fields=nonsense", "fields=title,nonsense", "fields=Title",
-    "fields=title_key", "fields=deleted_at", "fields=live_isbn", "fields=*", "fields=+title", "fields=title;isbn",
-    "fields=-title", "fields=title&fields=isbn", "fields=title%00", "fields=title%20,isbn", "fields=authors.name",
-    "fields=" + "title," * 5000, "fields=count(*)"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "fields=",
+        "fields=,",
+        "fields=title,",
+        "fields=,title",
+        "fields=nonsense",
+        "fields=title,nonsense",
+        "fields=Title",
+        "fields=title_key",
+        "fields=deleted_at",
+        "fields=live_isbn",
+        "fields=*",
+        "fields=+title",
+        "fields=title;isbn",
+        "fields=-title",
+        "fields=title&fields=isbn",
+        "fields=title%00",
+        "fields=title%20,isbn",
+        "fields=authors.name",
+        "fields=" + "title," * 5000,
+        "fields=count(*)",
+    ],
+)
 @pytest.mark.parametrize("address", ["/books", "/books/export"])
 def test_fields_that_no_book_has_are_a_400(client, address, query):
     answer = client.get(address, query_string=query)
@@ -134,19 +235,40 @@ def test_fields_that_no_book_has_are_a_400(client, address, query):
 
 
 def test_different_fields_are_different_answers(shelf):
-    tags = {shelf.get(address).headers["ETag"] for address in (
-        "/books", "/books?fields=title", "/books?fields=isbn", "/books/export", "/books/export?fields=title",
-        "/books/export?fields=isbn")}
+    tags = {
+        shelf.get(address).headers["ETag"]
+        for address in (
+            "/books",
+            "/books?fields=title",
+            "/books?fields=isbn",
+            "/books/export",
+            "/books/export?fields=title",
+            "/books/export?fields=isbn",
+        )
+    }
     assert len(tags) == 6
 
 
 # -- facets -------------------------------------------------------------------------------------------------------
 
 FACETS = {
-    "author": ["ZOLA, EMILE 3", "JANE AUSTEN 2", "Homer 1"], "publisher": ["MURRAY 3", "lodz 2"],
-    "series": ["Classics 2"], "subject": ["FICTION 3", "Epee 2", "<&> \"' 1", "Love | stories 1"],
+    "author": ["ZOLA, EMILE 3", "JANE AUSTEN 2", "Homer 1"],
+    "publisher": ["MURRAY 3", "lodz 2"],
+    "series": ["Classics 2"],
+    "subject": ["FICTION 3", "Epee 2", "<&> \"' 1", "Love | stories 1"],
     "language": ["en 2", "fr 2", "grc 2", "en-GB 1"],
-    "decade": ["-0010 2", "0000 2", "1810 2", "1880 2", "-10000 1", "-0720 1", "-0020 1", "0010 1", "9990 1"]}
+    "decade": [
+        "-0010 2",
+        "0000 2",
+        "1810 2",
+        "1880 2",
+        "-10000 1",
+        "-0720 1",
+        "-0020 1",
+        "0010 1",
+        "9990 1",
+    ],
+}
 
 
 def facets(client, query):
@@ -164,7 +286,9 @@ def test_spellings_are_one_value_and_one_of_them_is_shown(shelf):
     for name, pairs in facets(shelf, "facets=author,subject,publisher,series").items():
         spelt = {text for book in BOOKS for text in _texts(book, name)}
         assert {pair.rpartition(" ")[0] for pair in pairs} <= spelt
-        assert len({fold(pair) for pair in pairs}) == len(pairs) == len({fold(text) for text in spelt})
+        assert (
+            len({fold(pair) for pair in pairs}) == len(pairs) == len({fold(text) for text in spelt})
+        )
 
 
 def _texts(book, name):
@@ -174,24 +298,43 @@ def _texts(book, name):
 
 UNDER = {
     "author=zola,+emile&facets=author,language": {
-        "author": ["ZOLA, EMILE 3", "JANE AUSTEN 1"], "language": ["fr 2", "en 1"]},
+        "author": ["ZOLA, EMILE 3", "JANE AUSTEN 1"],
+        "language": ["fr 2", "en 1"],
+    },
     "language=en&facets=author,subject,publisher": {
-        "author": ["JANE AUSTEN 2", "Zola, Émile 1"], "subject": ["Fiction 2", "Love | stories 1"],
-        "publisher": ["Murray 2"]},
+        "author": ["JANE AUSTEN 2", "Zola, Émile 1"],
+        "subject": ["Fiction 2", "Love | stories 1"],
+        "publisher": ["Murray 2"],
+    },
     "q=emma&facets=author,language,decade": {
-        "author": ["Jane Austen 1"], "language": ["en-GB 1"], "decade": ["1810 1"]},
+        "author": ["Jane Austen 1"],
+        "language": ["en-GB 1"],
+        "decade": ["1810 1"],
+    },
     "q=zola+-nana&facets=author,publisher": {
-        "author": ["Zola, Émile 2", "JANE AUSTEN 1"], "publisher": ["Łódź 1", "murray 1"]},
-    "q=-zola&facets=author,series": {"author": ["Homer 1", "Jane Austen 1"], "series": ["Classics 2"]},
-    "q=!&facets=author,decade": {"author": [], "decade": []}, "title=nothing&facets=language": {"language": []},
+        "author": ["Zola, Émile 2", "JANE AUSTEN 1"],
+        "publisher": ["Łódź 1", "murray 1"],
+    },
+    "q=-zola&facets=author,series": {
+        "author": ["Homer 1", "Jane Austen 1"],
+        "series": ["Classics 2"],
+    },
+    "q=!&facets=author,decade": {"author": [], "decade": []},
+    "title=nothing&facets=language": {"language": []},
     "published_to=0&facets=decade,language": {
-        "decade": ["-0010 2", "-10000 1", "-0720 1", "-0020 1", "0000 1"], "language": ["grc 2", "en 1"]},
+        "decade": ["-0010 2", "-10000 1", "-0720 1", "-0020 1", "0000 1"],
+        "language": ["grc 2", "en 1"],
+    },
     "isbn=9780141439587&facets=subject": {"subject": ["Fiction 1", "Love | stories 1"]},
     "subject=fiction&language=grc&facets=subject": {"subject": ["Épée 1", "FICTION 1"]},
-    "identifier=lccn:1&facets=series,publisher": {"series": ["Classics 1"], "publisher": ["Murray 1"]},
+    "identifier=lccn:1&facets=series,publisher": {
+        "series": ["Classics 1"],
+        "publisher": ["Murray 1"],
+    },
     "publisher=lodz&series=classics&facets=author": {"author": []},
     "updated_since=2000-01-01T00:00:00Z&facets=series": {"series": ["Classics 2"]},
-    "q=fiction&author=homer&sort=-title&facets=author": {"author": ["Homer 1"]}}
+    "q=fiction&author=homer&sort=-title&facets=author": {"author": ["Homer 1"]},
+}
 
 
 def test_facets_are_of_the_books_that_match(shelf):
@@ -199,7 +342,13 @@ def test_facets_are_of_the_books_that_match(shelf):
 
 
 def test_facets_do_not_depend_on_the_page_the_order_or_the_fields(shelf):
-    for query in ("limit=1", "limit=2&page=3", "page=99", "cursor=*&limit=1", "sort=-published&fields=id"):
+    for query in (
+        "limit=1",
+        "limit=2&page=3",
+        "page=99",
+        "cursor=*&limit=1",
+        "sort=-published&fields=id",
+    ):
         found = facets(shelf, f"{query}&facets=author,language")
         assert found == {name: FACETS[name] for name in ("language", "author")}, query
 
@@ -220,42 +369,93 @@ def test_a_decade_can_be_asked_for_by_its_years(shelf):
 
 def test_the_twenty_commonest_are_told_ties_by_value(app, client):
     names = [f"Name {number:02d}" for number in range(30)]
-    store(app, *[{"title": "a", "authors": names[number:], "subjects": names[::-1][number:], "publisher": names[number]}
-                 for number in range(30)])
+    store(
+        app,
+        *[
+            {
+                "title": "a",
+                "authors": names[number:],
+                "subjects": names[::-1][number:],
+                "publisher": names[number],
+            }
+            for number in range(30)
+        ],
+    )
     found = facets(client, "facets=author,subject,publisher")
-    assert found["author"] == [f"{name} {number + 1}" for number, name in list(enumerate(names))[:9:-1]]
+    assert found["author"] == [
+        f"{name} {number + 1}" for number, name in list(enumerate(names))[:9:-1]
+    ]
     assert found["subject"] == [f"{name} {30 - number}" for number, name in enumerate(names)][:20]
     assert found["publisher"] == [f"{name} 1" for name in names[:20]]
 
 
 def test_ties_go_by_the_compared_form_and_not_by_the_spelling(app, client):
-    store(app, *[{"title": "a", "subjects": [name]} for name in ("b", "A", "É", "c", "Z", "f", "d")])
-    assert facets(client, "facets=subject")["subject"] == ["A 1", "b 1", "c 1", "d 1", "É 1", "f 1", "Z 1"]
+    store(
+        app, *[{"title": "a", "subjects": [name]} for name in ("b", "A", "É", "c", "Z", "f", "d")]
+    )
+    assert facets(client, "facets=subject")["subject"] == [
+        "A 1",
+        "b 1",
+        "c 1",
+        "d 1",
+        "É 1",
+        "f 1",
+        "Z 1",
+    ]
 
 
 def test_facets_follow_every_change(admin):
-    admin.post("/books", json={"title": "a", "authors": ["X"], "publisher": "P", "language": "en", "published": "1999"})
+    admin.post(
+        "/books",
+        json={
+            "title": "a",
+            "authors": ["X"],
+            "publisher": "P",
+            "language": "en",
+            "published": "1999",
+        },
+    )
     query = "facets=author,publisher,language,decade"
     assert facets(admin, query) == {
-        "language": ["en 1"], "author": ["X 1"], "publisher": ["P 1"], "decade": ["1990 1"]}
-    admin.patch("/books/1", json={"authors": ["Y", "y"], "publisher": None, "published": "2001", "language": "fr"})
-    assert facets(admin, query) == {"language": ["fr 1"], "author": ["Y 1"], "publisher": [], "decade": ["2000 1"]}
+        "language": ["en 1"],
+        "author": ["X 1"],
+        "publisher": ["P 1"],
+        "decade": ["1990 1"],
+    }
+    admin.patch(
+        "/books/1",
+        json={"authors": ["Y", "y"], "publisher": None, "published": "2001", "language": "fr"},
+    )
+    assert facets(admin, query) == {
+        "language": ["fr 1"],
+        "author": ["Y 1"],
+        "publisher": [],
+        "decade": ["2000 1"],
+    }
     admin.delete("/books/1")
     assert facets(admin, query) == {"language": [], "author": [], "publisher": [], "decade": []}
 
 
 def test_facets_in_xml_are_lists_of_facets_behind_the_limit(shelf):
-    root = etree.fromstring(shelf.get("/books?facets=language,decade,author&limit=1&format=xml").get_data())
+    root = etree.fromstring(
+        shelf.get("/books?facets=language,decade,author&limit=1&format=xml").get_data()
+    )
     assert [child.tag for child in root] == ["books", "total", "limit", "facets", "links"]
     assert [child.tag for child in root.find("facets")] == ["language", "author", "decade"]
     for name in ("language", "author", "decade"):
         found = root.findall(f"facets/{name}/*")
-        assert {(each.tag, *[part.tag for part in each]) for each in found} == {("facet", "value", "count")}
-        assert [f"{each.findtext('value')} {each.findtext('count')}" for each in found] == FACETS[name]
+        assert {(each.tag, *[part.tag for part in each]) for each in found} == {
+            ("facet", "value", "count")
+        }
+        assert [f"{each.findtext('value')} {each.findtext('count')}" for each in found] == FACETS[
+            name
+        ]
 
 
 def test_facets_in_xml_carry_markup_as_text_and_nothing_as_an_empty_list(shelf):
-    root = etree.fromstring(shelf.get("/books?title=nana&facets=subject,series&format=xml").get_data())
+    root = etree.fromstring(
+        shelf.get("/books?title=nana&facets=subject,series&format=xml").get_data()
+    )
     assert root.findtext("facets/subject/facet/value") == "<&> \"'"
     assert len(root.find("facets/series")) == 0
 
@@ -271,10 +471,24 @@ def test_a_format_of_books_alone_leaves_facets_aside(shelf, name):
     assert answers[0].get_data() == answers[1].get_data() != b""
 
 
-@pytest.mark.parametrize("query", [
-    "facets=", "facets=,", "facets=author,", "facets=nonsense", "facets=authors", "facets=Author", "facets=title",
-    "facets=author&facets=subject", "facets=isbn", "facets=published", "facets=author%00", "facets=*",
-    "facets=+author"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "facets=",
+        "facets=,",
+        "facets=author,",
+        "facets=nonsense",
+        "facets=authors",
+        "facets=Author",
+        "facets=title",
+        "facets=author&facets=subject",
+        "facets=isbn",
+        "facets=published",
+        "facets=author%00",
+        "facets=*",
+        "facets=+author",
+    ],
+)
 def test_a_facet_that_is_none_is_a_400(client, query):
     answer = client.get(f"/books?{query}")
     assert (answer.status_code, faults(answer)) == (400, ["facets"])
@@ -286,7 +500,9 @@ def test_a_facet_that_is_none_is_a_400(client, query):
 TERMS = {
     "authors": ["Homer 1", "JANE AUSTEN 2", "ZOLA, EMILE 3"],
     "subjects": ["<&> \"' 1", "Epee 2", "FICTION 3", "Love | stories 1"],
-    "publishers": ["lodz 2", "MURRAY 3"], "languages": ["en 2", "en-GB 1", "fr 2", "grc 2"]}
+    "publishers": ["lodz 2", "MURRAY 3"],
+    "languages": ["en 2", "en-GB 1", "fr 2", "grc 2"],
+}
 
 
 def pairs(client, address):
@@ -298,23 +514,40 @@ def pairs(client, address):
 def test_a_list_of_terms_has_every_value_with_its_number_of_books(shelf):
     assert {name: pairs(shelf, f"/books/{name}") for name in TERMS} == TERMS
     assert {name: shelf.get(f"/books/{name}").json["total"] for name in TERMS} == {
-        name: len(found) for name, found in TERMS.items()}
+        name: len(found) for name, found in TERMS.items()
+    }
 
 
 def test_terms_are_sorted_by_value_or_count_either_way(shelf):
-    wanted = {name: {"value": found, "-value": found[::-1],
-                     "count": sorted(found, key=lambda pair: int(pair.split()[-1])),
-                     "-count": sorted(found, key=lambda pair: -int(pair.split()[-1]))} for name, found in TERMS.items()}
-    assert {name: {sort: pairs(shelf, f"/books/{name}?sort={sort}") for sort in sorts}
-            for name, sorts in wanted.items()} == wanted
+    wanted = {
+        name: {
+            "value": found,
+            "-value": found[::-1],
+            "count": sorted(found, key=lambda pair: int(pair.split()[-1])),
+            "-count": sorted(found, key=lambda pair: -int(pair.split()[-1])),
+        }
+        for name, found in TERMS.items()
+    }
+    assert {
+        name: {sort: pairs(shelf, f"/books/{name}?sort={sort}") for sort in sorts}
+        for name, sorts in wanted.items()
+    } == wanted
 
 
 @pytest.mark.parametrize("sort", ["value", "-value", "count", "-count"])
 def test_pages_of_terms_make_the_whole(app, client, sort):
-    store(app, *[{"title": "a", "authors": [f"Name {name}" for name in range(number, 25, 3)]} for number in range(25)])
+    store(
+        app,
+        *[
+            {"title": "a", "authors": [f"Name {name}" for name in range(number, 25, 3)]}
+            for number in range(25)
+        ],
+    )
     whole = pairs(client, f"/books/authors?sort={sort}&limit=100")
     assert len(whole) == 25
-    paged = [pairs(client, f"/books/authors?sort={sort}&limit=7&page={page}") for page in range(1, 6)]
+    paged = [
+        pairs(client, f"/books/authors?sort={sort}&limit=7&page={page}") for page in range(1, 6)
+    ]
     assert sum(paged, []) == whole
 
 
@@ -322,12 +555,20 @@ def test_terms_have_a_total_a_limit_and_links(shelf):
     answer = shelf.get("/books/languages?limit=2&page=1&sort=-count")
     assert list(answer.json) == ["terms", "total", "limit", "links"]
     assert (answer.json["total"], answer.json["limit"]) == (4, 2)
-    links = {relation: dict(parse_qsl(urlsplit(address).query)) for relation, address in answer.json["links"].items()}
-    assert links == {relation: {"limit": "2", "sort": "-count", "page": page} for relation, page in (
-        ("self", "1"), ("first", "1"), ("next", "2"), ("last", "2"))}
+    links = {
+        relation: dict(parse_qsl(urlsplit(address).query))
+        for relation, address in answer.json["links"].items()
+    }
+    assert links == {
+        relation: {"limit": "2", "sort": "-count", "page": page}
+        for relation, page in (("self", "1"), ("first", "1"), ("next", "2"), ("last", "2"))
+    }
     header = re.findall(r'<([^>]*)>; rel="([a-z]+)"', answer.headers["Link"])
     assert {relation: address for address, relation in header} == {
-        relation: address for relation, address in answer.json["links"].items() if relation != "self"}
+        relation: address
+        for relation, address in answer.json["links"].items()
+        if relation != "self"
+    }
 
 
 def test_following_next_visits_every_term(shelf):
@@ -359,15 +600,20 @@ def test_terms_in_xml_are_terms_of_a_value_and_a_count(shelf, name):
     root = etree.fromstring(answer.get_data())
     assert (answer.mimetype, root.tag) == ("application/xml", "terms")
     assert [child.tag for child in root] == ["terms", "total", "limit", "links"]
-    assert [f"{term.findtext('value')} {term.findtext('count')}" for term in root.findall("terms/term")] == TERMS[name]
+    assert [
+        f"{term.findtext('value')} {term.findtext('count')}" for term in root.findall("terms/term")
+    ] == TERMS[name]
 
 
 @pytest.mark.parametrize("name", TERMS)
 def test_head_of_terms_is_get_without_a_body(shelf, name):
     got, head = shelf.get(f"/books/{name}"), shelf.head(f"/books/{name}")
     assert (head.status_code, head.get_data()) == (200, b"")
-    assert {key: head.headers[key] for key in ("ETag", "Link", "Content-Type", "Vary", "Content-Length")} == {
-        key: got.headers[key] for key in ("ETag", "Link", "Content-Type", "Vary", "Content-Length")}
+    assert {
+        key: head.headers[key] for key in ("ETag", "Link", "Content-Type", "Vary", "Content-Length")
+    } == {
+        key: got.headers[key] for key in ("ETag", "Link", "Content-Type", "Vary", "Content-Length")
+    }
 
 
 def test_terms_have_a_tag_that_changes_with_the_catalogue(shelf, app):
@@ -389,14 +635,30 @@ def test_terms_are_read_like_the_catalogue(make_app):
         assert member.get(f"/books/{name}").status_code == 200
 
 
-@pytest.mark.parametrize("query, named", [
-    ("limit=0", ["limit"]), ("limit=101", ["limit"]), ("limit=x", ["limit"]), ("page=0", ["page"]),
-    ("page=x", ["page"]),
-    ("sort=", ["sort"]), ("sort=name", ["sort"]), ("sort=value,count", ["sort"]), ("sort=--count", ["sort"]),
-    ("sort=value&sort=count", ["sort"]), ("q=a", ["q"]), ("cursor=*", ["cursor"]), ("fields=title", ["fields"]),
-    ("facets=author", ["facets"]), ("state=deleted", ["state"]), ("language=en", ["language"]),
-    ("nonsense", ["nonsense"]),
-    ("limit=0&page=0&sort=x&y=1", ["y", "limit", "page", "sort"]), (f"page={10 ** 16}", ["page"])])
+@pytest.mark.parametrize(
+    "query, named",
+    [
+        ("limit=0", ["limit"]),
+        ("limit=101", ["limit"]),
+        ("limit=x", ["limit"]),
+        ("page=0", ["page"]),
+        ("page=x", ["page"]),
+        ("sort=", ["sort"]),
+        ("sort=name", ["sort"]),
+        ("sort=value,count", ["sort"]),
+        ("sort=--count", ["sort"]),
+        ("sort=value&sort=count", ["sort"]),
+        ("q=a", ["q"]),
+        ("cursor=*", ["cursor"]),
+        ("fields=title", ["fields"]),
+        ("facets=author", ["facets"]),
+        ("state=deleted", ["state"]),
+        ("language=en", ["language"]),
+        ("nonsense", ["nonsense"]),
+        ("limit=0&page=0&sort=x&y=1", ["y", "limit", "page", "sort"]),
+        (f"page={10**16}", ["page"]),
+    ],
+)
 def test_a_wrong_parameter_of_terms_is_a_400_that_names_it(client, query, named):
     for name in TERMS:
         answer = client.get(f"/books/{name}?{query}")
@@ -409,11 +671,24 @@ def test_terms_are_read_in_json_and_xml_and_never_changed(admin, name):
     assert admin.get(f"/books/{name}", headers={"Accept": "text/csv"}).status_code == 406
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = admin.open(f"/books/{name}", method=method, json={})
-        assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, {"GET", "HEAD", "OPTIONS"})
+        assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (
+            405,
+            {"GET", "HEAD", "OPTIONS"},
+        )
 
 
 def test_terms_of_long_values_that_begin_alike_are_counted_apart(app, client):
     alike = ["x" * 499 + end for end in "abc"]
-    store(app, *[{"title": "a", "authors": alike[:number], "publisher": alike[number - 1]} for number in (1, 2, 3)])
-    assert pairs(client, "/books/authors") == [f"{name} {3 - number}" for number, name in enumerate(alike)]
-    assert pairs(client, "/books/publishers?sort=-value") == [f"{name} 1" for name in reversed(alike)]
+    store(
+        app,
+        *[
+            {"title": "a", "authors": alike[:number], "publisher": alike[number - 1]}
+            for number in (1, 2, 3)
+        ],
+    )
+    assert pairs(client, "/books/authors") == [
+        f"{name} {3 - number}" for number, name in enumerate(alike)
+    ]
+    assert pairs(client, "/books/publishers?sort=-value") == [
+        f"{name} 1" for name in reversed(alike)
+    ]

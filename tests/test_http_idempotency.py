@@ -1,4 +1,5 @@
 """Idempotency-Key: what is sent twice is done once (contract, section 5)."""
+
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,19 +16,37 @@ from bookapi.auth.models import User
 from bookapi.books import storing
 from bookapi.db import Base, db, now
 
-KEYS = Base.metadata.tables  # the table is looked up when it is used: `idempotency_keys` is the contract's, not a class
+KEYS = (
+    Base.metadata.tables
+)  # the table is looked up when it is used: `idempotency_keys` is the contract's, not a class
 LIST = {"books": [{"title": "a", "isbn": OTHER}, {"title": "b"}]}
 SAME = ("Location", "ETag", "Content-Type", "Content-Length", "Vary", "Cache-Control")
-REQUESTS = {"book": ("/books", FULL, "book"), "list": ("/books", LIST, "catalogue"),
-            "restore": ("/books/1/restore", {}, "book")}
+REQUESTS = {
+    "book": ("/books", FULL, "book"),
+    "list": ("/books", LIST, "catalogue"),
+    "restore": ("/books/1/restore", {}, "book"),
+}
 each = pytest.mark.parametrize("what", REQUESTS)
 
 
-def post(client, key, document=FULL, name="json", address="/books", root="book", content_type=None, **headers):
+def post(
+    client,
+    key,
+    document=FULL,
+    name="json",
+    address="/books",
+    root="book",
+    content_type=None,
+    **headers,
+):
     """The answer to a POST with a key (None: without one)."""
     own = {} if key is None else {"Idempotency-Key": key}
-    return client.post(address, data=write(name, document, root), content_type=content_type or TYPES[name],
-                       headers={"Accept": TYPES[name], **own, **headers})
+    return client.post(
+        address,
+        data=write(name, document, root),
+        content_type=content_type or TYPES[name],
+        headers={"Accept": TYPES[name], **own, **headers},
+    )
 
 
 def request(client, key, what, name="json", **headers):
@@ -51,7 +70,11 @@ def grow_older(app, **by):
     """Have every answer be kept for that long already."""
     table = KEYS["idempotency_keys"]
     with app.app_context():
-        db.write(lambda session: session.execute(update(table).values(created_at=now() - timedelta(**by))))
+        db.write(
+            lambda session: session.execute(
+                update(table).values(created_at=now() - timedelta(**by))
+            )
+        )
 
 
 def as_admin(app, admin):
@@ -62,6 +85,7 @@ def as_admin(app, admin):
         made = app.test_client(use_cookies=False)
         made.environ_base["HTTP_COOKIE"] = cookie
         return made
+
     return client
 
 
@@ -74,6 +98,7 @@ def shelf(admin):
 
 
 # -- again --------------------------------------------------------------------------------------------------------
+
 
 @both
 @each
@@ -95,10 +120,15 @@ def test_with_a_key_an_answer_is_what_it_is_without(make_app, shelf, what, name)
         shelf.delete(f"/books/{number}")
     with_key = request(shelf, "k", what, name)
     own = ("X-Request-ID", "ETag", "Location", "Content-Length")  # of each book or request
-    told = [[pair for pair in answer.headers if pair[0] not in own] for answer in (without, with_key)]
+    told = [
+        [pair for pair in answer.headers if pair[0] not in own] for answer in (without, with_key)
+    ]
     assert told[0] == told[1] and with_key.status_code == without.status_code
-    assert ("ETag" in with_key.headers, "Location" in with_key.headers) == (
-        "ETag" in without.headers, "Location" in without.headers) == (what != "list", what == "book")
+    assert (
+        ("ETag" in with_key.headers, "Location" in with_key.headers)
+        == ("ETag" in without.headers, "Location" in without.headers)
+        == (what != "list", what == "book")
+    )
 
 
 @each
@@ -131,16 +161,24 @@ def test_a_new_key_is_a_new_request(admin):
 
 
 def test_a_large_answer_is_given_again_too(admin):
-    books = {"books": [{"title": f"T{number}", "description": "\u00e9" * 200} for number in range(700)]}
+    books = {
+        "books": [{"title": f"T{number}", "description": "\u00e9" * 200} for number in range(700)]
+    }
     for name in ("json", "xml"):
-        told = [given(post(admin, name, books, root="catalogue", Accept=TYPES[name])) for _ in range(2)]
+        told = [
+            given(post(admin, name, books, root="catalogue", Accept=TYPES[name])) for _ in range(2)
+        ]
         assert told[0] == told[1] and told[0][0] == 201 and len(told[0][1]) > 400_000
     assert admin.get("/books").json["total"] == 1400
 
 
 def test_the_format_counts_and_not_how_it_is_asked_for(admin):
-    asked = [("/books", {"Accept": TYPES["json"]}), ("/books", {"Accept": "*/*"}), ("/books?format=json", {}),
-             ("/books", {"Accept": "application/xml;q=0.5, application/json"})]
+    asked = [
+        ("/books", {"Accept": TYPES["json"]}),
+        ("/books", {"Accept": "*/*"}),
+        ("/books?format=json", {}),
+        ("/books", {"Accept": "application/xml;q=0.5, application/json"}),
+    ]
     told = [post(admin, "k", address=address, **headers) for address, headers in asked]
     assert [given(answer) for answer in told] == [given(told[0])] * 4
     assert told[0].status_code == 201
@@ -158,9 +196,16 @@ def test_a_key_outlives_a_session(app, shelf, what):
 # -- another request ----------------------------------------------------------------------------------------------
 
 OTHERS = [  # what differs from FULL sent as JSON to /books and answered as JSON
-    {"document": {**FULL, "pages": 5}}, {"document": {"title": "a"}}, {"document": LIST, "root": "catalogue"},
-    {"name": "xml"}, {"Accept": TYPES["xml"]}, {"address": "/books?format=xml"}, {"address": "/books/1/restore"},
-    {"document": {"books": [FULL]}}, {"document": dict(reversed(FULL.items()))}]
+    {"document": {**FULL, "pages": 5}},
+    {"document": {"title": "a"}},
+    {"document": LIST, "root": "catalogue"},
+    {"name": "xml"},
+    {"Accept": TYPES["xml"]},
+    {"address": "/books?format=xml"},
+    {"address": "/books/1/restore"},
+    {"document": {"books": [FULL]}},
+    {"document": dict(reversed(FULL.items()))},
+]
 
 
 def test_a_key_that_stands_for_another_request_is_a_422(app, shelf):
@@ -176,7 +221,9 @@ def test_a_key_that_stands_for_another_request_is_a_422(app, shelf):
 def test_a_key_of_a_restore_is_for_that_book_alone(shelf):
     shelf.post("/books", json={"title": "b"})
     shelf.delete("/books/2")
-    told = [post(shelf, "k", {}, address=f"/books/{number}/restore").status_code for number in (1, 2, 1)]
+    told = [
+        post(shelf, "k", {}, address=f"/books/{number}/restore").status_code for number in (1, 2, 1)
+    ]
     assert told == [200, 422, 200]
     assert shelf.get("/books/2").status_code == 410
 
@@ -191,19 +238,26 @@ def test_another_accounts_keys_are_its_own(app, shelf, what):
     assert first.status_code == second.status_code and first.get_data() != second.get_data()
     newest = shelf.get("/books").json["books"][-1]["id"]
     assert history(shelf, newest)[-1]["username"] == "second"
-    assert given(request(shelf, "k", what)) == given(first) and given(request(other, "k", what)) == given(second)
+    assert given(request(shelf, "k", what)) == given(first) and given(
+        request(other, "k", what)
+    ) == given(second)
 
 
 # -- for a day ----------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("age, is_kept", [({"hours": 23, "minutes": 59}, True), ({"hours": 24, "seconds": 1}, False)])
+
+@pytest.mark.parametrize(
+    "age, is_kept", [({"hours": 23, "minutes": 59}, True), ({"hours": 24, "seconds": 1}, False)]
+)
 @pytest.mark.parametrize("second", [{"title": "a"}, {"title": "b"}])
 def test_an_answer_is_kept_for_a_day(app, admin, age, is_kept, second):
     first = post(admin, "k", {"title": "a"})
     grow_older(app, **age)
     again = post(admin, "k", second)
     if is_kept:
-        assert again.status_code == 422 if second != {"title": "a"} else given(again) == given(first)
+        assert (
+            again.status_code == 422 if second != {"title": "a"} else given(again) == given(first)
+        )
     else:
         assert (again.status_code, again.json["id"]) == (201, 2)
         assert given(post(admin, "k", second)) == given(again)
@@ -220,21 +274,55 @@ def test_answers_that_are_old_do_not_pile_up(app, admin):
 
 # -- what is no key -----------------------------------------------------------------------------------------------
 
-WRONG = ["", " ", "a b", "a" * 256, "a" * 10000, "caf\xe9", "a\tb", "a\x7f", "\x80", "a\x00b", "\xf0\x9f\x93\x9a"]
+WRONG = [
+    "",
+    " ",
+    "a b",
+    "a" * 256,
+    "a" * 10000,
+    "caf\xe9",
+    "a\tb",
+    "a\x7f",
+    "\x80",
+    "a\x00b",
+    "\xf0\x9f\x93\x9a",
+]
 
 
 @each
 def test_what_is_no_key_is_a_400(app, shelf, what):
     before, (address, document, _) = rows(app), REQUESTS[what]
-    told = {key: [shelf.post(address, json=document, headers={"Accept": TYPES[name]},
-                             environ_overrides={"HTTP_IDEMPOTENCY_KEY": key}).status_code for name in TYPES]
-            for key in WRONG}
+    told = {
+        key: [
+            shelf.post(
+                address,
+                json=document,
+                headers={"Accept": TYPES[name]},
+                environ_overrides={"HTTP_IDEMPOTENCY_KEY": key},
+            ).status_code
+            for name in TYPES
+        ]
+        for key in WRONG
+    }
     assert told == dict.fromkeys(WRONG, [400, 400])
     assert rows(app) == before and kept(app) == 0
 
 
 def test_any_visible_ascii_makes_a_key(app, admin):
-    keys = ["a", "A", "0", "a" * 255, "a" * 254, "!", "~", '"x"', "a,b", "%00", "{};'--<&>", "8e03978e-40d5-43dd"]
+    keys = [
+        "a",
+        "A",
+        "0",
+        "a" * 255,
+        "a" * 254,
+        "!",
+        "~",
+        '"x"',
+        "a,b",
+        "%00",
+        "{};'--<&>",
+        "8e03978e-40d5-43dd",
+    ]
     for number, key in enumerate(keys, 1):
         told = [given(post(admin, key, {"title": "a"})) for _ in range(2)]
         assert told[0] == told[1] and told[0][0] == 201 and kept(app) == number, key
@@ -243,15 +331,29 @@ def test_any_visible_ascii_makes_a_key(app, admin):
 @pytest.mark.parametrize("key", ["k", "", "a b", "caf\xe9", "a" * 256])
 def test_a_key_means_nothing_to_other_requests(app, admin, key):
     def ask(method, address, document=None):
-        return admin.open(address, method=method, json=document, environ_overrides={"HTTP_IDEMPOTENCY_KEY": key})
+        return admin.open(
+            address, method=method, json=document, environ_overrides={"HTTP_IDEMPOTENCY_KEY": key}
+        )
+
     admin.post("/books", json={"title": "a"})
-    told = [ask(method, address, document).status_code for method, address, document in (
-        ("GET", "/books", None), ("GET", "/books/1", None), ("PATCH", "/books/1", {"pages": 1}),
-        ("PATCH", "/books/1", {"pages": 2}), ("PUT", "/books/1", {"title": "b"}), ("PUT", "/books/1", {"title": "c"}),
-        ("PUT", f"/books/isbn/{ISBN}", {"title": "d"}), ("PUT", f"/books/isbn/{ISBN}", {"title": "e"}),
-        ("DELETE", "/books/1", None), ("DELETE", "/books/1", None),
-        ("POST", "/auth/login", {"username": "admin", "password": PASSWORD}),
-        ("POST", "/auth/login", {"username": "admin", "password": PASSWORD}), ("POST", "/auth/logout", None))]
+    told = [
+        ask(method, address, document).status_code
+        for method, address, document in (
+            ("GET", "/books", None),
+            ("GET", "/books/1", None),
+            ("PATCH", "/books/1", {"pages": 1}),
+            ("PATCH", "/books/1", {"pages": 2}),
+            ("PUT", "/books/1", {"title": "b"}),
+            ("PUT", "/books/1", {"title": "c"}),
+            ("PUT", f"/books/isbn/{ISBN}", {"title": "d"}),
+            ("PUT", f"/books/isbn/{ISBN}", {"title": "e"}),
+            ("DELETE", "/books/1", None),
+            ("DELETE", "/books/1", None),
+            ("POST", "/auth/login", {"username": "admin", "password": PASSWORD}),
+            ("POST", "/auth/login", {"username": "admin", "password": PASSWORD}),
+            ("POST", "/auth/logout", None),
+        )
+    ]
     assert told == [200] * 6 + [201, 200, 204, 410, 200, 200, 204]
     assert kept(app) == 0
 
@@ -259,12 +361,24 @@ def test_a_key_means_nothing_to_other_requests(app, admin, key):
 # -- failures -----------------------------------------------------------------------------------------------------
 
 FAILURES = [
-    ({"document": {"title": "", "pages": 0}}, 422), ({"document": {"title": "x", "isbn": OTHER}}, 409),
+    ({"document": {"title": "", "pages": 0}}, 422),
+    ({"document": {"title": "x", "isbn": OTHER}}, 409),
     ({"document": {"books": [{"title": "x"}, {}]}, "root": "catalogue"}, 422),
-    ({"document": {"books": [{"title": "x"}, {"title": "y", "isbn": OTHER}]}, "root": "catalogue"}, 409),
-    ({"content_type": "text/plain"}, 415), ({"Content-Encoding": "gzip"}, 415), ({"address": "/books?format=csv"}, 406),
-    ({"address": "/books/99/restore"}, 404), ({"address": "/books/2/restore"}, 409),
-    ({"address": "/books/1/restore", "If-Match": '"1-1-json"'}, 412), ({"Sec-Fetch-Site": "cross-site"}, 403)]
+    (
+        {
+            "document": {"books": [{"title": "x"}, {"title": "y", "isbn": OTHER}]},
+            "root": "catalogue",
+        },
+        409,
+    ),
+    ({"content_type": "text/plain"}, 415),
+    ({"Content-Encoding": "gzip"}, 415),
+    ({"address": "/books?format=csv"}, 406),
+    ({"address": "/books/99/restore"}, 404),
+    ({"address": "/books/2/restore"}, 409),
+    ({"address": "/books/1/restore", "If-Match": '"1-1-json"'}, 412),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+]
 
 
 @both
@@ -272,7 +386,9 @@ def test_a_failure_is_not_kept_and_its_key_is_free(app, shelf, name):
     shelf.post("/books", json={"title": "Taken", "isbn": OTHER})
     for number, (failing, status) in enumerate(FAILURES):
         told = [post(shelf, f"k{number}", **{"name": name, **failing}) for _ in range(2)]
-        assert [answer.status_code for answer in told] == [status] * 2 and kept(app) == number, failing
+        assert [answer.status_code for answer in told] == [status] * 2 and kept(app) == number, (
+            failing
+        )
         mended = [given(post(shelf, f"k{number}", {"title": "Mended"}, name)) for _ in range(2)]
         assert mended[0] == mended[1] and mended[0][0] == 201, failing
 
@@ -294,14 +410,26 @@ def test_refusals_come_in_the_contracts_order(make_app):
     for who in ("member", "admin"):
         Auth(clients[who]).login(who)
     large, broken, invalid = b"x" * 4096, b'{"title": ', b'{"title": ""}'
-    chain = [(404, "/nowhere", None, large, "text/plain"), (406, "/books?format=csv", None, large, "text/plain"),
-             (401, "/books", None, large, "text/plain"), (403, "/books", "member", large, "text/plain"),
-             (415, "/books", "admin", large, "text/plain"), (413, "/books", "admin", large, TYPES["json"]),
-             (400, "/books", "admin", broken, TYPES["json"]), (400, "/books", "admin", invalid, TYPES["json"]),
-             (406, "/books/9/restore?format=csv", None, b"", None), (401, "/books/9/restore", None, b"", None),
-             (403, "/books/9/restore", "member", b"", None), (400, "/books/9/restore", "admin", b"", None)]
-    told = [clients[who].post(address, data=body, content_type=kind, headers={"Idempotency-Key": "not a key"})
-            for _, address, who, body, kind in chain]
+    chain = [
+        (404, "/nowhere", None, large, "text/plain"),
+        (406, "/books?format=csv", None, large, "text/plain"),
+        (401, "/books", None, large, "text/plain"),
+        (403, "/books", "member", large, "text/plain"),
+        (415, "/books", "admin", large, "text/plain"),
+        (413, "/books", "admin", large, TYPES["json"]),
+        (400, "/books", "admin", broken, TYPES["json"]),
+        (400, "/books", "admin", invalid, TYPES["json"]),
+        (406, "/books/9/restore?format=csv", None, b"", None),
+        (401, "/books/9/restore", None, b"", None),
+        (403, "/books/9/restore", "member", b"", None),
+        (400, "/books/9/restore", "admin", b"", None),
+    ]
+    told = [
+        clients[who].post(
+            address, data=body, content_type=kind, headers={"Idempotency-Key": "not a key"}
+        )
+        for _, address, who, body, kind in chain
+    ]
     assert [answer.status_code for answer in told] == [status for status, *_ in chain]
 
 
@@ -309,8 +437,11 @@ def test_refusals_come_in_the_contracts_order(make_app):
 def test_a_key_gives_nothing_away_to_who_may_no_more(app, shelf, fate, status):
     other = second_admin(app)
     assert [request(other, what, what).status_code for what in REQUESTS] == [201, 201, 200]
-    end = {"demoted": update(User).values(role="member"), "disabled": update(User).values(active=False),
-           "deleted": delete(User)}[fate]
+    end = {
+        "demoted": update(User).values(role="member"),
+        "disabled": update(User).values(active=False),
+        "deleted": delete(User),
+    }[fate]
     with app.app_context():
         db.write(lambda session: session.execute(end.where(User.username == "second")))
     member = app.test_client()
@@ -318,11 +449,16 @@ def test_a_key_gives_nothing_away_to_who_may_no_more(app, shelf, fate, status):
     for what in REQUESTS:
         answer = request(other, what, what)
         assert answer.status_code == status and "Location" not in answer.headers
-        assert FULL["title"] not in answer.get_data(as_text=True) and ISBN not in answer.get_data(as_text=True)
-        assert [request(client, what, what).status_code for client in (member, app.test_client())] == [403, 401]
+        assert FULL["title"] not in answer.get_data(as_text=True) and ISBN not in answer.get_data(
+            as_text=True
+        )
+        assert [
+            request(client, what, what).status_code for client in (member, app.test_client())
+        ] == [403, 401]
 
 
 # -- at the same time ---------------------------------------------------------------------------------------------
+
 
 @each
 def test_at_the_same_time_it_is_done_once(app, shelf, what):
@@ -333,6 +469,7 @@ def test_at_the_same_time_it_is_done_once(app, shelf, what):
         mine = client()
         start.wait()
         return request(mine, "k", what)
+
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(ask, range(8)))
     done = [given(answer) for answer in told if answer.status_code != 409]
@@ -355,6 +492,7 @@ def test_two_services_on_one_database_do_it_once_between_them(make_app, what):
         mine = clients[number % 2]()
         start.wait()
         return request(mine, "k", what)
+
     with ThreadPoolExecutor(6) as pool:
         told = list(pool.map(ask, range(6)))
     done = [given(answer) for answer in told if answer.status_code != 409]
@@ -365,12 +503,18 @@ def test_two_services_on_one_database_do_it_once_between_them(make_app, what):
 @each
 def test_while_the_first_is_at_work_the_second_waits_or_is_told_so(app, shelf, monkeypatch, what):
     """The first is held in the midst of its transaction until the second has been answered, or gave up waiting."""
-    entered, go_on, client, original = threading.Event(), threading.Event(), as_admin(app, shelf), storing._store_words
+    entered, go_on, client, original = (
+        threading.Event(),
+        threading.Event(),
+        as_admin(app, shelf),
+        storing._store_words,
+    )
 
     def held(*args):
         entered.set()
         go_on.wait(2)
         return original(*args)
+
     monkeypatch.setattr(storing, "_store_words", held)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(request, client(), "k", what)
@@ -379,13 +523,19 @@ def test_while_the_first_is_at_work_the_second_waits_or_is_told_so(app, shelf, m
         second.add_done_callback(lambda _: go_on.set())
         told = [first.result(), second.result()]
     assert told[0].status_code in (200, 201)
-    assert told[1].status_code == 409 and "existing" not in read(told[1]) or given(told[1]) == given(told[0])
+    assert (
+        told[1].status_code == 409
+        and "existing" not in read(told[1])
+        or given(told[1]) == given(told[0])
+    )
     assert given(request(shelf, "k", what)) == given(told[0])
 
 
 def test_keys_of_different_requests_do_not_hinder_each_other(app, admin):
     client = as_admin(app, admin)
     with ThreadPoolExecutor(6) as pool:
-        told = list(pool.map(lambda number: post(client(), f"k{number}", {"title": f"{number}"}), range(24)))
+        told = list(
+            pool.map(lambda number: post(client(), f"k{number}", {"title": f"{number}"}), range(24))
+        )
     assert [answer.status_code for answer in told] == [201] * 24
     assert sorted(answer.json["id"] for answer in told) == list(range(1, 25)) and kept(app) == 24

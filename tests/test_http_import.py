@@ -1,4 +1,5 @@
 """POST /books/import: many books in one body, with a report (contract, section 5)."""
+
 import gzip
 import io
 import json
@@ -11,6 +12,7 @@ import pytest
 from conftest import Auth
 from documents import TYPES, faults, read
 from lxml import etree
+from support import csv_bytes, jsonl_bytes, stored
 from test_http_attacks import naughty, whole
 from test_http_books import EMPTY, FULL, both, own, rows
 from test_http_history import history, seq, steps
@@ -18,20 +20,35 @@ from test_http_idempotency import as_admin, given, kept
 
 from bookapi import formats
 from bookapi.books import importing, storing, transfer
-from support import csv_bytes, jsonl_bytes, stored
 
 KINDS = {**TYPES, "csv": "text/csv", "jsonl": "application/x-ndjson"}
-SECOND = {**EMPTY, "title": "Persuasion", "authors": ["Jane Austen"], "identifiers": [{"scheme": "n", "value": "2"}]}
-NASTY = {**EMPTY, "title": "=1+1", "subtitle": "'- a | b", "description": "a\r\nb\n\n<c> & \u2028\ud7ff\U0010fffd",
-         "subjects": ["a | b", "|", "\\|"], "identifiers": [{"scheme": "n", "value": "3: | \\|"}]}
+SECOND = {
+    **EMPTY,
+    "title": "Persuasion",
+    "authors": ["Jane Austen"],
+    "identifiers": [{"scheme": "n", "value": "2"}],
+}
+NASTY = {
+    **EMPTY,
+    "title": "=1+1",
+    "subtitle": "'- a | b",
+    "description": "a\r\nb\n\n<c> & \u2028\ud7ff\U0010fffd",
+    "subjects": ["a | b", "|", "\\|"],
+    "identifiers": [{"scheme": "n", "value": "3: | \\|"}],
+}
 COUNTS = ("read", "created", "updated", "unchanged", "rejected")
 each = pytest.mark.parametrize("name", KINDS)
 
 
 def bring(client, body, name="jsonl", content_type=None, answer="json", headers=(), **parameters):
     """The answer to an import of bytes of that format, asked for in JSON."""
-    return client.post("/books/import", data=body, content_type=content_type or KINDS[name],
-                       query_string=parameters, headers={"Accept": TYPES[answer], **dict(headers)})
+    return client.post(
+        "/books/import",
+        data=body,
+        content_type=content_type or KINDS[name],
+        query_string=parameters,
+        headers={"Accept": TYPES[answer], **dict(headers)},
+    )
 
 
 def body_of(name, *records):
@@ -48,11 +65,14 @@ def counts(answer):
 def is_refused(answer, status):
     """A problem of that status, in the format that was asked for."""
     assert answer.status_code == status, answer.get_data()
-    assert answer.mimetype.startswith("application/problem+") and int(read(answer)["status"]) == status
+    assert (
+        answer.mimetype.startswith("application/problem+") and int(read(answer)["status"]) == status
+    )
     return True
 
 
 # -- in, and in again ---------------------------------------------------------------------------------------------
+
 
 @each
 def test_books_are_brought_in_from_each_format(admin, name):
@@ -82,8 +102,9 @@ def test_an_export_comes_into_another_catalogue_as_it_was(app, admin, name):
 
 
 @both
-@pytest.mark.parametrize("parameters", [
-    "", "facets=language,decade", "cursor=*&limit=1", "q=emma", "fields=title,isbn"])
+@pytest.mark.parametrize(
+    "parameters", ["", "facets=language,decade", "cursor=*&limit=1", "q=emma", "fields=title,isbn"]
+)
 def test_a_list_comes_back_in(admin, name, parameters):
     bring(admin, jsonl_bytes(FULL, SECOND))
     answer = admin.get(f"/books?format={name}&{parameters}")
@@ -93,43 +114,63 @@ def test_a_list_comes_back_in(admin, name, parameters):
 
 @both
 def test_no_books_are_no_books(admin, name):
-    for body in (body_of(name), {"json": b" [ ] ", "xml": b"<catalogue><books/></catalogue>"}[name]):
+    for body in (
+        body_of(name),
+        {"json": b" [ ] ", "xml": b"<catalogue><books/></catalogue>"}[name],
+    ):
         assert counts(bring(admin, body, name)) == (0, 0, 0, 0, 0)
 
 
 def test_the_report_says_the_same_in_both_formats(admin):
-    sent = jsonl_bytes({"title": "Emma", "isbn": "bad", "rating": 4, "a<b": 1}, {"title": "", "pages": 0})
+    sent = jsonl_bytes(
+        {"title": "Emma", "isbn": "bad", "rating": 4, "a<b": 1}, {"title": "", "pages": 0}
+    )
     told = [bring(admin, sent, answer=name, on_error="skip", dry_run="true") for name in TYPES]
     as_json, root = told[0].json, etree.fromstring(told[1].get_data())
     assert [answer.mimetype for answer in told] == list(TYPES.values()) and root.tag == "report"
-    assert [child.tag for child in root] == list(as_json) == [*COUNTS, "errors", "warnings", "ignored"]
+    assert (
+        [child.tag for child in root] == list(as_json) == [*COUNTS, "errors", "warnings", "ignored"]
+    )
     assert [root.findtext(name) for name in COUNTS] == [str(as_json[name]) for name in COUNTS]
     for kind, item in (("errors", "error"), ("warnings", "warning")):
-        assert [{child.tag: child.text or "" for child in entry} for entry in root.findall(f"{kind}/{item}")] == [
-            {key: str(value) for key, value in entry.items()} for entry in as_json[kind]]
-    assert [name.text for name in root.findall("ignored/name")] == as_json["ignored"] == ["rating", "a<b"]
+        assert [
+            {child.tag: child.text or "" for child in entry}
+            for entry in root.findall(f"{kind}/{item}")
+        ] == [{key: str(value) for key, value in entry.items()} for entry in as_json[kind]]
+    assert (
+        [name.text for name in root.findall("ignored/name")]
+        == as_json["ignored"]
+        == ["rating", "a<b"]
+    )
 
 
 @each
 def test_the_line_is_where_the_record_begins(admin, name):
-    body = {"csv": b'title,pages\r\n"Two\nlines",1\r\n,2\r\n', "jsonl": b'{"title": "a"}\n\n\n{"title": ""}\n',
-            "json": b'{"total": 2,\n"books": [\n{"title":\n"a"},\n{"title": ""}]}',
-            "xml": b"<catalogue>\n<books>\n<book><title>a</title></book>\n\n<book><title/></book></books></catalogue>"}
+    body = {
+        "csv": b'title,pages\r\n"Two\nlines",1\r\n,2\r\n',
+        "jsonl": b'{"title": "a"}\n\n\n{"title": ""}\n',
+        "json": b'{"total": 2,\n"books": [\n{"title":\n"a"},\n{"title": ""}]}',
+        "xml": b"<catalogue>\n<books>\n<book><title>a</title></book>\n\n<book><title/></book></books></catalogue>",
+    }
     answer = bring(admin, body[name], name)
     assert is_refused(answer, 422)
     lines = {"csv": 4, "jsonl": 4, "json": 5, "xml": 5}
-    assert [(told["record"], told["line"], told["field"]) for told in answer.json["report"]["errors"]] == [
-        (2, lines[name], "title")]
+    assert [
+        (told["record"], told["line"], told["field"]) for told in answer.json["report"]["errors"]
+    ] == [(2, lines[name], "title")]
 
 
 # -- who did it ---------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("key", [None, "k"])
 def test_the_history_has_the_account(app, admin, key):
     bring(admin, jsonl_bytes(FULL), headers={"Idempotency-Key": key} if key else ())
     bring(admin, jsonl_bytes({**FULL, "pages": 7}))
     assert [(entry["action"], entry["username"]) for entry in history(admin, 1)] == [
-        ("created", "admin"), ("updated", "admin")]
+        ("created", "admin"),
+        ("updated", "admin"),
+    ]
     assert [step[1:] for step in steps(admin)] == [("created", 1, 1), ("updated", 1, 2)]
 
 
@@ -149,39 +190,63 @@ def test_only_an_admin_may(app, client, who, status):
 
 
 def test_a_page_of_another_site_may_not(admin):
-    assert is_refused(bring(admin, jsonl_bytes(FULL), headers={"Sec-Fetch-Site": "cross-site"}), 403)
+    assert is_refused(
+        bring(admin, jsonl_bytes(FULL), headers={"Sec-Fetch-Site": "cross-site"}), 403
+    )
 
 
 def test_the_address_knows_no_other_method_and_is_linked(admin):
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         answer = admin.open("/books/import", method=method)
-        assert answer.status_code == 405 and set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+        assert answer.status_code == 405 and set(answer.headers["Allow"].split(", ")) == {
+            "POST",
+            "OPTIONS",
+        }
     assert admin.get("/").json["links"]["import"] == "http://localhost/books/import"
 
 
 # -- parameters ---------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("query, named", [
-    ("mode=merge", ["mode"]), ("mode=", ["mode"]), ("mode=upsert&mode=upsert", ["mode"]),
-    ("on_error=stop", ["on_error"]),
-    ("strict=1", ["strict"]), ("strict=True", ["strict"]), ("dry_run=yes", ["dry_run"]), ("limit=1", ["limit"]),
-    ("dry-run=true", ["dry-run"]), ("q=x&mode=x", ["q", "mode"]), ("Mode=create", ["Mode"]), ("column=a", ["column"]),
-    ("%00=%ff", ["\ufffd"])])
+
+@pytest.mark.parametrize(
+    "query, named",
+    [
+        ("mode=merge", ["mode"]),
+        ("mode=", ["mode"]),
+        ("mode=upsert&mode=upsert", ["mode"]),
+        ("on_error=stop", ["on_error"]),
+        ("strict=1", ["strict"]),
+        ("strict=True", ["strict"]),
+        ("dry_run=yes", ["dry_run"]),
+        ("limit=1", ["limit"]),
+        ("dry-run=true", ["dry-run"]),
+        ("q=x&mode=x", ["q", "mode"]),
+        ("Mode=create", ["Mode"]),
+        ("column=a", ["column"]),
+        ("%00=%ff", ["\ufffd"]),
+    ],
+)
 @both
 def test_a_wrong_parameter_is_a_400_that_names_it(admin, query, named, name):
-    answer = admin.post(f"/books/import?{query}&format={name}", data=jsonl_bytes(FULL), content_type=KINDS["jsonl"])
+    answer = admin.post(
+        f"/books/import?{query}&format={name}", data=jsonl_bytes(FULL), content_type=KINDS["jsonl"]
+    )
     assert is_refused(answer, 400) and (faults(answer) == named or named == ["\ufffd"])
     assert stored(admin) == []
 
 
 def test_the_format_is_asked_for_once(admin):
-    answer = admin.post("/books/import?format=xml&format=json", data=b"[]", content_type=KINDS["json"])
+    answer = admin.post(
+        "/books/import?format=xml&format=json", data=b"[]", content_type=KINDS["json"]
+    )
     assert is_refused(answer, 400) and faults(answer) == ["format"]
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "html"])
 def test_a_report_is_written_as_a_document(admin, name):
-    answer = admin.post(f"/books/import?format={name}", data=jsonl_bytes(FULL), content_type=KINDS["jsonl"])
+    answer = admin.post(
+        f"/books/import?format={name}", data=jsonl_bytes(FULL), content_type=KINDS["jsonl"]
+    )
     assert is_refused(answer, 406) and stored(admin) == []
 
 
@@ -197,13 +262,18 @@ def test_create_rejects_what_is_there_and_upsert_updates_it(admin, name):
 
 @each
 def test_one_bad_record_and_nothing_is_stored(app, admin, name):
-    body = body_of(name, FULL, {**SECOND, "title": "", "pages": 0}, {**NASTY, "cover_url": "javascript:x"})
+    body = body_of(
+        name, FULL, {**SECOND, "title": "", "pages": 0}, {**NASTY, "cover_url": "javascript:x"}
+    )
     before = rows(app)
     answer = bring(admin, body, name)
     assert is_refused(answer, 422) and rows(app) == before
     report = answer.json["report"]
     assert [report[name] for name in COUNTS] == [3, 1, 0, 0, 2]
-    assert [(told["record"], told["field"]) for told in report["errors"]] == [(2, "title"), (3, "cover_url")]
+    assert [(told["record"], told["field"]) for told in report["errors"]] == [
+        (2, "title"),
+        (3, "cover_url"),
+    ]
 
 
 @each
@@ -236,7 +306,9 @@ def test_a_dry_run_reports_the_same_and_leaves_no_trace(app, admin):
     assert [book["id"] for book in stored(admin)] == [1, 2]
 
 
-@pytest.mark.parametrize("record", [{"rating": 4}, {"isbn": "9780141439588"}, {"published": "uuuu"}])
+@pytest.mark.parametrize(
+    "record", [{"rating": 4}, {"isbn": "9780141439588"}, {"published": "uuuu"}]
+)
 def test_strict_rejects_what_would_be_read_leniently(admin, record):
     body = jsonl_bytes({"title": "Emma", **record})
     assert counts(bring(admin, body, strict="false", dry_run="true"))[1] == 1
@@ -246,22 +318,50 @@ def test_strict_rejects_what_would_be_read_leniently(admin, record):
 
 # -- bodies -------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("content_type", [
-    None, "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "text/html",
-    "application/merge-patch+json", "application/octet-stream", "csv", "application/zip"])
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "text/plain",
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded",
+        "text/html",
+        "application/merge-patch+json",
+        "application/octet-stream",
+        "csv",
+        "application/zip",
+    ],
+)
 @both
 def test_a_body_of_another_kind_is_a_415_that_tells_what_can_be_read(admin, content_type, name):
-    answer = admin.post("/books/import", data=b"title\nEmma\n", content_type=content_type,
-                        headers={"Accept": TYPES[name]})
+    answer = admin.post(
+        "/books/import",
+        data=b"title\nEmma\n",
+        content_type=content_type,
+        headers={"Accept": TYPES[name]},
+    )
     assert is_refused(answer, 415) and stored(admin) == []
-    readable = ["application/json", "application/xml", "text/xml", "text/csv", "application/x-ndjson",
-                "application/jsonl"]
-    assert answer.headers["Accept-Post"].split(", ") == answer.headers["Accept"].split(", ") == readable
+    readable = [
+        "application/json",
+        "application/xml",
+        "text/xml",
+        "text/csv",
+        "application/x-ndjson",
+        "application/jsonl",
+    ]
+    assert (
+        answer.headers["Accept-Post"].split(", ")
+        == answer.headers["Accept"].split(", ")
+        == readable
+    )
     assert read(answer)["available"] == readable
 
 
 def test_a_file_of_a_form_is_a_415(admin):
-    answer = admin.post("/books/import", data={"file": (io.BytesIO(b"title\nEmma\n"), "books.csv", "text/csv")})
+    answer = admin.post(
+        "/books/import", data={"file": (io.BytesIO(b"title\nEmma\n"), "books.csv", "text/csv")}
+    )
     assert is_refused(answer, 415) and stored(admin) == []
 
 
@@ -271,23 +371,44 @@ def test_a_compressed_body_is_a_415(admin):
     assert is_refused(bring(admin, body), 422) and stored(admin) == []
 
 
-@pytest.mark.parametrize("address, method", [("/books", "POST"), ("/books/1", "PUT"), ("/auth/login", "POST")])
+@pytest.mark.parametrize(
+    "address, method", [("/books", "POST"), ("/books/1", "PUT"), ("/auth/login", "POST")]
+)
 @pytest.mark.parametrize("name", ["csv", "jsonl"])
 def test_streams_of_books_are_read_nowhere_else(admin, address, method, name):
     bring(admin, jsonl_bytes(FULL))
     answer = admin.open(address, method=method, data=body_of(name, FULL), content_type=KINDS[name])
-    assert is_refused(answer, 415) and answer.headers["Accept"] == "application/json, application/xml, text/xml"
+    assert (
+        is_refused(answer, 415)
+        and answer.headers["Accept"] == "application/json, application/xml, text/xml"
+    )
 
 
 MALFORMED = [
-    ("json", b""), ("json", b"["), ("json", b'[{"title": "a"},]'), ("json", b'[{"title": "a"}'), ("json", b"[1 2]"),
-    ("json", b'{"books": [{"title": "a"}]'), ("json", b'{"books": [], "books": []}'), ("json", b"[]x"),
-    ("json", b'{"books": [], "total": NaN}'), ("json", b"{books: []}"), ("json", b"\xef\xbb\xbf[]"),
-    ("json", b"nul"), ("json", b"\xff[]"),
-    ("json", b'["\xe9"]'), ("json", b"[" * 100_000), ("json", b'{"a":' * 100_000), ("json", "[]".encode("utf-16")),
-    ("json", b'{"books": [], "a": ' + b"[" * 40 + b"]" * 40 + b"}"), ("json", b'[{"title": "a"}, {"title": "b" "c"}]'),
+    ("json", b""),
+    ("json", b"["),
+    ("json", b'[{"title": "a"},]'),
+    ("json", b'[{"title": "a"}'),
+    ("json", b"[1 2]"),
+    ("json", b'{"books": [{"title": "a"}]'),
+    ("json", b'{"books": [], "books": []}'),
+    ("json", b"[]x"),
+    ("json", b'{"books": [], "total": NaN}'),
+    ("json", b"{books: []}"),
+    ("json", b"\xef\xbb\xbf[]"),
+    ("json", b"nul"),
+    ("json", b"\xff[]"),
+    ("json", b'["\xe9"]'),
+    ("json", b"[" * 100_000),
+    ("json", b'{"a":' * 100_000),
+    ("json", "[]".encode("utf-16")),
+    ("json", b'{"books": [], "a": ' + b"[" * 40 + b"]" * 40 + b"}"),
+    ("json", b'[{"title": "a"}, {"title": "b" "c"}]'),
     ("json", b"{" + b",".join(b'"%d": 1' % number for number in range(200)) + b', "books": []}'),
-    ("xml", b""), ("xml", b"<catalogue>"), ("xml", b"title\nEmma"), ("xml", b"<catalogue><books></catalogue>"),
+    ("xml", b""),
+    ("xml", b"<catalogue>"),
+    ("xml", b"title\nEmma"),
+    ("xml", b"<catalogue><books></catalogue>"),
     ("xml", b"<!DOCTYPE catalogue><catalogue><books/></catalogue>"),
     ("xml", b"<catalogue><books>&x;</books></catalogue>"),
     ("xml", b" " * 100_000 + b"<catalogue><books/></catalogue>"),
@@ -297,7 +418,12 @@ MALFORMED = [
     ("xml", b"<catalogue><books>" + b"<book>" * 40 + b"</book>" * 40 + b"</books></catalogue>"),
     ("xml", b"<catalogue><books/></catalogue><catalogue/>"),
     ("xml", b"<catalogue><books><book><title>a\x01</title></book></books></catalogue>"),
-    ("csv", b""), ("csv", b"\n\n"), ("csv", b'title\n"Emma'), ("csv", b"title\n\xe9\n"), ("csv", b'title\n"a"b\n')]
+    ("csv", b""),
+    ("csv", b"\n\n"),
+    ("csv", b'title\n"Emma'),
+    ("csv", b"title\n\xe9\n"),
+    ("csv", b'title\n"a"b\n'),
+]
 
 
 @pytest.mark.parametrize("name, body", MALFORMED, ids=lambda part: repr(part)[:40])
@@ -308,16 +434,27 @@ def test_what_cannot_be_read_on_is_a_400(admin, name, body):
 
 
 NO_BOOKS = [
-    ("json", b"7"), ("json", b'"books"'), ("json", b"null"), ("json", b"{}"), ("json", b'{"title": "Emma"}'),
-    ("json", b'{"books": {"title": "Emma"}}'), ("json", b'{"books": null}'), ("json", b'{"Books": []}'),
-    ("xml", b"<book><title>Emma</title></book>"), ("xml", b"<catalogue/>"), ("xml", b"<books/>"),
+    ("json", b"7"),
+    ("json", b'"books"'),
+    ("json", b"null"),
+    ("json", b"{}"),
+    ("json", b'{"title": "Emma"}'),
+    ("json", b'{"books": {"title": "Emma"}}'),
+    ("json", b'{"books": null}'),
+    ("json", b'{"Books": []}'),
+    ("xml", b"<book><title>Emma</title></book>"),
+    ("xml", b"<catalogue/>"),
+    ("xml", b"<books/>"),
     ("xml", b"<catalogue><book><title>Emma</title></book></catalogue>"),
-    ("xml", b"<catalogue><books/>text</catalogue>"), ("xml", b"<catalogue><books>text</books></catalogue>"),
+    ("xml", b"<catalogue><books/>text</catalogue>"),
+    ("xml", b"<catalogue><books>text</books></catalogue>"),
     ("xml", b"<catalogue><books><book><title>a</title></book>text</books></catalogue>"),
-    ("xml", b"<catalogue a='1'><books/></catalogue>"), ("xml", b"<catalogue><books a='1'/></catalogue>"),
+    ("xml", b"<catalogue a='1'><books/></catalogue>"),
+    ("xml", b"<catalogue><books a='1'/></catalogue>"),
     ("xml", b"<catalogue xmlns='urn:x'><books/></catalogue>"),
     ("xml", b"<catalogue xmlns:x='urn:x'><books/></catalogue>"),
-    ("xml", b"<catalogue><books/><books/></catalogue>")]
+    ("xml", b"<catalogue><books/><books/></catalogue>"),
+]
 
 
 @pytest.mark.parametrize("name, body", NO_BOOKS, ids=lambda part: repr(part)[:60])
@@ -327,24 +464,51 @@ def test_a_document_of_something_else_is_a_422(admin, name, body):
 
 
 WRONG = {
-    "json": [b"7", b"null", b"[]", b'"text"', b'{"title": "a", "title": "b"}', b'{"title": NaN}',
-             b'{"title": "\\ud800"}', b'{"title": "a", "authors": {"a": 1}}',
-             b'{"title": ' + b"[" * 40 + b"]" * 40 + b"}", b"1" * 5000, b"-0.0"],
-    "xml": [b"<book a='1'><title>a</title></book>", b"<book>text<title>a</title></book>",
-            b"<book><title>a</title><title>b</title></book>", b"<book xmlns='urn:x'><title>a</title></book>",
-            b"<book><title>a</title><authors><a>b</a></authors></book>",
-            b"<book><title>a</title><authors>b</authors></book>",
-            b"<book><title x='1'>a</title></book>", b"<book><title><b>a</b></title></book>", b"<book/>",
-            b"<title>a</title>", b"<x:book xmlns:x='urn:x'><title>a</title></x:book>",
-            b"<book><x:title xmlns:x='urn:x'>a</x:title></book>", b"<book><title>a</title>text</book>"]}
+    "json": [
+        b"7",
+        b"null",
+        b"[]",
+        b'"text"',
+        b'{"title": "a", "title": "b"}',
+        b'{"title": NaN}',
+        b'{"title": "\\ud800"}',
+        b'{"title": "a", "authors": {"a": 1}}',
+        b'{"title": ' + b"[" * 40 + b"]" * 40 + b"}",
+        b"1" * 5000,
+        b"-0.0",
+    ],
+    "xml": [
+        b"<book a='1'><title>a</title></book>",
+        b"<book>text<title>a</title></book>",
+        b"<book><title>a</title><title>b</title></book>",
+        b"<book xmlns='urn:x'><title>a</title></book>",
+        b"<book><title>a</title><authors><a>b</a></authors></book>",
+        b"<book><title>a</title><authors>b</authors></book>",
+        b"<book><title x='1'>a</title></book>",
+        b"<book><title><b>a</b></title></book>",
+        b"<book/>",
+        b"<title>a</title>",
+        b"<x:book xmlns:x='urn:x'><title>a</title></x:book>",
+        b"<book><x:title xmlns:x='urn:x'>a</x:title></book>",
+        b"<book><title>a</title>text</book>",
+    ],
+}
 
 
-@pytest.mark.parametrize("name, wrong", [(name, wrong) for name in WRONG for wrong in WRONG[name]],
-                         ids=lambda part: repr(part)[:60])
+@pytest.mark.parametrize(
+    "name, wrong",
+    [(name, wrong) for name in WRONG for wrong in WRONG[name]],
+    ids=lambda part: repr(part)[:60],
+)
 def test_what_is_wrong_with_one_record_is_told_of_that_record(admin, name, wrong):
-    before, after = ({"json": b'{"title": "%s"}', "xml": b"<book><title>%s</title></book>"}[name] % title
-                     for title in (b"Before", b"After"))
-    shell, comma = {"json": (b"[%s]", b","), "xml": (b"<catalogue><books>%s</books></catalogue>", b"")}[name]
+    before, after = (
+        {"json": b'{"title": "%s"}', "xml": b"<book><title>%s</title></book>"}[name] % title
+        for title in (b"Before", b"After")
+    )
+    shell, comma = {
+        "json": (b"[%s]", b","),
+        "xml": (b"<catalogue><books>%s</books></catalogue>", b""),
+    }[name]
     answer = bring(admin, shell % comma.join([before, wrong, after]), name, on_error="skip")
     assert counts(answer) == (3, 2, 0, 0, 1)
     assert {told["record"] for told in answer.json["errors"]} == {2}
@@ -362,23 +526,53 @@ def test_xml_is_read_in_utf_8_and_utf_16_as_elsewhere(admin, encoding, declared)
     assert [book["title"] for book in stored(admin)] == ["\u7d05\U0001f4da"] * agrees
 
 
-@pytest.mark.parametrize("charset, encoding, status", [
-    ("utf-8", "utf-8", 200), ("UTF-8", "utf-8", 200), ("utf-8", "utf-8-sig", 200), ("iso-8859-1", "latin-1", 200),
-    ("windows-1252", "cp1252", 200), ("utf-16", "utf-16", 200), ("us-ascii", "utf-8", 400), ("utf-8", "latin-1", 400),
-    ("utf-16", "utf-8", 400), ("x-nothing", "utf-8", 415), ("base64", "utf-8", 415), ("punycode", "utf-8", 415),
-    ("idna", "utf-8", 415), ("unicode_escape", "utf-8", 415), ("undefined", "utf-8", 415), ("a\x7fb", "utf-8", 415)])
+@pytest.mark.parametrize(
+    "charset, encoding, status",
+    [
+        ("utf-8", "utf-8", 200),
+        ("UTF-8", "utf-8", 200),
+        ("utf-8", "utf-8-sig", 200),
+        ("iso-8859-1", "latin-1", 200),
+        ("windows-1252", "cp1252", 200),
+        ("utf-16", "utf-16", 200),
+        ("us-ascii", "utf-8", 400),
+        ("utf-8", "latin-1", 400),
+        ("utf-16", "utf-8", 400),
+        ("x-nothing", "utf-8", 415),
+        ("base64", "utf-8", 415),
+        ("punycode", "utf-8", 415),
+        ("idna", "utf-8", 415),
+        ("unicode_escape", "utf-8", 415),
+        ("undefined", "utf-8", 415),
+        ("a\x7fb", "utf-8", 415),
+    ],
+)
 def test_the_charset_of_csv_is_honoured(admin, charset, encoding, status):
-    answer = bring(admin, "title\r\n\xc9mile\r\n".encode(encoding), content_type=f'text/csv; charset="{charset}"')
+    answer = bring(
+        admin,
+        "title\r\n\xc9mile\r\n".encode(encoding),
+        content_type=f'text/csv; charset="{charset}"',
+    )
     assert answer.status_code == status, answer.get_data()
     assert [book["title"] for book in stored(admin)] == ["\xc9mile"] * (status == 200)
 
 
-@pytest.mark.parametrize("name, charset, status", [
-    ("json", "latin-1", 200), ("json", "x-nothing", 200), ("xml", "utf-8", 200), ("xml", "latin-1", 400),
-    ("jsonl", "utf-8", 200), ("jsonl", "x-nothing", 415)])
+@pytest.mark.parametrize(
+    "name, charset, status",
+    [
+        ("json", "latin-1", 200),
+        ("json", "x-nothing", 200),
+        ("xml", "utf-8", 200),
+        ("xml", "latin-1", 400),
+        ("jsonl", "utf-8", 200),
+        ("jsonl", "x-nothing", 415),
+    ],
+)
 def test_the_charset_of_the_others_is_what_it_is_elsewhere(admin, name, charset, status):
     body = body_of(name, {"title": "\xc9mile"})
-    assert bring(admin, body, content_type=f"{KINDS[name]}; charset={charset}").status_code == status
+    assert (
+        bring(admin, body, content_type=f"{KINDS[name]}; charset={charset}").status_code == status
+    )
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "\ud800", "x" * 5000, "a\ufffeb", "", " "])
@@ -392,12 +586,18 @@ def test_names_of_fields_are_told_so_that_anyone_can_read_them(admin, name):
 
 
 def test_names_made_up_for_each_record_are_told_up_to_a_number(admin):
-    body = jsonl_bytes(*[{"title": "Emma", **{f"n{number}-{item}": 1 for item in range(20)}} for number in range(100)])
+    body = jsonl_bytes(
+        *[
+            {"title": "Emma", **{f"n{number}-{item}": 1 for item in range(20)}}
+            for number in range(100)
+        ]
+    )
     answer = bring(admin, body, dry_run="true")
     assert counts(answer)[1] == 100 and 900 < len(answer.json["ignored"]) <= 1000
 
 
 # -- size ---------------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def narrow(make_app):
@@ -418,15 +618,23 @@ def test_an_import_has_a_limit_of_its_own(narrow, size, status, name):
 
 def test_a_body_of_unknown_length_has_that_limit_too(narrow):
     for size, status in ((10_000, 200), (20_000, 413)):
-        answer = narrow.post("/books/import", input_stream=io.BytesIO(jsonl_bytes({"title": "a"}).ljust(size, b"\n")),
-                             content_type=KINDS["jsonl"], environ_overrides={"wsgi.input_terminated": True})
+        answer = narrow.post(
+            "/books/import",
+            input_stream=io.BytesIO(jsonl_bytes({"title": "a"}).ljust(size, b"\n")),
+            content_type=KINDS["jsonl"],
+            environ_overrides={"wsgi.input_terminated": True},
+        )
         assert answer.status_code == status
 
 
 def test_a_body_that_does_not_arrive_whole_is_a_400(admin):
     for terminated in (True, False):
-        answer = admin.post("/books/import", input_stream=io.BytesIO(jsonl_bytes(FULL)), content_type=KINDS["jsonl"],
-                            environ_overrides={"wsgi.input_terminated": terminated, "CONTENT_LENGTH": "5000"})
+        answer = admin.post(
+            "/books/import",
+            input_stream=io.BytesIO(jsonl_bytes(FULL)),
+            content_type=KINDS["jsonl"],
+            environ_overrides={"wsgi.input_terminated": terminated, "CONTENT_LENGTH": "5000"},
+        )
         assert is_refused(answer, 400) and stored(admin) == []
 
 
@@ -438,25 +646,34 @@ def test_a_body_is_read_as_often_as_it_is_needed(app, admin, monkeypatch):
         if failures:
             raise pymysql.err.OperationalError(failures.pop(), "deadlock")
         return store(*args)
+
     monkeypatch.setattr(storing, "store", deadlock)
     monkeypatch.setattr(importing, "IN_MEMORY", 100)
     for number, name in enumerate(KINDS):
         failures[:] = [1213, 1213]
-        answer = bring(admin, body_of(name, {"title": f"a{number}"}, {"title": f"b{number}"}), name,
-                       headers={"Idempotency-Key": name})
+        answer = bring(
+            admin,
+            body_of(name, {"title": f"a{number}"}, {"title": f"b{number}"}),
+            name,
+            headers={"Idempotency-Key": name},
+        )
         assert counts(answer) == (2, 2, 0, 0, 0) and failures == []
-    assert [book["title"] for book in stored(admin)] == [f"{letter}{number}" for number in range(4) for letter in "ab"]
+    assert [book["title"] for book in stored(admin)] == [
+        f"{letter}{number}" for number in range(4) for letter in "ab"
+    ]
     whole(app)
 
 
 def test_a_full_disk_is_a_507(admin, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(importing.shutil, "copyfileobj", full)
     assert is_refused(bring(admin, jsonl_bytes(FULL)), 507)
 
 
 # -- with a key ---------------------------------------------------------------------------------------------------
+
 
 @each
 def test_with_a_key_it_is_done_once(app, admin, name):
@@ -469,9 +686,17 @@ def test_with_a_key_it_is_done_once(app, admin, name):
     assert rows(app) == before and kept(app) == 1
 
 
-@pytest.mark.parametrize("other", [
-    {"body": jsonl_bytes(FULL, SECOND)}, {"mode": "create"}, {"on_error": "skip"}, {"strict": "true"},
-    {"answer": "xml"}, {"content_type": "application/jsonl"}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"body": jsonl_bytes(FULL, SECOND)},
+        {"mode": "create"},
+        {"on_error": "skip"},
+        {"strict": "true"},
+        {"answer": "xml"},
+        {"content_type": "application/jsonl"},
+    ],
+)
 def test_a_key_stands_for_the_body_the_parameters_and_the_format(admin, other):
     sent, key = {"body": jsonl_bytes(FULL), "headers": {"Idempotency-Key": "k"}}, ("k",)
     assert counts(bring(admin, **sent))[1] == 1
@@ -492,11 +717,14 @@ def test_a_dry_run_and_a_failure_leave_the_key_free(app, admin):
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
 def test_what_is_no_key_is_a_400(admin, key):
     for dry in ("true", "false"):
-        assert is_refused(bring(admin, jsonl_bytes(FULL), headers={"Idempotency-Key": key}, dry_run=dry), 400)
+        assert is_refused(
+            bring(admin, jsonl_bytes(FULL), headers={"Idempotency-Key": key}, dry_run=dry), 400
+        )
     assert stored(admin) == []
 
 
 # -- others meanwhile ---------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def held(make_app, monkeypatch):
@@ -511,6 +739,7 @@ def held(make_app, monkeypatch):
             entered.set()
             go_on.wait(20)
         return original(*args)
+
     monkeypatch.setattr(storing, "_store_words", hold)
     yield app, admin, entered, go_on
     go_on.set()
@@ -521,12 +750,18 @@ def test_while_an_import_runs_others_read_and_are_told_to_wait(held, key):
     app, admin, entered, go_on = held
     client = as_admin(app, admin)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(bring, client(), jsonl_bytes(FULL), headers={"Idempotency-Key": key} if key else ())
+        first = pool.submit(
+            bring, client(), jsonl_bytes(FULL), headers={"Idempotency-Key": key} if key else ()
+        )
         assert entered.wait(10)
         listed, refused = client().get("/books"), client().post("/books", json={"title": "Other"})
         go_on.set()
         assert counts(first.result()) == (1, 1, 0, 0, 0)
-    assert listed.json["total"] == 0 and refused.status_code == 503 and "Retry-After" in refused.headers
+    assert (
+        listed.json["total"] == 0
+        and refused.status_code == 503
+        and "Retry-After" in refused.headers
+    )
     assert client().post("/books", json={"title": "Other"}).status_code == 201
     assert [book["title"] for book in stored(admin)] == [FULL["title"], "Other"]
 
@@ -542,14 +777,18 @@ def test_an_import_shares_its_commit_with_nobody(app, admin):
             return bring(client(), body, headers={"Idempotency-Key": f"k{number}"}).status_code
         key = {"Idempotency-Key": f"k{number}"}
         return client().post("/books", json={"title": f"one {number}"}, headers=key).status_code
+
     with ThreadPoolExecutor(6) as pool:
         told = list(pool.map(ask, range(24)))
     assert told == [201, 422] * 12
-    assert sorted(book["title"] for book in stored(admin)) == sorted(f"one {number}" for number in range(0, 24, 2))
+    assert sorted(book["title"] for book in stored(admin)) == sorted(
+        f"one {number}" for number in range(0, 24, 2)
+    )
     assert seq(app) == kept(app) == 12
 
 
 # -- in what order --------------------------------------------------------------------------------------------------
+
 
 def test_refusals_come_in_the_contracts_order(make_app):
     app = make_app(MAX_IMPORT_BYTES=4096)
@@ -557,16 +796,25 @@ def test_refusals_come_in_the_contracts_order(make_app):
     for who in ("member", "admin"):
         Auth(clients[who]).login(who)
     large, broken, wrong = b"x" * 5000, b"[", jsonl_bytes({"title": ""})
-    chain = [(406, "?format=csv&mode=x", None, large, "text/plain"), (401, "?mode=x", None, large, "text/plain"),
-             (403, "?mode=x", "member", large, "text/plain"), (415, "?mode=x", "admin", large, "text/plain"),
-             (413, "?mode=x", "admin", large, KINDS["json"]), (400, "?mode=x", "admin", broken, KINDS["json"]),
-             (400, "", "admin", broken, KINDS["json"]), (422, "", "admin", wrong, KINDS["jsonl"])]
-    told = [clients[who].post(f"/books/import{query}", data=body, content_type=kind).status_code
-            for _, query, who, body, kind in chain]
+    chain = [
+        (406, "?format=csv&mode=x", None, large, "text/plain"),
+        (401, "?mode=x", None, large, "text/plain"),
+        (403, "?mode=x", "member", large, "text/plain"),
+        (415, "?mode=x", "admin", large, "text/plain"),
+        (413, "?mode=x", "admin", large, KINDS["json"]),
+        (400, "?mode=x", "admin", broken, KINDS["json"]),
+        (400, "", "admin", broken, KINDS["json"]),
+        (422, "", "admin", wrong, KINDS["jsonl"]),
+    ]
+    told = [
+        clients[who].post(f"/books/import{query}", data=body, content_type=kind).status_code
+        for _, query, who, body, kind in chain
+    ]
     assert told == [status for status, *_ in chain]
 
 
 # -- inputs that were built to break readers ------------------------------------------------------------------------
+
 
 def safe(answer, *statuses):
     """No failure of ours, and a whole document."""
@@ -599,7 +847,11 @@ def test_the_cases_of_json_parsing_are_taken_or_refused(admin, shared):
         body = case["input"].encode("utf-8", "surrogatepass")
         for name in ("json", "jsonl"):
             safe(bring(admin, body, name, dry_run="true"), 200, 400, 422)
-        within = safe(bring(admin, b'[{"title": %s}]' % body, "json", on_error="skip", dry_run="true"), 200, 400)
+        within = safe(
+            bring(admin, b'[{"title": %s}]' % body, "json", on_error="skip", dry_run="true"),
+            200,
+            400,
+        )
         if case["expect"] == "accept" and "duplicated" not in line:
             assert within.status_code == 200, case
     assert stored(admin) == []
@@ -609,18 +861,29 @@ def test_files_of_csv_are_taken_or_refused(admin, shared):
     for path in sorted((shared / "data" / "csv").glob("*.csv")):
         safe(bring(admin, path.read_bytes(), "csv", dry_run="true", on_error="skip"), 200, 400)
         for name in ("json", "jsonl", "xml"):
-            safe(bring(admin, path.read_bytes(), name, dry_run="true", on_error="skip"), 200, 400, 422)
+            safe(
+                bring(admin, path.read_bytes(), name, dry_run="true", on_error="skip"),
+                200,
+                400,
+                422,
+            )
 
 
 @pytest.mark.parametrize("name", ["csv", "json", "jsonl"])
 def test_naughty_strings_are_stored_as_they_are_or_refused(app, admin, shared, name):
     strings = [text for text in naughty(shared) if text.strip()]
-    records = [{"title": text, "authors": [text[:400], "x"], "description": text} for text in strings]
+    records = [
+        {"title": text, "authors": [text[:400], "x"], "description": text} for text in strings
+    ]
     body = lines_of(name, records)
     answer = safe(bring(admin, body, name, on_error="skip"), 200)
     assert answer.json["read"] == len(strings) and answer.json["created"] > len(strings) * 0.9
     titles = {book["title"] for book in stored(admin)}
-    plain = [text.strip() for text in strings if text.isascii() and text.isprintable() and len(text) <= 2000]
+    plain = [
+        text.strip()
+        for text in strings
+        if text.isascii() and text.isprintable() and len(text) <= 2000
+    ]
     assert len(plain) > 500 and set(plain) <= titles
     whole(app)
 
@@ -636,7 +899,12 @@ def test_any_file_in_any_format_is_answered(admin, shared):
     for path in sorted((shared / "data").glob("**/*")):
         if path.is_file() and path.suffix != ".gz" and path.stat().st_size < 300_000:
             for name in KINDS:
-                safe(bring(admin, path.read_bytes(), name, dry_run="true", on_error="skip"), 200, 400, 422)
+                safe(
+                    bring(admin, path.read_bytes(), name, dry_run="true", on_error="skip"),
+                    200,
+                    400,
+                    422,
+                )
 
 
 def test_a_real_catalogue_comes_in_and_out_in_each_format(app, admin, shared):

@@ -1,10 +1,24 @@
 """One's own sessions: which there are, and ending them (contract, section 6)."""
+
 from datetime import timedelta
 
 import pytest
 from conftest import PASSWORD
 from documents import TYPES, read
-from people import NO_ID, bearer, change, cookie_of, each, get, make_token, page, rows, signed_in, stranger, truth
+from people import (
+    NO_ID,
+    bearer,
+    change,
+    cookie_of,
+    each,
+    get,
+    make_token,
+    page,
+    rows,
+    signed_in,
+    stranger,
+    truth,
+)
 from sqlalchemy import update
 
 from bookapi.auth import sessions
@@ -39,11 +53,16 @@ def from_a_place(app, address, agent, username="admin"):
 
 
 def age(app, **ages):
-    change(app, lambda session: session.execute(update(LoginSession).values(
-        **{column: now() - since for column, since in ages.items()})))
+    change(
+        app,
+        lambda session: session.execute(
+            update(LoginSession).values(**{column: now() - since for column, since in ages.items()})
+        ),
+    )
 
 
 # -- the list -----------------------------------------------------------------------------------------------------
+
 
 @both
 def test_ones_own_sessions_are_listed_newest_first_with_where_they_came_from(app, name):
@@ -52,8 +71,13 @@ def test_ones_own_sessions_are_listed_newest_first_with_where_they_came_from(app
     client = from_a_place(app, "198.51.100.9", "Firefox <&>")
     told = listed(client, name)
     assert [list(session) for session in told["sessions"]] == [FIELDS, FIELDS]
-    assert [(session["address"], session["user_agent"], session["current"]) for session in told["sessions"]] == [
-        ("198.51.100.9", "Firefox <&>", truth(name, True)), ("192.0.2.7", "Lynx/2.9", truth(name, False))]
+    assert [
+        (session["address"], session["user_agent"], session["current"])
+        for session in told["sessions"]
+    ] == [
+        ("198.51.100.9", "Firefox <&>", truth(name, True)),
+        ("192.0.2.7", "Lynx/2.9", truth(name, False)),
+    ]
     assert (int(told["total"]), int(told["limit"])) == (2, 20)
 
 
@@ -61,7 +85,11 @@ def test_the_list_has_neither_a_secret_nor_its_hash(app, admin):
     text = admin.get("/auth/sessions").get_data(as_text=True)
     with admin.session_transaction() as held:
         secret = held["_user_id"]
-    assert secret not in text and hash_of(secret) not in text and cookie_of(admin)["Cookie"][8:] not in text
+    assert (
+        secret not in text
+        and hash_of(secret) not in text
+        and cookie_of(admin)["Cookie"][8:] not in text
+    )
     assert admin.get("/auth/sessions").headers["Cache-Control"] == "no-store"
 
 
@@ -71,14 +99,19 @@ def test_the_list_has_pages(app, name):
     told = listed(client, name, "?limit=2&page=2")
     newest = [str(session["id"]) for session in listed(client)["sessions"]]
     assert [str(session["id"]) for session in told["sessions"]] == newest[2:4]
-    assert (int(told["total"]), sorted(told["links"])) == (5, ["first", "last", "next", "prev", "self"])
+    assert (int(told["total"]), sorted(told["links"])) == (
+        5,
+        ["first", "last", "next", "prev", "self"],
+    )
     assert listed(client, name, "?page=9")["sessions"] == []
 
 
 @both
 def test_a_browser_that_does_not_say_what_it_is_has_null_there(app, name):
     client = app.test_client()
-    client.post("/auth/login", json={"username": "admin", "password": PASSWORD}, headers={"User-Agent": ""})
+    client.post(
+        "/auth/login", json={"username": "admin", "password": PASSWORD}, headers={"User-Agent": ""}
+    )
     [told] = listed(client, name)["sessions"]
     assert told.get("user_agent") is None
 
@@ -100,9 +133,13 @@ def test_any_address_that_a_proxy_tells_can_be_told(app, name, address):
     assert told.get("address") == ((address or "")[:64] or None)
 
 
-@pytest.mark.parametrize("idle, opened, left", [
-    (timedelta(minutes=10), timedelta(hours=1), timedelta(minutes=20)),
-    (timedelta(0), timedelta(hours=11, minutes=50), timedelta(minutes=10))])
+@pytest.mark.parametrize(
+    "idle, opened, left",
+    [
+        (timedelta(minutes=10), timedelta(hours=1), timedelta(minutes=20)),
+        (timedelta(0), timedelta(hours=11, minutes=50), timedelta(minutes=10)),
+    ],
+)
 def test_a_session_tells_when_it_ends(app, admin, idle, opened, left):
     """By thirty idle minutes or by twelve hours, whichever comes first."""
     other = signed_in(app)
@@ -111,7 +148,9 @@ def test_a_session_tells_when_it_ends(app, admin, idle, opened, left):
     assert abs(now() + left - instant(told)) < timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("ages", [{"last_seen_at": timedelta(minutes=30)}, {"created_at": timedelta(hours=12)}])
+@pytest.mark.parametrize(
+    "ages", [{"last_seen_at": timedelta(minutes=30)}, {"created_at": timedelta(hours=12)}]
+)
 def test_a_session_that_is_over_is_not_listed(app, ages):
     signed_in(app)
     age(app, **ages)
@@ -135,6 +174,7 @@ def test_a_token_is_no_session_and_sees_its_owners(app, admin):
 
 
 # -- ending one ---------------------------------------------------------------------------------------------------
+
 
 @both
 def test_one_ends_another_session_of_ones_own(app, admin, name):
@@ -163,7 +203,10 @@ def test_ending_another_session_keeps_the_cookie(app, admin):
 def test_anothers_session_is_a_404_as_one_that_is_not_there(app, admin, name):
     member = signed_in(app, "member")
     headers = {"Accept": TYPES[name]}
-    answers = [member.delete(f"/auth/sessions/{number}", headers=headers) for number in (current(admin), NO_ID)]
+    answers = [
+        member.delete(f"/auth/sessions/{number}", headers=headers)
+        for number in (current(admin), NO_ID)
+    ]
     assert [answer.status_code for answer in answers] == [404, 404]
     assert len({read(answer)["detail"] for answer in answers}) == 1
     assert admin.get("/auth/me").status_code == 200
@@ -183,7 +226,10 @@ def test_an_admin_ends_nobody_elses_session_here(app, admin):
 def test_a_token_that_may_write_ends_its_owners_sessions(app, admin):
     for scope, status, left in (("read", 403, 200), ("write", 204, 401)):
         headers = bearer(make_token(admin, scope)["secret"])
-        assert stranger(app).delete(f"/auth/sessions/{current(admin)}", headers=headers).status_code == status
+        assert (
+            stranger(app).delete(f"/auth/sessions/{current(admin)}", headers=headers).status_code
+            == status
+        )
         assert admin.get("/auth/me").status_code == left
 
 

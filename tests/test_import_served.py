@@ -1,4 +1,5 @@
 """Imports by a real server: large bodies are kept in a file, and only of whom it may know."""
+
 import base64
 import contextlib
 import json
@@ -6,9 +7,8 @@ import os
 from http.client import HTTPConnection
 
 import pytest
-from test_server import PASSWORD, is_problem, post, serving, wait_until
-
 from support import bookapi, jsonl_bytes
+from test_server import PASSWORD, is_problem, post, serving, wait_until
 
 from bookapi.server.parsing import MOST_LARGE
 
@@ -30,7 +30,9 @@ def service(tmp_path_factory):
 
 
 def signed_in(service, name):
-    answer = service.ask(post("/auth/login", json.dumps({"username": name, "password": PASSWORD}).encode()))
+    answer = service.ask(
+        post("/auth/login", json.dumps({"username": name, "password": PASSWORD}).encode())
+    )
     assert answer.status == 200, answer.body
     return answer.headers["set-cookie"].partition(";")[0]
 
@@ -41,7 +43,9 @@ def cookie(service):
 
 
 def bring(service, body, cookie=None, chunked=False, path="/books/import", **headers):
-    return service.ask(post(path, body, cookie, chunked, **{"Content-Type": "application/x-ndjson", **headers}))
+    return service.ask(
+        post(path, body, cookie, chunked, **{"Content-Type": "application/x-ndjson", **headers})
+    )
 
 
 def figure(service, name):
@@ -63,7 +67,9 @@ def in_files(service):
 
 @each_way
 def test_a_large_import_is_read_and_not_held_in_memory(service, cookie, chunked):
-    assert bring(service, LARGE[:MAX_BODY], cookie, chunked).status == 200  # what is loaded at the first time
+    assert (
+        bring(service, LARGE[:MAX_BODY], cookie, chunked).status == 200
+    )  # what is loaded at the first time
     before = figure(service, "VmHWM")
     answer = bring(service, LARGE, cookie, chunked)
     assert (answer.status, answer.json()["read"]) == (200, 1), answer.body
@@ -84,9 +90,16 @@ def test_the_other_addresses_keep_their_limit(service, cookie, chunked):
 
 
 @each_way
-@pytest.mark.parametrize("sent", [
-    None, "bookapi=x", "bookapi=eyJfdXNlcl9pZCI6IngifQ.aSTdYA.AAAAAAAAAAAAAAAAAAAAAAAAAAA", "other=1",
-    "__Host-bookapi=" + "a" * 5000])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "bookapi=x",
+        "bookapi=eyJfdXNlcl9pZCI6IngifQ.aSTdYA.AAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "other=1",
+        "__Host-bookapi=" + "a" * 5000,
+    ],
+)
 def test_a_large_import_of_somebody_unknown_is_a_401_and_not_kept(service, chunked, sent):
     assert is_problem(bring(service, LARGE, sent, chunked), 401)
 
@@ -96,10 +109,14 @@ def half_sent(service, cookie):
     """A connection on which half of a large import was sent, until the block ends."""
     connection = HTTPConnection(*service.address, timeout=15)
     connection.putrequest("POST", "/books/import")
-    for name, value in (("Content-Length", str(len(LARGE))), ("Content-Type", "text/csv"), ("Cookie", cookie)):
+    for name, value in (
+        ("Content-Length", str(len(LARGE))),
+        ("Content-Type", "text/csv"),
+        ("Cookie", cookie),
+    ):
         connection.putheader(name, value)
     connection.endheaders()
-    connection.send(LARGE[:len(LARGE) // 2])
+    connection.send(LARGE[: len(LARGE) // 2])
     try:
         yield
     finally:
@@ -144,18 +161,33 @@ def token(service, name, scope):
 
 @each_way
 def test_a_large_import_by_a_token_is_read_where_the_token_may(service, chunked):
-    owned = [token(service, *owner) for owner in (("keeper", "write"), ("keeper", "read"), ("reader", "write"))]
+    owned = [
+        token(service, *owner)
+        for owner in (("keeper", "write"), ("keeper", "read"), ("reader", "write"))
+    ]
     by_basic = base64.b64encode(f"keeper:{owned[0]}".encode()).decode()
     forged = owned[0][:-1] + ("a" if owned[0][-1] != "a" else "b")
-    for header, status in ((f"Bearer {owned[0]}", 200), (f"Basic {by_basic}", 200), (f"Bearer {owned[1]}", 403),
-                           (f"Bearer {owned[2]}", 403), (f"Bearer {forged}", 401), ("Basic " + "a" * 100, 401)):
+    for header, status in (
+        (f"Bearer {owned[0]}", 200),
+        (f"Basic {by_basic}", 200),
+        (f"Bearer {owned[1]}", 403),
+        (f"Bearer {owned[2]}", 403),
+        (f"Bearer {forged}", 401),
+        ("Basic " + "a" * 100, 401),
+    ):
         answer = bring(service, LARGE, chunked=chunked, Authorization=header)
         assert answer.status == status and (status == 200 or is_problem(answer, status)), header
 
 
 def test_an_import_is_answered_again_and_reads_go_on(service, cookie):
-    body = jsonl_bytes(*[{"title": f"Book {number}", "identifiers": [f"n:{number}"]} for number in range(3000)])
+    body = jsonl_bytes(
+        *[{"title": f"Book {number}", "identifiers": [f"n:{number}"]} for number in range(3000)]
+    )
     for created in (3000, 0):
         answer = bring(service, body, cookie, **{"Idempotency-Key": f"k{created}"})
-        assert (answer.status, answer.json()["created"], answer.json()["unchanged"]) == (200, created, 3000 - created)
+        assert (answer.status, answer.json()["created"], answer.json()["unchanged"]) == (
+            200,
+            created,
+            3000 - created,
+        )
         assert service.get("/books?limit=1").status == 200

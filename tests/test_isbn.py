@@ -1,4 +1,5 @@
 """ISBNs in every spelling, out as thirteen digits."""
+
 import csv
 import gzip
 
@@ -22,10 +23,22 @@ def _verdict(text):
         return ""
 
 
-@pytest.mark.parametrize("text", [
-    "9780306406157", "0306406152", "978-0-306-40615-7", "0-306-40615-2", "978 0 306 40615 7", " 0306406152\t",
-    "978\u20100\u2011306\u201240615\u20137", "978\u20140\u2212306\uff0d40615\ufe637", "978\u00a00306406157",
-    "978\u00ad0306406157", "-978--0306406157-"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9780306406157",
+        "0306406152",
+        "978-0-306-40615-7",
+        "0-306-40615-2",
+        "978 0 306 40615 7",
+        " 0306406152\t",
+        "978\u20100\u2011306\u201240615\u20137",
+        "978\u20140\u2212306\uff0d40615\ufe637",
+        "978\u00a00306406157",
+        "978\u00ad0306406157",
+        "-978--0306406157-",
+    ],
+)
 def test_every_spelling_of_an_isbn_is_read_as_its_thirteen_digits(text):
     assert isbn.parse(text) == "9780306406157"
 
@@ -41,11 +54,36 @@ def test_a_wrong_check_digit_is_told_as_one(text):
         isbn.parse(text)
 
 
-@pytest.mark.parametrize("text", [
-    "", " ", "-", "X", "071148167", "030640615", "97803064061", "978030640615", "97803064061577", "7501031311309",
-    "9770306406157", "978030640615X", "03064O6152", "X306406152", "0306406152 (pbk.)", "ISBN 0306406152",
-    "٠٣٠٦٤٠٦١٥٢", "９７８０３０６４０６１５７", "0306_406152", "0.306406152e9", "9.78030640615e+12", "0306406152/",
-    "0306406152\x00", "+0306406152", "²306406152"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "-",
+        "X",
+        "071148167",
+        "030640615",
+        "97803064061",
+        "978030640615",
+        "97803064061577",
+        "7501031311309",
+        "9770306406157",
+        "978030640615X",
+        "03064O6152",
+        "X306406152",
+        "0306406152 (pbk.)",
+        "ISBN 0306406152",
+        "٠٣٠٦٤٠٦١٥٢",
+        "９７８０３０６４０６１５７",
+        "0306_406152",
+        "0.306406152e9",
+        "9.78030640615e+12",
+        "0306406152/",
+        "0306406152\x00",
+        "+0306406152",
+        "²306406152",
+    ],
+)
 def test_what_has_another_form_is_no_isbn(text):
     with pytest.raises(ValueError, match="must be an ISBN-10 or an ISBN-13"):
         isbn.parse(text)
@@ -65,7 +103,10 @@ def test_the_short_and_the_long_form_are_one_isbn(digits):
 @bounded
 @given(isbns)
 def test_every_error_in_one_digit_is_found(digits):
-    wrong = [digits[:place] + str((int(digits[place]) + 1) % 10) + digits[place + 1:] for place in range(13)]
+    wrong = [
+        digits[:place] + str((int(digits[place]) + 1) % 10) + digits[place + 1 :]
+        for place in range(13)
+    ]
     assert [_verdict(text) for text in wrong] == [""] * 13
 
 
@@ -73,8 +114,12 @@ def test_the_cases_of_other_projects_have_their_verdicts(shared):
     with open(shared / "data/isbn/isbn-cases.csv", encoding="utf-8", newline="") as file:
         cases = list(csv.DictReader(file))
     # Nine digits are an SBN, the standard before ISBN: a typing error in our time, and no ISBN for us.
-    expected = {case["input"]: case["isbn13"] if case["valid"] == "true" and case["form"] != "bare:9" else ""
-                for case in cases}
+    expected = {
+        case["input"]: case["isbn13"]
+        if case["valid"] == "true" and case["form"] != "bare:9"
+        else ""
+        for case in cases
+    }
     assert len(cases) == 561
     assert {text: _verdict(text) for text in expected} == expected
 

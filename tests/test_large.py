@@ -2,6 +2,7 @@
 
 The books are the Library of Congress' and Project Gutenberg's, and some with nasty text, imported by the command.
 """
+
 import itertools
 import json
 import random
@@ -25,7 +26,16 @@ from bookapi.db.sqlite import sqlite3
 from bookapi.text import key, stands_alone, words
 
 SEED = 1907
-CONGRESS = ("--split", "authors=|", "--split", "isbn=|", "--split", "series=|", "--on-error", "skip")
+CONGRESS = (
+    "--split",
+    "authors=|",
+    "--split",
+    "isbn=|",
+    "--split",
+    "series=|",
+    "--on-error",
+    "skip",
+)
 BOOKS = 99_999 + len(NASTY) + len(LONG)  # one record of the Library of Congress is no book
 COMMONEST = 20
 STEPS = 100  # instructions of SQLite's machine between two calls of a progress handler
@@ -42,8 +52,14 @@ class Library:
         nasty = folder / "nasty.jsonl"
         nasty.write_bytes(jsonl_bytes(*nasty_books()))
         self.command("init")
-        self.reports = [self.command("books", "import", str(path), *options) for path, *options in (
-            (catalogues / "loc-50k.csv.gz", *CONGRESS), (catalogues / "gutenberg-1.csv.gz",), (nasty,))]
+        self.reports = [
+            self.command("books", "import", str(path), *options)
+            for path, *options in (
+                (catalogues / "loc-50k.csv.gz", *CONGRESS),
+                (catalogues / "gutenberg-1.csv.gz",),
+                (nasty,),
+            )
+        ]
         exported = folder / "all.jsonl"
         self.command("books", "export", str(exported))
         with open(exported, encoding="utf-8") as lines:
@@ -64,7 +80,9 @@ class Library:
 
     def found(self, **parameters):
         """The ids of all books of a list, in its order."""
-        answer = self.client.get("/books/export", query_string={**parameters, "fields": "id", "format": "jsonl"})
+        answer = self.client.get(
+            "/books/export", query_string={**parameters, "fields": "id", "format": "jsonl"}
+        )
         return [json.loads(line)["id"] for line in answer.get_data().splitlines()]
 
     def by_pages(self, **parameters):
@@ -76,7 +94,10 @@ class Library:
         return self._along({"cursor": "*"}, parameters)
 
     def _along(self, begin, parameters):
-        address, ids = f"/books?{urlencode({'limit': 100, 'fields': 'id', **begin, **parameters})}", []
+        address, ids = (
+            f"/books?{urlencode({'limit': 100, 'fields': 'id', **begin, **parameters})}",
+            [],
+        )
         while address:
             told = self.get(address)
             ids += [book["id"] for book in told["books"]]
@@ -88,8 +109,13 @@ class PlainText:
     """Which records have which words, found without any database."""
 
     def __init__(self, records):
-        self.texts = {record["id"]: [*(words(text) for text in texts_of(record)), *([n] for n in isbns_of(record))]
-                      for record in records}
+        self.texts = {
+            record["id"]: [
+                *(words(text) for text in texts_of(record)),
+                *([n] for n in isbns_of(record)),
+            ]
+            for record in records
+        }
         self.books = defaultdict(set)
         for book_id, texts in self.texts.items():
             for word in itertools.chain.from_iterable(texts):
@@ -109,11 +135,15 @@ class PlainText:
     def phrase(self, phrase):
         """The books that have these words next to each other in one text."""
         candidates = set.intersection(*(set(self.word(word)) for word in phrase))
-        return {book_id for book_id in candidates if any(_has(text, phrase) for text in self.texts[book_id])}
+        return {
+            book_id
+            for book_id in candidates
+            if any(_has(text, phrase) for text in self.texts[book_id])
+        }
 
 
 def _has(text, phrase):
-    return any(text[at:at + len(phrase)] == phrase for at in range(len(text) - len(phrase) + 1))
+    return any(text[at : at + len(phrase)] == phrase for at in range(len(text) - len(phrase) + 1))
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +159,13 @@ def library(tmp_path_factory, shared):
 # -- plain Python's order and choice ------------------------------------------------------------------------------
 
 KEYS = {
-    "id": lambda book: book["id"], "title": lambda book: key(book["title"]),
+    "id": lambda book: book["id"],
+    "title": lambda book: key(book["title"]),
     "author": lambda book: key(book["authors"][0]) if book["authors"] else None,
     "published": lambda book: dates.sort_key(book["published"]) if book["published"] else None,
-    "created_at": lambda book: book["created_at"], "updated_at": lambda book: book["updated_at"]}
+    "created_at": lambda book: book["created_at"],
+    "updated_at": lambda book: book["updated_at"],
+}
 
 
 def ordered(records, sort):
@@ -163,11 +196,23 @@ CONDITIONS = [
     ({}, lambda book: True),
     ({"language": "fr"}, _speaks("fr")),
     ({"language": "xho"}, _speaks("xh")),
-    ({"author": "DICKENS, CHARLES, 1812-1870"}, lambda book: "Dickens, Charles, 1812-1870" in book["authors"]),
+    (
+        {"author": "DICKENS, CHARLES, 1812-1870"},
+        lambda book: "Dickens, Charles, 1812-1870" in book["authors"],
+    ),
     ({"author": "nobody at all"}, lambda book: False),
-    ({"publisher": "oxford university press,"}, _is_or_has("publisher", "Oxford University Press,")),
-    ({"published_from": "1890", "published_to": "1899"}, lambda book: _year(book) in range(1890, 1900)),
-    ({"published_from": "2000", "language": "en"}, lambda book: (_year(book) or 0) >= 2000 and _speaks("en")(book)),
+    (
+        {"publisher": "oxford university press,"},
+        _is_or_has("publisher", "Oxford University Press,"),
+    ),
+    (
+        {"published_from": "1890", "published_to": "1899"},
+        lambda book: _year(book) in range(1890, 1900),
+    ),
+    (
+        {"published_from": "2000", "language": "en"},
+        lambda book: (_year(book) or 0) >= 2000 and _speaks("en")(book),
+    ),
     ({"title": "poems"}, _is_or_has("title", "Poems")),
 ]
 IDS = [urlencode(parameters) or "all" for parameters, _ in CONDITIONS]
@@ -175,13 +220,15 @@ IDS = [urlencode(parameters) or "all" for parameters, _ in CONDITIONS]
 
 # -- pages and cursors --------------------------------------------------------------------------------------------
 
+
 def test_every_record_that_is_a_book_was_imported_once(library):
     ids = [book["id"] for book in library.records]
     assert len(ids) == len(set(ids)) == library.get("/books", limit=1)["total"] == BOOKS
     assert [report.splitlines()[-1] for report in library.reports] == [
         "50000 read, 49999 created, 0 updated, 0 unchanged, 1 rejected",
         "50000 read, 50000 created, 0 updated, 0 unchanged, 0 rejected",
-        f"{len(NASTY) + len(LONG)} read, {len(NASTY) + len(LONG)} created, 0 updated, 0 unchanged, 0 rejected"]
+        f"{len(NASTY) + len(LONG)} read, {len(NASTY) + len(LONG)} created, 0 updated, 0 unchanged, 0 rejected",
+    ]
 
 
 @pytest.mark.parametrize("sort", ["id", "title", "author", "-published", "updated_at"])
@@ -191,15 +238,31 @@ def test_pages_and_cursors_go_through_the_whole_without_a_gap_or_a_repeat(librar
     assert library.by_cursor(sort=sort) == expected
 
 
-@pytest.mark.parametrize("sort", [
-    "-id", "-title", "title,-id", "-author", "published", "author,-title", "-published,title", "published,author,-id",
-    "-created_at", "-author,published,-title"])
+@pytest.mark.parametrize(
+    "sort",
+    [
+        "-id",
+        "-title",
+        "title,-id",
+        "-author",
+        "published",
+        "author,-title",
+        "-published,title",
+        "published,author,-id",
+        "-created_at",
+        "-author,published,-title",
+    ],
+)
 def test_any_page_is_the_place_in_the_order_that_it_says(library, sort):
     expected = ordered(library.records, sort)
     last = -(-BOOKS // 100)
-    shown = {page: [book["id"] for book in library.get("/books", sort=sort, limit=100, page=page)["books"]]
-             for page in (1, 2, *range(97, last, 97), last - 1, last, last + 1)}
-    assert shown == {page: expected[100 * page - 100:100 * page] for page in shown}
+    shown = {
+        page: [
+            book["id"] for book in library.get("/books", sort=sort, limit=100, page=page)["books"]
+        ]
+        for page in (1, 2, *range(97, last, 97), last - 1, last, last + 1)
+    }
+    assert shown == {page: expected[100 * page - 100 : 100 * page] for page in shown}
 
 
 @pytest.mark.parametrize("sort", ["author,-title", "-published,title", "title,-author,-id"])
@@ -214,6 +277,7 @@ def test_a_part_is_paged_in_order_by_several_keys(library, parameters, is_meant,
 
 
 # -- searches -----------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def drawn(library):
@@ -236,7 +300,10 @@ def unlike(library, expected):
     for query, books in expected.items():
         found = library.found(q=query, sort="id")
         if found != sorted(books):
-            wrong[query] = {"too much": sorted({*found} - books)[:5], "missing": sorted(books - {*found})[:5]}
+            wrong[query] = {
+                "too much": sorted({*found} - books)[:5],
+                "missing": sorted(books - {*found})[:5],
+            }
     return wrong
 
 
@@ -247,13 +314,25 @@ def test_a_word_finds_the_books_that_have_it_and_no_others(library, drawn):
 
 def test_long_words_that_begin_alike_are_different_words(library):
     plain = [word for word in library.text.vocabulary if not valid_isbn(word)]
-    longest = [sorted((word for word in plain if word.isascii() == ascii), key=len)[-60:] for ascii in (True, False)]
-    assert unlike(library, {word: library.text.word(word) for word in itertools.chain(*longest)}) == {}
+    longest = [
+        sorted((word for word in plain if word.isascii() == ascii), key=len)[-60:]
+        for ascii in (True, False)
+    ]
+    assert (
+        unlike(library, {word: library.text.word(word) for word in itertools.chain(*longest)}) == {}
+    )
 
 
 def test_a_beginning_finds_the_books_that_have_a_word_that_begins_so(library, drawn):
-    beginnings = {word[:max(1, len(word) - 1 - at % 3)] for at, word in enumerate(drawn) if not stands_alone(word)}
-    assert unlike(library, {f"{part}*": library.text.beginning(part) for part in sorted(beginnings)}) == {}
+    beginnings = {
+        word[: max(1, len(word) - 1 - at % 3)]
+        for at, word in enumerate(drawn)
+        if not stands_alone(word)
+    }
+    assert (
+        unlike(library, {f"{part}*": library.text.beginning(part) for part in sorted(beginnings)})
+        == {}
+    )
 
 
 def test_a_phrase_finds_the_books_that_have_its_words_next_to_each_other(library):
@@ -261,7 +340,7 @@ def test_a_phrase_finds_the_books_that_have_its_words_next_to_each_other(library
     while len(phrases) < 200:
         parts = chance.choice(texts_of(chance.choice(library.records))).replace('"', " ").split()
         start = chance.randrange(len(parts))
-        piece = " ".join(parts[start:start + chance.randint(2, 4)])
+        piece = " ".join(parts[start : start + chance.randint(2, 4)])
         if len(words(piece)) > 1:
             phrases[f'"{piece}"'] = library.text.phrase(words(piece))
     assert unlike(library, phrases) == {}
@@ -270,8 +349,18 @@ def test_a_phrase_finds_the_books_that_have_its_words_next_to_each_other(library
 def test_several_words_are_all_there_and_what_is_excluded_is_not(library, drawn):
     text, some = library.text, drawn[:40]
     pairs = list(zip(some, some[1:]))
-    assert unlike(library, {f"{one} {other}": text.word(one) & text.word(other) for one, other in pairs}) == {}
-    assert unlike(library, {f"{one} -{other}": text.word(one) - text.word(other) for one, other in pairs}) == {}
+    assert (
+        unlike(
+            library, {f"{one} {other}": text.word(one) & text.word(other) for one, other in pairs}
+        )
+        == {}
+    )
+    assert (
+        unlike(
+            library, {f"{one} -{other}": text.word(one) - text.word(other) for one, other in pairs}
+        )
+        == {}
+    )
 
 
 def test_the_total_of_a_search_is_the_number_of_books_that_it_finds(library, drawn):
@@ -288,6 +377,7 @@ def test_a_search_is_paged_whole_by_page_and_by_cursor(library, query):
 
 # -- facets and totals --------------------------------------------------------------------------------------------
 
+
 def _decade(book):
     if not book["published"]:
         return []
@@ -295,15 +385,22 @@ def _decade(book):
     return [f"-{-year:04d}" if year < 0 else f"{year:04d}"]
 
 
-VALUES = {"author": lambda book: book["authors"], "subject": lambda book: book["subjects"],
-          "publisher": lambda book: [book["publisher"]], "series": lambda book: [book["series"]],
-          "language": lambda book: [book["language"]], "decade": _decade}
+VALUES = {
+    "author": lambda book: book["authors"],
+    "subject": lambda book: book["subjects"],
+    "publisher": lambda book: [book["publisher"]],
+    "series": lambda book: [book["series"]],
+    "language": lambda book: [book["language"]],
+    "decade": _decade,
+}
 
 
 def counted(name, books):
     """How many of the books have each value, by what is compared of it; the commonest first."""
     same = (lambda value: value) if name in ("language", "decade") else key
-    counts = Counter(value for book in books for value in {same(value) for value in VALUES[name](book) if value})
+    counts = Counter(
+        value for book in books for value in {same(value) for value in VALUES[name](book) if value}
+    )
     order = (lambda value: int(value)) if name == "decade" else (lambda value: value)
     return sorted(counts.items(), key=lambda pair: (-pair[1], order(pair[0])))
 
@@ -320,7 +417,8 @@ def test_facets_and_totals_are_what_plain_python_counts(library, parameters, is_
     answer = library.get("/books", facets=",".join(FACETS), limit=1, fields="id", **parameters)
     assert answer["total"] == len(books)
     assert {name: told(name, counts) for name, counts in answer["facets"].items()} == {
-        name: counted(name, books)[:COMMONEST] for name in FACETS}
+        name: counted(name, books)[:COMMONEST] for name in FACETS
+    }
 
 
 @pytest.mark.parametrize("query", ["of", "shakespeare", "日本"])
@@ -329,7 +427,8 @@ def test_facets_of_a_search_are_those_of_the_books_that_it_finds(library, query)
     books = [book for book in library.records if book["id"] in found]
     answer = library.get("/books", q=query, facets=",".join(FACETS), limit=1, fields="id")
     assert {name: told(name, counts) for name, counts in answer["facets"].items()} == {
-        name: counted(name, books)[:COMMONEST] for name in FACETS}
+        name: counted(name, books)[:COMMONEST] for name in FACETS
+    }
 
 
 @pytest.mark.parametrize("name", ["author", "publisher", "language"])
@@ -340,11 +439,15 @@ def test_term_lists_tell_every_value_and_its_number_of_books(library, name):
     for sort, expected in (("value", by_value), ("-count", by_count), ("-value", by_value[::-1])):
         for page in (1, 2, last // 2 or 1, last):
             answer = library.get(f"/books/{name}s", sort=sort, limit=100, page=page)
-            assert told(name, answer["terms"]) == expected[100 * page - 100:100 * page], (sort, page)
+            assert told(name, answer["terms"]) == expected[100 * page - 100 : 100 * page], (
+                sort,
+                page,
+            )
             assert answer["total"] == len(by_count)
 
 
 # -- what it costs ------------------------------------------------------------------------------------------------
+
 
 class Watch:
     """The same catalogue behind an application whose connections tell what SQLite does."""
@@ -372,18 +475,26 @@ class Watch:
 @pytest.fixture(scope="module")
 def watch(library):
     """What SQLite does for an answer."""
-    app = create_app(settings(library.folder, DATABASE_URL=sqlite_url(library.folder), SECRET_KEY=SECRET))
+    app = create_app(
+        settings(library.folder, DATABASE_URL=sqlite_url(library.folder), SECRET_KEY=SECRET)
+    )
     yield Watch(app)
     with app.app_context():
         db.engine.dispose()
 
 
-@pytest.mark.parametrize("parameters", [{}, {"language": "fr"}, {"q": "of"}, {"q": "-of"}], ids=urlencode)
-@pytest.mark.parametrize("sort", ["id", "title", "-title", "author", "-published", "updated_at", "author,-title"])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"language": "fr"}, {"q": "of"}, {"q": "-of"}], ids=urlencode
+)
+@pytest.mark.parametrize(
+    "sort", ["id", "title", "-title", "author", "-published", "updated_at", "author,-title"]
+)
 def test_the_last_page_costs_little_more_than_the_first(watch, parameters, sort):
     asked = {"sort": sort, "fields": "id", **parameters}
     total = watch.get("/books", limit=99, **asked)[0].json["total"]  # counted once, for all pages
-    first, last = (watch.get("/books", limit=100, page=page, **asked)[1] for page in (1, -(-total // 100)))
+    first, last = (
+        watch.get("/books", limit=100, page=page, **asked)[1] for page in (1, -(-total // 100))
+    )
     assert last <= 3 * first + 2 * LITTLE
 
 
@@ -398,7 +509,9 @@ def test_a_page_behind_a_cursor_costs_little_more_than_the_first(watch, paramete
     for _ in range(20):
         answer, cost = watch.get(answer.json["links"]["next"])
         costs.append(cost)
-    assert max(costs) <= 3 * first + 2 * BOOKS  # the books of one year have no order but by id: they are sorted
+    assert (
+        max(costs) <= 3 * first + 2 * BOOKS
+    )  # the books of one year have no order but by id: they are sorted
 
 
 def _rare(values):
@@ -410,16 +523,26 @@ def _rare(values):
 FEW = {
     "nobody": lambda books, text: {"author": "nobody at all"},
     "title": lambda books, text: {"title": _rare(book["title"] for book in books)},
-    "author": lambda books, text: {"author": _rare(name for book in books for name in book["authors"])},
+    "author": lambda books, text: {
+        "author": _rare(name for book in books for name in book["authors"])
+    },
     "publisher": lambda books, text: {"publisher": _rare(book["publisher"] for book in books)},
     "series": lambda books, text: {"series": _rare(book["series"] for book in books)},
     "isbn": lambda books, text: {"isbn": _rare(book["isbn"] for book in books)},
-    "further isbn": lambda books, text: {"isbn": _rare(n for book in books for n in isbns_of(book)[1:])},
-    "identifier": lambda books, text: {"identifier": f"isbn:{_rare(n for book in books for n in isbns_of(book)[1:])}"},
+    "further isbn": lambda books, text: {
+        "isbn": _rare(n for book in books for n in isbns_of(book)[1:])
+    },
+    "identifier": lambda books, text: {
+        "identifier": f"isbn:{_rare(n for book in books for n in isbns_of(book)[1:])}"
+    },
     "language": lambda books, text: {"language": _rare(book["language"] for book in books)},
-    "published": lambda books, text: dict.fromkeys(("published_from", "published_to"), str(_rare(map(_year, books)))),
+    "published": lambda books, text: dict.fromkeys(
+        ("published_from", "published_to"), str(_rare(map(_year, books)))
+    ),
     "updated_since": lambda books, text: {"updated_since": books[-5]["updated_at"]},
-    "q": lambda books, text: {"q": next(word for word in text.vocabulary[5000:] if len(text.word(word)) == 2)},
+    "q": lambda books, text: {
+        "q": next(word for word in text.vocabulary[5000:] if len(text.word(word)) == 2)
+    },
 }
 
 
@@ -427,8 +550,19 @@ FEW = {
 @pytest.mark.parametrize("kind", FEW)
 def test_what_finds_few_books_costs_little_in_every_order(library, watch, kind, way):
     parameters = FEW[kind](library.records, library.text)
-    told = {sort: watch.get("/books", sort=sort, fields="id", **parameters, **way)
-            for sort in ("id", "-id", "title", "-title", "author", "-published", "updated_at", "author,-title")}
+    told = {
+        sort: watch.get("/books", sort=sort, fields="id", **parameters, **way)
+        for sort in (
+            "id",
+            "-id",
+            "title",
+            "-title",
+            "author",
+            "-published",
+            "updated_at",
+            "author,-title",
+        )
+    }
     assert {answer.json["total"] for answer, _ in told.values()} <= {*range(6)}
     assert {sort: cost for sort, (_, cost) in told.items() if cost > LITTLE} == {}
 
@@ -436,8 +570,12 @@ def test_what_finds_few_books_costs_little_in_every_order(library, watch, kind, 
 def walks(library, statements):
     """What of the plans of these statements is a walk through the table of books."""
     with closing(sqlite3.connect(library.folder / "bookapi.sqlite")) as connection:
-        plans = [detail for statement in dict.fromkeys(statements) if statement.startswith("SELECT")
-                 for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        plans = [
+            detail
+            for statement in dict.fromkeys(statements)
+            if statement.startswith("SELECT")
+            for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+        ]
     assert plans
     return [detail for detail in plans if re.match(r"SCAN books\b", detail)]
 
@@ -453,13 +591,33 @@ def test_no_list_that_finds_few_walks_the_table_of_books(library, watch, kind):
     assert walks(library, watch.statements) == []
 
 
-@pytest.mark.parametrize("address", [
-    "/books?limit=3", "/books?limit=3&sort=-title", "/books?limit=3&sort=author,-title", "/books?limit=3&cursor=*",
-    "/books?limit=3&page=900&sort=-published", "/books?limit=3&q=of", "/books?limit=3&q=-of", "/books?limit=3&q=sha*",
-    "/books?limit=3&language=en", "/books?limit=3&published_from=1900&sort=title", "/books?limit=3&q=of&language=fr",
-    "/books?limit=3&facets=author", "/books?limit=3&facets=language", "/books?limit=3&facets=decade,publisher,series",
-    "/books/authors?sort=-count", "/books/publishers", "/books/languages", "/books/subjects", "/books/7",
-    "/books/isbn/9780141439587", "/books/export?language=xh", "/books/export?language=xh&sort=-title"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/books?limit=3",
+        "/books?limit=3&sort=-title",
+        "/books?limit=3&sort=author,-title",
+        "/books?limit=3&cursor=*",
+        "/books?limit=3&page=900&sort=-published",
+        "/books?limit=3&q=of",
+        "/books?limit=3&q=-of",
+        "/books?limit=3&q=sha*",
+        "/books?limit=3&language=en",
+        "/books?limit=3&published_from=1900&sort=title",
+        "/books?limit=3&q=of&language=fr",
+        "/books?limit=3&facets=author",
+        "/books?limit=3&facets=language",
+        "/books?limit=3&facets=decade,publisher,series",
+        "/books/authors?sort=-count",
+        "/books/publishers",
+        "/books/languages",
+        "/books/subjects",
+        "/books/7",
+        "/books/isbn/9780141439587",
+        "/books/export?language=xh",
+        "/books/export?language=xh&sort=-title",
+    ],
+)
 def test_no_query_walks_the_table_of_books(library, watch, address):
     watch.statements.clear()
     answer = watch.client.get(address)

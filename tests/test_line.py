@@ -1,4 +1,5 @@
 """A storm of sign-ins takes neither all processors nor all threads: the rest of the service goes on."""
+
 import shutil
 import threading
 import time
@@ -82,6 +83,7 @@ def until(condition):
 
 # -- the line ---------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("at_once, number", [(1, 6), (2, 6), (4, 6), (3, 3)])
 def test_no_more_hash_at_the_same_time_and_all_in_line_have_their_turn(at_once, number):
     with crowd(Line(at_once), number) as people:
@@ -92,7 +94,9 @@ def test_no_more_hash_at_the_same_time_and_all_in_line_have_their_turn(at_once, 
     assert people.most == at_once
 
 
-@pytest.mark.parametrize("processors, at_once", [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4), (None, 1)])
+@pytest.mark.parametrize(
+    "processors, at_once", [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4), (None, 1)]
+)
 def test_a_part_of_the_processors_hashes(monkeypatch, processors, at_once):
     monkeypatch.setattr(line.os, "cpu_count", lambda: processors)
     with crowd(Line(), 5) as people:
@@ -123,17 +127,28 @@ def test_a_place_is_given_back_whatever_happens_at_it(short):
         pass
 
 
-@pytest.mark.parametrize("path, document", [
-    ("/auth/login", {"username": "member", "password": "wrong"}),
-    ("/auth/password", {"current_password": PASSWORD, "new_password": "another long enough password"}),
-    ("/auth/mfa", {"current_password": PASSWORD}),
-    ("/auth/users", {"username": "newcomer", "password": "another long enough password"}),
-    ("/auth/users/2", {"password": "another long enough password"})])
+@pytest.mark.parametrize(
+    "path, document",
+    [
+        ("/auth/login", {"username": "member", "password": "wrong"}),
+        (
+            "/auth/password",
+            {"current_password": PASSWORD, "new_password": "another long enough password"},
+        ),
+        ("/auth/mfa", {"current_password": PASSWORD}),
+        ("/auth/users", {"username": "newcomer", "password": "another long enough password"}),
+        ("/auth/users/2", {"password": "another long enough password"}),
+    ],
+)
 def test_whatever_hashes_a_password_is_in_line(app, admin, short, path, document):
     app.extensions[line.LINE] = Line(1)
     with app.extensions[line.LINE].place():
         method = "PATCH" if path.endswith("/2") else "POST"
-        path = path if method == "POST" else f"/auth/users/{admin.get('/auth/users').json['users'][1]['id']}"
+        path = (
+            path
+            if method == "POST"
+            else f"/auth/users/{admin.get('/auth/users').json['users'][1]['id']}"
+        )
         answer = admin.open(path, method=method, json=document)
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
     assert answer.headers["Retry-After"] == "1"
@@ -142,14 +157,26 @@ def test_whatever_hashes_a_password_is_in_line(app, admin, short, path, document
 def test_who_is_refused_in_line_is_not_counted_as_one_who_failed(app, client, short):
     app.extensions[line.LINE] = Line(1)
     with app.extensions[line.LINE].place():
-        told = [client.post("/auth/login", json={"username": "member", "password": "wrong"}) for _ in range(12)]
+        told = [
+            client.post("/auth/login", json={"username": "member", "password": "wrong"})
+            for _ in range(12)
+        ]
     assert {answer.status_code for answer in told} == {503}
-    assert client.post("/auth/login", json={"username": "member", "password": PASSWORD}).status_code == 200
+    assert (
+        client.post("/auth/login", json={"username": "member", "password": PASSWORD}).status_code
+        == 200
+    )
 
 
 def test_without_an_account_nothing_but_signing_in_hashes(app, client, monkeypatch):
     monkeypatch.setattr(passwords, "matches", None)
-    for path in ("/auth/password", "/auth/mfa", "/auth/mfa/confirm", "/auth/mfa/disable", "/auth/users"):
+    for path in (
+        "/auth/password",
+        "/auth/mfa",
+        "/auth/mfa/confirm",
+        "/auth/mfa/disable",
+        "/auth/users",
+    ):
         assert client.post(path, json={}).status_code == 401, path
 
 
@@ -171,8 +198,12 @@ def guess(client, number, end):
     told = Counter()
     while time.monotonic() < end:
         name = f"name-{number}-{sum(told.values()) // 9}"
-        answer = client.ask("POST", "/auth/login", {"username": name, "password": "a wrong password"},
-                            **{"X-Forwarded-For": f"203.0.113.{number}"})
+        answer = client.ask(
+            "POST",
+            "/auth/login",
+            {"username": name, "password": "a wrong password"},
+            **{"X-Forwarded-For": f"203.0.113.{number}"},
+        )
         told[answer.status, answer.status in (429, 503) and "retry-after" in answer.headers] += 1
     return told
 
@@ -190,16 +221,26 @@ def read(client, end):
 
 @pytest.mark.siege
 def test_in_a_storm_of_guesses_everybody_else_is_answered(folder):
-    with serving(folder, "--threads", "8", TRUSTED_PROXY="127.0.0.1") as service, ExitStack() as opened, \
-            ThreadPoolExecutor(GUESSERS + 1) as pool:
+    with (
+        serving(folder, "--threads", "8", TRUSTED_PROXY="127.0.0.1") as service,
+        ExitStack() as opened,
+        ThreadPoolExecutor(GUESSERS + 1) as pool,
+    ):
         clients = [opened.enter_context(Client(service)) for _ in range(GUESSERS + 1)]
         end = time.monotonic() + SECONDS
         reading = pool.submit(read, clients[-1], end)
-        guessing = [pool.submit(guess, client, number, end) for number, client in enumerate(clients[:-1])]
-        guesses, reads = sum((each.result(PATIENCE) for each in guessing), Counter()), reading.result(PATIENCE)
+        guessing = [
+            pool.submit(guess, client, number, end) for number, client in enumerate(clients[:-1])
+        ]
+        guesses, reads = (
+            sum((each.result(PATIENCE) for each in guessing), Counter()),
+            reading.result(PATIENCE),
+        )
     assert guesses.keys() <= {(401, False), (429, True), (503, True)}, guesses
     assert guesses[401, False] > 0
     durations = sorted(seconds for _, seconds in reads)
-    assert len(reads) > 5 and {status for status, _ in reads} == {200}, Counter(status for status, _ in reads)
+    assert len(reads) > 5 and {status for status, _ in reads} == {200}, Counter(
+        status for status, _ in reads
+    )
     assert durations[-1] < LONGEST_READ
     assert "Traceback" not in (folder / "log").read_text()

@@ -1,4 +1,5 @@
 """Too many requests at once, and clients that are too slow: whoever can be answered is, the others are told soon."""
+
 import contextlib
 import heapq
 import itertools
@@ -31,6 +32,7 @@ class Clock:
 
 # -- the choice, in a time of our own ---------------------------------------------------------------------------------
 
+
 class Play:
     """A service whose threads take `cost` seconds for a request, and clients that come when they are told to."""
 
@@ -38,7 +40,11 @@ class Play:
         self.clock, self.told = Clock(), []
         self.load = Load(threads, lambda line, *values: self.told.append(line % values), self.clock)
         self.cost, self.free, self.queue = cost, threads, deque()
-        self.refused, self.served, self.lengths = [], [], []  # when; (when, after how long); (when, how many wait)
+        self.refused, self.served, self.lengths = (
+            [],
+            [],
+            [],
+        )  # when; (when, after how long); (when, how many wait)
         self._events, self._number = [], itertools.count()
 
     def come(self, after, until=0.0, pause=0.02):
@@ -135,16 +141,21 @@ def test_who_comes_while_nothing_goes_on_for_a_moment_is_not_refused_for_long_af
 
 
 @pytest.mark.siege
-@pytest.mark.parametrize("threads, cost, clients", [
-    (2, 0.3, 40), (8, 0.2, 80), (8, 0.12, 80), (1, 0.2, 10), (8, 2, 80)])
-def test_what_is_too_much_is_refused_and_the_rest_answered_nearly_as_soon_as_ever(threads, cost, clients):
+@pytest.mark.parametrize(
+    "threads, cost, clients", [(2, 0.3, 40), (8, 0.2, 80), (8, 0.12, 80), (1, 0.2, 10), (8, 2, 80)]
+)
+def test_what_is_too_much_is_refused_and_the_rest_answered_nearly_as_soon_as_ever(
+    threads, cost, clients
+):
     play = Play(threads, cost)
     begun = play.clock.now
     for _ in range(clients):
         play.come(0, until=begun + 30)
     play.run()
     late = begun + 3 * STUCK + 2 * cost
-    assert max(length for at, length in play.lengths if at > late) <= max(1, threads // 2, 1 + TARGET * threads / cost)
+    assert max(length for at, length in play.lengths if at > late) <= max(
+        1, threads // 2, 1 + TARGET * threads / cost
+    )
     # Each thread has a processor of its own here: nobody who was let in waits for two others.
     assert max(took for at, took in play.served if at > late + cost) <= 2 * cost + 0.01
     assert len(play.served) >= 0.95 * 30 * threads / cost
@@ -187,7 +198,9 @@ def test_the_log_gets_one_line_when_it_begins_and_one_when_it_is_over():
     play.load.surplus()
     assert len(play.told) == 2
     assert play.told[0].startswith("overloaded: ")
-    assert play.told[1].startswith(f"no longer overloaded: {len(play.refused)} requests were refused within ")
+    assert play.told[1].startswith(
+        f"no longer overloaded: {len(play.refused)} requests were refused within "
+    )
     assert play.load.refused == len(play.refused) > 100
 
 
@@ -202,7 +215,12 @@ def test_threads_that_hang_are_noticed_by_who_comes_next():
     assert load.surplus() == 8  # so that two still wait
     for _ in range(8):
         load.drop()
-    assert [load.admit(), load.admit(always=True), load.waiting, load.refused] == [False, True, 3, 9]
+    assert [load.admit(), load.admit(always=True), load.waiting, load.refused] == [
+        False,
+        True,
+        3,
+        9,
+    ]
 
 
 @pytest.mark.parametrize("waits", [(0.0, 0.2, 0.01), (0.2,)])
@@ -219,6 +237,7 @@ def test_requests_that_wait_by_chance_behind_a_long_one_are_no_overload(waits):
 
 # -- the pace of clients, in a time of our own ------------------------------------------------------------------------
 
+
 def test_headers_have_so_long_from_their_first_byte():
     clock = Clock()
     pace = Pace(clock)
@@ -229,7 +248,9 @@ def test_headers_have_so_long_from_their_first_byte():
     assert pace.late_with_header("another")
 
 
-@pytest.mark.parametrize("a_second, slow", [(0, True), (900, True), (1100, False), (1_000_000, False)])
+@pytest.mark.parametrize(
+    "a_second, slow", [(0, True), (900, True), (1100, False), (1_000_000, False)]
+)
 def test_a_body_has_to_come_on(a_second, slow):
     clock = Clock()
     pace = Pace(clock)
@@ -252,13 +273,16 @@ def test_a_rest_begins_a_new_watch():
 
 # -- real requests ----------------------------------------------------------------------------------------------------
 
+
 class Served:
     """A service in this process. Its view /wait ends when it is let go; /sleep takes 0.3 s; /long is a long answer."""
 
     def __init__(self, app, threads):
         self.goes_on, self.waiting = threading.Semaphore(0), threading.Semaphore(0)
         for path, view in (("/wait", self._wait), ("/sleep", self._sleep), ("/long", self._long)):
-            app.add_url_rule(path, path[1:], public(represents("service")(lambda view=view: view())))
+            app.add_url_rule(
+                path, path[1:], public(represents("service")(lambda view=view: view()))
+            )
         listening = listen("127.0.0.1", 0, None)
         self.address = listening.getsockname()
         self.worker = workers.Worker(app, listening, threads)
@@ -312,7 +336,7 @@ class Client:
         if not first:
             return None, {}, b""
         headers = {}
-        while (line := self.file.readline().rstrip()):
+        while line := self.file.readline().rstrip():
             name, _, value = line.decode().partition(": ")
             headers[name.lower()] = value
         body = b"" if head else self.file.read(int(headers.get("content-length", 0)))
@@ -358,25 +382,42 @@ def until(condition):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("accept, media_type, start", [
-    ("application/json", "application/problem+json", b"{"), ("application/xml", "application/problem+xml", b"<?xml"),
-    ("image/png", "application/problem+json", b"{")])
+@pytest.mark.parametrize(
+    "accept, media_type, start",
+    [
+        ("application/json", "application/problem+json", b"{"),
+        ("application/xml", "application/problem+xml", b"<?xml"),
+        ("image/png", "application/problem+json", b"{"),
+    ],
+)
 def test_a_refusal_is_a_problem_that_says_when_to_come_again(jammed, accept, media_type, start):
     with jammed.connect() as client:
         status, headers, body = client.ask("/books", f"Accept: {accept}", "X-Request-ID: mine")
     assert (status, headers["retry-after"], headers["content-type"]) == (503, "1", media_type)
     assert body.startswith(start) and b"the service is busy" in body
-    told = {name: headers[name] for name in ("x-request-id", "cache-control", "x-content-type-options")}
-    assert told == {"x-request-id": "mine", "cache-control": "no-store", "x-content-type-options": "nosniff"}
+    told = {
+        name: headers[name] for name in ("x-request-id", "cache-control", "x-content-type-options")
+    }
+    assert told == {
+        "x-request-id": "mine",
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+    }
     assert "date" in headers and "server" not in headers
 
 
-def test_a_refused_client_may_ask_again_on_its_connection_and_is_answered_when_there_is_room(jammed):
+def test_a_refused_client_may_ask_again_on_its_connection_and_is_answered_when_there_is_room(
+    jammed,
+):
     with jammed.connect() as client:
         ids = {client.ask("/sleep")[1]["x-request-id"] for _ in range(3)}
         assert client.ask("/sleep", "Content-Length: 0", method="POST")[0] == 503
         jammed.goes_on.release()
-        assert (jammed.busy.answer()[0], jammed.next.answer()[0], client.ask("/sleep")[0]) == (200, 200, 200)
+        assert (jammed.busy.answer()[0], jammed.next.answer()[0], client.ask("/sleep")[0]) == (
+            200,
+            200,
+            200,
+        )
     assert len(ids) == 3
     assert jammed.load.refused == 4
 
@@ -434,7 +475,9 @@ def test_what_is_no_request_is_told_so_even_now(jammed):
         assert client.answer()[0] == 400
 
 
-def test_who_waits_already_when_it_turns_out_that_the_threads_hang_is_refused_from_the_end(app, monkeypatch):
+def test_who_waits_already_when_it_turns_out_that_the_threads_hang_is_refused_from_the_end(
+    app, monkeypatch
+):
     monkeypatch.setattr(load, "LATE", 0.0)
     monkeypatch.setattr(load, "TARGET", 0.0)
     monkeypatch.setattr(workers, "TICK_SECONDS", 0.05)
@@ -509,6 +552,7 @@ def test_a_burst_is_answered_to_the_last(app):
 
 # -- clients that take their time -------------------------------------------------------------------------------------
 
+
 def drip(client, pieces, seconds=0.1):
     """Send piece after piece, until the service has had enough; whether it took them all."""
     for piece in pieces:
@@ -527,7 +571,11 @@ def test_headers_that_come_byte_by_byte_are_a_408(app, monkeypatch, quick_looks)
         dripping = threading.Thread(target=drip, args=(client, itertools.repeat(b"G", 100), 0.05))
         dripping.start()
         status, headers, body = client.answer()
-        assert (status, headers["content-type"], json.loads(body)["status"]) == (408, "application/problem+json", 408)
+        assert (status, headers["content-type"], json.loads(body)["status"]) == (
+            408,
+            "application/problem+json",
+            408,
+        )
         assert (headers["connection"], client.ended()) == ("close", True)
         dripping.join()
 
@@ -587,7 +635,9 @@ def test_who_takes_an_answer_slowly_but_surely_gets_it_whole(app, monkeypatch, q
             time.sleep(0.01)
 
 
-def test_who_has_to_wait_for_the_service_or_asks_for_nothing_is_not_slow(app, monkeypatch, quick_looks):
+def test_who_has_to_wait_for_the_service_or_asks_for_nothing_is_not_slow(
+    app, monkeypatch, quick_looks
+):
     monkeypatch.setattr(pace, "HEADER_SECONDS", 0.5)
     slow_bodies(monkeypatch)
     with Served(app, 1) as served, served.connect() as client:

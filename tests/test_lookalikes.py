@@ -1,4 +1,5 @@
 """Which names look alike, and which mix scripts."""
+
 import json
 
 import pytest
@@ -6,17 +7,56 @@ import pytest
 from bookapi.auth import lookalikes, usernames
 
 ALIKE = [
-    ("admin", "аdmin"), ("admin", "admın"), ("admin", "Аdmin"), ("admin", "adrnin"), ("ADMIN", "АDМIN"),
-    ("admin", "ａｄｍｉｎ"), ("admin", "ad\u3164min"), ("admin", "ad\ufe0fmin"), ("alice", "aIice"), ("alice", "a1ice"),
-    ("alice", "a|ice"), ("Ian", "lan"), ("bob", "b0b"), ("BOB", "B0B"), ("bob", "bоb"), ("modern", "modem"),
-    ("paypal", "раураl"), ("scope", "ѕсоре"), ("henry", "Неnry"), ("user1", "userl"), ("user1", "userI"),
-    ("mary", "ⅿary"), ("anna", "ɑnna"), ("o'neil", "o’neil"), ("jean-luc", "jean‐luc"), ("müller", "mu\u0308ller"),
-    ("straße", "STRASSE"), ("Ωmega", "ωmega"), ("fiona", "ﬁona"), ("jurgen", "ϳurgen")]
+    ("admin", "аdmin"),
+    ("admin", "admın"),
+    ("admin", "Аdmin"),
+    ("admin", "adrnin"),
+    ("ADMIN", "АDМIN"),
+    ("admin", "ａｄｍｉｎ"),
+    ("admin", "ad\u3164min"),
+    ("admin", "ad\ufe0fmin"),
+    ("alice", "aIice"),
+    ("alice", "a1ice"),
+    ("alice", "a|ice"),
+    ("Ian", "lan"),
+    ("bob", "b0b"),
+    ("BOB", "B0B"),
+    ("bob", "bоb"),
+    ("modern", "modem"),
+    ("paypal", "раураl"),
+    ("scope", "ѕсоре"),
+    ("henry", "Неnry"),
+    ("user1", "userl"),
+    ("user1", "userI"),
+    ("mary", "ⅿary"),
+    ("anna", "ɑnna"),
+    ("o'neil", "o’neil"),
+    ("jean-luc", "jean‐luc"),
+    ("müller", "mu\u0308ller"),
+    ("straße", "STRASSE"),
+    ("Ωmega", "ωmega"),
+    ("fiona", "ﬁona"),
+    ("jurgen", "ϳurgen"),
+]
 
 APART = [
-    ("anna", "anne"), ("müller", "muller"), ("neil", "nell"), ("ali", "all"), ("ian", "lan"), ("user1", "user2"),
-    ("admin", "adm1n"), ("a_b", "a-b"), ("jean-luc", "jeanluc"), ("françois", "francois"), ("иван", "ivan"),
-    ("Ελένη", "Elena"), ("reader", "reade"), ("田中", "中田"), ("mark", "marc"), ("reader10", "reader11")]
+    ("anna", "anne"),
+    ("müller", "muller"),
+    ("neil", "nell"),
+    ("ali", "all"),
+    ("ian", "lan"),
+    ("user1", "user2"),
+    ("admin", "adm1n"),
+    ("a_b", "a-b"),
+    ("jean-luc", "jeanluc"),
+    ("françois", "francois"),
+    ("иван", "ivan"),
+    ("Ελένη", "Elena"),
+    ("reader", "reade"),
+    ("田中", "中田"),
+    ("mark", "marc"),
+    ("reader10", "reader11"),
+]
 
 
 def alike(one, other):
@@ -34,13 +74,24 @@ def test_names_that_a_reader_can_tell_apart_are_not_alike(one, other):
     assert not alike(one, other)
 
 
-@pytest.mark.parametrize("name, skeleton", [
-    ("admin", "adrnin"), ("Admin", "adrnin"), ("аdmın", "adrnin"), ("b0b", "bob"), ("IllI1|", "llllll"), ("%", "o/o")])
+@pytest.mark.parametrize(
+    "name, skeleton",
+    [
+        ("admin", "adrnin"),
+        ("Admin", "adrnin"),
+        ("аdmın", "adrnin"),
+        ("b0b", "bob"),
+        ("IllI1|", "llllll"),
+        ("%", "o/o"),
+    ],
+)
 def test_the_skeleton_is_of_prototypes_without_case(name, skeleton):
     assert lookalikes.skeleton(name) == skeleton
 
 
-@pytest.mark.parametrize("name", ["admin", "Müller", "ΣΊΣΥΦΟΣ", "Ꭹꭹ", "İstanbul", "ǅungla", "田中", "ﬃne"])
+@pytest.mark.parametrize(
+    "name", ["admin", "Müller", "ΣΊΣΥΦΟΣ", "Ꭹꭹ", "İstanbul", "ǅungla", "田中", "ﬃne"]
+)
 def test_every_spelling_of_one_name_is_alike(name):
     for spelling in (name.upper(), name.lower(), name.title(), usernames.canonical(name)):
         if usernames.canonical(spelling) == usernames.canonical(name):
@@ -55,16 +106,53 @@ def test_every_character_has_a_skeleton_that_is_its_own_and_meets_its_compared_f
         assert lookalikes.mixes_scripts(character) in (True, False)
 
 
-@pytest.mark.parametrize("name", [
-    "аdmin", "pаypal", "Aλpha", "usеr", "abcд", "Βob", "יוסיjo", "µtorrent", "ivanиван", "김カナ", "漢字ㄅカ",
-    "ᎪᎠᎷin", "анна漢", "०१abc"])  # Devanagari digits are of their script
+@pytest.mark.parametrize(
+    "name",
+    [
+        "аdmin",
+        "pаypal",
+        "Aλpha",
+        "usеr",
+        "abcд",
+        "Βob",
+        "יוסיjo",
+        "µtorrent",
+        "ivanиван",
+        "김カナ",
+        "漢字ㄅカ",
+        "ᎪᎠᎷin",
+        "анна漢",
+        "०१abc",
+    ],
+)  # Devanagari digits are of their script
 def test_letters_of_scripts_not_written_together_are_a_mix(name):
     assert lookalikes.mixes_scripts(name)
 
 
-@pytest.mark.parametrize("name", [
-    "", "admin", "müller-42", "Ångström_1", "иван.петров", "Ελένη", "田中さくらサクラー", "tanaka田中さん", "김철수", "kim김漢",
-    "ㄅㄆ漢字abc", "שלום1", "عمر٣", "ａｄｍｉｎ", "123_45", "नमस्ते", "नि७", "e\u0301mile", "\U000e0fff\U0010ffff"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "admin",
+        "müller-42",
+        "Ångström_1",
+        "иван.петров",
+        "Ελένη",
+        "田中さくらサクラー",
+        "tanaka田中さん",
+        "김철수",
+        "kim김漢",
+        "ㄅㄆ漢字abc",
+        "שלום1",
+        "عمر٣",
+        "ａｄｍｉｎ",
+        "123_45",
+        "नमस्ते",
+        "नि७",
+        "e\u0301mile",
+        "\U000e0fff\U0010ffff",
+    ],
+)
 def test_what_one_language_writes_is_no_mix(name):
     assert not lookalikes.mixes_scripts(name)
 
@@ -72,14 +160,20 @@ def test_what_one_language_writes_is_no_mix(name):
 def test_nothing_that_a_client_can_send_makes_it_fail(shared):
     folder = shared / "data" / "naughty"
     strings = json.loads((folder / "blns.json").read_text("utf-8"))
-    strings += [line for path in sorted(folder.glob("*.txt")) for line in path.read_text("utf-8").split("\n")]
+    strings += [
+        line
+        for path in sorted(folder.glob("*.txt"))
+        for line in path.read_text("utf-8").split("\n")
+    ]
     assert len(strings) > 500
     for text in strings:
         assert 1 <= len(lookalikes.skeletons(text)) <= 2
         assert lookalikes.mixes_scripts(text) in (True, False)
 
 
-@pytest.mark.parametrize("name", ["\ud800", "\x00", "a" * 64 + "\u0301" * 64, "\ufdfa" * 64, "\u3164" * 3])
+@pytest.mark.parametrize(
+    "name", ["\ud800", "\x00", "a" * 64 + "\u0301" * 64, "\ufdfa" * 64, "\u3164" * 3]
+)
 def test_odd_characters_are_no_trouble(name):
     assert all(isinstance(found, str) for found in lookalikes.skeletons(name))
     assert lookalikes.mixes_scripts(name) is False

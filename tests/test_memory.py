@@ -1,4 +1,5 @@
 """What is remembered between requests is bounded, and its count of bytes is right whatever happens at once."""
+
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -6,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inventions import bounded
 
 from bookapi import memory
 from bookapi.memory import OVERHEAD, Memory
-from inventions import bounded
 
 EACH = 1000 - OVERHEAD  # what an entry is said to have, for it to take 1,000 bytes
 THREADS, TURNS = 8, 500
@@ -40,8 +41,19 @@ def test_an_application_has_one_memory_of_its_own_with_the_room_that_is_set(make
     assert (memory.of(one).room, memory.of(other).room) == (12345, 16 * 1024 * 1024)
 
 
-@pytest.mark.parametrize("room, kept", [
-    (0, ""), (511, ""), (999, ""), (1000, "e"), (1999, "e"), (2000, "de"), (4999, "bcde"), (5000, "abcde")])
+@pytest.mark.parametrize(
+    "room, kept",
+    [
+        (0, ""),
+        (511, ""),
+        (999, ""),
+        (1000, "e"),
+        (1999, "e"),
+        (2000, "de"),
+        (4999, "bcde"),
+        (5000, "abcde"),
+    ],
+)
 def test_no_more_is_kept_than_there_is_room_for(room, kept):
     made = filled(room, *"abcde")
     assert held(made, "abcde") == list(kept)
@@ -65,7 +77,9 @@ def test_to_ask_for_what_is_not_there_changes_nothing():
     assert (held(made, "abc"), len(made)) == (["b", "c"], 2)
 
 
-@pytest.mark.parametrize("size, used", [(EACH, 3000), (EACH + 500, 3500), (0, 2000 + OVERHEAD), (EACH + 2000, 5000)])
+@pytest.mark.parametrize(
+    "size, used", [(EACH, 3000), (EACH + 500, 3500), (0, 2000 + OVERHEAD), (EACH + 2000, 5000)]
+)
 def test_what_is_replaced_is_not_counted_twice(size, used):
     made = filled(5000, *"abc")
     made.put("b", 7, "newer", size)
@@ -89,7 +103,7 @@ def test_what_is_larger_than_the_room_pushes_nothing_out():
 
 def test_with_no_room_nothing_is_kept():
     made = Memory(0)
-    for size in (0, 1, 10 ** 9):
+    for size in (0, 1, 10**9):
         made.put("a", 1, b"", size)
     assert (made.get("a"), len(made), made.used) == (None, 0, 0)
 

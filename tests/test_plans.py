@@ -1,4 +1,5 @@
 """How the databases go about lists: by their indexes, never through a whole table for a page."""
+
 import itertools
 import re
 import shutil
@@ -19,11 +20,19 @@ from bookapi.db.search import expressions
 
 TABLES = ("books", "book_authors", "book_subjects", "book_identifiers", "book_words")
 FILTERS = {
-    "title": "title=t1", "author": "author=a1", "publisher": "publisher=p1", "subject": "subject=s1",
-    "series": "series=r1", "isbn": "isbn=9780141439587", "language": "language=fr", "identifier": "identifier=lccn:3",
-    "published_from": "published_from=1995", "published_to": "published_to=1805",
+    "title": "title=t1",
+    "author": "author=a1",
+    "publisher": "publisher=p1",
+    "subject": "subject=s1",
+    "series": "series=r1",
+    "isbn": "isbn=9780141439587",
+    "language": "language=fr",
+    "identifier": "identifier=lccn:3",
+    "published_from": "published_from=1995",
+    "published_to": "published_to=1805",
     "updated_since": "updated_since=2999-01-01T00:00:00Z",
-    "several": "author=a1&author=a2&language=en&published_to=1805"}
+    "several": "author=a1&author=a2&language=en&published_to=1805",
+}
 ASCENDING = ("id", "title", "author", "published", "created_at", "updated_at")
 DESCENDING = tuple(f"-{name}" for name in ASCENDING)
 SEARCHES = ("q=word3", "q=wor*+-word3", 'q="common+word3"')
@@ -32,11 +41,17 @@ SEARCHES = ("q=word3", "q=wor*+-word3", 'q="common+word3"')
 def _books():
     """Some hundred books: enough for a planner to see what an index is worth."""
     for number in range(300):
-        yield {"title": f"T{number % 150}", "authors": [f"A{number % 40}"] if number % 5 else [],
-               "publisher": f"P{number % 30}", "subjects": [f"S{number % 50}", f"S{number % 7 + 100}"],
-               "series": f"R{number % 60}", "language": ("en", "en", "fr", None, "en-GB")[number % 5],
-               "published": str(1800 + number % 200) if number % 6 else None,
-               "identifiers": [{"scheme": "lccn", "value": str(number)}], "description": f"common word{number % 11}"}
+        yield {
+            "title": f"T{number % 150}",
+            "authors": [f"A{number % 40}"] if number % 5 else [],
+            "publisher": f"P{number % 30}",
+            "subjects": [f"S{number % 50}", f"S{number % 7 + 100}"],
+            "series": f"R{number % 60}",
+            "language": ("en", "en", "fr", None, "en-GB")[number % 5],
+            "published": str(1800 + number % 200) if number % 6 else None,
+            "identifiers": [{"scheme": "lccn", "value": str(number)}],
+            "description": f"common word{number % 11}",
+        }
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +66,7 @@ def catalogue(template, tmp_path_factory):
         made = [changes.create(session, book_schema.load(book)) for book in _books()]
         for book in made[::9]:
             changes.delete(session, book["id"], lambda record: None)
+
     app = create_app(settings(folder))
     with app.app_context():
         db.write(fill)
@@ -66,13 +82,19 @@ def listed(address):
     listing = query.parse(MultiDict(parse_qsl(address)))
     shape, sort = listing.shape, listing.sort
     numbers = ("id", "published", "relevance")
-    after = {f"after_{at}": 5 if name.removeprefix("-") in numbers else "2024-01-01 00:00:00.000000"
-             for at, name in enumerate(sort)}
-    found = expressions(db.engine.dialect.name, listing.match, shape.in_trash) if shape.search else {}
+    after = {
+        f"after_{at}": 5 if name.removeprefix("-") in numbers else "2024-01-01 00:00:00.000000"
+        for at, name in enumerate(sort)
+    }
+    found = (
+        expressions(db.engine.dialect.name, listing.match, shape.in_trash) if shape.search else {}
+    )
     values = {**dict(listing.values), **found, **after, "limit": 10, "offset": 0}
     parts = statements.parts(shape, sort)
     for part, segment in enumerate(parts):
-        yield from ((statements.page(shape, sort, part, backwards), values) for backwards in (False, True))
+        yield from (
+            (statements.page(shape, sort, part, backwards), values) for backwards in (False, True)
+        )
         for nulls in (None, (False,) * len(segment.keys)):
             yield statements.onward(shape, sort, part, nulls), values
     yield statements.count(shape), values
@@ -113,42 +135,69 @@ def sorted_wholly(steps):
 
 def offenders(addresses, is_offence):
     """The statements that a plan offends with, each with the address that asks for it."""
-    return [f"{address}: {offence}: {made.prepare(db.engine, values)[0]}" for address in addresses
-            for made, values in listed(address) if (offence := is_offence(plan(made, values)))]
+    return [
+        f"{address}: {offence}: {made.prepare(db.engine, values)[0]}"
+        for address in addresses
+        for made, values in listed(address)
+        if (offence := is_offence(plan(made, values)))
+    ]
 
 
 # -- lists --------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("name", FILTERS)
 def test_no_filter_reads_a_whole_table_in_any_order(catalogue, name):
-    addresses = [f"{FILTERS[name]}&sort={sort}" for sort in (*ASCENDING, *DESCENDING, "author,-title")]
+    addresses = [
+        f"{FILTERS[name]}&sort={sort}" for sort in (*ASCENDING, *DESCENDING, "author,-title")
+    ]
     assert offenders(addresses, whole_tables) == []
 
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_no_filter_of_a_search_reads_a_whole_table(catalogue, name):
-    addresses = [f"{FILTERS[name]}&{search}&sort={sort}" for search, sort in itertools.product(
-        SEARCHES, ("-relevance", "id", "-author", "title"))]
+    addresses = [
+        f"{FILTERS[name]}&{search}&sort={sort}"
+        for search, sort in itertools.product(SEARCHES, ("-relevance", "id", "-author", "title"))
+    ]
     assert offenders(addresses, whole_tables) == []
 
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_no_filter_of_exclusions_reads_a_whole_table(catalogue, name):
-    addresses = [f"{FILTERS[name]}&q=-word3&sort={sort}" for sort in ("-relevance", "-id", "author", "title")]
+    addresses = [
+        f"{FILTERS[name]}&q=-word3&sort={sort}" for sort in ("-relevance", "-id", "author", "title")
+    ]
     assert offenders(addresses, whole_tables) == []
 
 
 def test_no_plain_list_or_search_reads_a_whole_table(catalogue):
-    plain = [f"sort={sort}" for sort in (*ASCENDING, *DESCENDING, "author,-title", "-published,title")]
-    searches = [f"{search}&sort={sort}" for search, sort in itertools.product(
-        (*SEARCHES, "q=-word3"), ("-relevance", "-relevance,title", "author,-relevance", *ASCENDING, *DESCENDING))]
+    plain = [
+        f"sort={sort}" for sort in (*ASCENDING, *DESCENDING, "author,-title", "-published,title")
+    ]
+    searches = [
+        f"{search}&sort={sort}"
+        for search, sort in itertools.product(
+            (*SEARCHES, "q=-word3"),
+            ("-relevance", "-relevance,title", "author,-relevance", *ASCENDING, *DESCENDING),
+        )
+    ]
     assert offenders(plain, whole_tables) == []
     assert offenders(searches, whole_tables) == []
 
 
-@pytest.mark.parametrize("more", [
-    *[f"sort={sort}" for sort in ASCENDING], "sort=-id", "author=a1", "published_from=1995",
-    "updated_since=2999-01-01T00:00:00Z", "q=word3", "q=word3&sort=title"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        *[f"sort={sort}" for sort in ASCENDING],
+        "sort=-id",
+        "author=a1",
+        "published_from=1995",
+        "updated_since=2999-01-01T00:00:00Z",
+        "q=word3",
+        "q=word3&sort=title",
+    ],
+)
 def test_no_list_of_the_trash_reads_the_whole_catalogue(catalogue, more):
     # The trash is small, the catalogue is not.
     assert offenders([f"state=deleted&{more}"], whole_tables) == []
@@ -162,9 +211,14 @@ def test_a_plain_order_is_that_of_an_index(catalogue):
         assert offenders([f"sort={sort}" for sort in DESCENDING], sorted_wholly) == []
 
 
-@pytest.mark.parametrize("address", [
-    "published_from=1995&sort=published", "published_to=1805&sort=published",
-    "updated_since=2024-01-01T00:00:00Z&sort=updated_at"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "published_from=1995&sort=published",
+        "published_to=1805&sort=published",
+        "updated_since=2024-01-01T00:00:00Z&sort=updated_at",
+    ],
+)
 def test_a_range_of_what_is_sorted_by_is_in_order_already(catalogue, address):
     # So goes who takes over what has changed: with a cursor, all of it once, whatever its size.
     assert db.engine.dialect.name != "sqlite" or offenders([address], sorted_wholly) == []
@@ -173,9 +227,11 @@ def test_a_range_of_what_is_sorted_by_is_in_order_already(catalogue, address):
 
 # -- what is no list ----------------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def asked(catalogue, monkeypatch):
     """A function that reads an address and returns the plans of all its statements."""
+
     def ask(address):
         seen = []
 
@@ -183,11 +239,13 @@ def asked(catalogue, monkeypatch):
             made = prepare(self, engine, values)
             seen.append((self, values))
             return made
+
         with monkeypatch.context() as patch:
             patch.setattr(Query, "prepare", noted)
             answer = catalogue.test_client().get(address)
         assert answer.status_code in (200, 404), (address, answer.get_data())
         return [(prepare(made, db.engine, values)[0], plan(made, values)) for made, values in seen]
+
     prepare = Query.prepare
     return ask
 
@@ -197,7 +255,12 @@ def named(plans, is_offence=whole_tables):
 
 
 def test_one_book_is_found_by_an_index(asked):
-    for address in ("/books/2", "/books/999", "/books/isbn/9780141439587", "/books/isbn/9780306406157"):
+    for address in (
+        "/books/2",
+        "/books/999",
+        "/books/isbn/9780141439587",
+        "/books/isbn/9780306406157",
+    ):
         assert named(asked(address)) == [], address
 
 
@@ -218,7 +281,11 @@ def test_facets_of_the_books_of_an_isbn_read_those_alone(asked):
 
 def test_a_facet_or_terms_of_the_whole_catalogue_are_read_from_indexes(asked):
     addresses = [f"/books?facets={kind}&limit=1&sort=title" for kind in KINDS]
-    addresses += [f"/books/{kind}s?sort={sort}" for kind in KINDS[:4] for sort in ("value", "-value", "-count")]
+    addresses += [
+        f"/books/{kind}s?sort={sort}"
+        for kind in KINDS[:4]
+        for sort in ("value", "-value", "-count")
+    ]
     # The spelling stands in the table beside the index, looked up for the few values that are shown.
     assert {address: found for address in addresses if (found := named(asked(address)))} == {}
 

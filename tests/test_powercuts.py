@@ -2,6 +2,7 @@
 
 `-m durability` runs them; `DURABILITY=long` in the environment has them cut twenty times as often.
 """
+
 import json
 import random
 import shutil
@@ -9,8 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
-from faults import LONGEST_LOG, Client, fill_log, flaws, killed_in_the_end, make_instance, need, rounds, stored, strace
+from faults import (
+    LONGEST_LOG,
+    Client,
+    fill_log,
+    flaws,
+    killed_in_the_end,
+    make_instance,
+    need,
+    rounds,
+    stored,
+    strace,
+)
 from powercuts import TRACED, Disk, calls
 
 pytestmark = pytest.mark.durability
@@ -48,28 +59,42 @@ for name in ("sqlite3", "pysqlite3.dbapi2"):
 
 def record(folder, trace, each, clients=1, workers=1, options=()):
     """The disk before, and how many long books were created, so many by each client; what happened goes to `trace`."""
-    with killed_in_the_end(folder, "--workers", str(workers)) as service, ThreadPoolExecutor(clients) as pool:
+    with (
+        killed_in_the_end(folder, "--workers", str(workers)) as service,
+        ThreadPoolExecutor(clients) as pool,
+    ):
         with Client(service) as client:
             cookie = client.sign_in()
         fill_log(folder, LONGEST_LOG * 3 // 4)
         with strace(service, trace, *TRACED, *options):
             disk = Disk(folder)
-            created = pool.map(create_some, [service] * clients, [cookie] * clients, [each] * clients)
+            created = pool.map(
+                create_some, [service] * clients, [cookie] * clients, [each] * clients
+            )
             return disk, sum(created)
 
 
 def create_some(service, cookie, number):
     """How many books were created, of so many."""
     with Client(service, cookie) as client:
-        statuses = [client.create(f"Book {count}", description=f"word{count} " * 1500, authors=["One", "Two"]).status
-                    for count in range(number)]
+        statuses = [
+            client.create(
+                f"Book {count}", description=f"word{count} " * 1500, authors=["One", "Two"]
+            ).status
+            for count in range(number)
+        ]
     assert set(statuses) <= {201, 503}
     return statuses.count(201)
 
 
 def acknowledged(call):
     """Id and title of the book whose creation this call tells its client, if it is such a one."""
-    if call.name == "sendto" and not call.ended and call.texts and call.texts[0].startswith(b"HTTP/1.1 201"):
+    if (
+        call.name == "sendto"
+        and not call.ended
+        and call.texts
+        and call.texts[0].startswith(b"HTTP/1.1 201")
+    ):
         book = json.loads(call.texts[0].partition(b"\r\n\r\n")[2])
         return book["id"], book["title"]
     return None
@@ -102,7 +127,9 @@ class Replay:
 
 # Several clients of one worker share commits.
 @pytest.mark.parametrize("clients, workers", [(1, 1), (8, 1), (8, 2)])
-def test_a_power_cut_at_any_moment_takes_back_nothing_that_was_acknowledged(folder, tmp_path, clients, workers):
+def test_a_power_cut_at_any_moment_takes_back_nothing_that_was_acknowledged(
+    folder, tmp_path, clients, workers
+):
     need("strace")
     each = rounds(50, 1000) // clients
     disk, created = record(folder, tmp_path / "trace", each, clients, workers)
@@ -124,7 +151,8 @@ def test_not_even_where_the_disk_failed_to_write_before(folder, tmp_path):
 
 @pytest.mark.parametrize("level", ["NORMAL", "OFF"])
 def test_the_replay_of_power_cuts_finds_out_a_service_that_does_not_wait_for_its_disk(
-        folder, tmp_path, monkeypatch, level):
+    folder, tmp_path, monkeypatch, level
+):
     need("strace")
     (tmp_path / "careless").mkdir()
     (tmp_path / "careless" / "sitecustomize.py").write_text(CARELESS.format(level=level))

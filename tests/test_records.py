@@ -1,4 +1,5 @@
 """Rows as records: what is read from the tables is what marshmallow dumps."""
+
 from datetime import UTC, datetime
 
 import pytest
@@ -12,10 +13,17 @@ from bookapi.db import Query, db
 from bookapi.formats import csv, json, xml
 
 NASTY = {
-    "title": "'; DROP TABLE books; --", "authors": ['"', "\\", "[]", "null", "📚", "a\r\nb", "%s"],
+    "title": "'; DROP TABLE books; --",
+    "authors": ['"', "\\", "[]", "null", "📚", "a\r\nb", "%s"],
     "subjects": ["ף\u202e", "a\u2028b"],
-    "identifiers": [{"scheme": "a", "value": '{"value": "\\u0000"}'}, {"scheme": "a", "value": "]"}],
-    "description": "é" * 20000, "published": "-0720", "pages": 100000}
+    "identifiers": [
+        {"scheme": "a", "value": '{"value": "\\u0000"}'},
+        {"scheme": "a", "value": "]"},
+    ],
+    "description": "é" * 20000,
+    "published": "-0720",
+    "pages": 100000,
+}
 
 
 def _sent(record):
@@ -60,9 +68,14 @@ def test_what_is_read_is_what_was_sent_and_may_be_sent_again(app, name):
 def test_a_changed_row_is_read_as_marshmallow_dumps_it(app):
     with app.app_context():
         created = _create(BOOKS["full"])
-        changed = db.write(changes.replace, created["id"], lambda: BOOKS["nasty"], lambda state: None)
+        changed = db.write(
+            changes.replace, created["id"], lambda: BOOKS["nasty"], lambda state: None
+        )
         assert _read() == _dumped() == [changed]
-        assert changed["version"] == 2 and changed["created_at"] == created["created_at"] < changed["updated_at"]
+        assert (
+            changed["version"] == 2
+            and changed["created_at"] == created["created_at"] < changed["updated_at"]
+        )
 
 
 @pytest.mark.parametrize("microsecond", [0, 1, 120000, 999999])
@@ -79,7 +92,9 @@ def test_one_page_and_stream_give_the_same_record(app):
         made = [_create(document) for document in BOOKS.values()]
         listing = query.Listing()
         assert query.page(listing)[:2] == (made, 3)
-        assert list(query.stream(listing)) == made == [query.one(record["id"])[0] for record in made]
+        assert (
+            list(query.stream(listing)) == made == [query.one(record["id"])[0] for record in made]
+        )
 
 
 @pytest.mark.parametrize("name", BOOKS)
@@ -88,14 +103,22 @@ def test_a_record_as_it_was_read_is_written_by_every_format(app, name):
         _create(BOOKS[name])
         [record] = _read()
     assert json.loads(json.dumps(record)) == record
-    assert book_schema.load({field: value for field, value in xml.loads(xml.dumps(record, "book"), "book").items()
-                             if field not in READ_ONLY}) == _sent(record)
+    assert book_schema.load(
+        {
+            field: value
+            for field, value in xml.loads(xml.dumps(record, "book"), "book").items()
+            if field not in READ_ONLY
+        }
+    ) == _sent(record)
     assert b"".join(csv.write([record])).count(b"\r\n") >= 2
 
 
 def test_the_columns_that_are_read_are_the_fields_in_order():
-    names = [getattr(column, "key", None) for name, column in zip(FIELDS, records.columns(), strict=True)
-             if not name.endswith("_at")]
+    names = [
+        getattr(column, "key", None)
+        for name, column in zip(FIELDS, records.columns(), strict=True)
+        if not name.endswith("_at")
+    ]
     assert names == [name for name in FIELDS if not name.endswith("_at")]
     assert tuple(FIELDS) == csv.COLUMNS
 

@@ -1,4 +1,5 @@
 """Answers that are remembered before Flask: the same bytes as without, never too old, never for somebody else."""
+
 import contextlib
 import gc
 import os
@@ -10,11 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pymysql
 import pytest
 from conftest import DATABASE_URL, PASSWORD, SECRET, Auth
-from flask import request as current, request_started
+from flask import request as current
+from flask import request_started
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inventions import bounded
 from sqlalchemy import text
+from support import jsonl_bytes, sqlite_url
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from bookapi import create_app, memory
@@ -25,29 +29,71 @@ from bookapi.db import State, create_file, db
 from bookapi.db.sqlite import sqlite3
 from bookapi.negotiation import Service
 from bookapi.site.commands import _upgrade as upgrade
-from inventions import bounded
-from support import jsonl_bytes, sqlite_url
 
 ISBN, FURTHER, NEW = "9780141439587", "9780306406157", "9781492056355"
 BOOKS = [
-    {"title": "Emma", "authors": ["Jane Austen"], "isbn": ISBN, "language": "en", "subjects": ["Fiction", "Love"],
-     "publisher": "Murray", "published": "1815", "identifiers": [{"scheme": "isbn", "value": FURTHER}]},
-    {"title": "Les Misérables", "authors": ["Victor Hugo"], "language": "fr", "subjects": ["Fiction"]},
-    {"title": "Persuasion", "authors": ["Jane Austen", "=1+1"], "published": "1817", "publisher": "Murray"}]
-TYPES = {"json": "application/json", "xml": "application/xml", "csv": "text/csv", "jsonl": "application/x-ndjson"}
-LISTS = ["/books", "/books?limit=2&page=2", "/books?sort=-title", "/books?author=Jane+Austen",
-         "/books?facets=language,author,decade", "/books?cursor=*&limit=1", "/books?fields=title",
-         f"/books?isbn={ISBN}", "/books?title=nowhere"]
+    {
+        "title": "Emma",
+        "authors": ["Jane Austen"],
+        "isbn": ISBN,
+        "language": "en",
+        "subjects": ["Fiction", "Love"],
+        "publisher": "Murray",
+        "published": "1815",
+        "identifiers": [{"scheme": "isbn", "value": FURTHER}],
+    },
+    {
+        "title": "Les Misérables",
+        "authors": ["Victor Hugo"],
+        "language": "fr",
+        "subjects": ["Fiction"],
+    },
+    {
+        "title": "Persuasion",
+        "authors": ["Jane Austen", "=1+1"],
+        "published": "1817",
+        "publisher": "Murray",
+    },
+]
+TYPES = {
+    "json": "application/json",
+    "xml": "application/xml",
+    "csv": "text/csv",
+    "jsonl": "application/x-ndjson",
+}
+LISTS = [
+    "/books",
+    "/books?limit=2&page=2",
+    "/books?sort=-title",
+    "/books?author=Jane+Austen",
+    "/books?facets=language,author,decade",
+    "/books?cursor=*&limit=1",
+    "/books?fields=title",
+    f"/books?isbn={ISBN}",
+    "/books?title=nowhere",
+]
 TERMS = [f"/books/{kind}" for kind in ("authors", "subjects", "publishers", "languages")]
 ONES = ["/books/1", f"/books/isbn/{ISBN}", f"/books/isbn/{FURTHER}"]
 SEARCH = "/books?q=emma"  # InnoDB may miss what was just stored: remembered on SQLite only
-REMEMBERED = ["/", *LISTS, *([] if DATABASE_URL else [SEARCH]), *ONES, *TERMS, "/books/subjects?sort=-count&limit=1"]
-EXPORTS = ["/books/export", *["/books/export?" + query for query in (
-    "author=Jane+Austen", "fields=title", "sort=title")]]
+REMEMBERED = [
+    "/",
+    *LISTS,
+    *([] if DATABASE_URL else [SEARCH]),
+    *ONES,
+    *TERMS,
+    "/books/subjects?sort=-count&limit=1",
+]
+EXPORTS = [
+    "/books/export",
+    *["/books/export?" + query for query in ("author=Jane+Austen", "fields=title", "sort=title")],
+]
 TAGGED = [*REMEMBERED, SEARCH, *EXPORTS]
 OWN = ("X-Request-ID", "Date")
-SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
 
 
 def told(answer):
@@ -61,7 +107,11 @@ def tag_of(answer):
 
 def in_formats(address):
     """The address in each of its formats, as arguments of a request."""
-    names = TYPES if address.startswith("/books?") or address in ("/books", *EXPORTS) else ("json", "xml")
+    names = (
+        TYPES
+        if address.startswith("/books?") or address in ("/books", *EXPORTS)
+        else ("json", "xml")
+    )
     return [{"path": address, "headers": {"Accept": TYPES[name]}} for name in names]
 
 
@@ -112,6 +162,7 @@ def entering(app):
 
     def note(sender, **more):
         seen.append(f"{current.method} {current.path}")
+
     with request_started.connected_to(note, app):
         yield seen
 
@@ -123,6 +174,7 @@ def entered(shelf):
 
 
 # -- a hit is what the miss was -------------------------------------------------------------------------------------
+
 
 def test_a_hit_is_byte_for_byte_the_miss_and_does_not_enter_flask(reader, bare, entered):
     asked = sum(map(in_formats, REMEMBERED), [])
@@ -142,8 +194,10 @@ def test_what_head_asked_for_first_is_whole_for_get(reader, bare):
 
 def test_a_body_that_comes_with_a_get_means_nothing(reader, bare, entered):
     plain = told(bare.get("/books/1"))
-    assert [told(reader.get("/books/1", **more)) for more in (
-        {}, {"data": b"x" * 5000}, {"json": {"title": "other"}}, {})] == [plain] * 4
+    assert [
+        told(reader.get("/books/1", **more))
+        for more in ({}, {"data": b"x" * 5000}, {"json": {"title": "other"}}, {})
+    ] == [plain] * 4
     assert entered == ["GET /books/1"]
 
 
@@ -166,8 +220,14 @@ def test_a_full_memory_forgets_and_answers_right(make_app, shelf, bare):
 def test_remembered_answers_take_the_memory_that_is_counted(reader, app):
     def ask(numbers):
         for number in numbers:
-            assert reader.get("/books/1", headers={"Accept": f"application/json;n={number}"}).status_code == 200
+            assert (
+                reader.get(
+                    "/books/1", headers={"Accept": f"application/json;n={number}"}
+                ).status_code
+                == 200
+            )
         gc.collect()
+
     ask(range(200))
     counted = -memory.of(app).used
     tracemalloc.start()
@@ -181,6 +241,7 @@ def test_remembered_answers_take_the_memory_that_is_counted(reader, app):
 
 
 # -- found by all that it depends on --------------------------------------------------------------------------------
+
 
 def _at(path, base="http://localhost", **headers):
     return {"path": path, "base_url": base, "headers": headers}
@@ -204,9 +265,13 @@ APART = [
     (_at("/books/1", "http://localhost"), _at("/1", "http://localhost/books")),
     (_at("/books?title=Emma&language=en"), _at("/books?language=en&title=Emma")),
     (_at("/books?author=Jane+Austen"), _at("/books?author=Jane%20Austen")),
-    (_at("/books"), _at("/books?")), (_at("/books"), _at("/books?limit=20")), (_at("/books/1"), _at("/books/2")),
+    (_at("/books"), _at("/books?")),
+    (_at("/books"), _at("/books?limit=20")),
+    (_at("/books/1"), _at("/books/2")),
     (_at("/books?fields=title,isbn"), _at("/books?fields=isbn,title")),
-    (_at(f"/books/isbn/{ISBN}"), _at("/books/isbn/978-0-14-143958-7")), (_at("/books/1"), _at("/books/3"))]
+    (_at(f"/books/isbn/{ISBN}"), _at("/books/isbn/978-0-14-143958-7")),
+    (_at("/books/1"), _at("/books/3")),
+]
 
 
 def test_no_answer_is_given_for_another_request(reader, bare):
@@ -220,26 +285,50 @@ def test_no_answer_is_given_for_another_request(reader, bare):
 @pytest.mark.parametrize("names", [("a.example", "A.EXAMPLE"), ("A.example:80", "a.Example")])
 def test_the_name_of_the_host_is_the_same_in_either_case(reader, bare, names):
     for name in names * 2:
-        assert told(reader.get("/", headers={"Host": name})) == told(bare.get("/", headers={"Host": names[0]}))
+        assert told(reader.get("/", headers={"Host": name})) == told(
+            bare.get("/", headers={"Host": names[0]})
+        )
         assert b"http://a.example/books" in reader.get("/", headers={"Host": name}).get_data()
 
 
-POISON = [{"X-Forwarded-Host": "evil.example"}, {"X-Forwarded-Proto": "https"}, {"X-Forwarded-Prefix": "/evil"},
-          {"X-Forwarded-Port": "666"}, {"Forwarded": "host=evil.example;proto=https"}, {"X-Host": "evil.example"},
-          {"X-Original-URL": "/books/2"}, {"X-Rewrite-URL": "/books/2"}, {"X-Script-Name": "/evil"},
-          {"X-HTTP-Method-Override": "DELETE"}, {"X-HTTP-Method": "PUT"}, {"X-Method-Override": "PATCH"},
-          {"Origin": "https://evil.example"}, {"Referer": "https://evil.example/"}, {"Range": "bytes=0-3"},
-          {"Accept-Language": "fr"}, {"Accept-Encoding": "gzip"}, {"Accept-Charset": "utf-16"},
-          {"User-Agent": "evil"}, {"Cache-Control": "no-store"}, {"If-Modified-Since": "Sat, 01 Jan 2050 00:00:00 GMT"},
-          {"Content-Type": "application/xml"}, {"Connection": "X-Request-ID"}, {"Prefer": "evil"}]
+POISON = [
+    {"X-Forwarded-Host": "evil.example"},
+    {"X-Forwarded-Proto": "https"},
+    {"X-Forwarded-Prefix": "/evil"},
+    {"X-Forwarded-Port": "666"},
+    {"Forwarded": "host=evil.example;proto=https"},
+    {"X-Host": "evil.example"},
+    {"X-Original-URL": "/books/2"},
+    {"X-Rewrite-URL": "/books/2"},
+    {"X-Script-Name": "/evil"},
+    {"X-HTTP-Method-Override": "DELETE"},
+    {"X-HTTP-Method": "PUT"},
+    {"X-Method-Override": "PATCH"},
+    {"Origin": "https://evil.example"},
+    {"Referer": "https://evil.example/"},
+    {"Range": "bytes=0-3"},
+    {"Accept-Language": "fr"},
+    {"Accept-Encoding": "gzip"},
+    {"Accept-Charset": "utf-16"},
+    {"User-Agent": "evil"},
+    {"Cache-Control": "no-store"},
+    {"If-Modified-Since": "Sat, 01 Jan 2050 00:00:00 GMT"},
+    {"Content-Type": "application/xml"},
+    {"Connection": "X-Request-ID"},
+    {"Prefer": "evil"},
+]
 
 
 def test_no_other_header_comes_into_an_answer_or_into_the_next_ones(shelf, reader, bare):
     for number, poison in enumerate(POISON):
-        shelf.patch("/books/1", json={"pages": number + 1})  # nothing that is remembered is good any more
+        shelf.patch(
+            "/books/1", json={"pages": number + 1}
+        )  # nothing that is remembered is good any more
         for address in ("/", "/books", "/books/1"):
             plain = told(bare.get(address))
-            answers = [told(reader.get(address, headers=headers)) for headers in (poison, {}, poison)]
+            answers = [
+                told(reader.get(address, headers=headers)) for headers in (poison, {}, poison)
+            ]
             assert answers == [plain] * 3, poison
             assert told(reader.head(address, headers=poison)) == (*plain[:2], b""), poison
 
@@ -247,19 +336,36 @@ def test_no_other_header_comes_into_an_answer_or_into_the_next_ones(shelf, reade
 def test_a_method_that_is_overridden_is_the_method_that_was_sent(reader, shelf):
     for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
         for method in ("DELETE", "PUT", "PATCH", "POST"):
-            assert reader.get("/books/1?_method=" + method, headers={name: method}).status_code == 200
-            assert shelf.post("/books/1?_method=" + method, headers={name: method}).status_code == 405
-    assert (reader.get("/books/1").json["version"], reader.get("/books?_method=DELETE").status_code) == (1, 400)
+            assert (
+                reader.get("/books/1?_method=" + method, headers={name: method}).status_code == 200
+            )
+            assert (
+                shelf.post("/books/1?_method=" + method, headers={name: method}).status_code == 405
+            )
+    assert (
+        reader.get("/books/1").json["version"],
+        reader.get("/books?_method=DELETE").status_code,
+    ) == (1, 400)
 
 
-CREDENTIALS = [{"Cookie": "bookapi=nonsense"}, {"Cookie": "other=1"}, {"Cookie": ""}, {"Authorization": ""},
-               {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic OmI="}]
+CREDENTIALS = [
+    {"Cookie": "bookapi=nonsense"},
+    {"Cookie": "other=1"},
+    {"Cookie": ""},
+    {"Authorization": ""},
+    {"Authorization": "Bearer nonsense"},
+    {"Authorization": "Basic OmI="},
+]
 
 
-def test_who_brings_a_cookie_or_a_credential_is_always_answered_anew(shelf, reader, bare, app, entered):
+def test_who_brings_a_cookie_or_a_credential_is_always_answered_anew(
+    shelf, reader, bare, app, entered
+):
     for number, credential in enumerate(CREDENTIALS):
         for address in ("/", "/books", "/books/1"):
-            shelf.patch("/books/1", json={"pages": number + 1})  # what is remembered is good no more
+            shelf.patch(
+                "/books/1", json={"pages": number + 1}
+            )  # what is remembered is good no more
             known, begun = memory.of(app).used, len(entered)
             answers = [told(reader.get(address, headers=credential)) for _ in range(2)]
             assert answers == [told(bare.get(address, headers=credential))] * 2, credential
@@ -281,6 +387,7 @@ def test_an_answer_made_for_an_admin_is_remembered_for_nobody(shelf, reader, bar
 
 # -- what is not remembered -----------------------------------------------------------------------------------------
 
+
 def test_a_private_catalogue_is_remembered_for_nobody(shelf, make_app):
     member = make_app(PUBLIC_READ=False).test_client()
     Auth(member).login("member")
@@ -289,7 +396,9 @@ def test_a_private_catalogue_is_remembered_for_nobody(shelf, make_app):
         for address in TAGGED:
             assert [member.get(address).status_code for _ in range(2)] == [200, 200]
             assert member.get(address).headers["Cache-Control"] == "private, no-cache"
-            assert [stranger.get(address).status_code for _ in range(2)] == [200 if address == "/" else 401] * 2
+            assert [stranger.get(address).status_code for _ in range(2)] == [
+                200 if address == "/" else 401
+            ] * 2
     assert len(entered) == 5 * len(TAGGED)
 
 
@@ -300,10 +409,25 @@ def test_with_no_room_nothing_is_remembered(bare):
     assert (len(entered), len(memory.of(bare.application))) == (2 * len(TAGGED), 0)
 
 
-FAILURES = {"/nowhere": 404, "/books/99": 404, "/books/0": 404, f"/books/isbn/{NEW}": 404, "/books/isbn/1": 404,
-            "/books/2": 410, "/books?x=1": 400, "/books?limit=0": 400, "/books?isbn=1": 400, "/books?format=no": 406,
-            "/?format=csv": 406, "/books/1?format=csv": 406, "/books/authors?limit=x": 400, "/auth/me": 401,
-            "/books?state=deleted": 401, "/auth/login": 405, "/books/": 404}
+FAILURES = {
+    "/nowhere": 404,
+    "/books/99": 404,
+    "/books/0": 404,
+    f"/books/isbn/{NEW}": 404,
+    "/books/isbn/1": 404,
+    "/books/2": 410,
+    "/books?x=1": 400,
+    "/books?limit=0": 400,
+    "/books?isbn=1": 400,
+    "/books?format=no": 406,
+    "/?format=csv": 406,
+    "/books/1?format=csv": 406,
+    "/books/authors?limit=x": 400,
+    "/auth/me": 401,
+    "/books?state=deleted": 401,
+    "/auth/login": 405,
+    "/books/": 404,
+}
 
 
 def test_a_failure_is_not_remembered(shelf, reader, bare, entered):
@@ -342,23 +466,42 @@ def test_an_export_is_made_anew_each_time(reader, bare, app, entered):
 def test_to_be_alive_takes_no_database(reader, monkeypatch):
     asked = []
     monkeypatch.setattr(State, "now", lambda state: asked.append("now"))
-    assert [reader.get(address).status_code for address in ("/healthz", "/nowhere", "/auth/me")] == [200, 404, 401]
+    assert [
+        reader.get(address).status_code for address in ("/healthz", "/nowhere", "/auth/me")
+    ] == [200, 404, 401]
     assert asked == []
 
 
 # -- hosts ----------------------------------------------------------------------------------------------------------
 
-BAD = ["evil.example", "a.books.example", "books.example.evil.example", "", "a b", "a@b", "books.example:port", "<b>"]
+BAD = [
+    "evil.example",
+    "a.books.example",
+    "books.example.evil.example",
+    "",
+    "a b",
+    "a@b",
+    "books.example:port",
+    "<b>",
+]
 
 
-def test_a_host_that_is_not_trusted_is_refused_when_a_good_ones_answer_is_remembered(make_app, shelf):
+def test_a_host_that_is_not_trusted_is_refused_when_a_good_ones_answer_is_remembered(
+    make_app, shelf
+):
     trusted = {"TRUSTED_HOSTS": ["books.example"]}
-    client, bare = make_app(**trusted).test_client(), make_app(**trusted, ANSWER_CACHE_BYTES=0).test_client()
+    client, bare = (
+        make_app(**trusted).test_client(),
+        make_app(**trusted, ANSWER_CACHE_BYTES=0).test_client(),
+    )
     for address in ("/", "/books", "/books/1"):
         good = {"Host": "books.example"}
         assert [client.get(address, headers=good).status_code for _ in range(2)] == [200, 200]
         for host in BAD:
-            answers = [client.open(address, method=method, headers={"Host": host}) for method in ("GET", "GET", "HEAD")]
+            answers = [
+                client.open(address, method=method, headers={"Host": host})
+                for method in ("GET", "GET", "HEAD")
+            ]
             assert [answer.status_code for answer in answers] == [400] * 3, host
             assert told(answers[0]) == told(bare.get(address, headers={"Host": host})), host
 
@@ -367,7 +510,10 @@ def test_what_is_no_host_is_refused_whatever_is_remembered(reader):
     for address in ("/", "/books"):
         reader.get(address)
         for host in ("a b", "a@b", "<b>", "localhost:port", "localhost:99999", "[::1", "a,b", ""):
-            assert [reader.get(address, headers={"Host": host}).status_code for _ in range(2)] == [400, 400], host
+            assert [reader.get(address, headers={"Host": host}).status_code for _ in range(2)] == [
+                400,
+                400,
+            ], host
 
 
 @pytest.mark.parametrize("missing", ["SCRIPT_NAME", "QUERY_STRING", "PATH_INFO", "HTTP_HOST"])
@@ -379,12 +525,19 @@ def test_what_is_empty_may_be_missing_from_the_environment(reader, bare, missing
             given.update(SCRIPT_NAME=address.rstrip("/"), PATH_INFO="")
         if missing == "HTTP_HOST":
             given.update(SERVER_PROTOCOL="HTTP/1.0")
-        statuses = [run_wsgi_app(client.application, {name: value for name, value in given.items() if name != missing},
-                                 buffered=True)[1] for client in (bare, reader, reader)]
+        statuses = [
+            run_wsgi_app(
+                client.application,
+                {name: value for name, value in given.items() if name != missing},
+                buffered=True,
+            )[1]
+            for client in (bare, reader, reader)
+        ]
         assert len(set(statuses)) == 1 and statuses[0][:3] in ("200", "308"), (address, statuses)
 
 
 # -- the request id -------------------------------------------------------------------------------------------------
+
 
 def _ways(reader, shelf):
     """A miss, a hit, a HEAD that hits, 304 from what is remembered and from what is not, and an export's."""
@@ -397,7 +550,10 @@ def _ways(reader, shelf):
     yield "miss 304", lambda own: shelf.get("/books/1", headers={**known, **own})
     tag = tag_of(shelf.head("/books/export"))
     yield "export", lambda own: reader.get("/books/export", headers=own)
-    yield "export 304", lambda own: reader.get("/books/export", headers={"If-None-Match": tag, **own})
+    yield (
+        "export 304",
+        lambda own: reader.get("/books/export", headers={"If-None-Match": tag, **own}),
+    )
     yield "failure", lambda own: reader.get("/nowhere", headers=own)
 
 
@@ -409,22 +565,55 @@ def test_a_sane_request_id_is_told_on_every_way_and_only_to_who_sent_it(reader, 
 
 
 def test_each_answer_has_an_id_of_its_own_on_every_way(reader, shelf):
-    told_ids = [ask({"X-Request-ID": given}).headers["X-Request-ID"] for _, ask in _ways(reader, shelf)
-                for given in ("", "a b", "é", "a" * 129, "<b>")]
+    told_ids = [
+        ask({"X-Request-ID": given}).headers["X-Request-ID"]
+        for _, ask in _ways(reader, shelf)
+        for given in ("", "a b", "é", "a" * 129, "<b>")
+    ]
     assert len(set(told_ids)) == len(told_ids)
     assert all(re.fullmatch("[0-9a-f]{32}", one) for one in told_ids)
 
 
 # -- conditional requests -------------------------------------------------------------------------------------------
 
-KNOWN = ["{tag}", "W/{tag}", '"x", {tag}', '{tag}, "x"', '"x",W/{tag},"y"', '"a,b", {tag}', ", {tag}", "*"]
-UNKNOWN = ['"x"', 'W/"x"', '"x", "y"', "nonsense", "", '"', '""', ",", '"unclosed', "{short}", "{upper}", '"{tag}"',
-           '"*"', '"x", *', "W/", "{other}", "\xff", '"' * 500, "{tag}{tag}"]
+KNOWN = [
+    "{tag}",
+    "W/{tag}",
+    '"x", {tag}',
+    '{tag}, "x"',
+    '"x",W/{tag},"y"',
+    '"a,b", {tag}',
+    ", {tag}",
+    "*",
+]
+UNKNOWN = [
+    '"x"',
+    'W/"x"',
+    '"x", "y"',
+    "nonsense",
+    "",
+    '"',
+    '""',
+    ",",
+    '"unclosed',
+    "{short}",
+    "{upper}",
+    '"{tag}"',
+    '"*"',
+    '"x", *',
+    "W/",
+    "{other}",
+    "\xff",
+    '"' * 500,
+    "{tag}{tag}",
+]
 
 
 def _filled(pattern, answer, other):
     tag = answer.headers["ETag"]
-    return pattern.format(tag=tag, short=tag[:-2] + '"', upper=tag.upper().replace("JSON", "Json"), other=other)
+    return pattern.format(
+        tag=tag, short=tag[:-2] + '"', upper=tag.upper().replace("JSON", "Json"), other=other
+    )
 
 
 @pytest.mark.parametrize("address", ["/", "/books", *ONES[:2], TERMS[0], EXPORTS[0]])
@@ -446,11 +635,16 @@ def test_everything_public_has_a_tag_and_a_304_without_a_body(shelf, reader, bar
         assert re.fullmatch(r'"[0-9a-z-]+"', tag)
         for client in (reader, reader, shelf, bare):
             for method in ("GET", "HEAD"):
-                answer = client.open(**{**asked, "headers": {**asked["headers"], "If-None-Match": tag}}, method=method)
+                answer = client.open(
+                    **{**asked, "headers": {**asked["headers"], "If-None-Match": tag}},
+                    method=method,
+                )
                 assert (answer.status_code, answer.get_data()) == (304, b"")
                 same = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept", **SAFE}
                 assert {name: answer.headers.get(name) for name in same} == same
-                assert not {"Content-Type", "Content-Length", "Content-Encoding"} & set(answer.headers.keys())
+                assert not {"Content-Type", "Content-Length", "Content-Encoding"} & set(
+                    answer.headers.keys()
+                )
 
 
 def test_a_search_is_remembered_where_the_index_is_always_whole(reader, entered):
@@ -461,7 +655,10 @@ def test_a_search_is_remembered_where_the_index_is_always_whole(reader, entered)
 def test_a_304_does_not_enter_flask_where_the_answer_is_remembered(reader, entered):
     tags = {address: tag_of(reader.get(address)) for address in REMEMBERED}
     entered.clear()
-    told_statuses = {reader.get(address, headers={"If-None-Match": tag}).status_code for address, tag in tags.items()}
+    told_statuses = {
+        reader.get(address, headers={"If-None-Match": tag}).status_code
+        for address, tag in tags.items()
+    }
     assert (told_statuses, entered) == ({304}, [])
 
 
@@ -474,13 +671,26 @@ def test_a_miss_with_a_known_tag_is_remembered_whole(reader, bare, entered):
 
 def test_a_tag_is_no_good_after_a_change(shelf, reader, bare):
     tags = {address: tag_of(reader.get(address)) for address in TAGGED}
-    shelf.patch("/books/1", json={"title": "Emma!", "authors": ["A"], "subjects": ["S"], "publisher": "P",
-                                  "language": "de"})
+    shelf.patch(
+        "/books/1",
+        json={
+            "title": "Emma!",
+            "authors": ["A"],
+            "subjects": ["S"],
+            "publisher": "P",
+            "language": "de",
+        },
+    )
     newest = {address: tag_of(bare.get(address)) for address in TAGGED}
     for address, tag in tags.items():
-        answers = [client.get(address, headers={"If-None-Match": tag}) for client in (reader, reader, shelf, bare)]
+        answers = [
+            client.get(address, headers={"If-None-Match": tag})
+            for client in (reader, reader, shelf, bare)
+        ]
         assert {tag_of(answer) for answer in answers} == {newest[address]}, address
-        assert {answer.status_code for answer in answers} == {304 if tag == newest[address] else 200}, address
+        assert {answer.status_code for answer in answers} == {
+            304 if tag == newest[address] else 200
+        }, address
     unchanged = {address for address, tag in tags.items() if newest[address] == tag}
     assert unchanged == {"/", "/books?limit=2&page=2", "/books?title=nowhere"}
 
@@ -499,23 +709,39 @@ def test_a_private_catalogue_has_tags_and_304s_too(shelf, make_app):
 def test_the_same_bytes_have_the_same_tag_after_a_restart(reader, make_app):
     before = {str(asked): told(reader.get(**asked)) for asked in sum(map(in_formats, TAGGED), [])}
     again = make_app().test_client(use_cookies=False)
-    assert {str(asked): told(again.get(**asked)) for asked in sum(map(in_formats, TAGGED), [])} == before
+    assert {
+        str(asked): told(again.get(**asked)) for asked in sum(map(in_formats, TAGGED), [])
+    } == before
 
 
 # -- the tag of an export -------------------------------------------------------------------------------------------
 
 CHANGES = {
-    "POST": lambda client: client.post("/books", json={"title": "New", "authors": ["Jane Austen"], "language": "en"}),
-    "PUT": lambda client: client.put("/books/1", json={**BOOKS[0], "pages": 3, "subjects": ["Fiction", "Jane"]}),
-    "PATCH": lambda client: client.patch("/books/1", json={"title": "Emma Woodhouse", "language": "de"}),
-    "a list": lambda client: client.patch("/books/1", json={"authors": ["An Other"], "subjects": []}),
+    "POST": lambda client: client.post(
+        "/books", json={"title": "New", "authors": ["Jane Austen"], "language": "en"}
+    ),
+    "PUT": lambda client: client.put(
+        "/books/1", json={**BOOKS[0], "pages": 3, "subjects": ["Fiction", "Jane"]}
+    ),
+    "PATCH": lambda client: client.patch(
+        "/books/1", json={"title": "Emma Woodhouse", "language": "de"}
+    ),
+    "a list": lambda client: client.patch(
+        "/books/1", json={"authors": ["An Other"], "subjects": []}
+    ),
     "an ISBN": lambda client: client.patch("/books/1", json={"isbn": None, "identifiers": []}),
     "DELETE": lambda client: client.delete("/books/1"),
-    "PUT by ISBN": lambda client: client.put(f"/books/isbn/{ISBN}", json={"title": "Emma", "subtitle": "again"}),
+    "PUT by ISBN": lambda client: client.put(
+        f"/books/isbn/{ISBN}", json={"title": "Emma", "subtitle": "again"}
+    ),
     "PUT by a new ISBN": lambda client: client.put(f"/books/isbn/{NEW}", json={"title": "Emma"}),
-    "a further ISBN taken": lambda client: client.post("/books", json={"title": "Taker", "isbn": FURTHER}),
+    "a further ISBN taken": lambda client: client.post(
+        "/books", json={"title": "Taker", "isbn": FURTHER}
+    ),
 }
-IMPORTED = jsonl_bytes({**BOOKS[0], "pages": 9}, {"title": "Imported", "authors": ["Jane Austen"], "isbn": NEW})
+IMPORTED = jsonl_bytes(
+    {**BOOKS[0], "pages": 9}, {"title": "Imported", "authors": ["Jane Austen"], "isbn": NEW}
+)
 
 
 def brought(client):
@@ -545,19 +771,36 @@ def test_the_tag_of_an_export_stays_while_nothing_changes(shelf, reader, bare):
 
 
 def test_the_tag_of_an_export_differs_by_all_that_it_shows(reader):
-    addresses = [*EXPORTS, "/books/export?fields=isbn", "/books/export?sort=-title", "/books/export?q=emma",
-                 "/books/export?q=-emma", "/books/export?author=Victor+Hugo", "/books/export?language=en",
-                 "/books/export?title=Emma&title=Persuasion", "/books/export?published_from=1815",
-                 "/books/export?published_to=1815", "/books/export?q=%22emma%22+love"]
-    tags = [tag_of(reader.get(**asked)) for address in addresses for asked in (
-        {"path": address, "headers": {"Accept": media_type}} for media_type in TYPES.values())]
+    addresses = [
+        *EXPORTS,
+        "/books/export?fields=isbn",
+        "/books/export?sort=-title",
+        "/books/export?q=emma",
+        "/books/export?q=-emma",
+        "/books/export?author=Victor+Hugo",
+        "/books/export?language=en",
+        "/books/export?title=Emma&title=Persuasion",
+        "/books/export?published_from=1815",
+        "/books/export?published_to=1815",
+        "/books/export?q=%22emma%22+love",
+    ]
+    tags = [
+        tag_of(reader.get(**asked))
+        for address in addresses
+        for asked in (
+            {"path": address, "headers": {"Accept": media_type}} for media_type in TYPES.values()
+        )
+    ]
     assert len(set(tags)) == len(tags) == 4 * len(addresses)
 
 
 def _connections():
     """How many connections to the database this process has."""
     gc.collect()
-    return sum(type(one) in (sqlite3.Connection, pymysql.connections.Connection) for one in gc.get_objects())
+    return sum(
+        type(one) in (sqlite3.Connection, pymysql.connections.Connection)
+        for one in gc.get_objects()
+    )
 
 
 def test_a_304_for_an_export_holds_no_connection(reader):
@@ -569,11 +812,16 @@ def test_a_304_for_an_export_holds_no_connection(reader):
 
 
 def test_a_304_for_an_export_reads_no_book(reader, monkeypatch):
-    tags, read, export = {address: tag_of(reader.head(address)) for address in EXPORTS}, [], query.export
+    tags, read, export = (
+        {address: tag_of(reader.head(address)) for address in EXPORTS},
+        [],
+        query.export,
+    )
 
     def counted(listing):
         state, records = export(listing)
         return state, (read.append(record) or record for record in records)
+
     monkeypatch.setattr(query, "export", counted)
     for address, tag in tags.items():
         assert reader.get(address, headers={"If-None-Match": tag}).status_code == 304
@@ -582,9 +830,17 @@ def test_a_304_for_an_export_reads_no_book(reader, monkeypatch):
 
 # -- what is changed is seen ----------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("by", ["shelf", "elsewhere"])
 def test_a_change_is_seen_by_the_very_next_read_of_every_address(request, reader, bare, by):
-    addresses = [*TAGGED, "/books/2", "/books/4", f"/books/isbn/{NEW}", "/books?author=An+Other", "/books?language=de"]
+    addresses = [
+        *TAGGED,
+        "/books/2",
+        "/books/4",
+        f"/books/isbn/{NEW}",
+        "/books?author=An+Other",
+        "/books?language=de",
+    ]
     asked, changer = sum(map(in_formats, addresses), []), request.getfixturevalue(by)
     for name, change in {**CHANGES, "an import": brought}.items():
         before = [[told(reader.get(**each)) for _ in range(2)][1] for each in asked]
@@ -602,13 +858,19 @@ def test_another_books_change_leaves_one_books_answer_valid(shelf, reader, bare,
         shelf.patch("/books/2", json={"pages": number + 1})
         shelf.post("/books", json={"title": "another"})
         entered.clear()
-        assert [told(reader.get(**each)) for each in asked] == before == [told(bare.get(**each)) for each in asked]
+        assert (
+            [told(reader.get(**each)) for each in asked]
+            == before
+            == [told(bare.get(**each)) for each in asked]
+        )
         head, tag = reader.head(**asked[0]), dict(before[0][1])["ETag"]
         same = reader.get("/books/1", headers={**asked[0]["headers"], "If-None-Match": tag})
         assert ([head.status_code, same.status_code], entered) == ([200, 304], [])
 
 
-def test_its_own_change_ends_a_books_answer_however_often_it_outlasted_others(shelf, reader, entered):
+def test_its_own_change_ends_a_books_answer_however_often_it_outlasted_others(
+    shelf, reader, entered
+):
     reader.get("/books/1")
     shelf.patch("/books/2", json={"pages": 1})
     reader.get("/books/1")
@@ -628,7 +890,11 @@ def test_the_book_of_an_isbn_is_looked_for_again_after_any_change(shelf, reader,
     taker = shelf.post("/books", json={"title": "Its own", "isbn": FURTHER}).json["id"]
     assert [reader.get(address).json["id"] for _ in range(2)] == [taker] * 2
     shelf.delete(f"/books/{taker}")
-    assert [reader.get(address).json["id"] for _ in range(2)] == [1, 1] == [bare.get(address).json["id"]] * 2
+    assert (
+        [reader.get(address).json["id"] for _ in range(2)]
+        == [1, 1]
+        == [bare.get(address).json["id"]] * 2
+    )
 
 
 def test_what_changes_nothing_leaves_everything_remembered(shelf, reader, entered):
@@ -641,16 +907,29 @@ def test_what_changes_nothing_leaves_everything_remembered(shelf, reader, entere
 
 
 @pytest.mark.parametrize("moment", ["before it is read", "after it was read"])
-@pytest.mark.parametrize("address, name", [
-    ("/books", "page"), ("/books/1", "one"), ("/books/authors", "terms"), (f"/books/isbn/{ISBN}", "by_isbn")])
+@pytest.mark.parametrize(
+    "address, name",
+    [
+        ("/books", "page"),
+        ("/books/1", "one"),
+        ("/books/authors", "terms"),
+        (f"/books/isbn/{ISBN}", "by_isbn"),
+    ],
+)
 def test_a_change_while_an_answer_is_made_is_seen_by_the_next(
-        reader, bare, elsewhere, monkeypatch, address, name, moment):
+    reader, bare, elsewhere, monkeypatch, address, name, moment
+):
     read, changed = getattr(query, name), []
 
     def change():
         if not changed:
             changed.append(1)
-            assert elsewhere.patch("/books/1", json={"title": "Meanwhile", "authors": ["A"]}).status_code == 200
+            assert (
+                elsewhere.patch(
+                    "/books/1", json={"title": "Meanwhile", "authors": ["A"]}
+                ).status_code
+                == 200
+            )
 
     def meanwhile(*args):
         if moment == "before it is read":
@@ -658,44 +937,87 @@ def test_a_change_while_an_answer_is_made_is_seen_by_the_next(
         result = read(*args)
         change()
         return result
+
     monkeypatch.setattr(query, name, meanwhile)
     reader.get(address)
-    assert changed and [told(reader.get(address)) for _ in range(2)] == [told(bare.get(address))] * 2
+    assert (
+        changed and [told(reader.get(address)) for _ in range(2)] == [told(bare.get(address))] * 2
+    )
 
 
 def _put_back(session):
     """The catalogue as it was before book 4, as a backup that is read in would make it."""
-    for table, column in (("book_words", "book_id"), ("book_authors", "book_id"), ("books", "id"), ("history", "seq")):
+    for table, column in (
+        ("book_words", "book_id"),
+        ("book_authors", "book_id"),
+        ("books", "id"),
+        ("history", "seq"),
+    ):
         session.execute(text(f"DELETE FROM {table} WHERE {column} > 3"))
     session.execute(text("UPDATE catalogue SET seq = 3, last_id = 3, total = 3"))
 
 
-def test_nothing_is_remembered_of_a_catalogue_that_was_put_back_and_went_on(app, shelf, reader, bare):
+def test_nothing_is_remembered_of_a_catalogue_that_was_put_back_and_went_on(
+    app, shelf, reader, bare
+):
     shelf.post("/books", json={"title": "Lost", "authors": ["A"]})
     lost = [told(reader.get(address)) for address in ("/books", "/books/4", "/books/authors")]
     with app.app_context():
         db.write(_put_back)
     shelf.post("/books", json={"title": "Kept", "authors": ["B"]})
     found = [told(reader.get(address)) for address in ("/books", "/books/4", "/books/authors")]
-    assert found == [told(bare.get(address)) for address in ("/books", "/books/4", "/books/authors")] != lost
+    assert (
+        found
+        == [told(bare.get(address)) for address in ("/books", "/books/4", "/books/authors")]
+        != lost
+    )
 
 
 # -- the same with a memory and without -----------------------------------------------------------------------------
 
 _NUMBERS = st.sampled_from([ISBN, FURTHER, NEW])
-_DOCUMENTS = st.fixed_dictionaries({"title": st.sampled_from(["Emma", "Persuasion", "Ulysses"])}, optional={
-    "authors": st.lists(st.sampled_from(["Jane Austen", "JANE AUSTEN", "B"]), max_size=2), "isbn": st.none() | _NUMBERS,
-    "language": st.sampled_from(["en", "fr"]), "subjects": st.just(["Fiction"]), "pages": st.integers(1, 2),
-    "identifiers": st.lists(st.builds(lambda value: {"scheme": "isbn", "value": value}, _NUMBERS), max_size=1)})
-_CHANGE = st.tuples(st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "PUT isbn"]), st.integers(0, 2), _DOCUMENTS,
-                    _NUMBERS, st.booleans())
+_DOCUMENTS = st.fixed_dictionaries(
+    {"title": st.sampled_from(["Emma", "Persuasion", "Ulysses"])},
+    optional={
+        "authors": st.lists(st.sampled_from(["Jane Austen", "JANE AUSTEN", "B"]), max_size=2),
+        "isbn": st.none() | _NUMBERS,
+        "language": st.sampled_from(["en", "fr"]),
+        "subjects": st.just(["Fiction"]),
+        "pages": st.integers(1, 2),
+        "identifiers": st.lists(
+            st.builds(lambda value: {"scheme": "isbn", "value": value}, _NUMBERS), max_size=1
+        ),
+    },
+)
+_CHANGE = st.tuples(
+    st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "PUT isbn"]),
+    st.integers(0, 2),
+    _DOCUMENTS,
+    _NUMBERS,
+    st.booleans(),
+)
 _READ = st.tuples(
-    st.sampled_from([
-        "/books/{id}", "/books/isbn/{isbn}", "/books?sort=-id&limit=3", "/books?author=jane+austen&limit=2", "/",
-        "/books?title=Emma&page=2&limit=1", "/books?isbn={isbn}", "/books/authors", "/books?q=ulysses",
-        "/books?facets=language,author&limit=1", "/books/export?isbn={isbn}"]),
-    st.integers(0, 2), _NUMBERS, st.sampled_from(["json", "xml"]), st.sampled_from(["GET", "GET", "HEAD"]),
-    st.booleans())
+    st.sampled_from(
+        [
+            "/books/{id}",
+            "/books/isbn/{isbn}",
+            "/books?sort=-id&limit=3",
+            "/books?author=jane+austen&limit=2",
+            "/",
+            "/books?title=Emma&page=2&limit=1",
+            "/books?isbn={isbn}",
+            "/books/authors",
+            "/books?q=ulysses",
+            "/books?facets=language,author&limit=1",
+            "/books/export?isbn={isbn}",
+        ]
+    ),
+    st.integers(0, 2),
+    _NUMBERS,
+    st.sampled_from(["json", "xml"]),
+    st.sampled_from(["GET", "GET", "HEAD"]),
+    st.booleans(),
+)
 
 
 class Twins:
@@ -712,7 +1034,11 @@ class Twins:
             client.delete(address)
             return
         address = {"POST": "/books", "PUT isbn": f"/books/isbn/{isbn}"}.get(method, address)
-        sent = {name: value for name, value in document.items() if name != "isbn" or method != "PUT isbn"}
+        sent = {
+            name: value
+            for name, value in document.items()
+            if name != "isbn" or method != "PUT isbn"
+        }
         answer = client.open(address, method=method.partition(" ")[0], json=sent)
         assert answer.status_code in (200, 201, 409, 410), answer.json
         self.newest = max(self.newest, answer.json["id"] if answer.status_code == 201 else 0)
@@ -732,7 +1058,11 @@ class Twins:
             self._compare(path, name, method, conditional)
 
     def _compare(self, path, name, method, conditional):
-        known = {"If-None-Match": self.tags[path, name]} if conditional and (path, name) in self.tags else {}
+        known = (
+            {"If-None-Match": self.tags[path, name]}
+            if conditional and (path, name) in self.tags
+            else {}
+        )
         asked = {"path": path, "method": method, "headers": {"Accept": TYPES[name], **known}}
         answer, other = self.reader.open(**asked), self.bare.open(**asked)
         assert told(answer) == told(other), asked
@@ -745,7 +1075,9 @@ class Twins:
 
 @settings(bounded, max_examples=25)
 @given(steps=st.lists(st.one_of(_CHANGE, _READ, _READ), min_size=4, max_size=14))
-def test_any_changes_and_reads_give_the_same_with_a_memory_and_without(shelf, reader, bare, elsewhere, entered, steps):
+def test_any_changes_and_reads_give_the_same_with_a_memory_and_without(
+    shelf, reader, bare, elsewhere, entered, steps
+):
     twins = Twins(reader, bare, (shelf, elsewhere), entered)
     twins.newest = bare.get("/books?sort=-id&limit=1").json["books"][0]["id"]
     for step in steps:
@@ -758,14 +1090,25 @@ def test_any_changes_and_reads_give_the_same_with_a_memory_and_without(shelf, re
 
 # -- the database goes away -----------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def on_files(tmp_path):
     """Two applications on one SQLite file, whatever the suite runs on, the second of which remembers nothing."""
     made, folder = [], tmp_path / "own"
     for room in (16 * 1024 * 1024, 0):
-        made.append(create_app({
-            "TESTING": True, "INSTANCE_PATH": str(folder), "SECRET_KEY": SECRET, "DATABASE_URL": sqlite_url(folder),
-            "DATABASE_WAIT_SECONDS": 1, "PROPAGATE_EXCEPTIONS": False, "ANSWER_CACHE_BYTES": room}))
+        made.append(
+            create_app(
+                {
+                    "TESTING": True,
+                    "INSTANCE_PATH": str(folder),
+                    "SECRET_KEY": SECRET,
+                    "DATABASE_URL": sqlite_url(folder),
+                    "DATABASE_WAIT_SECONDS": 1,
+                    "PROPAGATE_EXCEPTIONS": False,
+                    "ANSWER_CACHE_BYTES": room,
+                }
+            )
+        )
     with made[0].app_context():
         create_file()
         upgrade()
@@ -795,7 +1138,9 @@ def _moved_back(file):
 
 
 @pytest.mark.parametrize("read_before", [False, True])
-def test_a_database_that_is_away_gives_what_it_gave_without_a_memory_and_comes_back(on_files, read_before):
+def test_a_database_that_is_away_gives_what_it_gave_without_a_memory_and_comes_back(
+    on_files, read_before
+):
     admin, clients, file = on_files
     if read_before:
         assert _statuses(clients) == [[200] * len(TAGGED)] * 2
@@ -828,7 +1173,9 @@ def test_a_database_that_is_away_is_told_to_new_threads_as_without_a_memory(on_f
     assert back == [[200] * len(TAGGED)] * 2
 
 
-def test_while_the_state_cannot_be_asked_for_everything_is_made_anew(reader, bare, entered, monkeypatch):
+def test_while_the_state_cannot_be_asked_for_everything_is_made_anew(
+    reader, bare, entered, monkeypatch
+):
     for address in REMEMBERED:
         reader.get(address)
     entered.clear()
@@ -842,9 +1189,11 @@ def test_while_the_state_cannot_be_asked_for_everything_is_made_anew(reader, bar
 @pytest.fixture
 def without_state(app, shelf):
     """The catalogue without its one row, as for a moment while a dump is read in."""
+
     def run(statement):
         with app.app_context():
             db.write(lambda session: session.execute(text(statement)))
+
     run("DELETE FROM catalogue")
     yield
     run("INSERT INTO catalogue (id, seq, mark, last_id, total) VALUES (1, 3, 3, 3, 3)")
@@ -865,11 +1214,14 @@ def _lose(connection):
 
 def test_a_lost_connection_is_opened_again(shelf, reader, bare, monkeypatch):
     opened, open_one = [], State._opened
-    monkeypatch.setattr(State, "_opened", lambda state: opened.append(open_one(state)) or opened[-1])
+    monkeypatch.setattr(
+        State, "_opened", lambda state: opened.append(open_one(state)) or opened[-1]
+    )
     client = shelf.application.test_client(use_cookies=False)
 
     def ask():
         return [told(client.get("/books/1")) for _ in range(3)] == [told(bare.get("/books/1"))] * 3
+
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(ask).result()
         _lose(opened[0]._connection)
@@ -895,7 +1247,13 @@ WRITERS, READERS, TURNS = 3, 5, 20
 
 def test_no_thread_sees_an_older_state_than_was_acknowledged(app, shelf):
     cookie = {"Cookie": f"bookapi={shelf.get_cookie('bookapi').value}"}
-    known, lock, ended, faults, reads = {1: 1, 2: 1, 3: 1, "total": 3}, threading.Lock(), threading.Event(), [], []
+    known, lock, ended, faults, reads = (
+        {1: 1, 2: 1, 3: 1, "total": 3},
+        threading.Lock(),
+        threading.Event(),
+        [],
+        [],
+    )
 
     def write(number):
         client = app.test_client(use_cookies=False)
@@ -905,7 +1263,12 @@ def test_no_thread_sees_an_older_state_than_was_acknowledged(app, shelf):
             with lock:
                 known[number] = version
             if turn % 4 == number:
-                assert client.post("/books", json={"title": f"{number} {turn}"}, headers=cookie).status_code == 201
+                assert (
+                    client.post(
+                        "/books", json={"title": f"{number} {turn}"}, headers=cookie
+                    ).status_code
+                    == 201
+                )
                 with lock:
                     known["total"] += 1
 
@@ -914,7 +1277,12 @@ def test_no_thread_sees_an_older_state_than_was_acknowledged(app, shelf):
         while not ended.is_set() or turn < 20:
             turn += 1
             book = turn % 3 + 1
-            address = (f"/books/{book}", "/books?limit=3", "/books/authors", f"/books/{book}?format=xml")[turn % 4]
+            address = (
+                f"/books/{book}",
+                "/books?limit=3",
+                "/books/authors",
+                f"/books/{book}?format=xml",
+            )[turn % 4]
             with lock:
                 least = dict(known)
             answer = client.get(address)
@@ -923,11 +1291,15 @@ def test_no_thread_sees_an_older_state_than_was_acknowledged(app, shelf):
                 faults.append((address, answer.status))
             elif address == f"/books/{book}" and not answer.json["version"] >= least[book]:
                 faults.append((address, answer.json["version"], least[book]))
-            elif address.endswith("xml") and int(
-                    re.search(rb"<version>(\d+)<", answer.get_data())[1]) < least[book]:
+            elif (
+                address.endswith("xml")
+                and int(re.search(rb"<version>(\d+)<", answer.get_data())[1]) < least[book]
+            ):
                 faults.append((address, answer.get_data(), least[book]))
-            elif address.startswith("/books?") and not (answer.json["total"] >= least["total"] and all(
-                    shown["version"] >= least[shown["id"]] for shown in answer.json["books"])):
+            elif address.startswith("/books?") and not (
+                answer.json["total"] >= least["total"]
+                and all(shown["version"] >= least[shown["id"]] for shown in answer.json["books"])
+            ):
                 faults.append((address, answer.json, least))
 
     with ThreadPoolExecutor(WRITERS + READERS) as pool:
@@ -938,5 +1310,8 @@ def test_no_thread_sees_an_older_state_than_was_acknowledged(app, shelf):
             ended.set()
         for reader in readers:
             reader.result()
-    assert (faults, known) == ([], {**dict.fromkeys((1, 2, 3), TURNS + 1), "total": 3 + 3 * TURNS // 4})
+    assert (faults, known) == (
+        [],
+        {**dict.fromkeys((1, 2, 3), TURNS + 1), "total": 3 + 3 * TURNS // 4},
+    )
     assert len(reads) > 20 * READERS

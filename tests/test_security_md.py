@@ -1,4 +1,5 @@
 """SECURITY.md is held to the truth: every requirement has its line, and every file, test and setting is there."""
+
 import re
 from collections import Counter
 from pathlib import Path
@@ -9,11 +10,15 @@ from bookapi.config import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "SECURITY.md").read_text()
-ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")]
-        for line in TEXT.splitlines() if re.match(r"\| *\d+\.\d+\.\d+", line)]
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split(" | ")]
+    for line in TEXT.splitlines()
+    if re.match(r"\| *\d+\.\d+\.\d+", line)
+]
 
 # The requirements of OWASP ASVS 5.0.0 by the level they first stand in; `a–b`: both and all between.
-LEVELS = {1: """
+LEVELS = {
+    1: """
     1.2.1–1.2.5 1.3.1–1.3.2 1.5.1
     2.1.1 2.2.1–2.2.2 2.3.1
     3.2.1–3.2.2 3.3.1 3.4.1–3.4.2 3.5.1–3.5.3
@@ -29,7 +34,8 @@ LEVELS = {1: """
     13.4.1
     14.2.1 14.3.1
     15.1.1 15.2.1 15.3.1
-""", 2: """
+""",
+    2: """
     1.1.1–1.1.2 1.2.6–1.2.9 1.3.3–1.3.11 1.4.1–1.4.3 1.5.2
     2.1.2–2.1.3 2.2.3 2.3.2–2.3.4 2.4.1
     3.3.2–3.3.4 3.4.3–3.4.6 3.5.4–3.5.5 3.7.1–3.7.2
@@ -47,7 +53,8 @@ LEVELS = {1: """
     15.1.2–15.1.3 15.2.2–15.2.3 15.3.2–15.3.7
     16.1.1 16.2.1–16.2.5 16.3.1–16.3.4 16.4.1–16.4.3 16.5.1–16.5.3
     17.1.1 17.2.1–17.2.4 17.3.1–17.3.2
-"""}
+""",
+}
 
 
 def _each(numbers):
@@ -59,11 +66,18 @@ def _each(numbers):
     return [f"{section}.{number}" for number in range(int(begin), int(end.rsplit(".", 1)[1]) + 1)]
 
 
-ASKED = {number: level for level, ranges in LEVELS.items() for given in ranges.split() for number in _each(given)}
+ASKED = {
+    number: level
+    for level, ranges in LEVELS.items()
+    for given in ranges.split()
+    for number in _each(given)
+}
 
 
 def _verdict(row):
-    return next((name for name in ("n/a", "operator", "not met") if row[3].startswith(f"**{name}**")), "met")
+    return next(
+        (name for name in ("n/a", "operator", "not met") if row[3].startswith(f"**{name}**")), "met"
+    )
 
 
 def _quoted(text=TEXT):
@@ -95,7 +109,10 @@ def test_what_is_met_says_where_and_by_which_test_and_what_is_not_says_why(row):
     where, test = row[3:]
     if _verdict(row) == "met":
         assert "`" in where or "this page" in where, where
-        assert all(re.fullmatch(r"review|`tests/test_\w+\.py(::test_\w+)?`", one) for one in test.split(", ")), test
+        assert all(
+            re.fullmatch(r"review|`tests/test_\w+\.py(::test_\w+)?`", one)
+            for one in test.split(", ")
+        ), test
     else:
         assert test == "–" and len(where.split("**")[2].strip(": ")) > 3, where
 
@@ -106,8 +123,11 @@ def test_every_heading_that_a_line_refers_to_is_on_the_page():
 
 
 def test_every_file_that_is_named_is_there():
-    named = {name.split("::")[0] for name in _quoted()
-             if re.fullmatch(r"(bookapi|tests)/[\w./]*(::\w+)?|\w[\w-]*\.(py|md|txt|cfg)|Makefile", name)}
+    named = {
+        name.split("::")[0]
+        for name in _quoted()
+        if re.fullmatch(r"(bookapi|tests)/[\w./]*(::\w+)?|\w[\w-]*\.(py|md|txt|cfg)|Makefile", name)
+    }
     assert len(named) > 40
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
@@ -115,7 +135,9 @@ def test_every_file_that_is_named_is_there():
 def test_every_test_that_is_named_is_there():
     named = [name.split("::") for name in _quoted() if "::" in name]
     assert len(named) > 60
-    missing = [(file, test) for file, test in named if f"\ndef {test}(" not in (ROOT / file).read_text()]
+    missing = [
+        (file, test) for file, test in named if f"\ndef {test}(" not in (ROOT / file).read_text()
+    ]
     assert missing == []
 
 
@@ -127,5 +149,7 @@ def test_every_setting_that_is_named_is_one():
 
 def test_the_sum_of_the_verdicts_is_told():
     counted = Counter(_verdict(row) for row in ROWS for _ in _each(row[0]))
-    assert (f"Of {len(ASKED)} requirements {counted['met']} are met, {counted['n/a']} do not apply, "
-            f"{counted['operator']} are the operator's, {counted['not met']} are not met.") in TEXT
+    assert (
+        f"Of {len(ASKED)} requirements {counted['met']} are met, {counted['n/a']} do not apply, "
+        f"{counted['operator']} are the operator's, {counted['not met']} are not met."
+    ) in TEXT

@@ -1,4 +1,5 @@
 """Serving: real processes on the loopback, spoken to byte by byte."""
+
 import contextlib
 import json
 import os
@@ -16,9 +17,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from support import READ_ONLY, bookapi, environment, jsonl_bytes, one_line
 
 from bookapi.server.listening import shut
-from support import READ_ONLY, bookapi, environment, jsonl_bytes, one_line
 
 PASSWORD = "a long enough password"
 MAX_BODY = 64 * 1024
@@ -77,8 +78,13 @@ class Answer:
         head, self.ended, self.body = text.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         self.status = int(first.split(" ")[1]) if first.startswith("HTTP/1.") else None
-        self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        self.whole = bool(self.ended) and len(self.body) == int(self.headers.get("content-length", -1))
+        self.headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
+        self.whole = bool(self.ended) and len(self.body) == int(
+            self.headers.get("content-length", -1)
+        )
 
     def json(self):
         return json.loads(self.body)
@@ -96,9 +102,16 @@ def read_to_end(connection):
 def serving(folder, *arguments, **settings):
     """A service over this instance, until the block ends."""
     listen = [] if "--unix-socket" in arguments else ["--port", "0"]
-    with open(folder / "log", "ab") as log, subprocess.Popen(
-            [sys.executable, "-m", "bookapi", "serve", *listen, *arguments], stdout=subprocess.PIPE, stderr=log,
-            text=True, env=environment(folder, **settings)) as process:
+    with (
+        open(folder / "log", "ab") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "bookapi", "serve", *listen, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment(folder, **settings),
+        ) as process,
+    ):
         try:
             announced = process.stdout.readline().strip()
             assert announced.startswith("serving on "), (folder / "log").read_text()
@@ -118,8 +131,11 @@ def filled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("server") / "instance"
     bookapi(folder, "init")
     bookapi(folder, "users", "add", "keeper", "--role", "admin", "--password-stdin", stdin=PASSWORD)
-    (folder / "books.jsonl").write_bytes(jsonl_bytes(
-        *[{"title": f"Book {number}", "description": "long " * 2000} for number in range(1500)]))
+    (folder / "books.jsonl").write_bytes(
+        jsonl_bytes(
+            *[{"title": f"Book {number}", "description": "long " * 2000} for number in range(1500)]
+        )
+    )
     assert bookapi(folder, "books", "import", folder / "books.jsonl").returncode == 0
     return folder
 
@@ -150,13 +166,21 @@ def post(path, body, cookie=None, chunked=False, **headers):
     lines = {"Host": "a", "Content-Type": "application/json", "Connection": "close", **headers}
     lines.update({"Cookie": cookie} if cookie else {})
     lines.update({"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": len(body)})
-    sent = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in _parts(body)) + b"0\r\n\r\n" if chunked else body
-    return f"POST {path} HTTP/1.1\r\n".encode() + "".join(
-        f"{name}: {value}\r\n" for name, value in lines.items()).encode() + b"\r\n" + sent
+    sent = (
+        b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in _parts(body)) + b"0\r\n\r\n"
+        if chunked
+        else body
+    )
+    return (
+        f"POST {path} HTTP/1.1\r\n".encode()
+        + "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
+        + b"\r\n"
+        + sent
+    )
 
 
 def _parts(body):
-    return [body[at:at + 10000] for at in range(0, len(body), 10000)]
+    return [body[at : at + 10000] for at in range(0, len(body), 10000)]
 
 
 def is_problem(answer, status):
@@ -169,10 +193,14 @@ def is_problem(answer, status):
 
 # -- refusals -----------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("length", [8 * 1024 + 1, 9000, 30000, 200000])
 def test_a_request_line_that_is_too_long_is_a_414(service, length):
     rest = length - len("GET / HTTP/1.1")
-    assert is_problem(service.ask(b"GET /" + b"x" * rest + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), 414)
+    assert is_problem(
+        service.ask(b"GET /" + b"x" * rest + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        414,
+    )
 
 
 def test_a_request_line_without_end_is_a_414(service):
@@ -181,18 +209,27 @@ def test_a_request_line_without_end_is_a_414(service):
 
 def test_a_request_line_of_8_kib_is_read(service):
     rest = 8 * 1024 - len("GET / HTTP/1.1")
-    assert is_problem(service.ask(b"GET /" + b"x" * rest + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), 404)
+    assert is_problem(
+        service.ask(b"GET /" + b"x" * rest + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        404,
+    )
 
 
-@pytest.mark.parametrize("header", [b"X: " + b"x" * 70000 + b"\r\n", b"X: y\r\n" * 12000, b"X: " + b"x" * 300000])
+@pytest.mark.parametrize(
+    "header", [b"X: " + b"x" * 70000 + b"\r\n", b"X: y\r\n" * 12000, b"X: " + b"x" * 300000]
+)
 def test_headers_that_are_too_large_are_a_431(service, header):
-    assert is_problem(service.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + header + b"\r\n"), 431)
+    assert is_problem(
+        service.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + header + b"\r\n"), 431
+    )
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 4 * 1024 * 1024])
 def test_a_body_too_large_is_a_413(service, cookie, chunked, size):
-    answer = service.ask(post("/books", b'{"title": "' + b"x" * (size - 13) + b'"}', cookie, chunked))
+    answer = service.ask(
+        post("/books", b'{"title": "' + b"x" * (size - 13) + b'"}', cookie, chunked)
+    )
     assert is_problem(answer, 413)
 
 
@@ -205,7 +242,9 @@ def test_a_body_too_large_of_somebody_unknown_is_a_401(service, chunked):
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_a_body_too_large_of_a_kind_not_read_is_a_415(service, cookie, chunked):
-    answer = service.ask(post("/books", b"x" * (MAX_BODY + 1), cookie, chunked, **{"Content-Type": "text/plain"}))
+    answer = service.ask(
+        post("/books", b"x" * (MAX_BODY + 1), cookie, chunked, **{"Content-Type": "text/plain"})
+    )
     assert is_problem(answer, 415)
 
 
@@ -217,37 +256,52 @@ def test_a_body_as_large_as_allowed_is_read(service, cookie, chunked):
 
 
 def test_a_refusal_is_xml_for_who_asked_for_xml(service):
-    answer = service.ask(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\nAccept: application/xml\r\n\r\n")
+    answer = service.ask(
+        b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\nAccept: application/xml\r\n\r\n"
+    )
     assert (answer.status, answer.headers["content-type"]) == (414, "application/problem+xml")
     assert answer.body.startswith(b"<?xml")
 
 
-@pytest.mark.parametrize("request_bytes", [
-    b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"GET\r\n\r\n",
-    b"GET / HTTP/1.1 extra\r\n\r\n",
-    b"GET / FTP/1.0\r\n\r\n", b"get / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
-    b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-    b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
-    b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-    b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-    b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
-    b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
-], ids=repr)
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.1 extra\r\n\r\n",
+        b"GET / FTP/1.0\r\n\r\n",
+        b"get / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+    ],
+    ids=repr,
+)
 def test_garbage_gets_a_400_and_the_end_of_the_connection(service, request_bytes):
     answer = service.ask(request_bytes)
     assert answer.status == 400 and answer.whole
     assert "server" not in answer.headers and b"Traceback" not in answer.body
 
 
-@pytest.mark.parametrize("request_bytes", [
-    b"GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: a:port\r\nConnection: close\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: <a>\r\nConnection: close\r\n\r\n",
-], ids=repr)
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a:port\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: <a>\r\nConnection: close\r\n\r\n",
+    ],
+    ids=repr,
+)
 def test_a_host_that_is_none_is_a_400(service, request_bytes):
     assert is_problem(service.ask(request_bytes), 400)
 
@@ -255,12 +309,16 @@ def test_a_host_that_is_none_is_a_400(service, request_bytes):
 def test_a_second_request_hidden_in_a_body_is_not_answered(service):
     hidden = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
     lengths = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % (5 + len(hidden))
-    answer = service.ask(b"POST /books HTTP/1.1\r\nHost: a\r\n" + lengths + b"\r\n0\r\n\r\n" + hidden)
+    answer = service.ask(
+        b"POST /books HTTP/1.1\r\nHost: a\r\n" + lengths + b"\r\n0\r\n\r\n" + hidden
+    )
     assert answer.status == 400
     assert answer.body.count(b"HTTP/1.1") == 0
 
 
-@pytest.mark.parametrize("path", ["/", "/books?limit=1", "/nowhere", "/healthz", "/readyz", "/books/1"])
+@pytest.mark.parametrize(
+    "path", ["/", "/books?limit=1", "/nowhere", "/healthz", "/readyz", "/books/1"]
+)
 def test_no_answer_names_the_server(service, path):
     answer = service.get(path)
     assert "server" not in answer.headers and "via" not in answer.headers
@@ -268,8 +326,13 @@ def test_no_answer_names_the_server(service, path):
 
 
 def test_requests_sent_at_once_are_answered_in_order(service):
-    one, last = (f"GET /{path} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode() for path, more in (
-        ("healthz", "X-Request-ID: one\r\n"), ("nowhere", "X-Request-ID: two\r\nConnection: close\r\n")))
+    one, last = (
+        f"GET /{path} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode()
+        for path, more in (
+            ("healthz", "X-Request-ID: one\r\n"),
+            ("nowhere", "X-Request-ID: two\r\nConnection: close\r\n"),
+        )
+    )
     text = service.ask(one + last)
     assert text.headers["x-request-id"] == "one" and text.body.count(b"HTTP/1.1 404") == 1
     assert b"x-request-id: two" in text.body.partition(b"HTTP/1.1 404")[2].lower()
@@ -277,9 +340,11 @@ def test_requests_sent_at_once_are_answered_in_order(service):
 
 def test_a_connection_stays_and_stays_in_step_behind_answers_without_a_body(service):
     tag = service.get("/books/1").headers["etag"]
-    asked = [f"GET /books/1 HTTP/1.1\r\nHost: a\r\nIf-None-Match: {tag}\r\n\r\n",
-             "HEAD /books/1 HTTP/1.1\r\nHost: a\r\n\r\n",
-             "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"]
+    asked = [
+        f"GET /books/1 HTTP/1.1\r\nHost: a\r\nIf-None-Match: {tag}\r\n\r\n",
+        "HEAD /books/1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ]
     with service.connect() as connection:
         connection.sendall("".join(asked).encode())
         received = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -287,19 +352,28 @@ def test_a_connection_stays_and_stays_in_step_behind_answers_without_a_body(serv
     assert statuses == [b"304", b"200", b"404"]
 
 
-@pytest.mark.parametrize("head, status", [
-    (b"GET /healthz HTTP/1.1", b"200"), (b"DELETE /books/1 HTTP/1.1", b"401"),
-    (b"POST /books HTTP/1.1\r\nContent-Length: 0", b"401"),
-    (b"POST /books HTTP/1.1\r\nContent-Length: 99999999999", b"413")])
+@pytest.mark.parametrize(
+    "head, status",
+    [
+        (b"GET /healthz HTTP/1.1", b"200"),
+        (b"DELETE /books/1 HTTP/1.1", b"401"),
+        (b"POST /books HTTP/1.1\r\nContent-Length: 0", b"401"),
+        (b"POST /books HTTP/1.1\r\nContent-Length: 99999999999", b"413"),
+    ],
+)
 def test_who_waits_to_send_a_body_that_is_not_wanted_is_answered_at_once(service, head, status):
     with service.connect() as connection:
-        connection.sendall(head + b"\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")
+        connection.sendall(
+            head + b"\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        )
         assert connection.recv(12) == b"HTTP/1.1 " + status
 
 
 def test_who_waits_to_send_a_body_that_is_wanted_is_told_to(service):
-    answer = service.ask(b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
-                         b"Connection: close\r\n\r\n{}")
+    answer = service.ask(
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+        b"Connection: close\r\n\r\n{}"
+    )
     assert (answer.status, b"HTTP/1.1 401" in answer.body) == (100, True)
 
 
@@ -322,13 +396,16 @@ def test_an_address_in_raw_utf_8_is_the_one_it_means(service, query):
 
 # -- ending -------------------------------------------------------------------------------------------------------
 
+
 class Visitors:
     """Threads that ask all the time, over connections that stay and over new ones; what they saw is counted."""
 
     def __init__(self, service, number=4):
         self.service, self.answered, self.lost = service, 0, []
         self._wanted, self._lock = True, threading.Lock()
-        self._threads = [threading.Thread(target=self._visit, args=(place % 2 == 0,)) for place in range(number)]
+        self._threads = [
+            threading.Thread(target=self._visit, args=(place % 2 == 0,)) for place in range(number)
+        ]
 
     def __enter__(self):
         for thread in self._threads:
@@ -363,7 +440,9 @@ class Visitors:
     def _ask(self, connection, keeps):
         while self._wanted:
             try:
-                connection.request("GET", "/books?limit=20", headers={} if keeps else {"Connection": "close"})
+                connection.request(
+                    "GET", "/books?limit=20", headers={} if keeps else {"Connection": "close"}
+                )
                 answer = connection.getresponse()
                 right = answer.status == 200 and len(json.loads(answer.read())["books"]) == 20
             except (OSError, HTTPException, ValueError) as error:
@@ -423,7 +502,10 @@ def test_a_shut_socket_lets_nobody_in_and_keeps_whom_it_let_in():
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_while_the_service_drains_nobody_is_let_in_to_be_dropped(folder, workers):
-    with serving(folder, "--workers", workers) as service, service.connect():  # idle: the drain waits for it a while
+    with (
+        serving(folder, "--workers", workers) as service,
+        service.connect(),
+    ):  # idle: the drain waits for it a while
         service.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         try:
@@ -435,7 +517,9 @@ def test_while_the_service_drains_nobody_is_let_in_to_be_dropped(folder, workers
 
 def test_a_request_that_is_half_sent_when_the_end_comes_is_answered(folder):
     with serving(folder) as service, service.connect() as connection:
-        request = post("/auth/login", json.dumps({"username": "keeper", "password": PASSWORD}).encode())
+        request = post(
+            "/auth/login", json.dumps({"username": "keeper", "password": PASSWORD}).encode()
+        )
         connection.sendall(request[:-20])
         service.get()
         service.process.send_signal(signal.SIGTERM)
@@ -470,13 +554,16 @@ def test_sigint_ends_the_service_too(folder):
 
 # -- replacing ----------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_sighup_replaces_the_workers_and_goes_on_answering(folder, workers):
     with serving(folder, "--workers", workers) as service, Visitors(service) as visitors:
         visitors.wait_for(20)
         before = set(service.children())
         service.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: len(service.children()) == int(workers) and not before & set(service.children()))
+        wait_until(
+            lambda: len(service.children()) == int(workers) and not before & set(service.children())
+        )
         visitors.wait_for(20)
         assert visitors.lost == []
         visitors.__exit__()
@@ -536,8 +623,13 @@ def test_workers_end_when_their_supervisor_is_killed(folder):
 def test_a_service_outlives_the_shell_that_started_it(folder):
     shell = f'"{sys.executable}" -m bookapi serve --port 0 > "{folder}/said" 2> "{folder}/log" & echo $!'
     shell += f'; while [ ! -s "{folder}/said" ]; do sleep 0.1; done'
-    done = subprocess.run(["sh", "-c", shell], env=environment(folder), stdout=subprocess.PIPE, text=True,
-                          timeout=PATIENCE)
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+    )
     number = int(done.stdout)
     try:
         wait_until(lambda: (folder / "said").read_text())
@@ -552,6 +644,7 @@ def test_a_service_outlives_the_shell_that_started_it(folder):
 
 
 # -- where it listens ---------------------------------------------------------------------------------------------
+
 
 def test_a_unix_socket_serves_its_group_and_is_taken_again_after_a_crash(folder):
     path = folder / "socket"
@@ -576,8 +669,9 @@ def test_a_file_that_is_no_socket_is_not_taken_away(folder):
     path = folder / "notes"
     path.write_text("dear to somebody")
     command = [sys.executable, "-m", "bookapi", "serve", "--unix-socket", str(path)]
-    with subprocess.Popen(command, env=environment(folder), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         announced = process.stdout.readline()  # empty, where it ends as it should
         if announced:
             process.terminate()
@@ -587,6 +681,7 @@ def test_a_file_that_is_no_socket_is_not_taken_away(folder):
 
 
 # -- the database goes away ---------------------------------------------------------------------------------------
+
 
 def _gone(path):
     path.unlink()
@@ -604,7 +699,9 @@ def _spoilt(path):
 @pytest.mark.parametrize("harm", [_gone, _replaced, _spoilt])
 def test_a_database_that_goes_missing_makes_the_service_unready_and_is_not_made_anew(folder, harm):
     with serving(folder) as service:
-        login = service.ask(post("/auth/login", json.dumps({"username": "keeper", "password": PASSWORD}).encode()))
+        login = service.ask(
+            post("/auth/login", json.dumps({"username": "keeper", "password": PASSWORD}).encode())
+        )
         cookie = login.headers["set-cookie"].partition(";")[0]
         harm(folder / "bookapi.sqlite")
         assert is_problem(service.get("/readyz"), 503) and service.get("/healthz").status == 200

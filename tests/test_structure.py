@@ -1,4 +1,5 @@
 """The house rule: who may import whom. Packages keep their inside to themselves; nothing reaches up."""
+
 import ast
 from pathlib import Path
 
@@ -8,15 +9,36 @@ import bookapi
 
 ROOT = Path(bookapi.__file__).parent
 BASE = {"text", "config", "formats"}
-LOW = BASE | {"schemas", "logs", "memory", "db", "negotiation", "problems", "guard", "answers", "cli", "paging"}
+LOW = BASE | {
+    "schemas",
+    "logs",
+    "memory",
+    "db",
+    "negotiation",
+    "problems",
+    "guard",
+    "answers",
+    "cli",
+    "paging",
+}
 ALLOWED = {
-    "text": set(), "config": set(), "formats": set(), "memory": set(),
-    "schemas": {"text"}, "logs": set(), "db": {"config"}, "cli": {"db"},
-    "negotiation": {"formats"}, "problems": {"formats", "negotiation", "text"},
-    "guard": {"problems"}, "paging": {"problems"}, "answers": {"formats", "negotiation", "problems"},
+    "text": set(),
+    "config": set(),
+    "formats": set(),
+    "memory": set(),
+    "schemas": {"text"},
+    "logs": set(),
+    "db": {"config"},
+    "cli": {"db"},
+    "negotiation": {"formats"},
+    "problems": {"formats", "negotiation", "text"},
+    "guard": {"problems"},
+    "paging": {"problems"},
+    "answers": {"formats", "negotiation", "problems"},
     "door": {"answers", "db", "guard", "logs", "memory", "negotiation"},
     "idempotency": {"db", "negotiation", "problems"},
-    "auth": LOW, "books": LOW | {"auth.permissions", "idempotency"},
+    "auth": LOW,
+    "books": LOW | {"auth.permissions", "idempotency"},
     "server": BASE | {"negotiation", "problems", "guard", "logs"},
     "site": LOW | {"auth", "books", "server"},
     "migrations": {"text", "db", "books.search"},
@@ -28,7 +50,7 @@ def _imports(path):
     package = ("bookapi", *path.relative_to(ROOT).parent.parts)
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[:len(package) - node.level + 1]
+            base = package[: len(package) - node.level + 1]
             for alias in node.names:
                 yield ".".join([*base, *([node.module] if node.module else [alias.name])])
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bookapi"):
@@ -38,8 +60,14 @@ def _imports(path):
 
 
 def _files():
-    return sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py" and path.parent != ROOT
-                  or path.parent == ROOT and path.name not in ("__init__.py", "__main__.py"))
+    return sorted(
+        path
+        for path in ROOT.rglob("*.py")
+        if path.name != "__main__.py"
+        and path.parent != ROOT
+        or path.parent == ROOT
+        and path.name not in ("__init__.py", "__main__.py")
+    )
 
 
 @pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -49,7 +77,9 @@ def test_a_file_imports_only_what_its_room_may(path):
         target = module.removeprefix("bookapi").removeprefix(".")
         assert target, f"{path} imports the application factory"
         allowed = ALLOWED[room] | {room}
-        assert any(target == name or target.startswith(name + ".") for name in allowed), f"{path} imports {target}"
+        assert any(target == name or target.startswith(name + ".") for name in allowed), (
+            f"{path} imports {target}"
+        )
 
 
 def test_no_feature_imports_the_views_of_another():

@@ -1,4 +1,5 @@
 """Guessing takes too long: who failed often has to wait, by name and by address (contract, section 6)."""
+
 import contextlib
 import json
 import threading
@@ -51,13 +52,19 @@ def clock(monkeypatch):
 def compared(monkeypatch):
     """The passwords that were compared with a hash, and hashed for it."""
     asked, verify = [], argon2.PasswordHasher.verify
-    monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *given: asked.append(given[2]) or verify(*given))
+    monkeypatch.setattr(
+        argon2.PasswordHasher, "verify", lambda *given: asked.append(given[2]) or verify(*given)
+    )
     return asked
 
 
 def login(client, username="member", password="wrong", address="192.0.2.1", **more):
-    return client.post("/auth/login", json={"username": username, "password": password},
-                       environ_overrides={"REMOTE_ADDR": address}, **more)
+    return client.post(
+        "/auth/login",
+        json={"username": username, "password": password},
+        environ_overrides={"REMOTE_ADDR": address},
+        **more,
+    )
 
 
 def fail(client, times=FREE, username="member", **more):
@@ -67,12 +74,18 @@ def fail(client, times=FREE, username="member", **more):
 
 def wait_of(answer):
     """The seconds that one has to wait, of a refusal for too many failures."""
-    assert (answer.status_code, answer.mimetype) == (429, "application/problem+json"), answer.get_data()
+    assert (answer.status_code, answer.mimetype) == (429, "application/problem+json"), (
+        answer.get_data()
+    )
     return int(answer.headers["Retry-After"])
 
 
 def ask(client, authorization, address="192.0.2.1"):
-    return client.get("/auth/me", headers={"Authorization": authorization}, environ_overrides={"REMOTE_ADDR": address})
+    return client.get(
+        "/auth/me",
+        headers={"Authorization": authorization},
+        environ_overrides={"REMOTE_ADDR": address},
+    )
 
 
 def basic(username, secret="wrong"):
@@ -85,7 +98,12 @@ def rows(app, selection):
 
 
 def throttled_events(app):
-    found = rows(app, select(Event.username, Event.detail).where(Event.action == "login_throttled").order_by(Event.id))
+    found = rows(
+        app,
+        select(Event.username, Event.detail)
+        .where(Event.action == "login_throttled")
+        .order_by(Event.id),
+    )
     return [tuple(row) for row in found]
 
 
@@ -103,10 +121,17 @@ def token_of(client):
 
 # -- of a name ----------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("username", ["member", "admin", "nobody", "x", "", "' OR 1=1 --", "\x00", "n" * 5000])
+
+@pytest.mark.parametrize(
+    "username", ["member", "admin", "nobody", "x", "", "' OR 1=1 --", "\x00", "n" * 5000]
+)
 def test_ten_failures_of_a_name_are_free_known_or_not(client, clock, username):
     fail(client, username=username)
-    assert [wait_of(login(client, username, password)) for password in ("wrong", PASSWORD, "")] == [30, 30, 30]
+    assert [wait_of(login(client, username, password)) for password in ("wrong", PASSWORD, "")] == [
+        30,
+        30,
+        30,
+    ]
     assert login(client, "another").status_code == 401
 
 
@@ -128,14 +153,20 @@ def test_each_failure_after_a_wait_makes_the_next_wait_longer_up_to_an_hour(clie
         assert wait_of(login(client)) == 1
         clock.go_on(seconds=1)
         assert login(client).status_code == 401
-    assert waits[:len(WAITS)] == WAITS and waits == sorted(waits)
+    assert waits[: len(WAITS)] == WAITS and waits == sorted(waits)
     assert waits[-5:] == [3600] * 5
 
 
 def test_any_spelling_is_the_same_name(app, client, clock):
     with app.app_context():
         db.write(accounts.add, "José_Straße", passwords.make_hash(PASSWORD), "member")
-    for username in ("José_Straße", "JOSÉ_STRASSE", "jose\u0301_strasse", "ｊｏｓé_straSSe", "josé_straße") * 2:
+    for username in (
+        "José_Straße",
+        "JOSÉ_STRASSE",
+        "jose\u0301_strasse",
+        "ｊｏｓé_straSSe",
+        "josé_straße",
+    ) * 2:
         assert login(client, username).status_code == 401
     assert wait_of(login(client, "José_strasse", PASSWORD)) == 30
     assert login(client, "jose_strasse").status_code == 401  # is another one
@@ -176,7 +207,9 @@ def test_a_refused_attempt_is_not_counted_and_does_not_lengthen_the_wait(app, cl
     for left in range(30, 0, -3):
         assert wait_of(login(client)) == left
         clock.go_on(seconds=3)
-    assert rows(app, select(Throttle.failures, Throttle.last_at).order_by(Throttle.subject)) == before
+    assert (
+        rows(app, select(Throttle.failures, Throttle.last_at).order_by(Throttle.subject)) == before
+    )
     assert login(client, password=PASSWORD).status_code == 200
 
 
@@ -190,11 +223,14 @@ def test_a_disabled_account_is_throttled_like_any_name(app, client, clock):
 def test_nothing_is_hashed_for_who_has_to_wait(client, clock, compared):
     fail(client)
     assert len(compared) == FREE
-    assert [login(client, password=password).status_code for password in ("wrong", PASSWORD, "x" * 5000)] == [429] * 3
+    assert [
+        login(client, password=password).status_code for password in ("wrong", PASSWORD, "x" * 5000)
+    ] == [429] * 3
     assert len(compared) == FREE
 
 
 # -- of an address ------------------------------------------------------------------------------------------------
+
 
 def test_a_hundred_failures_of_an_address_are_free_whatever_the_names(client, clock):
     for number in range(OF_ADDRESS):
@@ -233,6 +269,7 @@ def test_an_address_that_tries_on_waits_longer_each_time_too(client, clock):
 
 # -- tokens -------------------------------------------------------------------------------------------------------
 
+
 def test_a_wrong_token_by_basic_is_a_failure_of_the_name(client, clock):
     statuses = [ask(client, basic("member")).status_code for _ in range(FREE // 2)]
     fail(client, FREE - FREE // 2)
@@ -242,12 +279,16 @@ def test_a_wrong_token_by_basic_is_a_failure_of_the_name(client, clock):
 
 
 def test_the_accounts_password_by_basic_is_a_failure_too(client, clock):
-    assert [ask(client, basic("member", PASSWORD)).status_code for _ in range(FREE + 1)] == [401] * FREE + [429]
+    assert [ask(client, basic("member", PASSWORD)).status_code for _ in range(FREE + 1)] == [
+        401
+    ] * FREE + [429]
 
 
 def test_anothers_token_by_basic_is_a_failure_of_the_name(app, client, clock):
     secret = token_of(signed_in(app, "admin"))
-    assert [ask(client, basic("member", secret)).status_code for _ in range(FREE + 1)] == [401] * FREE + [429]
+    assert [ask(client, basic("member", secret)).status_code for _ in range(FREE + 1)] == [
+        401
+    ] * FREE + [429]
 
 
 def test_wrong_tokens_by_basic_count_for_the_address(client, clock):
@@ -262,7 +303,9 @@ def test_a_right_token_works_while_its_owners_name_has_to_wait(app, client, cloc
     assert wait_of(login(client)) == 30
     for authorization in (f"Bearer {secret}", basic("member", secret), basic("MEMBER", secret)):
         assert ask(client, authorization).status_code == 200
-    assert wait_of(login(client, password=PASSWORD)) == 30  # nor does it make the failures forgotten
+    assert (
+        wait_of(login(client, password=PASSWORD)) == 30
+    )  # nor does it make the failures forgotten
 
 
 def test_a_wrong_bearer_token_locks_nobody_out(client, clock):
@@ -272,10 +315,13 @@ def test_a_wrong_bearer_token_locks_nobody_out(client, clock):
 
 # -- who is signed in ---------------------------------------------------------------------------------------------
 
+
 def test_from_an_open_session_its_owner_signs_in_while_the_name_has_to_wait(app, client, clock):
     own, others = signed_in(app), signed_in(app, "admin")
     fail(client)
-    assert wait_of(login(client, password=PASSWORD)) == wait_of(login(others, password=PASSWORD)) == 30
+    assert (
+        wait_of(login(client, password=PASSWORD)) == wait_of(login(others, password=PASSWORD)) == 30
+    )
     assert login(own, "ＭＥＭＢＥＲ", PASSWORD).status_code == 200
 
 
@@ -286,10 +332,14 @@ def test_an_open_session_has_ten_failures_of_its_own(app, client, clock):
     assert login(client, password=PASSWORD).status_code == 200
 
 
-def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_of_its_own(app, client, clock):
+def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_of_its_own(
+    app, client, clock
+):
     client.set_cookie("bookapi", signed_in(app).get_cookie("bookapi").value)
     with app.app_context():
-        db.write(lambda session: accounts.end_sessions(session, accounts.existing(session, "member").id))
+        db.write(
+            lambda session: accounts.end_sessions(session, accounts.existing(session, "member").id)
+        )
     fail(app.test_client())
     fail(client)
     assert wait_of(login(client, password=PASSWORD)) == 30
@@ -310,18 +360,26 @@ GUARDED = {
 
 
 @pytest.mark.parametrize("address", GUARDED)
-def test_the_current_password_is_guessed_no_more_often_and_locks_no_sign_in(app, client, clock, address):
+def test_the_current_password_is_guessed_no_more_often_and_locks_no_sign_in(
+    app, client, clock, address
+):
     own = signed_in(app)
     told = [own.post(address, json=GUARDED[address]) for _ in range(FREE + 1)]
     assert [answer.status_code for answer in told] == [403] * FREE + [429]
     right = {**GUARDED[address], "current_password": PASSWORD}
     assert wait_of(told[-1]) == wait_of(own.post(address, json=right)) == 30
-    assert (own.get("/auth/me").status_code, login(client, password=PASSWORD).status_code) == (200, 200)
+    assert (own.get("/auth/me").status_code, login(client, password=PASSWORD).status_code) == (
+        200,
+        200,
+    )
 
 
 def test_all_sessions_of_an_account_share_what_is_free_for_the_current_password(app, clock):
     every = [signed_in(app) for _ in range(3)]
-    told = [every[number % 3].post("/auth/password", json=GUARDED["/auth/password"]) for number in range(FREE + 1)]
+    told = [
+        every[number % 3].post("/auth/password", json=GUARDED["/auth/password"])
+        for number in range(FREE + 1)
+    ]
     assert [answer.status_code for answer in told] == [403] * FREE + [429]
 
 
@@ -343,6 +401,7 @@ def test_the_right_current_password_makes_its_failures_forgotten(app, clock):
 
 # -- many at once -------------------------------------------------------------------------------------------------
 
+
 def at_once(number, work):
     """What the work returns for each number, all begun in the same moment."""
     together = threading.Barrier(number, timeout=PATIENCE)
@@ -350,6 +409,7 @@ def at_once(number, work):
     def begin(each):
         together.wait()
         return work(each)
+
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(begin, range(number)))
 
@@ -371,6 +431,7 @@ def together(monkeypatch):
     def wait_and_compare(*given):
         about.wait()
         return matches(*given)
+
     monkeypatch.setattr(passwords, "matches", wait_and_compare)
 
 
@@ -401,6 +462,7 @@ def test_who_signs_in_rightly_side_by_side_is_not_kept_out(app, clock):
 
 # -- the clock, and the rows --------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("back", [{"hours": 2}, {"days": 400}])
 def test_a_clock_that_was_put_back_makes_nobody_wait_longer_than_an_hour(client, clock, back):
     fail(client)
@@ -412,7 +474,9 @@ def test_a_clock_that_was_put_back_makes_nobody_wait_longer_than_an_hour(client,
     assert waited <= 3600
 
 
-def test_clocks_of_two_processes_that_differ_by_a_second_are_the_same_to_who_has_to_wait(client, clock):
+def test_clocks_of_two_processes_that_differ_by_a_second_are_the_same_to_who_has_to_wait(
+    client, clock
+):
     fail(client)
     clock.go_on(seconds=-1)
     assert 30 <= wait_of(login(client)) <= 31
@@ -430,16 +494,19 @@ def test_failures_that_have_faded_are_removed(app, client, clock):
 def test_what_is_kept_names_nobody(app, client, clock):
     fail(client, 1)
     kept = rows(app, select(Throttle.subject))
-    assert len(kept) == 2 and all(len(subject) == 64 and subject.isalnum() for subject, in kept)
+    assert len(kept) == 2 and all(len(subject) == 64 and subject.isalnum() for (subject,) in kept)
 
 
 # -- what is told -------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_a_refusal_is_a_problem_in_either_format(client, clock, name):
     for _ in range(FREE):
         login(client, address="127.0.0.1")
-    answer = send(client, "POST", "/auth/login", name, {"username": "member", "password": PASSWORD}, "login")
+    answer = send(
+        client, "POST", "/auth/login", name, {"username": "member", "password": PASSWORD}, "login"
+    )
     told = read(answer)
     assert (answer.status_code, answer.mimetype) == (429, f"application/problem+{name}")
     assert (int(told["status"]), told["title"]) == (429, "Too Many Requests")
@@ -481,6 +548,7 @@ def test_a_refused_attempt_changes_nothing_of_the_account(app, client, clock):
 
 # -- behind a proxy -----------------------------------------------------------------------------------------------
 
+
 @contextlib.contextmanager
 def served(app):
     """The application as waitress serves it, in this process; gives a function that signs in with more headers."""
@@ -491,11 +559,16 @@ def served(app):
     connection = HTTPConnection(*listening.getsockname(), timeout=PATIENCE)
 
     def sign_in(username, forwarded, password="wrong"):
-        connection.request("POST", "/auth/login", json.dumps({"username": username, "password": password}),
-                           {"Content-Type": "application/json", "X-Forwarded-For": forwarded})
+        connection.request(
+            "POST",
+            "/auth/login",
+            json.dumps({"username": username, "password": password}),
+            {"Content-Type": "application/json", "X-Forwarded-For": forwarded},
+        )
         answer = connection.getresponse()
         answer.read()
         return answer.status
+
     try:
         yield sign_in
     finally:
@@ -508,24 +581,42 @@ def test_behind_the_trusted_proxy_the_address_is_the_clients(make_app, clock):
     with served(make_app(TRUSTED_PROXY="127.0.0.1")) as sign_in:
         tried = [sign_in(f"name-{number}", "203.0.113.7") for number in range(OF_ADDRESS + 1)]
         assert tried == [401] * OF_ADDRESS + [429]
-        assert [sign_in("another", "203.0.113.8"), sign_in("member", "203.0.113.8", PASSWORD)] == [401, 200]
+        assert [sign_in("another", "203.0.113.8"), sign_in("member", "203.0.113.8", PASSWORD)] == [
+            401,
+            200,
+        ]
         # What a client sends itself stands before what the proxy has added.
         assert sign_in("another", "203.0.113.9, 203.0.113.7") == 429
 
 
 def test_without_a_trusted_proxy_the_header_helps_nobody(make_app, clock):
     with served(make_app()) as sign_in:
-        tried = [sign_in(f"name-{number}", f"203.0.113.{number}") for number in range(OF_ADDRESS + 1)]
+        tried = [
+            sign_in(f"name-{number}", f"203.0.113.{number}") for number in range(OF_ADDRESS + 1)
+        ]
         assert tried == [401] * OF_ADDRESS + [429]
 
 
 # -- whose address it is ------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("address, network", [
-    ("192.0.2.7", "192.0.2.7"), ("192.0.2.7:4711", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"),
-    ("2001:db8::1", "2001:db8::/64"), ("2001:DB8:0:0:ffff::2", "2001:db8::/64"), ("[2001:db8::1]", "2001:db8::/64"),
-    ("[2001:db8::1]:5", "2001:db8::/64"), ("2001:db8:0:1::1", "2001:db8:0:1::/64"), ("localhost", "unknown"),
-    ("", "unknown"), ("a\tb", "unknown"), ("1.2.3", "unknown")])
+
+@pytest.mark.parametrize(
+    "address, network",
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:DB8:0:0:ffff::2", "2001:db8::/64"),
+        ("[2001:db8::1]", "2001:db8::/64"),
+        ("[2001:db8::1]:5", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("localhost", "unknown"),
+        ("", "unknown"),
+        ("a\tb", "unknown"),
+        ("1.2.3", "unknown"),
+    ],
+)
 def test_an_address_is_that_of_whom_it_belongs_to(address, network):
     assert throttle.network_of(address) == network
 
@@ -539,11 +630,18 @@ def test_a_network_of_ipv6_is_one_address(client, clock):
 
 # -- a browser that is known --------------------------------------------------------------------------------------
 
-def test_a_browser_whose_session_has_timed_out_signs_in_while_strangers_fail_at_the_name(app, client, clock):
+
+def test_a_browser_whose_session_has_timed_out_signs_in_while_strangers_fail_at_the_name(
+    app, client, clock
+):
     own = app.test_client()
     assert login(own, password=PASSWORD).status_code == 200
     with app.app_context():
-        db.write(lambda session: session.execute(update(LoginSession).values(created_at=now() - timedelta(days=2))))
+        db.write(
+            lambda session: session.execute(
+                update(LoginSession).values(created_at=now() - timedelta(days=2))
+            )
+        )
     fail(client)
     assert wait_of(login(client, password=PASSWORD)) == 30
     assert own.get("/auth/me").status_code == 401

@@ -1,11 +1,14 @@
 """Writers of one process on one SQLite file: turns, and commits that several share."""
+
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import DATABASE_URL
 from flask import current_app
 from sqlalchemy import insert, select
+from support import sqlite_url
 from werkzeug.exceptions import HTTPException
 
 from bookapi.auth.models import User
@@ -14,18 +17,22 @@ from bookapi.db import turns as module
 from bookapi.db.extension import TURNS
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
-from conftest import DATABASE_URL
-from support import sqlite_url
 
 PATIENCE = 10
 NAMES = Query(select(User.name_key).where(User.name_key.like("unit-%")).order_by(User.name_key))
-COLUMNS = {"username": "", "password_hash": "", "role": "member", "active": True, "provisional": False,
-           "created_at": "2020-01-01 00:00:00.000000"}
+COLUMNS = {
+    "username": "",
+    "password_hash": "",
+    "role": "member",
+    "active": True,
+    "provisional": False,
+    "created_at": "2020-01-01 00:00:00.000000",
+}
 
 
 def _add(part, name):
     values = {**COLUMNS, "name_key": name}
-    statement = insert(User.__table__).values({column: None for column in values})
+    statement = insert(User.__table__).values(dict.fromkeys(values))
     Writer(part).run(Query(statement), [values])
     return name
 
@@ -67,9 +74,11 @@ def until(condition):
 @pytest.fixture
 def names(app):
     """A function that gives what is stored, as any reader sees it."""
+
     def read():
         with app.app_context(), db.read() as reader:
             return [name for (name,) in reader.rows(NAMES)]
+
     return read
 
 
@@ -81,6 +90,7 @@ def commits(app, monkeypatch):
     def noted(self, keep=True):
         ended.append((self.units, keep))
         end(self, keep)
+
     monkeypatch.setattr(module._Shared, "end", noted)
     return ended
 
@@ -88,6 +98,7 @@ def commits(app, monkeypatch):
 @pytest.fixture
 def in_line(app):
     """A function that has units wait behind one that has begun, in that order, and gives what became of each."""
+
     def run(*units):
         begun, go_on = threading.Event(), threading.Event()
         with app.app_context():
@@ -105,6 +116,7 @@ def in_line(app):
                     return db.write(unit, *args)
                 except (ValueError, HTTPException) as error:
                     return error
+
         with ThreadPoolExecutor(len(units) + 1) as pool:
             futures = [pool.submit(done, first)]
             assert begun.wait(PATIENCE)
@@ -113,6 +125,7 @@ def in_line(app):
                 until(lambda: turns._waiting >= place or futures[-1].done())
             go_on.set()
             return [future.result(PATIENCE) for future in futures]
+
     return run
 
 
@@ -145,21 +158,38 @@ def test_a_unit_that_is_refused_takes_nobody_with_it(in_line, names, commits, mo
     monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
     told = in_line(add, refuse, add)
     assert [str(what) for what in told] == ["unit-0", "unit-1", "unit-2", "unit-3"]
-    assert isinstance(told[2], ValueError) and names() == ["unit-0", "unit-1", "unit-3"] and commits == [(4, True)]
+    assert (
+        isinstance(told[2], ValueError)
+        and names() == ["unit-0", "unit-1", "unit-3"]
+        and commits == [(4, True)]
+    )
 
 
-def test_a_unit_that_fails_half_way_is_taken_back_and_the_others_are_run_again(in_line, names, monkeypatch):
+def test_a_unit_that_fails_half_way_is_taken_back_and_the_others_are_run_again(
+    in_line, names, monkeypatch
+):
     monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
     told = in_line(add, fail_half_way, add)
     assert isinstance(told[2], ValueError)
-    assert (told[:2], told[3:], names()) == (["unit-0", "unit-1"], ["unit-3"], ["unit-0", "unit-1", "unit-3"])
+    assert (told[:2], told[3:], names()) == (
+        ["unit-0", "unit-1"],
+        ["unit-3"],
+        ["unit-0", "unit-1", "unit-3"],
+    )
 
 
-def test_what_stands_against_the_rules_of_the_database_is_a_409_for_the_one_who_did_it(in_line, names, monkeypatch):
+def test_what_stands_against_the_rules_of_the_database_is_a_409_for_the_one_who_did_it(
+    in_line, names, monkeypatch
+):
     monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
     again = shares_commit(lambda part, name: _add(part, "unit-0"))
     told = in_line(again, add)
-    assert (told[1].code, told[0], told[2], names()) == (409, "unit-0", "unit-2", ["unit-0", "unit-2"])
+    assert (told[1].code, told[0], told[2], names()) == (
+        409,
+        "unit-0",
+        "unit-2",
+        ["unit-0", "unit-2"],
+    )
 
 
 def _spoil(monkeypatch):
@@ -169,6 +199,7 @@ def _spoil(monkeypatch):
     def spoilt(self, keep=True):
         self.failure = sqlite3.OperationalError("no such table: spoilt")
         end(self, keep=False)
+
     monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
     monkeypatch.setattr(module._Shared, "end", spoilt)
 
@@ -185,12 +216,18 @@ def test_one_that_is_refused_hears_of_a_lost_transaction_first(in_line, monkeypa
     assert in_line(refuse)[1].code == 503
 
 
-def test_a_transaction_that_was_left_to_one_who_gave_up_is_committed_all_the_same(app, names, commits, monkeypatch):
+def test_a_transaction_that_was_left_to_one_who_gave_up_is_committed_all_the_same(
+    app, names, commits, monkeypatch
+):
     with app.app_context():
         turns = current_app.extensions[TURNS]
         turns._share(1)  # somebody who will never come
         try:
-            assert (db.write(add, "unit-1"), names(), commits) == ("unit-1", ["unit-1"], [(1, True)])
+            assert (db.write(add, "unit-1"), names(), commits) == (
+                "unit-1",
+                ["unit-1"],
+                [(1, True)],
+            )
         finally:
             turns._share(-1)
 
@@ -205,9 +242,17 @@ def test_a_unit_of_the_other_kind_first_ends_what_is_open(app, names, commits, m
         def write():
             with app.app_context():
                 return db.write(add, "unit-1")
+
         waiting = pool.submit(write)
         until(lambda: turns._open is not None and turns._open.units)
-        assert db.write(lambda session: len(session.scalars(select(User).where(User.name_key == "unit-1")).all())) == 1
+        assert (
+            db.write(
+                lambda session: len(
+                    session.scalars(select(User).where(User.name_key == "unit-1")).all()
+                )
+            )
+            == 1
+        )
         assert waiting.result(1) == "unit-1"
         turns._share(-1)
     assert (names(), commits) == (["unit-1"], [(1, True)])
@@ -217,9 +262,8 @@ def test_who_waits_too_long_is_told_so(app, make_app, monkeypatch):
     with app.app_context():
         turns = current_app.extensions[TURNS]
         monkeypatch.setattr(turns, "_wait", 0.05)
-        with turns.alone():
-            with pytest.raises(HTTPException) as told:
-                db.write(add, "unit-1")
+        with turns.alone(), pytest.raises(HTTPException) as told:
+            db.write(add, "unit-1")
         assert told.value.code == 503
         assert db.write(add, "unit-1") == "unit-1"
 
@@ -228,9 +272,12 @@ def test_many_threads_at_once_lose_nothing(app, names):
     def write(number):
         with app.app_context():
             try:
-                return db.write((refuse, fail_half_way, add, add, add, add)[number % 6], f"unit-{number:03}")
+                return db.write(
+                    (refuse, fail_half_way, add, add, add, add)[number % 6], f"unit-{number:03}"
+                )
             except ValueError:
                 return None
+
     with ThreadPoolExecutor(16) as pool:
         stored = [name for name in pool.map(write, range(240)) if name]
     assert len(stored) == 160 and names() == stored

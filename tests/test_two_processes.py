@@ -1,4 +1,5 @@
 """Two processes on one database: what was acknowledged by one is never older in the other, storms included."""
+
 import contextlib
 import functools
 import json
@@ -12,17 +13,34 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from test_server import PASSWORD, PATIENCE, serving
-
 from support import bookapi, jsonl_bytes
+from test_server import PASSWORD, PATIENCE, serving
 
 SECONDS = 3
 MOST_READS = 20_000
 BOOKS, WRITERS, READERS = 6, 2, 4
-ISBNS = ["9780141439587", "9780306406157", "9781492056355", "9780441478125", "9780131103627", "9780262033848"]
-ADDRESSES = ["/", "/books", "/books?sort=-title&limit=3", "/books?q=storm", "/books?facets=language,author",
-             "/books?cursor=*&limit=2", "/books/1", f"/books/isbn/{ISBNS[1]}", "/books/authors", "/books/export",
-             "/books/export?q=storm%20-two&sort=title", "/books/export?title=b&title=a&author=One&fields=isbn,title"]
+ISBNS = [
+    "9780141439587",
+    "9780306406157",
+    "9781492056355",
+    "9780441478125",
+    "9780131103627",
+    "9780262033848",
+]
+ADDRESSES = [
+    "/",
+    "/books",
+    "/books?sort=-title&limit=3",
+    "/books?q=storm",
+    "/books?facets=language,author",
+    "/books?cursor=*&limit=2",
+    "/books/1",
+    f"/books/isbn/{ISBNS[1]}",
+    "/books/authors",
+    "/books/export",
+    "/books/export?q=storm%20-two&sort=title",
+    "/books/export?title=b&title=a&author=One&fields=isbn,title",
+]
 FORMATS = ["application/json", "application/xml"]
 HOST = {"Host": "books.example"}
 
@@ -33,9 +51,20 @@ def filled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("storm") / "instance"
     bookapi(folder, "init")
     bookapi(folder, "users", "add", "keeper", "--role", "admin", "--password-stdin", stdin=PASSWORD)
-    (folder / "books.jsonl").write_bytes(jsonl_bytes(*[
-        {"title": f"Book {number}", "isbn": isbn, "pages": 1, "authors": ["Storm", f"No {number}"], "language": "en"}
-        for number, isbn in enumerate(ISBNS, 1)]))
+    (folder / "books.jsonl").write_bytes(
+        jsonl_bytes(
+            *[
+                {
+                    "title": f"Book {number}",
+                    "isbn": isbn,
+                    "pages": 1,
+                    "authors": ["Storm", f"No {number}"],
+                    "language": "en",
+                }
+                for number, isbn in enumerate(ISBNS, 1)
+            ]
+        )
+    )
     assert bookapi(folder, "books", "import", folder / "books.jsonl").returncode == 0
     return folder
 
@@ -76,6 +105,7 @@ def closing_all(connect):
 @contextlib.contextmanager
 def two_workers(folder):
     """Ways to connect to each of two workers behind one address: the other one stands still meanwhile."""
+
     def connect_to(worker):
         others = [one for one in workers if one != worker]
         try:
@@ -140,7 +170,9 @@ class Storm:
             turn += 1
             connection, book = connections[turn % 2], own[turn // 2 % len(own)]
             version = self.versions[book] + 1
-            status, _, body = connection.ask("PATCH", f"/books/{book}", {"pages": version}, **cookie)
+            status, _, body = connection.ask(
+                "PATCH", f"/books/{book}", {"pages": version}, **cookie
+            )
             if (status, json.loads(body)["version"]) != (200, version):
                 self.faults.append(("PATCH", status, body))
             with self.lock:
@@ -154,7 +186,9 @@ class Storm:
     def _come_and_go(self, connections, cookie, title):
         """A book that stays, and another that is deleted by the other process."""
         for title, authors in ((title, ["Staying"]), (title, ["Leaving"])):
-            status, _, body = connections[0].ask("POST", "/books", {"title": title, "authors": authors}, **cookie)
+            status, _, body = connections[0].ask(
+                "POST", "/books", {"title": title, "authors": authors}, **cookie
+            )
             if status != 201:
                 self.faults.append(("POST", status, body))
             if authors == ["Staying"]:
@@ -169,12 +203,25 @@ class Storm:
         self.writes["POST"] += 2
 
     def _read(self, number, connections):
-        kinds = [self._one, self._one_in_xml, self._by_isbn, self._total, self._known, self._list, self._terms,
-                 self._gone]
+        kinds = [
+            self._one,
+            self._one_in_xml,
+            self._by_isbn,
+            self._total,
+            self._known,
+            self._list,
+            self._terms,
+            self._gone,
+        ]
         turn, tags = number, {}
         while not self.ended.is_set() and self.reads.total() < MOST_READS:
             turn += 1
-            self._look(kinds[turn // 2 % len(kinds)], connections[turn % 2].ask, turn // 2 % BOOKS + 1, tags)
+            self._look(
+                kinds[turn // 2 % len(kinds)],
+                connections[turn % 2].ask,
+                turn // 2 % BOOKS + 1,
+                tags,
+            )
 
     def _look(self, kind, ask, book, tags):
         """Read, and hold it against what is acknowledged now."""
@@ -188,8 +235,12 @@ class Storm:
     def _one(self, ask, book, versions, created, deleted, tags, address=None):
         status, headers, body = ask("GET", address or f"/books/{book}")
         shown = json.loads(body)
-        right = status == 200 and headers["ETag"] == f'"{book}-{shown["version"]}-json"' \
-            and shown["pages"] == shown["version"] >= versions[book] and shown["id"] == book
+        right = (
+            status == 200
+            and headers["ETag"] == f'"{book}-{shown["version"]}-json"'
+            and shown["pages"] == shown["version"] >= versions[book]
+            and shown["id"] == book
+        )
         tags[book] = headers["ETag"]
         return None if right else (status, headers["ETag"], body, versions[book])
 
@@ -198,7 +249,10 @@ class Storm:
 
     def _one_in_xml(self, ask, book, versions, *known):
         status, headers, body = ask("GET", f"/books/{book}", Accept="application/xml")
-        version, pages = re.search(rb"<version>(\d+)<", body)[1], re.search(rb"<pages>(\d+)<", body)[1]
+        version, pages = (
+            re.search(rb"<version>(\d+)<", body)[1],
+            re.search(rb"<pages>(\d+)<", body)[1],
+        )
         right = status == 200 and version == pages and int(version) >= versions[book]
         return None if right else (status, body, versions[book])
 
@@ -208,19 +262,31 @@ class Storm:
         status, headers, body = ask("GET", f"/books/{book}", **{"If-None-Match": tag})
         version = int(headers["ETag"].split("-")[1])
         unchanged = headers["ETag"] == tag
-        right = version >= versions[book] and (status, body == b"") == ((304, True) if unchanged else (200, False))
+        right = version >= versions[book] and (status, body == b"") == (
+            (304, True) if unchanged else (200, False)
+        )
         tags[book] = headers["ETag"]
         return None if right else (status, tag, headers["ETag"], versions[book])
 
     def _total(self, ask, book, versions, created, deleted, tags):
         status, _, body = ask("GET", "/books?author=Staying&limit=1")
-        return None if status == 200 and json.loads(body)["total"] >= created else (status, body, created)
+        return (
+            None
+            if status == 200 and json.loads(body)["total"] >= created
+            else (status, body, created)
+        )
 
     def _list(self, ask, book, versions, *known):
         status, _, body = ask("GET", f"/books?author=Storm&limit={BOOKS}")
         shown = {one["id"]: one for one in json.loads(body)["books"]}
-        right = status == 200 and set(shown) == set(versions) and all(
-            shown[book]["pages"] == shown[book]["version"] >= version for book, version in versions.items())
+        right = (
+            status == 200
+            and set(shown) == set(versions)
+            and all(
+                shown[book]["pages"] == shown[book]["version"] >= version
+                for book, version in versions.items()
+            )
+        )
         return None if right else (status, body, versions)
 
     def _terms(self, ask, book, versions, created, deleted, tags):
@@ -240,33 +306,52 @@ def test_in_a_storm_no_read_is_older_than_what_was_acknowledged_before_it_began(
         storm = Storm(ways)
         storm.rage()
         assert storm.faults[:3] == []
-        assert min(storm.reads.values()) >= 10 <= min(storm.writes.values()), (storm.reads, storm.writes)
-        last = [{book: json.loads(connection.ask("GET", f"/books/{book}")[2])["version"] for book in storm.versions}
-                for connection in [way() for way in ways]]
+        assert min(storm.reads.values()) >= 10 <= min(storm.writes.values()), (
+            storm.reads,
+            storm.writes,
+        )
+        last = [
+            {
+                book: json.loads(connection.ask("GET", f"/books/{book}")[2])["version"]
+                for book in storm.versions
+            }
+            for connection in [way() for way in ways]
+        ]
         assert last == [storm.versions] * 2
 
 
 def test_two_processes_give_the_same_bytes_the_same_tag_before_a_change_and_after(folder):
     with two_services(folder) as ways:
         one, other = [way() for way in ways]
-        cookie = one.ask("POST", "/auth/login", {"username": "keeper", "password": PASSWORD})[1]["Set-Cookie"]
+        cookie = one.ask("POST", "/auth/login", {"username": "keeper", "password": PASSWORD})[1][
+            "Set-Cookie"
+        ]
         bodies = {}
         for change in ({"title": "Storm One"}, {"title": "Storm two", "authors": ["One", "Two"]}):
             assert one.ask("PATCH", "/books/2", change, Cookie=cookie.partition(";")[0])[0] == 200
             for address in ADDRESSES:
                 for kind in FORMATS:
-                    answers = [each.ask("GET", address, Accept=kind) for each in (one, other, other, one)]
-                    [(status, tag, body)] = {(status, headers["ETag"], body) for status, headers, body in answers}
-                    assert (status, bodies.setdefault((address, kind, tag), body)) == (200, body), address
+                    answers = [
+                        each.ask("GET", address, Accept=kind) for each in (one, other, other, one)
+                    ]
+                    [(status, tag, body)] = {
+                        (status, headers["ETag"], body) for status, headers, body in answers
+                    }
+                    assert (status, bodies.setdefault((address, kind, tag), body)) == (200, body), (
+                        address
+                    )
         assert len(bodies) > 1.5 * len(ADDRESSES) * len(FORMATS)
 
 
 def test_a_proxys_words_are_part_of_what_an_answer_depends_on(folder):
     with serving(folder, TRUSTED_PROXY="127.0.0.1") as service, closing_all(Connection) as connect:
         connection = connect(service.address)
-        variants = [{"X-Forwarded-Host": host, "X-Forwarded-Proto": scheme, **port}
-                    for host in ("a.example", "b.example") for scheme in ("http", "https")
-                    for port in ({}, {"X-Forwarded-Port": "8080"})]
+        variants = [
+            {"X-Forwarded-Host": host, "X-Forwarded-Proto": scheme, **port}
+            for host in ("a.example", "b.example")
+            for scheme in ("http", "https")
+            for port in ({}, {"X-Forwarded-Port": "8080"})
+        ]
         told = {}
         for variant in [*variants, *variants, *variants[::-1]]:
             status, _, body = connection.ask("GET", "/", **variant)

@@ -1,4 +1,5 @@
 """A client that sends bytes exactly as they are given, and tells what comes back and when the connection ends."""
+
 import contextlib
 import json
 import select
@@ -14,6 +15,7 @@ SHORT = 0.25  # seconds for what need not
 
 class Address(NamedTuple):
     """Where a service listens; `host` is what its requests say in their Host header."""
+
     name: str
     port: int
     secure: bool
@@ -23,11 +25,14 @@ class Address(NamedTuple):
     def of(cls, url, host=None):
         parts = urlsplit(url)
         secure = parts.scheme == "https"
-        return cls(parts.hostname, parts.port or (443 if secure else 80), secure, host or parts.netloc)
+        return cls(
+            parts.hostname, parts.port or (443 if secure else 80), secure, host or parts.netloc
+        )
 
 
 class Answer(NamedTuple):
     """One answer; `head` is its status line and headers as they came, `whole`: nothing of its body is missing."""
+
     status: int
     head: bytes
     headers: dict
@@ -57,7 +62,9 @@ class Wire:
         self._socket = socket.create_connection((address.name, address.port), patience)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if address.secure:
-            self._socket = ssl.create_default_context().wrap_socket(self._socket, server_hostname=address.name)
+            self._socket = ssl.create_default_context().wrap_socket(
+                self._socket, server_hostname=address.name
+            )
 
     def __enter__(self):
         return self
@@ -75,7 +82,9 @@ class Wire:
 
     def quiet(self):
         """Whether the connection stands and nothing lies unread in it."""
-        return not self.closed and not self._unread and not select.select([self._socket], [], [], 0)[0]
+        return (
+            not self.closed and not self._unread and not select.select([self._socket], [], [], 0)[0]
+        )
 
     def finish(self):
         """Say that nothing more will be sent; answers may still come."""
@@ -182,6 +191,7 @@ class Wire:
 
 class Exchange(NamedTuple):
     """What came of some bytes: the answers to them, and whether the connection was ended behind them."""
+
     answers: list
     closed: bool
 
@@ -208,8 +218,10 @@ def exchange(address, data, waits=False, method="GET"):
         if found[-1] is None:
             return Exchange(found[:-1], wire.closed)
         if "close" not in found[-1].get("Connection").lower():
-            wire.send(f"GET /healthz HTTP/1.1\r\nHost: {address.host}\r\nX-Request-ID: {PROBE}\r\n"
-                      "Connection: close\r\n\r\n".encode())
+            wire.send(
+                f"GET /healthz HTTP/1.1\r\nHost: {address.host}\r\nX-Request-ID: {PROBE}\r\n"
+                "Connection: close\r\n\r\n".encode()
+            )
         found += wire.answers()
         probed = found[-1].get("X-Request-ID") == PROBE
         return Exchange(found[:-1] if probed else found, wire.closed and not probed)

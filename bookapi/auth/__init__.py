@@ -1,4 +1,5 @@
 """Accounts: who signs in, and who may what."""
+
 from flask import Flask
 
 from . import commands, cookies, line, views

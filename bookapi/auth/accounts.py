@@ -3,6 +3,7 @@
 `by` is who does it (None: the console). A unit that takes one confirms that it still may, and takes the catalogue's row
 first: its lock puts such changes in order, so that of two admins who demote each other the second one is refused.
 """
+
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -37,13 +38,16 @@ class LastAdmin(AccountError):
 
 # -- looking up ---------------------------------------------------------------------------------------------------
 
+
 def find(session: Session, username: str) -> User | None:
     """The account of that name, however it is spelt."""
     if not usernames.possible(username):
         return None
     name_key = usernames.canonical(username)
     user = session.scalar(select(User).where(User.name_key == name_key))
-    return user if user and user.name_key == name_key else None  # MySQL does not see a space at the end
+    return (
+        user if user and user.name_key == name_key else None
+    )  # MySQL does not see a space at the end
 
 
 def existing(session: Session, username: str) -> User:
@@ -72,13 +76,25 @@ def list_all(session: Session) -> list[User]:
 
 def has_admin(session: Session) -> bool:
     """Whether anybody can administer the service."""
-    return session.scalar(select(func.count()).select_from(User).where(User.role == ADMIN, User.active)) > 0
+    return (
+        session.scalar(
+            select(func.count()).select_from(User).where(User.role == ADMIN, User.active)
+        )
+        > 0
+    )
 
 
 # -- adding -------------------------------------------------------------------------------------------------------
 
-def add(session: Session, username: str, password_hash: str, role: str, provisional: bool = False,
-        by: Actor | None = None) -> User:
+
+def add(
+    session: Session,
+    username: str,
+    password_hash: str,
+    role: str,
+    provisional: bool = False,
+    by: Actor | None = None,
+) -> User:
     """A new account. One that `init` made and nobody has used yet is taken over."""
     _begin(session, by)
     user = find(session, username)
@@ -86,7 +102,12 @@ def add(session: Session, username: str, password_hash: str, role: str, provisio
     if user is None:
         user = User(id=_next_id(session), username=username, name_key=usernames.canonical(username))
         session.add(user)
-    user.password_hash, user.role, user.provisional, user.active = password_hash, role, provisional, True
+    user.password_hash, user.role, user.provisional, user.active = (
+        password_hash,
+        role,
+        provisional,
+        True,
+    )
     session.flush()
     _note(session, events.USER_ADDED, user, by, f"role {role}")
     return user
@@ -126,6 +147,7 @@ def check_password(username: str, password: str) -> None:
 
 
 # -- changing -----------------------------------------------------------------------------------------------------
+
 
 def change(session: Session, user_id: int, values: dict[str, Any], by: Actor | None = None) -> User:
     """The account with another role, active or not, or with another password's hash; 404 where there is none.
@@ -216,7 +238,9 @@ def _missing() -> None:
 
 
 def _end_sessions(session: Session, user: User, keep: int | None = None) -> None:
-    session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.id != (keep or 0)))
+    session.execute(
+        delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.id != (keep or 0))
+    )
 
 
 def _refuse_last_admin(session: Session) -> None:
@@ -225,11 +249,14 @@ def _refuse_last_admin(session: Session) -> None:
         raise LastAdmin
 
 
-def _note(session: Session, action: str, user: User, by: Actor | None, detail: str | None = None) -> None:
+def _note(
+    session: Session, action: str, user: User, by: Actor | None, detail: str | None = None
+) -> None:
     events.note(session, action, user.username, actor=by.username if by else None, detail=detail)
 
 
 # -- one's own ----------------------------------------------------------------------------------------------------
+
 
 def _own(session: Session, by: Actor, known_hash: str) -> User:
     """The account of who is signed in, locked; 401 where the session is over, 403 where the password, which was right

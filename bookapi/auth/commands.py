@@ -1,4 +1,5 @@
 """``bookapi users …``: accounts from the command line."""
+
 import sys
 
 import click
@@ -15,7 +16,11 @@ users = Group("users", help="Accounts: add, list, shut out, let in; passwords, r
 @users.command("add")
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default=MEMBER, show_default=True)
-@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+@click.option(
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from the first line of standard input.",
+)
 def add(name: str, role: str, password_stdin: bool) -> None:
     """Add the account NAME. Without --password-stdin it asks, or makes a random password when there is no terminal."""
     with told():
@@ -34,12 +39,18 @@ def list_all() -> None:
         for user in accounts.list_all(session):
             state = "active" if user.active else "disabled"
             factor = "\tmfa" if user.totp_secret else ""
-            click.echo(f"{user.id}\t{user.username}\t{user.role}\t{state}\t{user.created_at:%Y-%m-%d}{factor}")
+            click.echo(
+                f"{user.id}\t{user.username}\t{user.role}\t{state}\t{user.created_at:%Y-%m-%d}{factor}"
+            )
 
 
 @users.command("password")
 @click.argument("name")
-@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+@click.option(
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from the first line of standard input.",
+)
 def password(name: str, password_stdin: bool) -> None:
     """Give the account NAME another password; its sessions end."""
     with told():

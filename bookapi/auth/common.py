@@ -2,6 +2,7 @@
 
 The list is `common_passwords.txt` beside this module; its head says where it is from. Nothing is asked of the network.
 """
+
 import functools
 import re
 from pathlib import Path
@@ -38,6 +39,6 @@ def _plain(text: str) -> str:
 
 def _readings(text: str) -> set[str]:
     # Each side is bared by itself, too: a sign there may be the first or last letter ("$unshine…", "…c0c@").
-    behind, ahead = text[_BEFORE.match(text).end():], _UP_TO_LAST_LETTER.match(text)[0]
+    behind, ahead = text[_BEFORE.match(text).end() :], _UP_TO_LAST_LETTER.match(text)[0]
     bared = {text, behind, ahead, _UP_TO_LAST_LETTER.match(behind)[0]}
     return bared.union(map(_plain, bared))

@@ -1,4 +1,5 @@
 """The session cookie, and how Flask-Login finds out who sends a request."""
+
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -56,7 +57,9 @@ class Cookies(SecureCookieSessionInterface):
         """Whether a request brings a token that this service made, or a cookie that it signed no longer ago than a
         session may last. Whether they still hold is not looked at: this asks no database, and may be asked of every
         request."""
-        return tokens.is_ours(app, headers.get("AUTHORIZATION", "")) or self._is_ours(app, headers.get("COOKIE", ""))
+        return tokens.is_ours(app, headers.get("AUTHORIZATION", "")) or self._is_ours(
+            app, headers.get("COOKIE", "")
+        )
 
     def _is_ours(self, app: Flask, cookies: str) -> bool:
         serializer = self.get_signing_serializer(app)
@@ -105,8 +108,12 @@ def take_authorization() -> None:
 def init_app(app: Flask) -> None:
     """Give the application its cookie and its way to know who asks."""
     app.session_interface = Cookies()
-    app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_PATH="/",
-                      SESSION_COOKIE_DOMAIN=None)
+    app.config.update(
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        SESSION_COOKIE_DOMAIN=None,
+    )
     login = _Login()
     login.user_loader(sessions.load)
     login.init_app(app)

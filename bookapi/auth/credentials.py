@@ -1,4 +1,5 @@
 """What an Authorization header proves: the account of an API token, as Bearer (RFC 6750) or Basic (RFC 7617)."""
+
 from sqlalchemy.orm import Session
 
 from ..db import db
@@ -7,8 +8,10 @@ from . import accounts, events, tokens
 from .identity import SignedIn
 from .throttle import Attempt
 
-_CHALLENGES = {"bearer": 'Bearer realm="bookapi", error="invalid_token"',
-               "basic": 'Basic realm="bookapi", charset="UTF-8"'}
+_CHALLENGES = {
+    "bearer": 'Bearer realm="bookapi", error="invalid_token"',
+    "basic": 'Basic realm="bookapi", charset="UTF-8"',
+}
 _NONE = "that is no API token, or one that has expired or was revoked; for Basic it goes with its owner's username"
 
 

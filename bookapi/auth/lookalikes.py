@@ -3,6 +3,7 @@
 `skeletons` of two names meet where a reader could take one for the other; `mixes_scripts` tells of a name whose
 letters are of scripts that no language writes together. The data are in `lookalikes.txt` beside this module.
 """
+
 import functools
 import re
 import unicodedata
@@ -14,13 +15,18 @@ _COMMENT, _SECOND_PART = "#:", "#: Part 2"
 _ROUNDS = 3  # as many as any character needs
 
 # Default_Ignorable_Code_Point (Unicode 17.0): drawn as nothing, so left out of a skeleton.
-INVISIBLE = re.compile("[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-                       "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-                       "\U000e0000-\U000e0fff]")
+INVISIBLE = re.compile(
+    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
 
 # What UTS #39 calls highly restrictive: Latin may stand with the scripts of one East Asian language.
-_TOGETHER = (frozenset({"Latn", "Hani", "Hira", "Kana"}), frozenset({"Latn", "Hani", "Hang"}),
-             frozenset({"Latn", "Hani", "Bopo"}))
+_TOGETHER = (
+    frozenset({"Latn", "Hani", "Hira", "Kana"}),
+    frozenset({"Latn", "Hani", "Hang"}),
+    frozenset({"Latn", "Hani", "Bopo"}),
+)
 
 
 def skeletons(name: str) -> frozenset[str]:
@@ -68,13 +74,19 @@ def _part(number: int) -> list[tuple[str, list[str]]]:
 
 @functools.cache
 def _confusables() -> dict[int, str]:
-    return {int(code, 16): "".join(chr(int(part, 16)) for part in prototype.split())
-            for prototype, codes in _part(0) for code in codes}
+    return {
+        int(code, 16): "".join(chr(int(part, 16)) for part in prototype.split())
+        for prototype, codes in _part(0)
+        for code in codes
+    }
 
 
 @functools.cache
 def _scripts() -> tuple[list[int], list[int], list[str]]:
-    ranges = sorted((int(span.split("-")[0], 16), int(span.split("-")[-1], 16), script)
-                    for script, spans in _part(1) for span in spans)
+    ranges = sorted(
+        (int(span.split("-")[0], 16), int(span.split("-")[-1], 16), script)
+        for script, spans in _part(1)
+        for span in spans
+    )
     starts, ends, scripts = zip(*ranges)
     return list(starts), list(ends), list(scripts)

@@ -1,4 +1,5 @@
 """The second factor: codes of an app by time (TOTP, RFC 6238), and recovery codes for who lost it."""
+
 import hashlib
 import hmac
 import secrets
@@ -28,8 +29,11 @@ def uri(secret: str, username: str) -> str:
 
 def new_recovery_codes() -> list[str]:
     """Codes that each work once, in groups of six; 118 bits, so that a plain hash keeps them."""
-    codes = ["".join(secrets.choice(_ALPHABET) for _ in range(_RECOVERY_LENGTH)) for _ in range(RECOVERY_CODES)]
-    return ["-".join(code[at:at + 6] for at in range(0, _RECOVERY_LENGTH, 6)) for code in codes]
+    codes = [
+        "".join(secrets.choice(_ALPHABET) for _ in range(_RECOVERY_LENGTH))
+        for _ in range(RECOVERY_CODES)
+    ]
+    return ["-".join(code[at : at + 6] for at in range(0, _RECOVERY_LENGTH, 6)) for code in codes]
 
 
 def hash_of(recovery_code: str) -> str:
@@ -42,8 +46,11 @@ def step_of(secret: str, code: str, after: int | None = None) -> int | None:
     """The step of time whose code this is, if it is later than `after`; None for any other code."""
     given = code.replace(" ", "").encode("utf-8", "surrogatepass")
     current = int(now().timestamp()) // STEP_SECONDS
-    found = [step for step in range(current - DRIFT, current + DRIFT + 1)
-             if hmac.compare_digest(pyotp.TOTP(secret).generate_otp(step).encode(), given)]
+    found = [
+        step
+        for step in range(current - DRIFT, current + DRIFT + 1)
+        if hmac.compare_digest(pyotp.TOTP(secret).generate_otp(step).encode(), given)
+    ]
     return next((step for step in found if after is None or step > after), None)
 
 

@@ -1,4 +1,5 @@
 """Accounts, what they sign in with, and what happened at the door, as tables."""
+
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, Double, ForeignKey, String
@@ -12,6 +13,7 @@ READ, WRITE = SCOPES = ("read", "write")
 
 class User(db.Model):
     """An account. `name_key` is what is compared: any spelling of one name is one account."""
+
     __tablename__ = "users"
     __table_args__ = TABLE_OPTIONS
 
@@ -34,6 +36,7 @@ class User(db.Model):
 
 class LoginSession(db.Model):
     """An open session: the hash of a random secret that one client holds in its cookie."""
+
     __tablename__ = "sessions"
     __table_args__ = TABLE_OPTIONS
 
@@ -48,6 +51,7 @@ class LoginSession(db.Model):
 
 class Token(db.Model):
     """A key for programs: the hash of a random secret that was shown once."""
+
     __tablename__ = "tokens"
     __table_args__ = TABLE_OPTIONS
 
@@ -64,6 +68,7 @@ class Token(db.Model):
 class Event(db.Model):
     """Something that happened at the door. `username` is the account that it is about, `actor` the one that did it
     (null: the console, or nobody who was known)."""
+
     __tablename__ = "events"
     __table_args__ = TABLE_OPTIONS
 
@@ -79,6 +84,7 @@ class Event(db.Model):
 
 class Throttle(db.Model):
     """Failures of one subject, a digest of a name or an address. They fade with time; none is left at `void_at`."""
+
     __tablename__ = "throttles"
     __table_args__ = TABLE_OPTIONS
 

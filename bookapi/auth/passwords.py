@@ -1,4 +1,5 @@
 """Passwords: what is taken, how they are kept (argon2id, OWASP's 19 MiB, t=2, p=1) and compared."""
+
 import secrets
 
 from argon2 import PasswordHasher
@@ -38,9 +39,15 @@ def _is_made_of_names(password: str, username: str) -> bool:
     return len(rest) < len(password) and sum(character.isalpha() for character in rest) < _OWN
 
 
-_RUNS = ("abcdefghijklmnopqrstuvwxyz" * 2, "1234567890" * 4, "qwertyuiopasdfghjklzxcvbnm",
-         "qwertzuiopasdfghjklyxcvbnm", "1q2w3e4r5t6y7u8i9o0p",
-         "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1234567890qwertyuiop")
+_RUNS = (
+    "abcdefghijklmnopqrstuvwxyz" * 2,
+    "1234567890" * 4,
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiopasdfghjklyxcvbnm",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    "1234567890qwertyuiop",
+)
 
 
 def _easily_guessed(password: str) -> bool:
@@ -62,8 +69,11 @@ def matches(password_hash: str | None, password: str) -> bool:
     """Whether this is the password; without a hash as slowly False. What can be no password is not hashed at length."""
     possible = len(password) <= LONGEST and _encodable(password)
     try:
-        return _hasher.verify(password_hash or _NOBODY, password if possible else "") \
-            and possible and password_hash is not None
+        return (
+            _hasher.verify(password_hash or _NOBODY, password if possible else "")
+            and possible
+            and password_hash is not None
+        )
     except (VerificationError, InvalidHashError):
         return False
 

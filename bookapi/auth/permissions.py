@@ -1,4 +1,5 @@
 """Who may: one mark on every view. A view without a mark stops the service from starting (default deny)."""
+
 import functools
 from typing import NamedTuple
 
@@ -14,7 +15,13 @@ from . import events
 from .models import ADMIN, READ, LoginSession, Token, User
 
 ANYONE, READER, SIGNED_IN, IN_SESSION, ADMINS, ADMINS_IN_SESSION = ACCESS = (
-    "anyone", "reader", "signed in", "signed in, no token", "admin", "admin, no token")
+    "anyone",
+    "reader",
+    "signed in",
+    "signed in, no token",
+    "admin",
+    "admin, no token",
+)
 CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
 
 
@@ -24,8 +31,10 @@ def _marked(access: str, check):
         def guarded(*args, **kwargs):
             check()
             return view(*args, **kwargs)
+
         guarded.access = access
         return guarded
+
     return mark
 
 
@@ -47,8 +56,11 @@ def _require_reader() -> None:
 
 def _require_signed_in() -> None:
     if not current_user.is_authenticated:
-        raise Problem(401, "sign in first (again, if a session has ended): POST /auth/login, or send an API token",
-                      CHALLENGE)
+        raise Problem(
+            401,
+            "sign in first (again, if a session has ended): POST /auth/login, or send an API token",
+            CHALLENGE,
+        )
     if current_user.scope == READ and request.method not in SAFE_METHODS:
         _refuse("this token may only read")
 
@@ -80,13 +92,19 @@ def _refuse(detail: str) -> None:
 
 login_required = _marked(SIGNED_IN, _require_signed_in)  # whoever is signed in may; else 401
 session_required = _marked(IN_SESSION, _require_session)  # but not by a token: 403
-admin_required = _marked(ADMINS, require_admin)  # admins may; else 401 or 403, before anything of the body is looked at
+admin_required = _marked(
+    ADMINS, require_admin
+)  # admins may; else 401 or 403, before anything of the body is looked at
 admin_session_required = _marked(ADMINS_IN_SESSION, _require_admin_session)
 
 
 def check(app: Flask) -> None:
     """Raises RuntimeError for a route that does not say who may."""
-    silent = [endpoint for endpoint, view in app.view_functions.items() if getattr(view, "access", None) not in ACCESS]
+    silent = [
+        endpoint
+        for endpoint, view in app.view_functions.items()
+        if getattr(view, "access", None) not in ACCESS
+    ]
     if silent:
         raise RuntimeError(f"these views do not say who may: {', '.join(silent)}")
 
@@ -94,14 +112,22 @@ def check(app: Flask) -> None:
 def who_may(app: Flask) -> list[tuple[str, str, str]]:
     """(address, methods, who may) of every route, in the order of their addresses. OPTIONS is everybody's."""
     views = app.view_functions
-    return sorted((rule.rule, " ".join(sorted(rule.methods - {"HEAD", "OPTIONS"})), views[rule.endpoint].access)
-                  for rule in app.url_map.iter_rules())
+    return sorted(
+        (
+            rule.rule,
+            " ".join(sorted(rule.methods - {"HEAD", "OPTIONS"})),
+            views[rule.endpoint].access,
+        )
+        for rule in app.url_map.iter_rules()
+    )
 
 
 # -- until the commit ---------------------------------------------------------------------------------------------
 
+
 class Actor(NamedTuple):
     """Who changes something, and by what: the id of a session or of a token."""
+
     user_id: int
     username: str
     session_id: int | None
@@ -111,19 +137,28 @@ class Actor(NamedTuple):
         """Raises 401 or 403 where the account may not any more. It was allowed when the request began; from here to
         the commit it stays so, since the rows of the account and of what it showed are locked: who took a right away
         waits, or was first."""
-        query, value = (_BY_SESSION, self.session_id) if self.token_id is None else (_BY_TOKEN, self.token_id)
+        query, value = (
+            (_BY_SESSION, self.session_id) if self.token_id is None else (_BY_TOKEN, self.token_id)
+        )
         found = writer.rows(query, user_id=self.user_id, credential=value)
         if not found:
-            raise Problem(401, "you were signed out while this was at work; nothing was stored", CHALLENGE)
+            raise Problem(
+                401, "you were signed out while this was at work; nothing was stored", CHALLENGE
+            )
         if found[0][0] != ADMIN:
             raise Problem(403, "only an admin may do this")
 
 
 def _still(credential: type[LoginSession] | type[Token]) -> Query:
     # Joined, not asked for by EXISTS: MySQL locks no row of a subquery, and reads it as it was before it had to wait.
-    return Query(select(User.role).join(credential, credential.user_id == User.id)
-                 .where(User.id == bindparam("user_id"), User.active, credential.id == bindparam("credential"))
-                 .with_for_update(read=True))
+    return Query(
+        select(User.role)
+        .join(credential, credential.user_id == User.id)
+        .where(
+            User.id == bindparam("user_id"), User.active, credential.id == bindparam("credential")
+        )
+        .with_for_update(read=True)
+    )
 
 
 _BY_SESSION, _BY_TOKEN = _still(LoginSession), _still(Token)
@@ -131,4 +166,6 @@ _BY_SESSION, _BY_TOKEN = _still(LoginSession), _still(Token)
 
 def actor() -> Actor:
     """Who sends this request."""
-    return Actor(current_user.id, current_user.username, current_user.session_id, current_user.token_id)
+    return Actor(
+        current_user.id, current_user.username, current_user.session_id, current_user.token_id
+    )

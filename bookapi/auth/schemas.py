@@ -1,4 +1,5 @@
 """What accounts send and get, as marshmallow schemas."""
+
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from ..db import now
@@ -15,6 +16,7 @@ class _Document(Schema):
 
 class UserSchema(Schema):
     """An account as everyone sees it: never a hash."""
+
     id = fields.Integer()
     username = fields.String()
     role = fields.String()
@@ -32,8 +34,10 @@ class NewUserSchema(_Document):
         """What no account may have is told with all else that is wrong."""
         username, password = data.get("username"), data.get("password")
         known = username if username and usernames.possible(username) else ""
-        faults = {"username": username is not None and usernames.fault(username),
-                  "password": password is not None and passwords.fault(password, known)}
+        faults = {
+            "username": username is not None and usernames.fault(username),
+            "password": password is not None and passwords.fault(password, known),
+        }
         if any(faults.values()):
             raise ValidationError({field: [detail] for field, detail in faults.items() if detail})
 
@@ -74,6 +78,7 @@ def _in_future(instant) -> None:
 
 class TokenSchema(_Document):
     """An API token; never its hash."""
+
     id = fields.Integer(dump_only=True)
     name = Text(TOKEN_NAME, required=True)
     scope = OneOf(SCOPES, required=True)
@@ -83,5 +88,9 @@ class TokenSchema(_Document):
 
 
 user_schema, new_user_schema, user_change_schema = UserSchema(), NewUserSchema(), UserChangeSchema()
-login_schema, password_schema, own_password_schema = LoginSchema(), PasswordSchema(), OwnPasswordSchema()
+login_schema, password_schema, own_password_schema = (
+    LoginSchema(),
+    PasswordSchema(),
+    OwnPasswordSchema(),
+)
 code_schema, drop_mfa_schema, token_schema = CodeSchema(), DropMfaSchema(), TokenSchema()

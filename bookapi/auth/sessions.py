@@ -3,6 +3,7 @@
 Logout, a new password, disabling and a change of role delete rows, so they take effect on the very next request of
 every worker.
 """
+
 import hashlib
 import secrets
 from contextlib import suppress
@@ -24,7 +25,9 @@ from .identity import Account, SignedIn, account_columns, account_of
 from .models import LoginSession, User
 from .permissions import CHALLENGE
 
-SEEN_EVERY = timedelta(minutes=1)  # `last_seen_at` is written no more often: a read should not cost a write
+SEEN_EVERY = timedelta(
+    minutes=1
+)  # `last_seen_at` is written no more often: a read should not cost a write
 LONGEST_AGENT = 200
 _KNOWN = "known"  # in the cookie
 MOST = 100  # of an account; the oldest ends where there are more
@@ -37,7 +40,9 @@ def hash_of(secret: str) -> str:
 
 def _lasts() -> tuple[timedelta, timedelta]:
     config = current_app.config
-    return timedelta(hours=config["SESSION_HOURS"]), timedelta(minutes=config["SESSION_IDLE_MINUTES"])
+    return timedelta(hours=config["SESSION_HOURS"]), timedelta(
+        minutes=config["SESSION_IDLE_MINUTES"]
+    )
 
 
 def end_of(created_at: datetime, last_seen_at: datetime) -> datetime:
@@ -62,9 +67,15 @@ def load(secret: str) -> SignedIn | None:
 
 
 _SIGNED_IN = Query(
-    select(LoginSession.id, rfc3339(LoginSession.created_at), rfc3339(LoginSession.last_seen_at), *account_columns())
+    select(
+        LoginSession.id,
+        rfc3339(LoginSession.created_at),
+        rfc3339(LoginSession.last_seen_at),
+        *account_columns(),
+    )
     .join(User, User.id == LoginSession.user_id)
-    .where(LoginSession.secret_hash == bindparam("secret_hash"), User.active))
+    .where(LoginSession.secret_hash == bindparam("secret_hash"), User.active)
+)
 
 
 def _touch(session_id: int) -> None:
@@ -83,6 +94,7 @@ def _seen(session: Session, session_id: int) -> None:
 
 # -- opening and ending -------------------------------------------------------------------------------------------
 
+
 def new_secret() -> tuple[str, str | None]:
     """(a new session's secret, the hash of the one that the client has now, which is to end)."""
     old = cookie.get("_user_id")
@@ -93,14 +105,28 @@ def insert(session: Session, user: User, secret: str, old_hash: str | None) -> L
     """The row of a new session of an account whose row is locked; the session that the client had before ends."""
     longest, _ = _lasts()
     # Deleted by their keys: a search would wait for every row that is locked.
-    over = [*session.scalars(select(LoginSession.id).where(LoginSession.secret_hash == (old_hash or ""))),
-            *session.scalars(select(LoginSession.id).where(LoginSession.created_at < now() - longest).limit(MOST)),
-            *session.scalars(select(LoginSession.id).where(LoginSession.user_id == user.id)
-                             .order_by(LoginSession.id.desc()).offset(MOST - 1).limit(MOST))]
+    over = [
+        *session.scalars(
+            select(LoginSession.id).where(LoginSession.secret_hash == (old_hash or ""))
+        ),
+        *session.scalars(
+            select(LoginSession.id).where(LoginSession.created_at < now() - longest).limit(MOST)
+        ),
+        *session.scalars(
+            select(LoginSession.id)
+            .where(LoginSession.user_id == user.id)
+            .order_by(LoginSession.id.desc())
+            .offset(MOST - 1)
+            .limit(MOST)
+        ),
+    ]
     session.execute(delete(LoginSession).where(LoginSession.id.in_(over)))
-    opened = LoginSession(secret_hash=hash_of(secret), user_id=user.id,
-                          address=(request.remote_addr or "")[:64] or None,
-                          user_agent=printable(request.headers.get("User-Agent", ""))[:LONGEST_AGENT] or None)
+    opened = LoginSession(
+        secret_hash=hash_of(secret),
+        user_id=user.id,
+        address=(request.remote_addr or "")[:64] or None,
+        user_agent=printable(request.headers.get("User-Agent", ""))[:LONGEST_AGENT] or None,
+    )
     session.add(opened)
     session.flush()
     return opened
@@ -111,7 +137,9 @@ def hold(user: User, opened: LoginSession, secret: str) -> datetime:
     known = known_client(user.username) or secrets.token_urlsafe(12)
     cookie.clear()  # what was put there before signing in must not survive it
     cookie[_KNOWN] = [_digest(user.username), known]
-    account = Account(user.id, user.username, user.role, user.created_at, user.totp_secret is not None)
+    account = Account(
+        user.id, user.username, user.role, user.created_at, user.totp_secret is not None
+    )
     login_user(SignedIn(account, session_id=opened.id, secret=secret))
     return end_of(opened.created_at, opened.last_seen_at)
 
@@ -120,7 +148,12 @@ def known_client(username: str) -> str | None:
     """The mark of a browser that has been signed in to this very account before, though its session is over; None for
     any other. It gives no right, but tells its owner from strangers who fail at the name."""
     found = cookie.get(_KNOWN)
-    if isinstance(found, list) and len(found) == 2 and usernames.possible(username) and found[0] == _digest(username):
+    if (
+        isinstance(found, list)
+        and len(found) == 2
+        and usernames.possible(username)
+        and found[0] == _digest(username)
+    ):
         return str(found[1])
     return None
 
@@ -132,13 +165,21 @@ def _digest(username: str) -> str:
 def still_open(session: Session, user: User | None, session_id: int) -> None:
     """Raises 401 where a session is over, or its account, whose row is locked, has been shut out meanwhile."""
     if user is None or not user.active or session.get(LoginSession, session_id) is None:
-        raise Problem(401, "you were signed out while this was at work; nothing was stored", CHALLENGE)
+        raise Problem(
+            401, "you were signed out while this was at work; nothing was stored", CHALLENGE
+        )
 
 
 def end_own(session: Session, user_id: int, session_id: int, username: str, action: str) -> bool:
     """End a session of this account; returns whether there was such a one."""
-    ended = session.execute(delete(LoginSession).where(
-        LoginSession.id == session_id, LoginSession.user_id == user_id)).rowcount > 0
+    ended = (
+        session.execute(
+            delete(LoginSession).where(
+                LoginSession.id == session_id, LoginSession.user_id == user_id
+            )
+        ).rowcount
+        > 0
+    )
     if ended:
         events.note(session, action, username, actor=username)
     return ended
@@ -156,6 +197,7 @@ def close(session_id: int, action: str) -> bool:
 
 # -- the open ones ------------------------------------------------------------------------------------------------
 
+
 def open_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
     """A page of an account's open sessions, newest first, and how many there are."""
     longest, idle = (stored(now() - lasts) for lasts in _lasts())
@@ -166,15 +208,37 @@ def open_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
     return [_described(*row) for row in rows], total
 
 
-def _described(session_id: int, created_at: str, last_seen_at: str, address: str | None, agent: str | None) -> dict:
+def _described(
+    session_id: int, created_at: str, last_seen_at: str, address: str | None, agent: str | None
+) -> dict:
     end = end_of(datetime.fromisoformat(created_at), datetime.fromisoformat(last_seen_at))
-    return {"id": session_id, "created_at": created_at, "last_seen_at": last_seen_at, "expires_at": written(end),
-            "address": address, "user_agent": agent, "current": session_id == current_user.session_id}
+    return {
+        "id": session_id,
+        "created_at": created_at,
+        "last_seen_at": last_seen_at,
+        "expires_at": written(end),
+        "address": address,
+        "user_agent": agent,
+        "current": session_id == current_user.session_id,
+    }
 
 
-_IS_OPEN = (LoginSession.user_id == bindparam("user_id"), LoginSession.created_at > bindparam("created_after"),
-            LoginSession.last_seen_at > bindparam("seen_after"))
+_IS_OPEN = (
+    LoginSession.user_id == bindparam("user_id"),
+    LoginSession.created_at > bindparam("created_after"),
+    LoginSession.last_seen_at > bindparam("seen_after"),
+)
 _OPEN_NUMBER = Query(select(func.count()).select_from(LoginSession).where(*_IS_OPEN))
-_OPEN = Query(select(LoginSession.id, rfc3339(LoginSession.created_at), rfc3339(LoginSession.last_seen_at),
-                     LoginSession.address, LoginSession.user_agent)
-              .where(*_IS_OPEN).order_by(LoginSession.id.desc()).limit(bindparam("limit")).offset(bindparam("offset")))
+_OPEN = Query(
+    select(
+        LoginSession.id,
+        rfc3339(LoginSession.created_at),
+        rfc3339(LoginSession.last_seen_at),
+        LoginSession.address,
+        LoginSession.user_agent,
+    )
+    .where(*_IS_OPEN)
+    .order_by(LoginSession.id.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)

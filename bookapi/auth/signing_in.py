@@ -1,4 +1,5 @@
 """Signing in: a name, a password, perhaps a code; and showing the password again for what matters most."""
+
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ class Refused(Exception):
 
 class Compared(NamedTuple):
     """An account, or none, and what became of the password; `new_hash` where the kept one wants to be made anew."""
+
     account: User | None
     right: bool
     new_hash: str | None
@@ -67,10 +69,21 @@ def _compare(attempt: Attempt, username: str, password: str) -> Compared:
         return Compared(account, right, passwords.make_hash(password) if outdated else None)
 
 
-def _open(session: Session, attempt: Attempt, compared: Compared, password: str, code: str | None, secret: str,
-          old_hash: str | None) -> tuple:
+def _open(
+    session: Session,
+    attempt: Attempt,
+    compared: Compared,
+    password: str,
+    code: str | None,
+    secret: str,
+    old_hash: str | None,
+) -> tuple:
     user = accounts.locked(session, compared.account.id)
-    if user is None or not user.active or not _is_password_still(user.password_hash, compared, password):
+    if (
+        user is None
+        or not user.active
+        or not _is_password_still(user.password_hash, compared, password)
+    ):
         raise Refused("changed meanwhile")
     how = _second_factor(session, user, code)
     user.provisional = False
@@ -85,7 +98,8 @@ def _is_password_still(kept: str, compared: Compared, password: str) -> bool:
     """Whether the hash is the one that was compared; or one that another sign-in at the same moment made anew of the
     same password, as happens once where its parameters had changed."""
     return kept == compared.account.password_hash or (
-        compared.new_hash is not None and passwords.matches(kept, password))
+        compared.new_hash is not None and passwords.matches(kept, password)
+    )
 
 
 def _second_factor(session: Session, user: User, code: str | None) -> str | None:
@@ -99,7 +113,9 @@ def _second_factor(session: Session, user: User, code: str | None) -> str | None
         raise Refused("wrong code", _WRONG_CODE)
     if how == "recovery":
         left = len(user.recovery_hashes)
-        events.note(session, events.RECOVERY_USED, user.username, actor=user.username, detail=f"{left} left")
+        events.note(
+            session, events.RECOVERY_USED, user.username, actor=user.username, detail=f"{left} left"
+        )
     return f"with a code ({how})"
 
 
@@ -107,6 +123,7 @@ def _note_refusal(attempt: Attempt, username: str, refused: Refused) -> None:
     def unit(session: Session) -> None:
         name = events.attempted(username, accounts.find(session, username))
         attempt.failed(session, events.LOGIN_REFUSED, name, refused.reason)
+
     db.write(unit)
 
 

@@ -3,6 +3,7 @@
 An attempt is counted before the password is looked at, so that attempts side by side are counted, too; one that was
 right takes its count back. Failures fade, and no wait is longer than an hour.
 """
+
 import hashlib
 import ipaddress
 import math
@@ -26,6 +27,7 @@ SKEW = timedelta(minutes=1)  # that the clocks of two machines may differ
 
 class Rule(NamedTuple):
     """So many failures are free; one is forgotten each time `fades` has passed."""
+
     free: int
     fades: timedelta
 
@@ -35,12 +37,15 @@ NAME, ADDRESS = Rule(10, timedelta(hours=1)), Rule(100, timedelta(minutes=1))
 
 class Subject(NamedTuple):
     """Whose failures are counted."""
+
     digest: str
     rule: Rule
 
 
 def _subject(kind: str, value: object, rule: Rule) -> Subject:
-    return Subject(hashlib.sha256(f"{kind}:{value}".encode("utf-8", "surrogatepass")).hexdigest(), rule)
+    return Subject(
+        hashlib.sha256(f"{kind}:{value}".encode("utf-8", "surrogatepass")).hexdigest(), rule
+    )
 
 
 def network_of(address: str) -> str:
@@ -61,12 +66,16 @@ class Attempt:
     def __init__(self, kind: str, value: object):
         network = network_of(request.remote_addr or "")
         self._subjects = [_subject(kind, value, NAME), _subject("address", network, ADDRESS)]
-        self._begun: list[timedelta | None] = []  # the waits of the name and of the address that begin with this one
+        self._begun: list[
+            timedelta | None
+        ] = []  # the waits of the name and of the address that begin with this one
 
     @classmethod
     def at_name(cls, username: str) -> "Attempt":
         """An attempt to be this account, known or not."""
-        return cls("name", usernames.canonical(username) if usernames.possible(username) else username)
+        return cls(
+            "name", usernames.canonical(username) if usernames.possible(username) else username
+        )
 
     def refuse_blocked(self) -> None:
         """429 for who has to wait, without a lock: most of those who try on are turned away here."""
@@ -83,16 +92,28 @@ class Attempt:
     def _counted(self, session: Session) -> timedelta | None:
         instant = now()
         rows = [_row(session, subject, instant) for subject in self._subjects]
-        void = session.scalars(select(Throttle.subject).where(Throttle.void_at < instant).limit(MOST_SWEPT)).all()
+        void = session.scalars(
+            select(Throttle.subject).where(Throttle.void_at < instant).limit(MOST_SWEPT)
+        ).all()
         mine = [subject.digest for subject in self._subjects]
-        session.execute(delete(Throttle).where(Throttle.subject.in_([digest for digest in void if digest not in mine])))
-        waits = [wait for row, subject in zip(rows, self._subjects)
-                 if (wait := _wait(subject.rule, row.failures, row.last_at))]
+        session.execute(
+            delete(Throttle).where(
+                Throttle.subject.in_([digest for digest in void if digest not in mine])
+            )
+        )
+        waits = [
+            wait
+            for row, subject in zip(rows, self._subjects)
+            if (wait := _wait(subject.rule, row.failures, row.last_at))
+        ]
         if waits:
             return max(waits)
         for row, subject in zip(rows, self._subjects):
             _set(row, subject.rule, _faded(subject.rule, row.failures, row.last_at) + 1, instant)
-        self._begun = [_wait(subject.rule, row.failures, row.last_at) for row, subject in zip(rows, self._subjects)]
+        self._begun = [
+            _wait(subject.rule, row.failures, row.last_at)
+            for row, subject in zip(rows, self._subjects)
+        ]
         return None
 
     def forgive(self, session: Session) -> None:
@@ -114,11 +135,19 @@ class Attempt:
         events.note(session, action, username, detail=detail)
         for wait, kind in zip(self._begun, ("name", "address")):
             if wait:
-                events.note(session, events.THROTTLED, username,
-                            detail=f"this {kind} has to wait {math.ceil(wait.total_seconds())} s")
+                events.note(
+                    session,
+                    events.THROTTLED,
+                    username,
+                    detail=f"this {kind} has to wait {math.ceil(wait.total_seconds())} s",
+                )
 
 
-_FAILURES = Query(select(Throttle.failures, rfc3339(Throttle.last_at)).where(Throttle.subject == bindparam("subject")))
+_FAILURES = Query(
+    select(Throttle.failures, rfc3339(Throttle.last_at)).where(
+        Throttle.subject == bindparam("subject")
+    )
+)
 
 
 def _row(session: Session, subject: Subject, instant: datetime) -> Throttle:
@@ -158,4 +187,8 @@ def _wait(rule: Rule, failures: float, last_at: datetime) -> timedelta | None:
 def _refuse(wait: timedelta | None) -> None:
     if wait:
         seconds = math.ceil(wait.total_seconds())
-        raise Problem(429, f"too many attempts failed; try again in {seconds} seconds", {"Retry-After": str(seconds)})
+        raise Problem(
+            429,
+            f"too many attempts failed; try again in {seconds} seconds",
+            {"Retry-After": str(seconds)},
+        )

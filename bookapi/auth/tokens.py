@@ -1,4 +1,5 @@
 """API tokens: keys for programs. What is kept of one is a hash; its beginning tells scanners of secrets what it is."""
+
 import base64
 import hmac
 import re
@@ -20,7 +21,10 @@ from .models import Token, User
 from .sessions import SEEN_EVERY, hash_of, still_open
 
 PREFIX = "bookapi_"
-RANDOM, MARK = 43, 11  # characters of base 62: 256 bits, and 64 of a mark that only this service can make
+RANDOM, MARK = (
+    43,
+    11,
+)  # characters of base 62: 256 bits, and 64 of a mark that only this service can make
 PATTERN = re.compile(f"{PREFIX}[0-9A-Za-z]{{{RANDOM + MARK}}}")
 MOST = 100  # of an account
 _DIGITS = string.digits + string.ascii_letters
@@ -33,7 +37,9 @@ def new_secret(app: Flask) -> str:
 
 
 def _mark(app: Flask, random: str) -> str:
-    digest = hmac.digest(app.config["SECRET_KEY"].encode(), b"API token\0" + random.encode(), "sha256")
+    digest = hmac.digest(
+        app.config["SECRET_KEY"].encode(), b"API token\0" + random.encode(), "sha256"
+    )
     number, mark = int.from_bytes(digest[:8]), ""
     for _ in range(MARK):
         number, digit = divmod(number, len(_DIGITS))
@@ -62,11 +68,12 @@ def is_ours(app: Flask, authorization: str) -> bool:
     secret = given_in(authorization)[1]
     if not PATTERN.fullmatch(secret):
         return False
-    random, mark = secret[len(PREFIX):-MARK], secret[-MARK:]
+    random, mark = secret[len(PREFIX) : -MARK], secret[-MARK:]
     return hmac.compare_digest(_mark(app, random), mark)
 
 
 # -- using one ----------------------------------------------------------------------------------------------------
+
 
 def load(secret: str, username: str | None = None) -> SignedIn | None:
     """Whose token this is, if it holds and the account is active, and of that name where one is given."""
@@ -89,13 +96,23 @@ def load(secret: str, username: str | None = None) -> SignedIn | None:
 
 
 _HELD = Query(
-    select(Token.id, Token.scope, rfc3339(Token.expires_at), rfc3339(Token.last_used_at), *account_columns())
-    .join(User, User.id == Token.user_id).where(Token.secret_hash == bindparam("secret_hash"), User.active))
+    select(
+        Token.id,
+        Token.scope,
+        rfc3339(Token.expires_at),
+        rfc3339(Token.last_used_at),
+        *account_columns(),
+    )
+    .join(User, User.id == Token.user_id)
+    .where(Token.secret_hash == bindparam("secret_hash"), User.active)
+)
 
 
 @waits_for(0.05)  # who only reads shall not wait for those who write
 def _used(session: Session, token_id: int, username: str) -> None:
-    token = session.get(Token, token_id, with_for_update={"skip_locked": True})  # it may be at work elsewhere
+    token = session.get(
+        Token, token_id, with_for_update={"skip_locked": True}
+    )  # it may be at work elsewhere
     if token is not None:
         if token.last_used_at is None:
             events.note(session, events.TOKEN_USED, username, actor=username, detail=_named(token))
@@ -108,18 +125,24 @@ def _named(token: Token) -> str:
 
 # -- making, listing, revoking ------------------------------------------------------------------------------------
 
+
 def add(session: Session, user_id: int, session_id: int, values: dict, secret: str) -> Token:
     """A new token of an account whose session is still open; `values`: name, scope, expires_at."""
     user = session.get(User, user_id, with_for_update=True)
     still_open(session, user, session_id)
-    held = session.scalar(select(func.count()).select_from(Token).where(
-        Token.user_id == user_id, or_(Token.expires_at.is_(None), Token.expires_at > now())))
+    held = session.scalar(
+        select(func.count())
+        .select_from(Token)
+        .where(Token.user_id == user_id, or_(Token.expires_at.is_(None), Token.expires_at > now()))
+    )
     if held >= MOST:
         raise Problem(409, f"an account may have {MOST} tokens; revoke one first")
     token = Token(user_id=user_id, secret_hash=hash_of(secret), **values)
     session.add(token)
     session.flush()
-    events.note(session, events.TOKEN_ADDED, user.username, actor=user.username, detail=_named(token))
+    events.note(
+        session, events.TOKEN_ADDED, user.username, actor=user.username, detail=_named(token)
+    )
     return token
 
 
@@ -142,7 +165,20 @@ def list_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
     return [dict(zip(names, row)) for row in rows], total
 
 
-_NUMBER = Query(select(func.count()).select_from(Token).where(Token.user_id == bindparam("user_id")))
-_LIST = Query(select(Token.id, Token.name, Token.scope, rfc3339(Token.created_at), rfc3339(Token.expires_at),
-                     rfc3339(Token.last_used_at)).where(Token.user_id == bindparam("user_id"))
-              .order_by(Token.id.desc()).limit(bindparam("limit")).offset(bindparam("offset")))
+_NUMBER = Query(
+    select(func.count()).select_from(Token).where(Token.user_id == bindparam("user_id"))
+)
+_LIST = Query(
+    select(
+        Token.id,
+        Token.name,
+        Token.scope,
+        rfc3339(Token.created_at),
+        rfc3339(Token.expires_at),
+        rfc3339(Token.last_used_at),
+    )
+    .where(Token.user_id == bindparam("user_id"))
+    .order_by(Token.id.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)

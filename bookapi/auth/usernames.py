@@ -1,11 +1,15 @@
 """Usernames: one canonical form, so that any spelling of a name is the same account on every database."""
+
 import unicodedata
 
 from ..text import FORBIDDEN, MOST_COMPOSED
 from . import lookalikes
 
 SHORTEST, LONGEST = 3, 64  # code points
-_REFUSED = ("C", "Z")  # controls, formats, surrogates, unassigned; separators: all that a reader cannot see
+_REFUSED = (
+    "C",
+    "Z",
+)  # controls, formats, surrogates, unassigned; separators: all that a reader cannot see
 
 
 def canonical(name: str) -> str:
@@ -27,7 +31,9 @@ def fault(name: str) -> str | None:
     """What is wrong with a new name, or None."""
     if not SHORTEST <= len(name) <= LONGEST or len(canonical(name)) > LONGEST * 3:
         return f"must have {SHORTEST} to {LONGEST} characters"
-    if any(unicodedata.category(character)[0] in _REFUSED for character in name) or lookalikes.INVISIBLE.search(name):
+    if any(
+        unicodedata.category(character)[0] in _REFUSED for character in name
+    ) or lookalikes.INVISIBLE.search(name):
         return "may hold no spaces, controls or invisible characters"
     if lookalikes.mixes_scripts(name):
         return "may not mix letters of different scripts"

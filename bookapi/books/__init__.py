@@ -1,4 +1,5 @@
 """The catalogue."""
+
 from flask import Flask
 
 from . import addresses, commands, views

@@ -4,6 +4,7 @@ Each unit takes the catalogue's row first. Its lock puts writers in order on eve
 after it is the newest state, so a check made here (is this ISBN taken?) holds until the commit. `by` is who does
 it (None: the command line): confirmed behind that lock, and named in the history.
 """
+
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ Document = Callable[[], Any]  # gives what was sent, or raises what is wrong wit
 class Taken(NamedTuple):
     """An ISBN that another book has: that book's id (None: a book of the same request), and the place in the list of
     the one that wants it (None: there is no list)."""
+
     book_id: int | None
     place: int | None = None
 
@@ -38,6 +40,7 @@ class IsbnTaken(Exception):
 
 # -- the units ----------------------------------------------------------------------------------------------------
 
+
 @shares_commit
 def create(session: Session, values: dict[str, Any], by: Actor | None = None) -> dict:
     """A new book of valid values; returns its record."""
@@ -48,7 +51,9 @@ def create(session: Session, values: dict[str, Any], by: Actor | None = None) ->
 
 
 @shares_commit
-def create_all(session: Session, books: list[dict[str, Any]], by: Actor | None = None) -> list[dict]:
+def create_all(
+    session: Session, books: list[dict[str, Any]], by: Actor | None = None
+) -> list[dict]:
     """New books of valid values, all of them or none; returns their records."""
     writer = Writer(session)
     state = State(writer, by)
@@ -59,7 +64,9 @@ def create_all(session: Session, books: list[dict[str, Any]], by: Actor | None =
 
 
 @shares_commit
-def replace(session: Session, book_id: int, document: Document, check: Check, by: Actor | None = None) -> dict:
+def replace(
+    session: Session, book_id: int, document: Document, check: Check, by: Actor | None = None
+) -> dict:
     """The book with all its fields from the document, those not sent cleared; returns its record."""
     writer = Writer(session)
     state, record = State(writer, by), _fetch(writer, book_id)
@@ -68,7 +75,9 @@ def replace(session: Session, book_id: int, document: Document, check: Check, by
 
 
 @shares_commit
-def patch(session: Session, book_id: int, document: Document, check: Check, by: Actor | None = None) -> dict:
+def patch(
+    session: Session, book_id: int, document: Document, check: Check, by: Actor | None = None
+) -> dict:
     """The book with the fields of the document, those not sent as they were; returns its record."""
     writer = Writer(session)
     state, record = State(writer, by), _fetch(writer, book_id)
@@ -112,8 +121,9 @@ def purge(session: Session, days: int, most: int) -> int:
 
 
 @shares_commit
-def put_isbn(session: Session, digits: str, document: Document, check: Check,
-             by: Actor | None = None) -> tuple[dict, bool]:
+def put_isbn(
+    session: Session, digits: str, document: Document, check: Check, by: Actor | None = None
+) -> tuple[dict, bool]:
     """The book of that ISBN, created or replaced; returns its record and whether it is new."""
     writer = Writer(session)
     state, record = State(writer, by), storing.by_isbn(writer, digits)
@@ -121,7 +131,14 @@ def put_isbn(session: Session, digits: str, document: Document, check: Check,
     sent = document()
     values = book_schema.load(sent)
     if "isbn" in sent and values["isbn"] != digits:
-        raise invalid([{"field": "isbn", "detail": "is another one than the address names; leave it out or mend it"}])
+        raise invalid(
+            [
+                {
+                    "field": "isbn",
+                    "detail": "is another one than the address names; leave it out or mend it",
+                }
+            ]
+        )
     values["isbn"] = digits
     if record is None:
         return _created(writer, state, values), True
@@ -129,6 +146,7 @@ def put_isbn(session: Session, digits: str, document: Document, check: Check,
 
 
 # -- their parts --------------------------------------------------------------------------------------------------
+
 
 def _fetch(writer: Writer, book_id: int) -> dict:
     """The record of that id; 404 where there never was one, 410 where it is in the trash."""
@@ -151,8 +169,10 @@ def _refuse_taken(writer: Writer, digits: str | None, by_other_than: int | None 
 
 def _refuse_any_taken(writer: Writer, isbns: list[str | None]) -> None:
     """Raises IsbnTaken where books of a list have the ISBN of a live book, or of one before them in the list."""
-    owners: dict[str, int | None] = {record["isbn"]: record["id"]
-                                     for record in storing.by_isbns(writer, {digits for digits in isbns if digits})}
+    owners: dict[str, int | None] = {
+        record["isbn"]: record["id"]
+        for record in storing.by_isbns(writer, {digits for digits in isbns if digits})
+    }
     taken = []
     for place, digits in enumerate(isbns):
         if digits in owners:
@@ -164,7 +184,7 @@ def _refuse_any_taken(writer: Writer, isbns: list[str | None]) -> None:
 
 
 def _instant() -> str:
-    return now().isoformat(timespec="microseconds")[:-len("+00:00")] + "Z"
+    return now().isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 _BLANK = {name: [] if name in LISTS else None for name in FIELDS}
@@ -174,7 +194,14 @@ def made(state: State, values: dict[str, Any]) -> dict:
     """The record of a new book."""
     instant = _instant()
     state.total += 1
-    return {**_BLANK, **values, "id": state.next_id(), "version": 1, "created_at": instant, "updated_at": instant}
+    return {
+        **_BLANK,
+        **values,
+        "id": state.next_id(),
+        "version": 1,
+        "created_at": instant,
+        "updated_at": instant,
+    }
 
 
 def _next(record: dict, values: dict[str, Any]) -> dict:

@@ -3,6 +3,7 @@
 What is read leniently here is told as a warning by whoever calls; what cannot be read stays as it is, for the
 schema to refuse. Nothing is guessed: an ISBN written as a float has lost its digits and is no ISBN.
 """
+
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -19,8 +20,18 @@ ALIASES = {
     "authors": ("authors", "author", "bookauthor", "creators", "creator"),
     "isbn": ("isbn", "isbn13", "isbn10"),
     "publisher": ("publisher", "publishername"),
-    "published": ("published", "publicationdate", "publisheddate", "originalpublicationyear", "yearofpublication",
-                  "publicationyear", "yearpublished", "pubdate", "year", "date"),
+    "published": (
+        "published",
+        "publicationdate",
+        "publisheddate",
+        "originalpublicationyear",
+        "yearofpublication",
+        "publicationyear",
+        "yearpublished",
+        "pubdate",
+        "year",
+        "date",
+    ),
     "language": ("language", "languagecode", "lang"),
     "series": ("series", "seriesname", "seriestitle"),
     "series_number": ("seriesnumber", "volume"),
@@ -37,6 +48,7 @@ _FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in ali
 
 class Cells(NamedTuple):
     """A record in the service's own words: `values` by field, and (field, detail, value) of what was read leniently."""
+
     values: dict[str, Any]
     warnings: list[tuple[str, str, Any]]
 
@@ -67,10 +79,14 @@ class Columns:
 
     def _field(self, name: str) -> str | None:
         if name not in self._known:
-            explicit = next((field for field, chosen in self._given.items() if chosen == name), None)
+            explicit = next(
+                (field for field, chosen in self._given.items() if chosen == name), None
+            )
             usual = _FIELD_OF.get(_bare(name))
             field = explicit or (usual if usual not in self._given else None)
-            if field is None and len(self._known) >= MOST_NAMES:  # made up for each record: not to be remembered
+            if (
+                field is None and len(self._known) >= MOST_NAMES
+            ):  # made up for each record: not to be remembered
                 return None
             self._known[name] = field
         return self._known[name]
@@ -83,7 +99,9 @@ class Columns:
             if field is not None:
                 found.setdefault(field, []).append((_rank(field, name), value))
         cells = Cells({}, [])
-        for field, ranked in sorted(found.items(), key=lambda pair: pair[0] == "isbn"):  # it adds to the identifiers
+        for field, ranked in sorted(
+            found.items(), key=lambda pair: pair[0] == "isbn"
+        ):  # it adds to the identifiers
             values = [value for _, value in sorted(ranked, key=lambda pair: pair[0])]
             _READERS.get(field, _read_text)(field, values, self._separators.get(field), cells)
         return cells
@@ -108,6 +126,7 @@ def _first(values: list) -> Any:
 
 # -- one reader a field: (field, values, separator, cells) --------------------------------------------------------
 
+
 def _read_text(field: str, values: list, separator: str | None, cells: Cells) -> None:
     value = _first(values)
     if isinstance(value, list):
@@ -120,12 +139,19 @@ def _read_text(field: str, values: list, separator: str | None, cells: Cells) ->
 def _cut(field: str, value: Any, cells: Cells) -> Any:
     """A text that may be left out is worth keeping in part; a title is what the book is known by, and is not cut."""
     longest = book_schema.fields[field].longest
-    if field == "title" or not isinstance(value, str) or len(value) <= longest or FORBIDDEN.search(value):
+    if (
+        field == "title"
+        or not isinstance(value, str)
+        or len(value) <= longest
+        or FORBIDDEN.search(value)
+    ):
         return value
     stored = clean(value) or ""
     if len(stored) <= longest:
         return stored
-    cells.warnings.append((field, f"may have at most {longest} characters, this has {len(stored)}; cut", value))
+    cells.warnings.append(
+        (field, f"may have at most {longest} characters, this has {len(stored)}; cut", value)
+    )
     return stored[:longest]
 
 
@@ -149,7 +175,9 @@ def _identifier(item: Any) -> Any:
     return {"scheme": scheme, "value": value} if colon else item
 
 
-_ISBN_WITH_REMARK = re.compile(r"([0-9][0-9Xx\u2010-\u2015 -]*[0-9Xx])(?:\s*[(:;,].*|\s+[^\W\d].*)?", re.DOTALL)
+_ISBN_WITH_REMARK = re.compile(
+    r"([0-9][0-9Xx\u2010-\u2015 -]*[0-9Xx])(?:\s*[(:;,].*|\s+[^\W\d].*)?", re.DOTALL
+)
 _FORMULA_CELL = re.compile(r'="(.*)"')
 
 
@@ -158,7 +186,11 @@ def _read_isbn(field: str, values: list, separator: str | None, cells: Cells) ->
     for value in values:
         if isinstance(value, str) and separator:
             value = csv.split(value, separator)
-        texts += [part for part in (value if isinstance(value, list) else [value]) if part not in (None, "")]
+        texts += [
+            part
+            for part in (value if isinstance(value, list) else [value])
+            if part not in (None, "")
+        ]
     found: dict[str, None] = {}
     wrong: list[tuple[Any, str]] = []
     for text in texts:
@@ -169,8 +201,10 @@ def _read_isbn(field: str, values: list, separator: str | None, cells: Cells) ->
     first, *further = found or [None]
     cells.values["isbn"] = first
     if further:
-        cells.values["identifiers"] = [*(cells.values.get("identifiers") or []),
-                                       *({"scheme": "isbn", "value": digits} for digits in further)]
+        cells.values["identifiers"] = [
+            *(cells.values.get("identifiers") or []),
+            *({"scheme": "isbn", "value": digits} for digits in further),
+        ]
     if first is None:
         cells.warnings.extend((field, detail, text) for text, detail in wrong)
 
@@ -180,7 +214,9 @@ def read_isbn(value: Any) -> str:
 
     Raises ValueError where there is none; it is never worked out from digits that are not there.
     """
-    text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    text = (
+        str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    )
     quoted = _FORMULA_CELL.fullmatch(text)
     text = quoted[1] if quoted else text
     remark = _ISBN_WITH_REMARK.fullmatch(text)
@@ -194,7 +230,9 @@ def read_isbn(value: Any) -> str:
 
 _YEAR_AS_NUMBER = re.compile(r"(-?)([0-9]{1,4})(?:\.0)?")
 _YEAR_IN_BRACKETS = re.compile(r"[\[(]?[c©p]?\s?([0-9]{4})[\])]?[.,;?]?")
-_UNKNOWN_YEAR = re.compile(r"[0-9u?|-]{0,4}", re.IGNORECASE)  # MARC 21, field 008: `uuuu`, `19uu`, `199|`
+_UNKNOWN_YEAR = re.compile(
+    r"[0-9u?|-]{0,4}", re.IGNORECASE
+)  # MARC 21, field 008: `uuuu`, `19uu`, `199|`
 _SLASHED = re.compile(r"[0-9]{1,2}/[0-9]{1,2}/([0-9]{4})")
 _DATE_AND_TIME = re.compile(r"(-?[0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9:.]+(?:Z|[+-][0-9:]+)?")
 
@@ -245,8 +283,13 @@ def _read_pages(field: str, values: list, separator: str | None, cells: Cells) -
 
 
 _READERS: dict[str, Callable[[str, list, str | None, Cells], None]] = {
-    **{field: _read_list for field in LISTS}, "isbn": _read_isbn, "published": _read_published,
-    "language": _read_language, "pages": _read_pages, "cover_url": _read_whole}
+    **dict.fromkeys(LISTS, _read_list),
+    "isbn": _read_isbn,
+    "published": _read_published,
+    "language": _read_language,
+    "pages": _read_pages,
+    "cover_url": _read_whole,
+}
 
 
 def check_fields(names: Iterable[str]) -> None:

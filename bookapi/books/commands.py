@@ -1,4 +1,5 @@
 """``bookapi books …``: the catalogue in and out of files."""
+
 import contextlib
 import functools
 import gzip
@@ -23,8 +24,15 @@ from ..db import db
 from . import changes, columns, query, transfer
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
-SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv",
-            ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".xml": "xml"}
+SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".xml": "xml",
+}
 PURGED_AT_ONCE = 500  # so that others may write in between
 SHOWN = 20  # errors and warnings on the terminal; --report has them all
 SPOOLED = 16 * 1024 * 1024  # bytes of standard input kept in memory before they go to a file
@@ -57,35 +65,83 @@ def _pairs(context, parameter, given: tuple[str, ...]) -> dict[str, str]:
 
 @books.command("import")
 @click.argument("file")
-@click.option("--format", "format_name", type=click.Choice(_readable()), help="Default: by the file's name, else csv.")
-@click.option("--mode", type=click.Choice(["upsert", "create"]), default="upsert", show_default=True,
-              help="upsert updates the book that has the record's ISBN, else its first identifier; create rejects it.")
-@click.option("--on-error", type=click.Choice(["abort", "skip"]), default="abort", show_default=True,
-              help="abort stores nothing when one record is wrong; skip leaves the wrong ones out.")
-@click.option("--strict", is_flag=True, help="Reject what would otherwise be read leniently or ignored.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(_readable()),
+    help="Default: by the file's name, else csv.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["upsert", "create"]),
+    default="upsert",
+    show_default=True,
+    help="upsert updates the book that has the record's ISBN, else its first identifier; create rejects it.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["abort", "skip"]),
+    default="abort",
+    show_default=True,
+    help="abort stores nothing when one record is wrong; skip leaves the wrong ones out.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Reject what would otherwise be read leniently or ignored."
+)
 @click.option("--dry-run", is_flag=True, help="Report what would be done; store nothing.")
-@click.option("--column", "given", multiple=True, metavar="FIELD=HEADER", callback=_pairs,
-              help="Take FIELD from this column.")
-@click.option("--split", "separators", multiple=True, metavar="FIELD=SEPARATOR", callback=_pairs,
-              help="What stands between the items of a list in one cell; default ' | '.")
+@click.option(
+    "--column",
+    "given",
+    multiple=True,
+    metavar="FIELD=HEADER",
+    callback=_pairs,
+    help="Take FIELD from this column.",
+)
+@click.option(
+    "--split",
+    "separators",
+    multiple=True,
+    metavar="FIELD=SEPARATOR",
+    callback=_pairs,
+    help="What stands between the items of a list in one cell; default ' | '.",
+)
 @click.option("--encoding", help="The file's character encoding; default utf-8, XML says its own.")
-@click.option("--report", "report_file", type=click.Path(dir_okay=False), help="Write the whole report there, as JSON.")
-def import_books(file: str, format_name: str | None, mode: str, on_error: str, strict: bool, dry_run: bool,
-                 given: dict, separators: dict, encoding: str | None, report_file: str | None) -> None:
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(dir_okay=False),
+    help="Write the whole report there, as JSON.",
+)
+def import_books(
+    file: str,
+    format_name: str | None,
+    mode: str,
+    on_error: str,
+    strict: bool,
+    dry_run: bool,
+    given: dict,
+    separators: dict,
+    encoding: str | None,
+    report_file: str | None,
+) -> None:
     """Import the books of FILE (`-`: standard input; .gz is opened): all of them or none."""
     if encoding:
         _check_encoding(encoding)
     options = transfer.Options(mode, on_error, strict, dry_run, given, separators)
     reader = formats.by_name(format_name or _format_of(file) or "csv")
     if not hasattr(reader, "read"):
-        raise click.ClickException(f"{reader.name} cannot be imported; there is {', '.join(_readable())}")
+        raise click.ClickException(
+            f"{reader.name} cannot be imported; there is {', '.join(_readable())}"
+        )
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(_Input(file))
         told = stack.enter_context(_output(report_file)) if report_file else None
         bar = stack.enter_context(_progress(source))
         failure = None
         try:
-            report = transfer.run(db.write, functools.partial(source.records, reader, encoding), options, bar)
+            report = transfer.run(
+                db.write, functools.partial(source.records, reader, encoding), options, bar
+            )
         except transfer.Rejected as rejected:
             report, failure = rejected.report, str(rejected)
         except (formats.Malformed, formats.Invalid) as error:
@@ -96,8 +152,14 @@ def import_books(file: str, format_name: str | None, mode: str, on_error: str, s
 
 
 @books.command("purge")
-@click.option("--older-than", "days", type=click.IntRange(0, 36500), required=True, metavar="DAYS",
-              help="How many days a book must have been in the trash.")
+@click.option(
+    "--older-than",
+    "days",
+    type=click.IntRange(0, 36500),
+    required=True,
+    metavar="DAYS",
+    help="How many days a book must have been in the trash.",
+)
 def purge_books(days: int) -> None:
     """Remove for good the books that have been in the trash for that long.
 
@@ -111,9 +173,19 @@ def purge_books(days: int) -> None:
 
 @books.command("export")
 @click.argument("file")
-@click.option("--format", "format_name", type=click.Choice(_writable()),
-              help="Default: by the file's name, else jsonl.")
-@click.option("--filter", "filters", multiple=True, metavar="NAME=VALUE", help="A parameter of GET /books/export.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(_writable()),
+    help="Default: by the file's name, else jsonl.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of GET /books/export.",
+)
 def export_books(file: str, format_name: str | None, filters: tuple[str, ...]) -> None:
     """Export every matching book to FILE (`-`: standard output; .gz is compressed)."""
     writer = formats.by_name(format_name or _format_of(file) or "jsonl")
@@ -137,12 +209,16 @@ def sample() -> None:
         click.echo("the catalogue has books already; no sample is loaded")
         return
     with _Input(str(SAMPLE)) as source:
-        report = transfer.run(db.write, functools.partial(source.records, formats.by_name("jsonl")),
-                              transfer.Options())
+        report = transfer.run(
+            db.write,
+            functools.partial(source.records, formats.by_name("jsonl")),
+            transfer.Options(),
+        )
     click.echo(f"loaded a sample of {report.counts['created']} public-domain books")
 
 
 # -- files --------------------------------------------------------------------------------------------------------
+
 
 def _format_of(file: str) -> str | None:
     return SUFFIXES.get(Path(file.removesuffix(".gz")).suffix.lower())
@@ -152,7 +228,9 @@ def _check_encoding(encoding: str) -> None:
     try:
         "".encode(encoding)
     except LookupError:
-        raise click.BadParameter(f"{encoding!r} is no encoding that is known here", param_hint="--encoding") from None
+        raise click.BadParameter(
+            f"{encoding!r} is no encoding that is known here", param_hint="--encoding"
+        ) from None
 
 
 class _Input:
@@ -198,7 +276,9 @@ def _output(file: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if os.path.exists(file) and not os.path.isfile(file):  # a device, a pipe: nothing to put in its place
+    if os.path.exists(file) and not os.path.isfile(
+        file
+    ):  # a device, a pipe: nothing to put in its place
         with open(file, "wb") as out:
             yield out
         return
@@ -224,10 +304,15 @@ def _umask() -> int:
 
 
 def _compressed(raw: BinaryIO, file: str):
-    return gzip.GzipFile(fileobj=raw, filename="", mode="wb") if file.endswith(".gz") else contextlib.nullcontext(raw)
+    return (
+        gzip.GzipFile(fileobj=raw, filename="", mode="wb")
+        if file.endswith(".gz")
+        else contextlib.nullcontext(raw)
+    )
 
 
 # -- telling ------------------------------------------------------------------------------------------------------
+
 
 @contextlib.contextmanager
 def _progress(source: _Input) -> Iterator[Callable[[int], None]]:
@@ -236,16 +321,20 @@ def _progress(source: _Input) -> Iterator[Callable[[int], None]]:
         yield lambda number: None
         return
     with click.progressbar(length=source.size, label="importing", file=sys.stderr) as bar:
+
         def advance(number: int) -> None:
             bar.label = f"importing, {number} records"
             bar.update(max(source.position - bar.pos, 0))
+
         yield advance
 
 
 def _tell(report: transfer.Report, report_file: BinaryIO | None) -> None:
     """The counts on standard output, what was refused or read leniently on standard error, all of it in the file."""
     if report_file:
-        report_file.write(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        report_file.write(
+            orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        )
     for kind, told in (("error", report.errors), ("warning", report.warnings)):
         for entry in told[:SHOWN]:
             click.echo(f"{kind}: {_line(entry)}", err=True)

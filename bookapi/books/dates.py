@@ -1,4 +1,5 @@
 """Partial dates: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD`` (ISO 8601), a leading ``-`` for years before 0."""
+
 import calendar
 import re
 
@@ -25,10 +26,14 @@ def sort_key(text: str) -> int:
 def _parts(text: str) -> tuple[int, int | None, int | None]:
     found = _FORM.fullmatch(text)
     if not found or found[1] == "-0000":
-        raise ValueError("must be YYYY, YYYY-MM or YYYY-MM-DD, with a leading - for a year before 0")
+        raise ValueError(
+            "must be YYYY, YYYY-MM or YYYY-MM-DD, with a leading - for a year before 0"
+        )
     return int(found[1]), found[2] and int(found[2]), found[3] and int(found[3])
 
 
 def _days(year: int, month: int) -> int:
     """Days in a month of the proleptic Gregorian calendar, which `datetime` does not follow back beyond year 1."""
-    return calendar.monthrange(_ANY_LEAP_YEAR if calendar.isleap(year) else _ANY_OTHER_YEAR, month)[1]
+    return calendar.monthrange(_ANY_LEAP_YEAR if calendar.isleap(year) else _ANY_OTHER_YEAR, month)[
+        1
+    ]

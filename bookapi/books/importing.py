@@ -1,4 +1,5 @@
 """What POST /books/import was sent: its parameters, and its body in a file."""
+
 import errno
 import functools
 import shutil
@@ -18,17 +19,27 @@ from .transfer import Options
 IN_MEMORY = 1024 * 1024  # bytes of a body, before it goes to a file
 PIECE = 64 * 1024
 _TRUTH = {"true": True, "false": False}
-_PARAMETERS = {"mode": {"upsert": "upsert", "create": "create"}, "on_error": {"abort": "abort", "skip": "skip"},
-               "strict": _TRUTH, "dry_run": _TRUTH}
+_PARAMETERS = {
+    "mode": {"upsert": "upsert", "create": "create"},
+    "on_error": {"abort": "abort", "skip": "skip"},
+    "strict": _TRUTH,
+    "dry_run": _TRUTH,
+}
 
 
 def options(args: MultiDict) -> Options:
     """How the import is to go; 400 for parameters that are unknown, given twice or wrong."""
-    wrong = [(name, detail) for name, values in args.lists() if name != "format"
-             if (detail := _wrong(_PARAMETERS.get(name), values))]
+    wrong = [
+        (name, detail)
+        for name, values in args.lists()
+        if name != "format"
+        if (detail := _wrong(_PARAMETERS.get(name), values))
+    ]
     if wrong:
         raise bad_parameters(wrong)
-    return Options(**{name: _PARAMETERS[name][value] for name, value in args.items() if name in _PARAMETERS})
+    return Options(
+        **{name: _PARAMETERS[name][value] for name, value in args.items() if name in _PARAMETERS}
+    )
 
 
 def _wrong(known: dict[str, Any] | None, values: list[str]) -> str | None:

@@ -1,4 +1,5 @@
 """ISBNs: ISBN-10 and ISBN-13 in, thirteen digits out (ISO 2108)."""
+
 import re
 
 from stdnum import isbn as standard

@@ -1,4 +1,5 @@
 """Language tags (BCP 47): checked against the registry, in their canonical form."""
+
 import functools
 import re
 

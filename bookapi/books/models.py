@@ -5,6 +5,7 @@ without joins: lists, single books and exports are what the service does most. T
 and identifiers hold the same values again, folded, one a row: they are what is filtered by. `lists_of` is the one
 place that knows the one from the other.
 """
+
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..text import KEY_LENGTH, key
 
 class Book(db.Model):
     """A book. The `…_key` columns are what is compared and sorted by; a deleted book has a `deleted_at`."""
+
     __tablename__ = "books"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
@@ -47,14 +49,29 @@ class Book(db.Model):
     published_key: Mapped[int | None] = mapped_column(Integer)
     # The ISBN while the book is not in the trash: one book per ISBN is the database's job, and the trash frees it.
     live_isbn: Mapped[str | None] = mapped_column(
-        String(13), Computed("CASE WHEN deleted_at IS NULL THEN isbn END", persisted=False), unique=True)
+        String(13),
+        Computed("CASE WHEN deleted_at IS NULL THEN isbn END", persisted=False),
+        unique=True,
+    )
 
     # Every list is of one state, in the trash or not: with that in front each index covers the choice of a page.
     __table_args__ = (
         Index(None, "deleted_at", "id"),
-        *[Index(None, "deleted_at", name, "id") for name in (
-            "title_key", "author_key", "publisher_key", "series_key", "published_key", "language", "created_at",
-            "updated_at")], TABLE_OPTIONS)
+        *[
+            Index(None, "deleted_at", name, "id")
+            for name in (
+                "title_key",
+                "author_key",
+                "publisher_key",
+                "series_key",
+                "published_key",
+                "language",
+                "created_at",
+                "updated_at",
+            )
+        ],
+        TABLE_OPTIONS,
+    )
     # Nobody reads `live_isbn` from an object: do not fetch it after each insert.
     __mapper_args__ = {"version_id_col": version, "eager_defaults": False}
 
@@ -91,6 +108,7 @@ class BookIdentifier(db.Model):
 
 class BookWords(db.Model):
     """What the full-text index of the database reads; `search` makes it. The index itself is the migration's."""
+
     __tablename__ = search.TABLE
     __table_args__ = TABLE_OPTIONS
 
@@ -101,6 +119,7 @@ class BookWords(db.Model):
 class History(db.Model):
     """A change of a book, for ever: what it was, who made it, and the change feed. `seq` is the catalogue's. `changes`
     is the JSON of the fields that differ, as it is told. Of a purged book the entries stay, without their `changes`."""
+
     __tablename__ = "history"
     __table_args__ = (Index(None, "book_id", "seq"), TABLE_OPTIONS)
 
@@ -124,4 +143,7 @@ def lists_of(book_id: int, values: list) -> list[dict[str, Any]]:
             rows.setdefault(key(value), {"name": value, "name_key": key(value)})
         else:
             rows.setdefault((value["scheme"], value["value"]), value)
-    return [{"book_id": book_id, "position": position, **row} for position, row in enumerate(rows.values())]
+    return [
+        {"book_id": book_id, "position": position, **row}
+        for position, row in enumerate(rows.values())
+    ]

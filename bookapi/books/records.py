@@ -2,6 +2,7 @@
 
 A test holds what comes from here equal to what marshmallow dumps.
 """
+
 import orjson
 from sqlalchemy import ColumnElement, Select, select
 

@@ -1,4 +1,5 @@
 """The book as clients send and get it: every rule of the contract's section 2."""
+
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,11 +15,13 @@ READ_ONLY = ("id", "version", "created_at", "updated_at")
 
 def _reading(parse):
     """A `read` for a Text whose meaning a function gives that raises ValueError."""
+
     def read(self, text: str) -> str:
         try:
             return parse(text)
         except ValueError as error:
             raise ValidationError(str(error)) from None
+
     return read
 
 
@@ -58,18 +61,29 @@ class ListOf(fields.List):
         self.longest = longest
 
     def deserialize(self, value: Any, attr=None, data=None, **kwargs):
-        if isinstance(value, list) and len(value) > self.longest:  # before its items: there may be half a million
+        if (
+            isinstance(value, list) and len(value) > self.longest
+        ):  # before its items: there may be half a million
             raise ValidationError(f"may have at most {self.longest} items")
         return super().deserialize([] if value is None else value, attr, data, **kwargs)
 
 
 class IdentifierSchema(Schema):
     """Another number that the book has somewhere."""
-    scheme = Text(32, required=True, validate=validate.Regexp(
-        r"[a-z0-9._-]{1,32}\Z", error="must be of the characters a-z, 0-9, . _ and -"))
+
+    scheme = Text(
+        32,
+        required=True,
+        validate=validate.Regexp(
+            r"[a-z0-9._-]{1,32}\Z", error="must be of the characters a-z, 0-9, . _ and -"
+        ),
+    )
     value = Text(500, required=True)
 
-    error_messages = {"unknown": "is no field of an identifier", "type": "must be an object with scheme and value"}
+    error_messages = {
+        "unknown": "is no field of an identifier",
+        "type": "must be an object with scheme and value",
+    }
 
     class Meta:
         unknown = RAISE
@@ -82,7 +96,9 @@ class Identifier(fields.Nested):
         super().__init__(IdentifierSchema)
 
     def _deserialize(self, value, attr, data, partial=None, **kwargs):
-        identifier = super()._deserialize(value, attr, data, partial=False, **kwargs)  # a PATCH replaces lists whole
+        identifier = super()._deserialize(
+            value, attr, data, partial=False, **kwargs
+        )  # a PATCH replaces lists whole
         if identifier["scheme"] == "isbn":
             try:
                 identifier["value"] = isbn.parse(identifier["value"])
@@ -97,6 +113,7 @@ def _optional(kind: type[Text], longest: int) -> Text:
 
 class BookSchema(Schema):
     """A book, its fields in the contract's order."""
+
     id = fields.Integer(dump_only=True)
     title = Text(2000, required=True)
     subtitle = _optional(Text, 2000)
@@ -127,7 +144,9 @@ class BookSchema(Schema):
         for name in READ_ONLY:
             if name in error.messages:
                 error.messages[name] = ["is given by the service and cannot be sent"]
-        if isinstance(data, dict) and SCHEMA in data:  # the key where marshmallow tells what is no field's error
+        if (
+            isinstance(data, dict) and SCHEMA in data
+        ):  # the key where marshmallow tells what is no field's error
             error.messages[SCHEMA] = {SCHEMA: error.messages.pop(SCHEMA)}
 
 
@@ -139,9 +158,16 @@ def load_all(document: dict) -> list[dict[str, Any]]:
     """The books of ``{"books": […]}``; raises the 422 that names all that is wrong, by its place in the document."""
     given, others = document["books"], [name for name in document if name != "books"]
     if others:
-        raise invalid([{"field": name, "detail": "stands beside `books`, where nothing else may"} for name in others])
+        raise invalid(
+            [
+                {"field": name, "detail": "stands beside `books`, where nothing else may"}
+                for name in others
+            ]
+        )
     if not isinstance(given, list) or not 1 <= len(given) <= MOST_AT_ONCE:
-        raise invalid([{"field": "books", "detail": f"must be a list of 1 to {MOST_AT_ONCE} books"}])
+        raise invalid(
+            [{"field": "books", "detail": f"must be a list of 1 to {MOST_AT_ONCE} books"}]
+        )
     loaded, errors = [], []
     for place, sent in enumerate(given):
         try:

@@ -2,6 +2,7 @@
 
 No query is a syntax error: what is not understood as an operator is a word, and what is neither is passed over.
 """
+
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,22 +11,47 @@ from ..db.search import ANYWHERE, HEADING, TITLE, Match, Term, index_text
 from ..text import clean, stands_alone, words
 from . import isbn
 
-SEARCHED = frozenset(("title", "subtitle", "authors", "series", "publisher", "subjects", "description", "isbn",
-                      "identifiers"))
+SEARCHED = frozenset(
+    (
+        "title",
+        "subtitle",
+        "authors",
+        "series",
+        "publisher",
+        "subjects",
+        "description",
+        "isbn",
+        "identifiers",
+    )
+)
 LONGEST = 2000  # characters of a query, as of a title
 MOST_WORDS = 100
-MOST_PREFIXES, MOST_PHRASES = 4, 20  # a beginning may stand for thousands of words; where words stand takes looking up
+MOST_PREFIXES, MOST_PHRASES = (
+    4,
+    20,
+)  # a beginning may stand for thousands of words; where words stand takes looking up
 
 
 def text_of(book: Mapping[str, Any], in_trash: bool = False) -> str:
     """What the index of words holds for a book, given its fields."""
-    numbers = [book["isbn"], *[other["value"] for other in book["identifiers"] if other["scheme"] == "isbn"]]
+    numbers = [
+        book["isbn"],
+        *[other["value"] for other in book["identifiers"] if other["scheme"] == "isbn"],
+    ]
     title = words(book["title"])
-    return index_text(title, {
-        TITLE: [title, words(book["subtitle"] or "")],
-        HEADING: [words(text) for text in (*book["authors"], book["series"] or "")],
-        ANYWHERE: [words(text) for text in (book["publisher"] or "", *book["subjects"], book["description"] or "")]
-        + [[number] for number in numbers if number]}, in_trash)
+    return index_text(
+        title,
+        {
+            TITLE: [title, words(book["subtitle"] or "")],
+            HEADING: [words(text) for text in (*book["authors"], book["series"] or "")],
+            ANYWHERE: [
+                words(text)
+                for text in (book["publisher"] or "", *book["subjects"], book["description"] or "")
+            ]
+            + [[number] for number in numbers if number],
+        },
+        in_trash,
+    )
 
 
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))
@@ -44,7 +70,9 @@ def parse(text: str) -> Match | None:
         return None
     if len(cleaned) > LONGEST:
         raise ValueError(f"may have at most {LONGEST} characters")
-    number = None if cleaned.startswith("-") else _isbn(cleaned)  # in groups with spaces between, perhaps
+    number = (
+        None if cleaned.startswith("-") else _isbn(cleaned)
+    )  # in groups with spaces between, perhaps
     if number:
         return Match((Term((number,)),))
     terms, without = _terms(cleaned.translate(_QUOTES))
@@ -55,7 +83,11 @@ def parse(text: str) -> Match | None:
         raise ValueError(f"may have at most {MOST_PREFIXES} words that end in *")
     if sum(len(term.words) > 1 for term in every) > MOST_PHRASES:
         raise ValueError(f"may have at most {MOST_PHRASES} phrases")
-    whole = () if any(term.prefix for term in terms) else tuple(word for term in terms for word in term.words)
+    whole = (
+        ()
+        if any(term.prefix for term in terms)
+        else tuple(word for term in terms for word in term.words)
+    )
     return Match(tuple(dict.fromkeys(terms)), tuple(dict.fromkeys(without)), whole)
 
 

@@ -1,4 +1,5 @@
 """How a change of books is stored: the rows of every table, brought in line with the records in one place."""
+
 import functools
 import secrets
 from collections.abc import Iterable, Iterator
@@ -18,14 +19,19 @@ from .schemas import FIELDS, LISTS, WRITABLE
 CREATED, UPDATED, DELETED, RESTORED = "created", "updated", "deleted", "restored"
 
 # What is compared and sorted by: field, column, and the function that makes the one from the other.
-_KEYS = (("title", "title_key", key), ("authors", "author_key", lambda names: key(names[0])),
-         ("publisher", "publisher_key", key), ("series", "series_key", key),
-         ("published", "published_key", dates.sort_key))
+_KEYS = (
+    ("title", "title_key", key),
+    ("authors", "author_key", lambda names: key(names[0])),
+    ("publisher", "publisher_key", key),
+    ("series", "series_key", key),
+    ("published", "published_key", dates.sort_key),
+)
 _INSTANTS = ("created_at", "updated_at")
 
 
 class Change(NamedTuple):
     """A book as it was (None: there was none) and as it is to be: records, their version and instants included."""
+
     before: dict[str, Any] | None
     after: dict[str, Any]
     action: str
@@ -46,8 +52,12 @@ class Change(NamedTuple):
     def told(self) -> list[dict]:
         """{field, before, after} of what people gave and that differs."""
         before = self.before or {}
-        return [{"field": name, "before": before.get(name), "after": self.after[name]} for name in WRITABLE
-                if self.after[name] != before.get(name) and (before or self.after[name] not in (None, []))]
+        return [
+            {"field": name, "before": before.get(name), "after": self.after[name]}
+            for name in WRITABLE
+            if self.after[name] != before.get(name)
+            and (before or self.after[name] not in (None, []))
+        ]
 
 
 class State:
@@ -71,23 +81,41 @@ def _plain(names: Iterable[str]) -> dict:
     return {name: bindparam(name, type_=String()) for name in names}
 
 
-_INSERT = Query(insert(Book.__table__).values(_plain((*FIELDS, *[column for _, column, _ in _KEYS]))))
+_INSERT = Query(
+    insert(Book.__table__).values(_plain((*FIELDS, *[column for _, column, _ in _KEYS])))
+)
 _FREE_ISBN = Query(update(Book.__table__).where(Book.id == bindparam("book_id")).values(isbn=None))
-_COUNTED = Query(update(Catalogue.__table__).where(Catalogue.id == 1).values(
-    _plain(("seq", "mark", "last_id", "total"))))
+_COUNTED = Query(
+    update(Catalogue.__table__)
+    .where(Catalogue.id == 1)
+    .values(_plain(("seq", "mark", "last_id", "total")))
+)
 _WORDS = Query(insert(BookWords.__table__).values(_plain(("book_id", "words"))))
-_OTHER_WORDS = Query(update(BookWords.__table__).where(BookWords.book_id == bindparam("of_book")).values(
-    _plain(("words",))))
-_HISTORY = Query(insert(History.__table__).values(_plain([column.name for column in History.__table__.c])))
-_LIST_ROWS = {field: Query(insert(table.__table__).values(_plain([column.name for column in table.__table__.c])))
-              for field, table in LIST_TABLES.items()}
-_NO_LIST_ROWS = {field: Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
-                 for field, table in LIST_TABLES.items()}
+_OTHER_WORDS = Query(
+    update(BookWords.__table__)
+    .where(BookWords.book_id == bindparam("of_book"))
+    .values(_plain(("words",)))
+)
+_HISTORY = Query(
+    insert(History.__table__).values(_plain([column.name for column in History.__table__.c]))
+)
+_LIST_ROWS = {
+    field: Query(
+        insert(table.__table__).values(_plain([column.name for column in table.__table__.c]))
+    )
+    for field, table in LIST_TABLES.items()
+}
+_NO_LIST_ROWS = {
+    field: Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
+    for field, table in LIST_TABLES.items()
+}
 
 
 @functools.lru_cache(maxsize=256)
 def _update(columns: tuple[str, ...]) -> Query:
-    return Query(update(Book.__table__).where(Book.id == bindparam("of_book")).values(_plain(columns)))
+    return Query(
+        update(Book.__table__).where(Book.id == bindparam("of_book")).values(_plain(columns))
+    )
 
 
 def store(writer: Writer, state: State, changes: list[Change]) -> None:
@@ -95,40 +123,82 @@ def store(writer: Writer, state: State, changes: list[Change]) -> None:
     new = [change for change in changes if change.before is None]
     others = [change for change in changes if change.before is not None]
     # An ISBN that goes from one book to another is given up before it is taken.
-    writer.run(_FREE_ISBN, [{"book_id": change.after["id"]} for change in others
-                            if change.before["isbn"] not in (None, change.after["isbn"])])
+    writer.run(
+        _FREE_ISBN,
+        [
+            {"book_id": change.after["id"]}
+            for change in others
+            if change.before["isbn"] not in (None, change.after["isbn"])
+        ],
+    )
     writer.run(_INSERT, [columns_of(change.after, FIELDS) for change in new])
     for change in others:
-        columns = {**columns_of(change.after, change.fields), "deleted_at": _stored_instant(change.after["updated_at"])
-                   if change.to_trash else None}
+        columns = {
+            **columns_of(change.after, change.fields),
+            "deleted_at": _stored_instant(change.after["updated_at"]) if change.to_trash else None,
+        }
         writer.run(_update(tuple(sorted(columns))), [{**columns, "of_book": change.after["id"]}])
     _store_words(writer, new, others)
     for field in LIST_TABLES:
         concerned = [change for change in others if field in change.fields]
         writer.run(_NO_LIST_ROWS[field], [{"book_id": change.after["id"]} for change in concerned])
-        writer.run(_LIST_ROWS[field], [row for change in (*new, *concerned)
-                                       for row in lists_of(change.after["id"], change.after[field])])
-    writer.run(_HISTORY, [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)])
+        writer.run(
+            _LIST_ROWS[field],
+            [
+                row
+                for change in (*new, *concerned)
+                for row in lists_of(change.after["id"], change.after[field])
+            ],
+        )
+    writer.run(
+        _HISTORY,
+        [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)],
+    )
     state.seq += len(changes)
     _new_state(writer, state)
 
 
 def _new_state(writer: Writer, state: State) -> None:
-    writer.run(_COUNTED, [{"seq": state.seq, "mark": secrets.randbits(62), "last_id": state.last_id,
-                           "total": state.total}])
+    writer.run(
+        _COUNTED,
+        [
+            {
+                "seq": state.seq,
+                "mark": secrets.randbits(62),
+                "last_id": state.last_id,
+                "total": state.total,
+            }
+        ],
+    )
 
 
 def _store_words(writer: Writer, new: list[Change], others: list[Change]) -> None:
-    writer.run(_WORDS, [{"book_id": change.after["id"], "words": search.text_of(change.after)} for change in new])
-    writer.run(_OTHER_WORDS, [{"of_book": change.after["id"], "words": search.text_of(change.after, change.to_trash)}
-                              for change in others if change.fields & search.SEARCHED or change.action != UPDATED])
+    writer.run(
+        _WORDS,
+        [{"book_id": change.after["id"], "words": search.text_of(change.after)} for change in new],
+    )
+    writer.run(
+        _OTHER_WORDS,
+        [
+            {"of_book": change.after["id"], "words": search.text_of(change.after, change.to_trash)}
+            for change in others
+            if change.fields & search.SEARCHED or change.action != UPDATED
+        ],
+    )
 
 
 def _entry(seq: int, change: Change, by: str | None) -> dict[str, Any]:
     """The row of history of a change."""
     after = change.after
-    return {"seq": seq, "book_id": after["id"], "at": _stored_instant(after["updated_at"]), "action": change.action,
-            "version": after["version"], "username": by, "changes": orjson.dumps(change.told).decode()}
+    return {
+        "seq": seq,
+        "book_id": after["id"],
+        "at": _stored_instant(after["updated_at"]),
+        "action": change.action,
+        "version": after["version"],
+        "username": by,
+        "changes": orjson.dumps(change.told).decode(),
+    }
 
 
 def columns_of(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -136,8 +206,13 @@ def columns_of(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     columns = {}
     for name in names:
         value = record[name]
-        columns[name] = orjson.dumps(value).decode() if name in LISTS else _stored_instant(value) \
-            if name in _INSTANTS else value
+        columns[name] = (
+            orjson.dumps(value).decode()
+            if name in LISTS
+            else _stored_instant(value)
+            if name in _INSTANTS
+            else value
+        )
     for name, column, make_key in _KEYS:
         if name in names:
             columns[column] = make_key(record[name]) if record[name] else None
@@ -148,12 +223,22 @@ def _stored_instant(text: str) -> str:
     return text[:-1].replace("T", " ")
 
 
-_LONG_IN_TRASH = Query(select(Book.id).where(Book.deleted_at < bindparam("before", type_=String()))
-                       .order_by(Book.id).limit(bindparam("most")))
+_LONG_IN_TRASH = Query(
+    select(Book.id)
+    .where(Book.deleted_at < bindparam("before", type_=String()))
+    .order_by(Book.id)
+    .limit(bindparam("most"))
+)
 _REMOVED = Query(delete(Book.__table__).where(Book.id == bindparam("book_id")))
-_FORGET = Query(update(History.__table__).where(History.book_id == bindparam("of_book")).values(_plain(("changes",))))
-_OF_BOOK = [Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
-            for table in (BookWords, *LIST_TABLES.values())]
+_FORGET = Query(
+    update(History.__table__)
+    .where(History.book_id == bindparam("of_book"))
+    .values(_plain(("changes",)))
+)
+_OF_BOOK = [
+    Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
+    for table in (BookWords, *LIST_TABLES.values())
+]
 
 
 def remove(writer: Writer, state: State, before: datetime, most: int) -> int:
@@ -195,14 +280,21 @@ def by_isbns(writer: Writer, digits: Iterable[str]) -> list[dict]:
     return found
 
 
-def by_identifiers(writer: Writer, wanted: Iterable[tuple[str, str]]) -> list[tuple[str, str, dict]]:
+def by_identifiers(
+    writer: Writer, wanted: Iterable[tuple[str, str]]
+) -> list[tuple[str, str, dict]]:
     """(scheme, value, record) of the live books that have one of these identifiers, oldest first."""
     found = []
     for some in _some_at_a_time(wanted):
-        values = {f"{name}_{index}": part for index, pair in enumerate(some)
-                  for name, part in zip(("scheme", "value"), pair)}
+        values = {
+            f"{name}_{index}": part
+            for index, pair in enumerate(some)
+            for name, part in zip(("scheme", "value"), pair)
+        }
         rows = writer.rows(_with_identifiers(len(some)), **values)
-        found += [(row[-2], row[-1], record) for row, record in zip(rows, records.from_rows(FIELDS, rows))]
+        found += [
+            (row[-2], row[-1], record) for row, record in zip(rows, records.from_rows(FIELDS, rows))
+        ]
     return sorted(found, key=lambda entry: entry[-1]["id"])
 
 
@@ -213,22 +305,37 @@ def _some_at_a_time(values: Iterable) -> Iterator[list]:
     """Lists of one or of many, so that there are but two statements; the last one is filled up with its own values."""
     every = sorted(values)
     for start in range(0, len(every), _AT_A_TIME):
-        some = every[start:start + _AT_A_TIME]
+        some = every[start : start + _AT_A_TIME]
         yield some if len(some) == 1 else some + some[-1:] * (_AT_A_TIME - len(some))
 
 
 @functools.cache
 def _with_isbns(number: int) -> Query:
-    return Query(records.selection().where(Book.live_isbn.in_(
-        [bindparam(f"isbn_{index}", type_=String()) for index in range(number)])))
+    return Query(
+        records.selection().where(
+            Book.live_isbn.in_(
+                [bindparam(f"isbn_{index}", type_=String()) for index in range(number)]
+            )
+        )
+    )
 
 
 @functools.cache
 def _with_identifiers(number: int) -> Query:
-    pairs = [(bindparam(f"scheme_{index}", type_=String()), bindparam(f"value_{index}", type_=String()))
-             for index in range(number)]
-    return Query(records.selection(FIELDS, BookIdentifier.scheme, BookIdentifier.value)
-                 .join(BookIdentifier, BookIdentifier.book_id == Book.id)
-                 .where(Book.deleted_at.is_(None),
-                        or_(*[and_(BookIdentifier.scheme == scheme, BookIdentifier.value == value)
-                              for scheme, value in pairs])))
+    pairs = [
+        (bindparam(f"scheme_{index}", type_=String()), bindparam(f"value_{index}", type_=String()))
+        for index in range(number)
+    ]
+    return Query(
+        records.selection(FIELDS, BookIdentifier.scheme, BookIdentifier.value)
+        .join(BookIdentifier, BookIdentifier.book_id == Book.id)
+        .where(
+            Book.deleted_at.is_(None),
+            or_(
+                *[
+                    and_(BookIdentifier.scheme == scheme, BookIdentifier.value == value)
+                    for scheme, value in pairs
+                ]
+            ),
+        )
+    )

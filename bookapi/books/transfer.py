@@ -1,4 +1,5 @@
 """Books in by the thousand: the import and its report, for the console and HTTP alike."""
+
 import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -24,6 +25,7 @@ LONGEST_TOLD = 200  # characters of anything of a record
 
 class Options(NamedTuple):
     """How an import goes (contract, section 5)."""
+
     mode: str = "upsert"
     on_error: str = "abort"
     strict: bool = False
@@ -41,17 +43,29 @@ class Report:
         self.warnings: list[dict] = []
         self.ignored: list[str] = []
 
-    def tell(self, kind: str, source: "Source", field: str | None, detail: str, value: Any = None) -> None:
+    def tell(
+        self, kind: str, source: "Source", field: str | None, detail: str, value: Any = None
+    ) -> None:
         """Add an error or a warning, while there is room."""
         told = getattr(self, kind)
         if len(told) < MOST_TOLD:
-            entry = {"record": source.number, "line": source.line, "field": field and _told(field),
-                     "detail": _told(detail), "value": None if value is None else _told(_written(value))}
+            entry = {
+                "record": source.number,
+                "line": source.line,
+                "field": field and _told(field),
+                "detail": _told(detail),
+                "value": None if value is None else _told(_written(value)),
+            }
             told.append({name: part for name, part in entry.items() if part is not None})
 
     def as_dict(self) -> dict:
         """The report as the contract has it."""
-        return {**self.counts, "errors": self.errors, "warnings": self.warnings, "ignored": self.ignored}
+        return {
+            **self.counts,
+            "errors": self.errors,
+            "warnings": self.warnings,
+            "ignored": self.ignored,
+        }
 
 
 def _written(value: Any) -> str:
@@ -80,6 +94,7 @@ class _DryRun(Exception):
 
 class Source(NamedTuple):
     """Where a record comes from: its number, counted from 1, and the physical line where it begins."""
+
     number: int
     line: int
 
@@ -89,8 +104,13 @@ class _Incoming(NamedTuple):
     values: dict[str, Any]
 
 
-def run(write: Callable, open_records: Callable[[], Iterator[tuple[int, Any]]], options: Options,
-        progress: Callable[[int], None] = lambda number: None, by: Actor | None = None) -> Report:
+def run(
+    write: Callable,
+    open_records: Callable[[], Iterator[tuple[int, Any]]],
+    options: Options,
+    progress: Callable[[int], None] = lambda number: None,
+    by: Actor | None = None,
+) -> Report:
     """Import by a `unit` of `write` (`db.write`); returns the report. A dry run leaves no trace."""
     try:
         return write(unit, open_records, options, progress, by)
@@ -98,15 +118,22 @@ def run(write: Callable, open_records: Callable[[], Iterator[tuple[int, Any]]], 
         return done.report
 
 
-def unit(session: Session, open_records: Callable[[], Iterator[tuple[int, Any]]], options: Options,
-         progress: Callable[[int], None] = lambda number: None, by: Actor | None = None) -> Report:
+def unit(
+    session: Session,
+    open_records: Callable[[], Iterator[tuple[int, Any]]],
+    options: Options,
+    progress: Callable[[int], None] = lambda number: None,
+    by: Actor | None = None,
+) -> Report:
     """Import, all or nothing of it; returns the report. `by` is the account that does it (None: the command line).
 
     `open_records` begins the (line, record, Malformed or Invalid) pairs anew each time: a unit may run more than once.
     Raises Rejected where the import is given up, Malformed or Invalid where the source cannot be read on.
     """
     report, columns = Report(), Columns(options.columns, options.separators)
-    given: set[int] = set()  # the ISBNs that this import gave out, as numbers: small, for there may be many
+    given: set[int] = (
+        set()
+    )  # the ISBNs that this import gave out, as numbers: small, for there may be many
     writer = Writer(session)
     state = State(writer, by)
     incoming = _valid(open_records(), columns, options, report)
@@ -124,8 +151,9 @@ def unit(session: Session, open_records: Callable[[], Iterator[tuple[int, Any]]]
     return report
 
 
-def _valid(records: Iterable[tuple[int, Any]], columns: Columns, options: Options,
-           report: Report) -> Iterator[_Incoming]:
+def _valid(
+    records: Iterable[tuple[int, Any]], columns: Columns, options: Options, report: Report
+) -> Iterator[_Incoming]:
     """The records that are valid books; what is wrong with the others goes into the report."""
     for number, (line, record) in enumerate(records, 1):
         report.counts["read"] += 1
@@ -148,12 +176,16 @@ def _read_wrong(error: Malformed | Invalid) -> list[tuple]:
     return [(told.get("field"), told["detail"], None) for told in error.errors]
 
 
-def _loaded(record: dict, columns: Columns, options: Options, report: Report, source: Source) -> tuple[dict, list]:
+def _loaded(
+    record: dict, columns: Columns, options: Options, report: Report, source: Source
+) -> tuple[dict, list]:
     cells = columns.read(record)
     errors = []
     if options.strict:
         errors += cells.warnings
-        errors += [(name, "is no field of a book", None) for name in record if columns.ignores(name)]
+        errors += [
+            (name, "is no field of a book", None) for name in record if columns.ignores(name)
+        ]
     else:
         for warning in cells.warnings:
             report.tell("warnings", source, *warning)
@@ -161,8 +193,10 @@ def _loaded(record: dict, columns: Columns, options: Options, report: Report, so
         values = book_schema.load(cells.values, partial=set(book_schema.fields) - {"title"})
     except ValidationError as error:
         values = {}
-        errors += [(told.get("field"), told["detail"], cells.values.get(told.get("field")))
-                   for told in from_validation(error)]
+        errors += [
+            (told.get("field"), told["detail"], cells.values.get(told.get("field")))
+            for told in from_validation(error)
+        ]
     return values, errors
 
 
@@ -183,7 +217,9 @@ class _Held:
 class _Batch:
     """Some records brought into the catalogue together."""
 
-    def __init__(self, writer: Writer, state: State, options: Options, report: Report, given: set[int]):
+    def __init__(
+        self, writer: Writer, state: State, options: Options, report: Report, given: set[int]
+    ):
         self.writer, self.state, self.options = writer, state, options
         self.report, self.given = report, given
         self.held: dict[int, _Held] = {}
@@ -195,8 +231,11 @@ class _Batch:
         self._look_up(batch)
         for incoming in batch:
             self._place(incoming)
-        changes_made = [Change(held.before, held.now, UPDATED if held.before else CREATED)
-                        for held in self.held.values() if held.is_changed]
+        changes_made = [
+            Change(held.before, held.now, UPDATED if held.before else CREATED)
+            for held in self.held.values()
+            if held.is_changed
+        ]
         storing.store(self.writer, self.state, changes_made)
 
     def _look_up(self, batch: list[_Incoming]) -> None:
@@ -216,8 +255,13 @@ class _Batch:
         held = self._existing(incoming)
         if held is not None and self.options.mode == "create":
             self.report.counts["rejected"] += 1
-            self.report.tell("errors", incoming.source, "isbn" if values.get("isbn") else "identifiers",
-                             "is another book's already", values.get("isbn"))
+            self.report.tell(
+                "errors",
+                incoming.source,
+                "isbn" if values.get("isbn") else "identifiers",
+                "is another book's already",
+                values.get("isbn"),
+            )
             return
         if held is None:
             held = self._created(values)
@@ -241,12 +285,22 @@ class _Batch:
         if held is not None:
             values["isbn"] = None
             kept = {"scheme": "isbn", "value": digits}
-            values["identifiers"] = [kept, *[other for other in values.get("identifiers") or [] if other != kept]]
-            self.report.tell("warnings", incoming.source, "isbn",
-                             "was given to a book of another title by an earlier record; kept as an identifier", digits)
+            values["identifiers"] = [
+                kept,
+                *[other for other in values.get("identifiers") or [] if other != kept],
+            ]
+            self.report.tell(
+                "warnings",
+                incoming.source,
+                "isbn",
+                "was given to a book of another title by an earlier record; kept as an identifier",
+                digits,
+            )
         first = _first_identifier(values)
         candidates = self.by_identifier.get(first, [])
-        if first and first[0] == "isbn":  # a set's, perhaps: its volumes are told apart by their titles
+        if (
+            first and first[0] == "isbn"
+        ):  # a set's, perhaps: its volumes are told apart by their titles
             candidates = [other for other in candidates if other.has_title(values["title"])]
         return candidates[0] if candidates else None
 

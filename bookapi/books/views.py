@@ -1,4 +1,5 @@
 """The catalogue over HTTP."""
+
 from flask import Blueprint, Response, request
 
 from ..answers import fleeting, has_already, lasting, precondition, stream_tag, tagged
@@ -24,10 +25,19 @@ def read_list():
     page = query.page(listing)
     if not page.lasts:
         fleeting()
-    links = (onward_links("cursor", page.cursor, first="*") if listing.page is None
-             else page_links(Page(listing.limit, listing.page), page.total))
+    links = (
+        onward_links("cursor", page.cursor, first="*")
+        if listing.page is None
+        else page_links(Page(listing.limit, listing.page), page.total)
+    )
     told = {"facets": page.facets} if listing.facets else {}
-    document = {"books": page.records, "total": page.total, "limit": listing.limit, **told, "links": links}
+    document = {
+        "books": page.records,
+        "total": page.total,
+        "limit": listing.limit,
+        **told,
+        "links": links,
+    }
     return Books(document, listing.fields), 200, {**link_header(links), **_secrecy(listing)}
 
 
@@ -39,7 +49,9 @@ def create():
     document, key = deferred_body(), given_key()
     sent = document()
     if isinstance(sent, list):
-        raise invalid([{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}])
+        raise invalid(
+            [{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}]
+        )
     if isinstance(sent, dict) and "books" in sent:
         return once(key, _all_created, changes.create_all, load_all(sent), by=actor())
     return once(key, _created, changes.create, book_schema.load(sent), by=actor())
@@ -145,7 +157,9 @@ def delete(book_id: int):
 @represents("book")
 def restore(book_id: int):
     """Take a book out of the trash."""
-    return once(given_key(()), tagged, changes.restore, book_id, precondition(demanded=False), by=actor())
+    return once(
+        given_key(()), tagged, changes.restore, book_id, precondition(demanded=False), by=actor()
+    )
 
 
 @blueprint.get("/<id:book_id>/history")
@@ -181,8 +195,14 @@ def put_by_isbn(digits: str):
 def isbn_taken(error: changes.IsbnTaken) -> Response:
     """409, and where the other book is."""
     existing = [address(taken.book_id) for taken in error.taken if taken.book_id is not None]
-    return respond(Problem(409, "another book has this ISBN", errors=[_conflict(taken) for taken in error.taken],
-                           **({"existing": existing[0]} if existing else {})))
+    return respond(
+        Problem(
+            409,
+            "another book has this ISBN",
+            errors=[_conflict(taken) for taken in error.taken],
+            **({"existing": existing[0]} if existing else {}),
+        )
+    )
 
 
 @blueprint.errorhandler(transfer.Rejected)

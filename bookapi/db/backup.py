@@ -4,6 +4,7 @@ A backup is one snapshot: all that was acknowledged up to a moment, and nothing 
 made ready in a copy first (verified, brought to this program's schema, without sessions), so that it goes in whole, as
 one change of the database, or not at all: a service that runs never sees an older schema, or a session of the past.
 """
+
 import os
 import secrets
 import stat
@@ -31,6 +32,7 @@ SQLITE = b"SQLite format 3\0"  # how each of its files begins
 
 class Summary(NamedTuple):
     """What a backup holds."""
+
     books: int
     seq: int
     schema: str
@@ -85,6 +87,7 @@ def _on_sqlite() -> bool:
 
 # -- places -------------------------------------------------------------------------------------------------------
 
+
 def _refuse_place(path: Path, force: bool) -> None:
     """Raises Unfit where a backup must not be written."""
     if not path.parent.is_dir():
@@ -108,7 +111,9 @@ def _refuse_source(path: Path) -> None:
     """Raises Unfit or OSError where there is no file to be read."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise Unfit(f"{path}: is no ordinary file")
-    _refuse_own(path)  # before it is opened: closing it would drop this process's locks on the database
+    _refuse_own(
+        path
+    )  # before it is opened: closing it would drop this process's locks on the database
     with open(path, "rb"):
         pass
 
@@ -117,7 +122,12 @@ def _refuse_own(path: Path) -> None:
     """Raises Unfit for the files of the database in use, whatever they are called."""
     for ending in ("", "-wal", "-shm", "-journal") if _on_sqlite() else ():
         file = Path(db.engine.url.database + ending)
-        if path.resolve() == file.resolve() or path.exists() and file.exists() and path.samefile(file):
+        if (
+            path.resolve() == file.resolve()
+            or path.exists()
+            and file.exists()
+            and path.samefile(file)
+        ):
             raise Unfit(f"{path}: belongs to the database itself")
 
 
@@ -129,6 +139,7 @@ def _folder_of_database() -> Path | None:
 
 # -- putting back -------------------------------------------------------------------------------------------------
 
+
 def _make_ready(copy: Engine, name: str) -> None:
     """Bring a copy of a backup to the schema of this program, with no session open and a state that no answer knows."""
     with copy.connect() as connection:
@@ -137,8 +148,12 @@ def _make_ready(copy: Engine, name: str) -> None:
     if found != max(_revisions()):
         _upgrade(copy, "head")
     with copy.begin() as connection:
-        connection.execute(text("DELETE FROM sessions"))  # of those that ended since, none must come alive again
-        connection.execute(text("UPDATE catalogue SET mark = :mark"), {"mark": secrets.randbits(62)})
+        connection.execute(
+            text("DELETE FROM sessions")
+        )  # of those that ended since, none must come alive again
+        connection.execute(
+            text("UPDATE catalogue SET mark = :mark"), {"mark": secrets.randbits(62)}
+        )
 
 
 def _refuse_strange(copy: Engine, name: str) -> None:
@@ -147,15 +162,22 @@ def _refuse_strange(copy: Engine, name: str) -> None:
         _upgrade(fresh, "head")
         strange = sorted({found for _, found, _ in _tables(fresh) ^ _tables(copy)})
     if strange:
-        raise Unfit(f"{name} has not the tables of its schema: {', '.join(strange[:integrity.SHOWN])}")
+        raise Unfit(
+            f"{name} has not the tables of its schema: {', '.join(strange[: integrity.SHOWN])}"
+        )
 
 
 def _tables(engine: Engine) -> set[tuple[str, str, str]]:
     """(kind, name, definition) of all that a file has, but for what SQLite makes by itself for its own use."""
     with engine.connect() as connection:
-        found = connection.execute(text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")).all()
-    return {(kind, name, " ".join(sql.split())) for kind, name, sql in found
-            if not name.startswith(("sqlite_", f"{search.INDEX}_"))}
+        found = connection.execute(
+            text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        ).all()
+    return {
+        (kind, name, " ".join(sql.split()))
+        for kind, name, sql in found
+        if not name.startswith(("sqlite_", f"{search.INDEX}_"))
+    }
 
 
 def _into_sqlite(copy: Engine, force: bool) -> None:
@@ -176,15 +198,20 @@ def _books_of_database() -> int:
         with db.engine.connect() as connection:
             return _books(connection)
     except FAILURES as error:
-        raise Unfit(f"{db.engine.url.database}: is spoilt; move it away, with the files beside it that begin with its "
-                    "name, and restore again") from error
+        raise Unfit(
+            f"{db.engine.url.database}: is spoilt; move it away, with the files beside it that begin with its "
+            "name, and restore again"
+        ) from error
 
 
 def _numbers_of_database() -> tuple[int, int]:
     """The numbers of the newest change and of the newest book; 0 where they are no numbers."""
     with db.engine.connect() as connection:
-        row = connection.execute(text("SELECT seq, last_id FROM catalogue")).one_or_none() \
-            if inspect(connection).has_table("catalogue") else None
+        row = (
+            connection.execute(text("SELECT seq, last_id FROM catalogue")).one_or_none()
+            if inspect(connection).has_table("catalogue")
+            else None
+        )
     return tuple(number if integrity.is_number(number) else 0 for number in row or (0, 0))
 
 
@@ -193,8 +220,10 @@ def _go_on_from(copy: Engine, seq: int, last_id: int) -> None:
     with copy.begin() as connection:
         for column, number in (("seq", seq), ("last_id", last_id)):
             # The two names stand above.
-            connection.execute(text(f"UPDATE catalogue SET {column} = :number WHERE {column} < :number"),  # nosec B608
-                               {"number": number})
+            connection.execute(
+                text(f"UPDATE catalogue SET {column} = :number WHERE {column} < :number"),  # nosec B608
+                {"number": number},
+            )
 
 
 def _drop_revoked(copy: Engine, replaced: Connection) -> None:
@@ -206,14 +235,18 @@ def _drop_revoked(copy: Engine, replaced: Connection) -> None:
     with copy.begin() as connection:
         for known in connection.scalars(text("SELECT secret_hash FROM tokens")).all():
             if known not in held:
-                connection.execute(text("DELETE FROM tokens WHERE secret_hash = :known"), {"known": known})
+                connection.execute(
+                    text("DELETE FROM tokens WHERE secret_hash = :known"), {"known": known}
+                )
 
 
 def _into_server(copy: Engine, force: bool) -> None:
     found, needed = schema_revisions()
     if found != needed:
-        raise Unfit(f"{OURS} has the schema {found or 'none'}, this program needs {needed}; run: bookapi "
-                    + ("db upgrade" if found else "init"))
+        raise Unfit(
+            f"{OURS} has the schema {found or 'none'}, this program needs {needed}; run: bookapi "
+            + ("db upgrade" if found else "init")
+        )
 
     def unit(session: Session) -> None:
         seq, last_id, _ = locked(Writer(session))
@@ -222,12 +255,17 @@ def _into_server(copy: Engine, force: bool) -> None:
         _drop_revoked(copy, session.connection())
         with copy.connect() as source:
             copies.pour(source, session.connection())
+
     db.write(unit)
 
 
 def _books(connection: Connection) -> int:
     """The number of books, those in the trash included."""
-    return connection.scalar(text("SELECT count(*) FROM books")) if inspect(connection).has_table("books") else 0
+    return (
+        connection.scalar(text("SELECT count(*) FROM books"))
+        if inspect(connection).has_table("books")
+        else 0
+    )
 
 
 def _refuse_loss(books: int, force: bool) -> None:
@@ -236,6 +274,7 @@ def _refuse_loss(books: int, force: bool) -> None:
 
 
 # -- schema and soundness -----------------------------------------------------------------------------------------
+
 
 def _revisions() -> set[str]:
     return {path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
@@ -246,14 +285,17 @@ def _known(found: str | None, name: str, hint: str = "") -> str:
     if found is None:
         raise Unfit(f"{name} has no schema of bookapi{hint}")
     if found not in _revisions():
-        raise Unfit(f"{name} has the schema {found}, this program knows none after {max(_revisions())}; use the newer "
-                    "program")
+        raise Unfit(
+            f"{name} has the schema {found}, this program knows none after {max(_revisions())}; use the newer "
+            "program"
+        )
     return found
 
 
 def _upgrade(engine: Engine, revision: str) -> None:
     """Bring a SQLite file that is not the service's own to a schema."""
     import flask_migrate  # with Alembic 10 MB, for nothing in a service that serves
+
     files = SimpleNamespace(engine=engine, metadata=db.metadata)
     flask_migrate.Migrate(current_app, files, str(MIGRATIONS), command="migrations")
     flask_migrate.upgrade(revision=revision)

@@ -1,4 +1,5 @@
 """Whole databases, copied: SQLite by its pages, MySQL/MariaDB by the rows of its tables. Nobody waits for a copy."""
+
 import os
 import tempfile
 import time
@@ -8,7 +9,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 from flask import current_app
-from sqlalchemy import URL, Connection, Engine, MetaData, StaticPool, create_engine, event, inspect, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    MetaData,
+    StaticPool,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
 from werkzeug.exceptions import Conflict
 
 from . import engines
@@ -44,12 +55,18 @@ def workshop(folder: Path | None) -> Iterator[Engine]:
 
 def _engine(path: Path) -> Engine:
     """An engine that has one connection, made like the service's own but without a log: the file is all there is."""
-    connection = engines.sqlite_options(path, current_app.config["DATABASE_WAIT_SECONDS"], {})["creator"]()
+    connection = engines.sqlite_options(path, current_app.config["DATABASE_WAIT_SECONDS"], {})[
+        "creator"
+    ]()
     # Not synchronous: `settle` flushes what is kept. A cache of 64 MB, for rows go into a dozen indexes at a time.
     for pragma in ("synchronous = OFF", "journal_mode = DELETE", "cache_size = -65536"):
         connection.execute(f"PRAGMA {pragma}")
-    engine = create_engine(URL.create("sqlite", database=str(path)), module=sqlite3, creator=lambda: connection,
-                           poolclass=StaticPool)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        module=sqlite3,
+        creator=lambda: connection,
+        poolclass=StaticPool,
+    )
     event.listen(engine, "begin", engines.begin_on_sqlite)
     return engine
 
@@ -71,6 +88,7 @@ def _flush(path: Path) -> None:
 
 # -- pages of SQLite ----------------------------------------------------------------------------------------------
 
+
 def copy_database(copy: Engine) -> None:
     """The service's SQLite database as it is now, into a file of our own."""
     _copy_pages(db.engine, copy)
@@ -80,7 +98,9 @@ def copy_database(copy: Engine) -> None:
 def copy_file(path: Path, copy: Engine) -> None:
     """A SQLite file, which is not changed, into one of our own."""
     try:
-        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)) as source:
+        with closing(
+            sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)
+        ) as source:
             source.backup(_driver(copy), progress=_patience())
         _without_log(copy)
     except FAILURES as error:
@@ -103,8 +123,11 @@ def _patience() -> Callable[[int, int, int], None]:
     end = time.monotonic() + current_app.config["DATABASE_WAIT_SECONDS"]
 
     def look(status: int, remaining: int, total: int) -> None:
-        if status != DONE and time.monotonic() > end:  # a lock in the way; by itself it would try for ever
+        if (
+            status != DONE and time.monotonic() > end
+        ):  # a lock in the way; by itself it would try for ever
             raise Unfit("another change of the database took too long; try again")
+
     return look
 
 
@@ -120,22 +143,34 @@ def _driver(engine: Engine):
 
 # -- rows of MySQL/MariaDB ----------------------------------------------------------------------------------------
 
+
 def copy_snapshot(copy: Engine) -> None:
     """One state of the service's MySQL/MariaDB into a SQLite file that has the same schema."""
-    with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as source, copy.begin() as target:
+    with (
+        db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as source,
+        copy.begin() as target,
+    ):
         source.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         pour(source, target)
 
 
 def pour(source: Connection, target: Connection) -> None:
     """All rows of the tables that both databases have, in place of the target's."""
-    names = set(inspect(source).get_table_names()) & set(inspect(target).get_table_names()) - {REVISIONS}
+    names = set(inspect(source).get_table_names()) & set(inspect(target).get_table_names()) - {
+        REVISIONS
+    }
     theirs, ours = MetaData(), MetaData()
     theirs.reflect(source, only=names)
     ours.reflect(target, only=names)
     for table in reversed(ours.sorted_tables):
         target.execute(table.delete())
     for table in ours.sorted_tables:
-        columns = [theirs.tables[table.name].c[column.name] for column in table.c if column.computed is None]
-        for rows in source.execute(select(*columns).execution_options(yield_per=BATCH)).partitions():
+        columns = [
+            theirs.tables[table.name].c[column.name]
+            for column in table.c
+            if column.computed is None
+        ]
+        for rows in source.execute(
+            select(*columns).execution_options(yield_per=BATCH)
+        ).partitions():
             target.execute(table.insert(), [dict(row._mapping) for row in rows])

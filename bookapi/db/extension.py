@@ -1,4 +1,5 @@
 """The database as the application has it: one way to read and one way to write."""
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,15 @@ ATTEMPTS = 5  # of a unit that lost a deadlock or its connection
 
 
 class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s"})
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
 
 
 class Database(SQLAlchemy):
@@ -38,8 +44,10 @@ class Database(SQLAlchemy):
         app.config["SQLALCHEMY_DATABASE_URI"] = url
         on_sqlite = url.get_backend_name() == "sqlite"
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = (
-            engines.sqlite_options(Path(url.database), wait, app.extensions) if on_sqlite
-            else engines.mysql_options(wait))
+            engines.sqlite_options(Path(url.database), wait, app.extensions)
+            if on_sqlite
+            else engines.mysql_options(wait)
+        )
         super().init_app(app)
         with app.app_context():
             if on_sqlite:
@@ -108,7 +116,9 @@ class Database(SQLAlchemy):
                 current_app.logger.error("the database file is gone: %s", self.engine.url.database)
             raise unavailable() from None
         if current_app.extensions.get(engines.OPENED_FILE, identity) != identity:
-            current_app.logger.error("the database file was replaced while serving; restart the service")
+            current_app.logger.error(
+                "the database file was replaced while serving; restart the service"
+            )
             raise unavailable()
 
 

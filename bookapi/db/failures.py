@@ -1,4 +1,5 @@
 """What a failure of the database is: to a client an HTTP exception (503, 507, 409), to a unit a reason to run again."""
+
 import pymysql
 from flask import current_app, has_request_context
 from sqlalchemy.exc import DBAPIError
@@ -20,13 +21,17 @@ def unavailable() -> ServiceUnavailable:
 
 def busy() -> ServiceUnavailable:
     """503: another change holds the lock for too long."""
-    return ServiceUnavailable("another change took too long; nothing was stored, try again", retry_after=1)
+    return ServiceUnavailable(
+        "another change took too long; nothing was stored, try again", retry_after=1
+    )
 
 
 def too_slow() -> ServiceUnavailable:
     """503: the database was at work on one answer for too long."""
-    return ServiceUnavailable("this question took too long to answer; ask for less (fewer facets, a narrower search)",
-                              retry_after=10)
+    return ServiceUnavailable(
+        "this question took too long to answer; ask for less (fewer facets, a narrower search)",
+        retry_after=10,
+    )
 
 
 _DEADLOCK, _LOCK_WAIT = 1213, 1205
@@ -38,8 +43,15 @@ _MYSQL_SLOW = {188, 1317, 1969, 3024}
 _MYSQL_LOST = {1047, 1927, 2006, 2013, 2014, 2045, 2055, 4031}
 _MYSQL_AWAY = _MYSQL_LOST | {1040, 1049, 1053, 1146, 2002, 2003}
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
-_SQLITE_AWAY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY,
-                sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM}
+_SQLITE_AWAY = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOMEM,
+}
 
 
 def translate(error: Exception) -> HTTPException | None:
@@ -50,14 +62,20 @@ def translate(error: Exception) -> HTTPException | None:
     if isinstance(driver, (sqlite3.IntegrityError, pymysql.err.IntegrityError)):
         return Conflict("this is in conflict with what is stored")
     if isinstance(driver, sqlite3.DatabaseError):
-        code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without the extension
+        code = (
+            getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        )  # without the extension
         if code in _SQLITE_BUSY:
             return busy()
         if code == sqlite3.SQLITE_INTERRUPT:
             return too_slow()
         if code == sqlite3.SQLITE_FULL:
             return InsufficientStorage()
-        return unavailable() if code in _SQLITE_AWAY or str(driver).startswith("no such table") else None
+        return (
+            unavailable()
+            if code in _SQLITE_AWAY or str(driver).startswith("no such table")
+            else None
+        )
     if isinstance(driver, pymysql.err.MySQLError):
         code = driver.args[0] if driver.args else 0
         if code in _MYSQL_BUSY:
@@ -78,13 +96,20 @@ def is_lost(error: Exception | None) -> bool:
     """Whether the connection that this happened on is of no use any more."""
     driver = _of_driver(error)
     return isinstance(driver, pymysql.err.InterfaceError) or (
-        isinstance(driver, pymysql.err.MySQLError) and driver.args[:1] and driver.args[0] in _MYSQL_LOST)
+        isinstance(driver, pymysql.err.MySQLError)
+        and driver.args[:1]
+        and driver.args[0] in _MYSQL_LOST
+    )
 
 
 def worth_another_try(error: Exception) -> bool:
     """Whether the whole unit may simply be run again: it lost a deadlock, or the connection before it committed."""
     driver = _of_driver(error)
-    return is_lost(error) or isinstance(driver, pymysql.err.MySQLError) and driver.args[:1] == (_DEADLOCK,)
+    return (
+        is_lost(error)
+        or isinstance(driver, pymysql.err.MySQLError)
+        and driver.args[:1] == (_DEADLOCK,)
+    )
 
 
 def raise_translated(error: Exception) -> None:

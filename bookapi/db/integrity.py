@@ -1,4 +1,5 @@
 """Whether a database holds together: its structure, its full-text index, and the catalogue's row beside its tables."""
+
 import time
 
 from sqlalchemy import inspect, text
@@ -19,15 +20,21 @@ MYSQL_INDEX = "ft_book_words_words"
 # By the column of the catalogue's row: what its tables say it should be.
 _TOTAL = "SELECT count(*) FROM books WHERE deleted_at IS NULL"
 _NEWEST_ID = "SELECT max(id) FROM books"
-_NEWEST_ID_EVER = "SELECT max(id) FROM (SELECT id FROM books UNION ALL SELECT book_id FROM history) AS every"
-_UNTOLD = ("SELECT count(*) FROM books WHERE version <> "
-           "coalesce((SELECT max(version) FROM history WHERE history.book_id = books.id), 0)")
+_NEWEST_ID_EVER = (
+    "SELECT max(id) FROM (SELECT id FROM books UNION ALL SELECT book_id FROM history) AS every"
+)
+_UNTOLD = (
+    "SELECT count(*) FROM books WHERE version <> "
+    "coalesce((SELECT max(version) FROM history WHERE history.book_id = books.id), 0)"
+)
 
 
 def structure(connection: Connection) -> list[str]:
     """What is broken in the database itself, in its own words; nothing where it is sound."""
     try:
-        return (_sqlite_structure if connection.dialect.name == "sqlite" else _mysql_structure)(connection)
+        return (_sqlite_structure if connection.dialect.name == "sqlite" else _mysql_structure)(
+            connection
+        )
     except FAILURES as error:  # so broken that it cannot even be looked at
         return [_fault(error)]
 
@@ -43,15 +50,22 @@ def _fault(error: Exception) -> str:
 def _mysql_structure(connection: Connection) -> list[str]:
     tables = ", ".join(f"`{name}`" for name in inspect(connection).get_table_names())
     told = connection.exec_driver_sql(f"CHECK TABLE {tables}").all()
-    return [f"{name}: {words}" for name, _, kind, words in told if kind == "error" or words == "Corrupt"]
+    return [
+        f"{name}: {words}" for name, _, kind, words in told if kind == "error" or words == "Corrupt"
+    ]
 
 
 def _sqlite_structure(connection: Connection) -> list[str]:
     told = connection.exec_driver_sql(f"PRAGMA integrity_check({SHOWN})").scalars().all()
-    if told != ["ok"]:  # newer libraries look at the full-text index, too: that is looked at, and mended, by itself
+    if told != [
+        "ok"
+    ]:  # newer libraries look at the full-text index, too: that is looked at, and mended, by itself
         return [" ".join(words.split()) for words in told if INDEX not in words]
     lost = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(SHOWN)
-    return [f"{table}: row {row} belongs to one of {parent} that is not there" for table, row, parent, _ in lost]
+    return [
+        f"{table}: row {row} belongs to one of {parent} that is not there"
+        for table, row, parent, _ in lost
+    ]
 
 
 def figures(connection: Connection) -> dict[str, str]:
@@ -59,8 +73,11 @@ def figures(connection: Connection) -> dict[str, str]:
     row = connection.execute(text("SELECT * FROM catalogue WHERE id = 1")).mappings().one_or_none()
     if row is None:
         return {"seq": "the catalogue has no row"}
-    faults = {column: f"it says {row[column]!r}, which is no number" for column in ("seq", "last_id", "total")
-              if column in row and not is_number(row[column])}
+    faults = {
+        column: f"it says {row[column]!r}, which is no number"
+        for column in ("seq", "last_id", "total")
+        if column in row and not is_number(row[column])
+    }
     if faults:
         return faults
     has_history = inspect(connection).has_table("history")
@@ -75,13 +92,15 @@ def figures(connection: Connection) -> dict[str, str]:
 
 def is_number(value: object) -> bool:
     """Whether it is one that the catalogue can count on from."""
-    return isinstance(value, int) and 0 <= value < 2 ** 53
+    return isinstance(value, int) and 0 <= value < 2**53
 
 
 def unreadable(connection: Connection) -> str | None:
     """Books whose lists are no lists, in words; None where there are none."""
-    lists = [f"CASE WHEN json_valid({name}) THEN lower(json_type({name})) ELSE '' END <> 'array'"
-             for name in ("authors", "subjects", "identifiers")]
+    lists = [
+        f"CASE WHEN json_valid({name}) THEN lower(json_type({name})) ELSE '' END <> 'array'"
+        for name in ("authors", "subjects", "identifiers")
+    ]
     query = f"SELECT id FROM books WHERE {' OR '.join(lists)} LIMIT {SHOWN}"  # nosec B608 # all of it is ours
     found = connection.scalars(text(query)).all()
     return f"lists of the books {', '.join(map(str, found))}" if found else None
@@ -107,6 +126,7 @@ def _wrong_history(connection: Connection, seq: int) -> str | None:
 
 
 # -- the full-text index ------------------------------------------------------------------------------------------
+
 
 def index_fault() -> str | None:
     """What is wrong with the index of words, in words; None where it finds what its table holds.
@@ -141,8 +161,12 @@ def _mysql_counts(session: Session) -> tuple[int, int]:
     them the index finds. (InnoDB itself compares nothing.)"""
     locked(Writer(session))
     counted = f"SELECT count(*) FROM {TABLE} WHERE "  # nosec B608 # a constant
-    return (session.scalar(text(f"{counted} words LIKE :words"), {"words": f"% {BARRIER} %"}),
-            session.scalar(text(f"{counted} MATCH (words) AGAINST (:word IN BOOLEAN MODE)"), {"word": BARRIER}))
+    return (
+        session.scalar(text(f"{counted} words LIKE :words"), {"words": f"% {BARRIER} %"}),
+        session.scalar(
+            text(f"{counted} MATCH (words) AGAINST (:word IN BOOLEAN MODE)"), {"word": BARRIER}
+        ),
+    )
 
 
 def rebuild_index(session: Session) -> None:
@@ -154,4 +178,6 @@ def rebuild_index(session: Session) -> None:
     there = {index["name"] for index in inspect(connection).get_indexes(TABLE)}
     drop = f"DROP INDEX {MYSQL_INDEX}, " if MYSQL_INDEX in there else ""
     # COPY: an index that is added in place to a table which had one before finds nothing (seen on MariaDB 10.11).
-    connection.exec_driver_sql(f"ALTER TABLE {TABLE} {drop}ADD FULLTEXT INDEX {MYSQL_INDEX} (words), ALGORITHM = COPY")
+    connection.exec_driver_sql(
+        f"ALTER TABLE {TABLE} {drop}ADD FULLTEXT INDEX {MYSQL_INDEX} (words), ALGORITHM = COPY"
+    )

@@ -3,6 +3,7 @@
 SQLite looks at the clock in the middle of its work; a server is told with each statement how much is left, for its
 connections are also those of changes and streams, which have no limit. Neither costs a way to the server and back.
 """
+
 import math
 import time
 
@@ -16,6 +17,7 @@ LEAST = 0.001  # seconds; to a server 0 means that there is no limit
 
 class Deadline:
     """When a connection to a file has to stop: its work is then interrupted (SQLITE_INTERRUPT)."""
+
     __slots__ = ("_end",)
 
     def __init__(self, connection):

@@ -2,6 +2,7 @@
 
 SQLite is set as it has to be by each connection (`engines`); a server is set by its admin, and can only be asked.
 """
+
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -23,8 +24,10 @@ def of_library(version: tuple[int, int, int]) -> list[str]:
     """The warnings about a version of SQLite."""
     if not may_spoil(version):
         return []
-    return [f"SQLite {'.'.join(map(str, version))} has a known fault that may, very rarely, spoil the database while "
-            "several connections change it; install a newer one (pip install pysqlite3) and restart"]
+    return [
+        f"SQLite {'.'.join(map(str, version))} has a known fault that may, very rarely, spoil the database while "
+        "several connections change it; install a newer one (pip install pysqlite3) and restart"
+    ]
 
 
 def of_server(variables: dict[str, str]) -> list[str]:
@@ -38,8 +41,10 @@ def of_server(variables: dict[str, str]) -> list[str]:
         told.append(f"sync_binlog is {binary_log}: {_LOST}; set it to 1")
     pages = variables.get("innodb_doublewrite", "ON")
     if pages in ("OFF", "0", "DETECT_ONLY"):
-        told.append(f"innodb_doublewrite is {pages}: the database may be spoilt when the server's machine fails, "
-                    "unless its disk writes whole pages; set it to ON")
+        told.append(
+            f"innodb_doublewrite is {pages}: the database may be spoilt when the server's machine fails, "
+            "unless its disk writes whole pages; set it to ON"
+        )
     return told
 
 
@@ -47,6 +52,10 @@ def _variables(connection: Connection) -> dict[str, str]:
     """Those of the variables that this server has, and shows."""
     names = ", ".join(f"'{name}'" for name in _VARIABLES)
     try:
-        return dict(connection.exec_driver_sql(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})").all())
+        return dict(
+            connection.exec_driver_sql(
+                f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})"
+            ).all()
+        )
     except DBAPIError:
         return {}

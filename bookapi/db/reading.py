@@ -1,4 +1,5 @@
 """Reading for an answer: statements compiled once, and rows as the driver gives them."""
+
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -71,7 +72,9 @@ class LimitedReader(Reader):
     def rows(self, query: Query, **values: Any) -> list[tuple]:
         """All rows of a query that has few, if they are found in time."""
         sql, bound = query.prepare(self.engine, values)
-        self._cursor.execute(limits.limited(sql, self._end - time.monotonic(), self.engine.dialect), bound)
+        self._cursor.execute(
+            limits.limited(sql, self._end - time.monotonic(), self.engine.dialect), bound
+        )
         return self._cursor.fetchall()
 
 
@@ -84,7 +87,11 @@ class Pooled:
     def take(self, seconds: float | None) -> Reader:
         """A transaction that may take so many seconds; None: any number."""
         connection = self._engine.raw_connection()
-        return Reader(self._engine, connection) if seconds is None else LimitedReader(self._engine, connection, seconds)
+        return (
+            Reader(self._engine, connection)
+            if seconds is None
+            else LimitedReader(self._engine, connection, seconds)
+        )
 
     def give(self, reader: Reader, failed: bool) -> None:
         """Take a connection back; its transaction is over."""

@@ -1,4 +1,5 @@
 """The schema: where its steps lie, which one the database has, and the file that SQLite needs first."""
+
 import functools
 import os
 from pathlib import Path

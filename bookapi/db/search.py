@@ -5,6 +5,7 @@ neither gets text. `book_words` has one row a book, of tokens that both engines 
 of ASCII, three or more. A token is a tag and a word. The tag tells where in the book the word stands and whether the
 book is in the trash, so that relevance and liveness are plain searches, too, and come out alike.
 """
+
 import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -27,12 +28,14 @@ BARRIER = "bbb"  # between two texts: no phrase goes across
 
 class Term(NamedTuple):
     """What must occur: words next to each other, or one beginning of a word."""
+
     words: tuple[str, ...]
     prefix: bool = False
 
 
 class Match(NamedTuple):
     """A search: all `terms` must occur and none of `without`; `whole`: the words that a title may just be."""
+
     terms: tuple[Term, ...]
     without: tuple[Term, ...] = ()
     whole: tuple[str, ...] = ()
@@ -40,13 +43,16 @@ class Match(NamedTuple):
 
 # -- tokens -------------------------------------------------------------------------------------------------------
 
+
 def _encoded(word: str, prefix: bool = False) -> str:
     """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of what it becomes."""
     if not word.isascii() or "x" in word or "z" in word:
         word = "".join([_CODES[character] for character in word])
     if prefix:  # of what is longer no more is there to be compared
         return word[:_HEAD]
-    return word if len(word) < LONGEST_TOKEN else word[:_HEAD] + _digest(word, LONGEST_TOKEN - _HEAD)
+    return (
+        word if len(word) < LONGEST_TOKEN else word[:_HEAD] + _digest(word, LONGEST_TOKEN - _HEAD)
+    )
 
 
 class _Codes(dict):
@@ -57,7 +63,7 @@ class _Codes(dict):
         if character.isascii() and character not in "xz":
             made = character
         else:
-            made = "z" + _base_36(code, 3) if code < 36 ** 3 else "x" + _base_36(code, 4)
+            made = "z" + _base_36(code, 3) if code < 36**3 else "x" + _base_36(code, 4)
         if len(self) < _REMEMBERED:
             self[character] = made
         return made
@@ -78,7 +84,9 @@ def _digest(text: str, length: int = 24) -> str:
     return hashlib.blake2b(text.encode(), digest_size=length // 2).hexdigest()
 
 
-def index_text(title: Sequence[str], texts: dict[str, Iterable[Sequence[str]]], in_trash: bool = False) -> str:
+def index_text(
+    title: Sequence[str], texts: dict[str, Iterable[Sequence[str]]], in_trash: bool = False
+) -> str:
     """The tokens of a book: the words of its title, and of its texts by level (a level has those before it, too)."""
     state = _TRASH if in_trash else _LIVE
     parts, so_far = [EXACT + state + _digest(" ".join(title))], []
@@ -93,11 +101,15 @@ def unfit(connection: Connection) -> str | None:
     """Why this database cannot search, in words for its operator; None where it can."""
     if connection.dialect.name == "sqlite":
         return None
-    least, most = connection.exec_driver_sql("SELECT @@innodb_ft_min_token_size, @@innodb_ft_max_token_size").one()
+    least, most = connection.exec_driver_sql(
+        "SELECT @@innodb_ft_min_token_size, @@innodb_ft_max_token_size"
+    ).one()
     if least <= SHORTEST_TOKEN and most >= LONGEST_TOKEN + SHORTEST_TOKEN - 1:
         return None
-    return (f"the server's full-text index takes words of {least} to {most} characters; set innodb_ft_min_token_size to"
-            f" {SHORTEST_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the index of book_words")
+    return (
+        f"the server's full-text index takes words of {least} to {most} characters; set innodb_ft_min_token_size to"
+        f" {SHORTEST_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the index of book_words"
+    )
 
 
 def sees_all(dialect: str) -> bool:
@@ -111,6 +123,7 @@ def sees_all(dialect: str) -> bool:
 
 # -- expressions --------------------------------------------------------------------------------------------------
 
+
 def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str, str]:
     """The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), for
     what must not occur (`q_less`), and for that alone where nothing must (`q_without`)."""
@@ -119,11 +132,17 @@ def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str,
     if not match.terms:
         return {"q_without": write.any_of(match.without, ANYWHERE + state)}
     exact = Term((_digest(" ".join(match.whole)),)) if match.whole else Term(("none",))
-    terms = {level: match.terms for level in LEVELS} | {EXACT: (exact,)}
+    terms = dict.fromkeys(LEVELS, match.terms) | {EXACT: (exact,)}
     every = {level: write.all_of(terms[level], level + state) for level in LEVELS}
     without = [write.any_of(match.without, ANYWHERE + state)] if match.without else []
-    return {"q": write.less(every[ANYWHERE], without), "q_less": without[0] if without else "none",
-            **{f"q_{level}": write.less(every[level], [*without, *write.above(every, level)]) for level in LEVELS}}
+    return {
+        "q": write.less(every[ANYWHERE], without),
+        "q_less": without[0] if without else "none",
+        **{
+            f"q_{level}": write.less(every[level], [*without, *write.above(every, level)])
+            for level in LEVELS
+        },
+    }
 
 
 class _for_sqlite:
@@ -185,10 +204,12 @@ class _for_mysql:
 
 # -- the pieces of statements -------------------------------------------------------------------------------------
 
+
 class found(FunctionElement):
     """The books that a search finds, as a table: of `id`, given one expression, or one and that of what must not
     occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading, 0 anywhere), given those of all
     levels in order and that of what must not occur."""
+
     name = "found"
     inherit_cache = True
 
@@ -200,17 +221,23 @@ def _on_sqlite(value: str, more: str = "") -> str:
 
 @compiles(found, "sqlite")
 def _found_on_sqlite(element, compiler, **kw):
-    values = [compiler.process(clause) for clause in list(element.clauses)[:len(LEVELS)]]
+    values = [compiler.process(clause) for clause in list(element.clauses)[: len(LEVELS)]]
     if len(values) < len(LEVELS):
         return f"({_on_sqlite(values[0])})"
-    relevant = [_on_sqlite(value, f", {len(values) - 1 - at} AS relevance") for at, value in enumerate(values)]
+    relevant = [
+        _on_sqlite(value, f", {len(values) - 1 - at} AS relevance")
+        for at, value in enumerate(values)
+    ]
     return f"({' UNION ALL '.join(relevant)})"
 
 
 @compiles(found, "mysql", "mariadb")
 def _found_on_mysql(element, compiler, **kw):
-    every = [f"MATCH (words) AGAINST ({compiler.process(clause)} IN BOOLEAN MODE)" for clause in element.clauses]
-    *nearer, anywhere = every[:len(LEVELS)] if len(every) > len(LEVELS) else every[:1]
+    every = [
+        f"MATCH (words) AGAINST ({compiler.process(clause)} IN BOOLEAN MODE)"
+        for clause in element.clauses
+    ]
+    *nearer, anywhere = every[: len(LEVELS)] if len(every) > len(LEVELS) else every[:1]
     more = f", {' + '.join(f'({match} > 0)' for match in nearer)} AS relevance" if nearer else ""
     less = f" AND NOT {every[-1]}" if len(every) > 1 else ""
     return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere}{less})"  # nosec B608 # bound parameters, too

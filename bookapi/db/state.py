@@ -1,4 +1,5 @@
 """One number for the state of the catalogue, and how to know it in a few microseconds."""
+
 import threading
 
 import pymysql
@@ -19,6 +20,7 @@ class Catalogue(db.Model):
     transaction, and the row's lock makes its order the order of commits. `mark` names the state that this makes: a
     random number, for `seq` would come again in a catalogue that was put back and went on from there. `last_id` is the
     newest book's id, `last_user_id` the newest account's, `total` the number of books outside the trash."""
+
     __tablename__ = "catalogue"
     __table_args__ = TABLE_OPTIONS
 
@@ -36,7 +38,11 @@ def locked(writer: Writer) -> tuple[int, int, int]:
     return writer.rows(_LOCKED)[0]
 
 
-_LOCKED = Query(select(Catalogue.seq, Catalogue.last_id, Catalogue.total).where(Catalogue.id == 1).with_for_update())
+_LOCKED = Query(
+    select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
+    .where(Catalogue.id == 1)
+    .with_for_update()
+)
 
 
 class State:
@@ -92,8 +98,11 @@ class _Watch:
         return (self._cursor.fetchone() or [None])[0]
 
     def version(self, book_id: int) -> tuple[int, str] | None:
-        self._cursor.execute("SELECT version, date_format(updated_at, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ') FROM books "
-                             "WHERE id = %s", [book_id])
+        self._cursor.execute(
+            "SELECT version, date_format(updated_at, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ') FROM books "
+            "WHERE id = %s",
+            [book_id],
+        )
         return self._cursor.fetchone()
 
     def __del__(self):
@@ -109,11 +118,17 @@ class _SqliteWatch(_Watch):
 
     def mark(self) -> int | None:
         [version] = self._connection.execute("PRAGMA data_version").fetchone()
-        if version != self._version:  # read in this order, a commit in between is noticed at the next call
-            [self._mark] = self._connection.execute("SELECT mark FROM catalogue").fetchone() or [None]
+        if (
+            version != self._version
+        ):  # read in this order, a commit in between is noticed at the next call
+            [self._mark] = self._connection.execute("SELECT mark FROM catalogue").fetchone() or [
+                None
+            ]
             self._version = version
         return self._mark
 
     def version(self, book_id: int) -> tuple[int, str] | None:
-        return self._connection.execute("SELECT version, replace(updated_at, ' ', 'T') || 'Z' FROM books WHERE id = ?",
-                                        [book_id]).fetchone()
+        return self._connection.execute(
+            "SELECT version, replace(updated_at, ' ', 'T') || 'Z' FROM books WHERE id = ?",
+            [book_id],
+        ).fetchone()

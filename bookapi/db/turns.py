@@ -4,6 +4,7 @@ SQLite's own way to wait for a lock is to sleep and look again: of many writers 
 commit costs more than what is committed (two writes and an fsync), so whoever finds others waiting leaves the
 transaction open to the next one: it is committed when nobody waits any more, and all are answered then.
 """
+
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,14 +32,17 @@ def shares_commit(unit: Callable) -> Callable:
 
 def waits_for(seconds: float) -> Callable[[Callable], Callable]:
     """Mark a unit that is given up sooner than others where somebody else has the lock."""
+
     def mark(unit: Callable) -> Callable:
         unit.seconds = seconds
         return unit
+
     return mark
 
 
 class Part(NamedTuple):
     """What a unit gets that shares a transaction: what a `Writer` needs."""
+
     engine: Engine
     pooled: Any
 
@@ -129,7 +133,9 @@ class Turns:
     def _patience(self) -> float:
         """For how long one waits who is one too many."""
         since = self._standing
-        return max(IMPATIENT_SECONDS - (time.monotonic() - since), 0) if since else IMPATIENT_SECONDS
+        return (
+            max(IMPATIENT_SECONDS - (time.monotonic() - since), 0) if since else IMPATIENT_SECONDS
+        )
 
     def _share(self, step: int) -> None:
         """Count those who would go on in a transaction that was left open."""
@@ -144,7 +150,9 @@ class Turns:
                 raise_translated(error)
         return self._open
 
-    def _run(self, shared: _Shared, unit: Callable[[Part], Any]) -> tuple[Any, BaseException | None]:
+    def _run(
+        self, shared: _Shared, unit: Callable[[Part], Any]
+    ) -> tuple[Any, BaseException | None]:
         """What the unit returned, or raised. One that failed half way takes the transaction of all with it."""
         before, result, error = shared.pooled.total_changes, None, None
         try:
@@ -157,7 +165,11 @@ class Turns:
                 self._end(keep=False)
                 return result, error
         shared.units += 1
-        if not self._waiting or shared.units >= MOST_UNITS or time.monotonic() - shared.since > MOST_SECONDS:
+        if (
+            not self._waiting
+            or shared.units >= MOST_UNITS
+            or time.monotonic() - shared.since > MOST_SECONDS
+        ):
             self._end()
         return result, error
 

@@ -1,4 +1,5 @@
 """Types of columns and pieces of statements that each database writes in its own way."""
+
 from datetime import UTC, datetime
 
 import orjson
@@ -8,14 +9,21 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is a rowid there
-LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")  # TEXT holds 64 KiB; we may need 200
+LongText = Text().with_variant(
+    mysql.MEDIUMTEXT(), "mysql", "mariadb"
+)  # TEXT holds 64 KiB; we may need 200
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 # Collations are named nowhere else: text is compared by its folded form, keys byte by byte, on every database.
-TABLE_OPTIONS = {f"{dialect}_{name}": value for dialect in ("mysql", "mariadb") for name, value in _MYSQL_TABLE.items()}
+TABLE_OPTIONS = {
+    f"{dialect}_{name}": value
+    for dialect in ("mysql", "mariadb")
+    for name, value in _MYSQL_TABLE.items()
+}
 
 
 class Instant(TypeDecorator):
     """An aware datetime in UTC, to the microsecond. A plain DATETIME drops the fraction on MySQL."""
+
     impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
@@ -28,6 +36,7 @@ class Instant(TypeDecorator):
 
 class JsonList(TypeDecorator):
     """A list of JSON values as text: MySQL's own JSON type reorders the keys of objects."""
+
     impl = LongText
     cache_ok = True
 
@@ -40,6 +49,7 @@ class JsonList(TypeDecorator):
 
 class rfc3339(FunctionElement):
     """An Instant column as the text of RFC 3339 (UTC, microseconds, Z), written by the database itself."""
+
     type = Text()
     inherit_cache = True
 
@@ -60,6 +70,7 @@ class apart(FunctionElement):
     SQLite takes any filter for one that a quarter of all rows pass, and would rather walk through all books in order,
     looking each one up, than sort the few that pass.
     """
+
     inherit_cache = True
 
 

@@ -1,4 +1,5 @@
 """Writing: the transaction of a unit of `db.write`, for the ORM and for statements that are compiled once."""
+
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any

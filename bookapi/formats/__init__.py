@@ -11,6 +11,7 @@ first is sent), and has only the functions it can honour:
 
 `aliases` are media types that `Accept` may also use for it, `patch_types` those that a PATCH may send.
 """
+
 import codecs
 import importlib
 import pkgutil
@@ -32,11 +33,15 @@ class Invalid(ValueError):
 
 MAX_DEPTH = 32
 MOST_FIELDS = 1000  # of one object or element: what has more is no record of anybody's, but costs much to be told so
-LONGEST_RECORD = 2 * 1024 * 1024  # of one record of a stream, in characters or bytes: what may be in memory at once
+LONGEST_RECORD = (
+    2 * 1024 * 1024
+)  # of one record of a stream, in characters or bytes: what may be in memory at once
 
 # What files of books have. Not all that Python has: some of its codecs are no text, or slow on purpose-made input.
-_CHARSETS = re.compile("utf-(8|16(-[lb]e)?)|ascii|iso8859-[0-9]+|cp[0-9]+|koi8-[rtu]|mac-roman|gb(k|2312|18030)|big5|"
-                       "euc_(jp|kr)|shift_jis")
+_CHARSETS = re.compile(
+    "utf-(8|16(-[lb]e)?)|ascii|iso8859-[0-9]+|cp[0-9]+|koi8-[rtu]|mac-roman|gb(k|2312|18030)|big5|"
+    "euc_(jp|kr)|shift_jis"
+)
 
 _all: list[ModuleType] = []
 
@@ -44,7 +49,10 @@ _all: list[ModuleType] = []
 def all_formats() -> list[ModuleType]:
     """Every format, in the server's order."""
     if not _all:
-        found = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+        found = [
+            importlib.import_module(f"{__name__}.{module.name}")
+            for module in pkgutil.iter_modules(__path__)
+        ]
         _all.extend(sorted(found, key=lambda module: module.order))
     return _all
 

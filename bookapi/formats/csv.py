@@ -2,6 +2,7 @@
 
 A cell that a spreadsheet would run as a formula is written with an apostrophe before it, and read without.
 """
+
 import csv
 import io
 import itertools
@@ -21,9 +22,27 @@ DELIMITERS = ",;\t"
 LONGEST_CELL = 1024 * 1024  # characters
 # What a spreadsheet would run, behind any apostrophes: those that are the text's own get one more, so none is lost.
 _FORMULA = re.compile("'*[=+\\-@\t\r]")
-COLUMNS = ("id", "title", "subtitle", "authors", "isbn", "publisher", "published", "language", "series",
-           "series_number", "edition", "pages", "description", "subjects", "identifiers", "cover_url", "version",
-           "created_at", "updated_at")
+COLUMNS = (
+    "id",
+    "title",
+    "subtitle",
+    "authors",
+    "isbn",
+    "publisher",
+    "published",
+    "language",
+    "series",
+    "series_number",
+    "edition",
+    "pages",
+    "description",
+    "subjects",
+    "identifiers",
+    "cover_url",
+    "version",
+    "created_at",
+    "updated_at",
+)
 _BAR = re.compile(r"(?:(?<= )|\A)(\\*)\|(?= |\Z)")
 
 csv.field_size_limit(LONGEST_CELL)
@@ -56,7 +75,9 @@ def _cell(value: Any) -> Any:
 
 def join(items: list) -> str:
     """A list in one cell: `` | `` between items, a bar that stands alone inside one gets a backslash more."""
-    texts = [f"{item['scheme']}:{item['value']}" if isinstance(item, dict) else item for item in items]
+    texts = [
+        f"{item['scheme']}:{item['value']}" if isinstance(item, dict) else item for item in items
+    ]
     return " | ".join(_BAR.sub(r"\1\\|", text) for text in texts)
 
 
@@ -64,10 +85,16 @@ def split(cell: str, separator: str = " | ") -> list[str]:
     """The items of a cell; the inverse of `join` for the default separator."""
     if separator != " | ":
         return [item for item in (part.strip() for part in cell.split(separator)) if item]
-    return [re.sub(r"(?:(?<= )|\A)\\(\\*)\|(?= |\Z)", r"\1|", item) for item in cell.split(separator)] if cell else []
+    return (
+        [re.sub(r"(?:(?<= )|\A)\\(\\*)\|(?= |\Z)", r"\1|", item) for item in cell.split(separator)]
+        if cell
+        else []
+    )
 
 
-def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[str, str] | Malformed]]:
+def read(
+    stream: BinaryIO, encoding: str = "utf-8"
+) -> Iterator[tuple[int, dict[str, str] | Malformed]]:
     """(line where it begins, {header: cell}) a record; a Malformed in a record's place where its line is wrong.
 
     Raises Malformed where nothing more can be read: another encoding, a quote that never ends, no header.
@@ -88,8 +115,10 @@ def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[
             if row:
                 yield begins, _record(header, row)
     except UnicodeError as error:
-        raise Malformed(f"after line {max(line - 1, 0)}: not {encoding} ({getattr(error, 'reason', error)}); "
-                        "name the encoding it has") from None
+        raise Malformed(
+            f"after line {max(line - 1, 0)}: not {encoding} ({getattr(error, 'reason', error)}); "
+            "name the encoding it has"
+        ) from None
     except csv.Error as error:
         raise Malformed(f"line {line}: {error}") from None
     finally:
@@ -108,7 +137,9 @@ class _Lines:
         line = self._text.readline(LONGEST_RECORD + 1)
         self.of_one_row += len(line)
         if self.of_one_row > LONGEST_RECORD:
-            raise Malformed(f"a row has more than {LONGEST_RECORD} characters; is a quote left open?")
+            raise Malformed(
+                f"a row has more than {LONGEST_RECORD} characters; is a quote left open?"
+            )
         return line
 
     def __iter__(self) -> Iterator[str]:
@@ -116,7 +147,7 @@ class _Lines:
 
 
 def _record(header: list[str], row: list[str]) -> dict[str, str] | Malformed:
-    if len(row) > len(header) and any(row[len(header):]):
+    if len(row) > len(header) and any(row[len(header) :]):
         return Malformed(f"has {len(row)} fields where the header has {len(header)}")
     record: dict[str, str] = {}
     for key, cell in zip(header, row):

@@ -3,6 +3,7 @@
 orjson reads a repeated key without a word and refuses a lone surrogate as malformed, where the contract
 wants the first refused and the second told as an invalid field.
 """
+
 import codecs
 import json
 import re
@@ -67,9 +68,13 @@ def loads(body: bytes, root: str | None = None, charset: str | None = None) -> A
 def parse(text: str) -> Any:
     """`loads` for text that is decoded already."""
     try:
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
+        data = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
+        )
     except json.JSONDecodeError as error:
-        raise Malformed(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise Malformed(
+            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
     except RecursionError:
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels") from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _too_deep(text):
@@ -114,10 +119,14 @@ def _too_deep(text: str) -> bool:
 # -- reading a stream of books ------------------------------------------------------------------------------------
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_SCAN = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode  # finds where a value ends, and judges nothing else
+_SCAN = json.JSONDecoder(
+    parse_int=str, parse_float=str
+).raw_decode  # finds where a value ends, and judges nothing else
 
 
-def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
+def read(
+    stream: BinaryIO, encoding: str | None = None
+) -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
     """(line where it begins, record) for each of ``{"books": […]}`` or of a bare list; a Malformed in a record's place
     where it is no object, or one that `loads` would refuse. JSON is UTF-8, whatever encoding is named.
 
@@ -195,7 +204,7 @@ class _Text:
         self._line, self._column = self._place(self._at)
         self._is_all = not data
         try:
-            self._text, self._at = self._text[self._at:] + self._decode(data, self._is_all), 0
+            self._text, self._at = self._text[self._at :] + self._decode(data, self._is_all), 0
         except UnicodeDecodeError as error:
             raise Malformed(f"not valid UTF-8 ({error.reason}) behind line {self._line}") from None
 
@@ -216,7 +225,7 @@ class _Text:
         while self._at == len(self._text) and not self._is_all:
             self._more()
             self._at = _SPACE.match(self._text).end()
-        return self._text[self._at:self._at + 1]
+        return self._text[self._at : self._at + 1]
 
     def take(self, expected: str) -> str:
         """Step over the next character, which must be one of these."""
@@ -248,11 +257,15 @@ class _Text:
                     raise self.malformed(error.msg, error.pos) from None
             except RecursionError:
                 raise Malformed(f"nested deeper than {MAX_DEPTH} levels") from None
-            if end is not None and (end < len(self._text) or self._is_all):  # else a number might go on
-                line, found = self._place(self._at)[0], self._text[self._at:end]
+            if end is not None and (
+                end < len(self._text) or self._is_all
+            ):  # else a number might go on
+                line, found = self._place(self._at)[0], self._text[self._at : end]
                 self._at = end
                 return line, found
             if len(self._text) - self._at > LONGEST_RECORD:
-                raise Malformed(f"a value has more than {LONGEST_RECORD} characters, or is no JSON, from line "
-                                f"{self._place(self._at)[0]} on")
+                raise Malformed(
+                    f"a value has more than {LONGEST_RECORD} characters, or is no JSON, from line "
+                    f"{self._place(self._at)[0]} on"
+                )
             self._more()

@@ -1,4 +1,5 @@
 """JSON Lines of books: one JSON object a line, UTF-8."""
+
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -26,7 +27,9 @@ def write(records: Iterable[dict], fields: Sequence[str] = ()) -> Iterator[bytes
     yield b"".join(parts)
 
 
-def read(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
+def read(
+    stream: BinaryIO, encoding: str = "utf-8"
+) -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
     """(line, record) a line that is not blank; a Malformed in a record's place where the line is wrong."""
     for number, line in enumerate(_lines(stream), 1):
         if number == 1:
@@ -50,4 +53,6 @@ def _record(line: bytes, encoding: str) -> dict[str, Any] | Malformed:
     try:
         return as_record(line.decode(encoding))
     except UnicodeError as error:
-        return Malformed(f"not {encoding} ({getattr(error, 'reason', error)}); name the encoding it has")
+        return Malformed(
+            f"not {encoding} ({getattr(error, 'reason', error)}); name the encoding it has"
+        )

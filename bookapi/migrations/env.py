@@ -1,4 +1,5 @@
 """How Alembic runs the migrations: on the service's own engine, in one transaction."""
+
 from alembic import context
 from flask import current_app
 
@@ -13,7 +14,11 @@ def ours(item, name, *more) -> bool:
 
 
 with extension.db.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
-    context.configure(connection=connection, target_metadata=extension.db.metadata, include_object=ours,
-                      **extension.configure_args)
+    context.configure(
+        connection=connection,
+        target_metadata=extension.db.metadata,
+        include_object=ours,
+        **extension.configure_args,
+    )
     with context.begin_transaction():
         context.run_migrations()

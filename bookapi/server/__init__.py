@@ -4,6 +4,7 @@
 one in front speaks for; ``load`` and ``pace``: who is told to come again, who is too slow; ``http``: all that as one
 server; ``worker``: one process that drains before it ends; ``supervisor``: several.
 """
+
 from .listening import listen
 from .supervisor import run
 

@@ -1,4 +1,5 @@
 """How answers leave: waitress's tasks, with what it refuses itself told as problems."""
+
 import functools
 import random
 from http import HTTPStatus
@@ -26,14 +27,21 @@ class _Answer(Task):
     def build_response_header(self) -> bytes:
         if not self._is_whole():
             return super().build_response_header()
-        lines = [f"HTTP/1.1 {self.status}", *map("%s: %s".__mod__, self.response_headers),
-                 f"Date: {_date(int(self.start_time))}\r\n\r\n"]
+        lines = [
+            f"HTTP/1.1 {self.status}",
+            *map("%s: %s".__mod__, self.response_headers),
+            f"Date: {_date(int(self.start_time))}\r\n\r\n",
+        ]
         return "\r\n".join(lines).encode("latin-1")
 
     def _is_whole(self) -> bool:
         """An answer of known length on a connection that stays; nothing of it is left for waitress to decide."""
         told = any(name == "Content-Length" for name, _ in self.response_headers)
-        return self.version == "1.1" and not self.close_on_finish and (told == self.has_body or is_head(self))
+        return (
+            self.version == "1.1"
+            and not self.close_on_finish
+            and (told == self.has_body or is_head(self))
+        )
 
     def write(self, data: bytes) -> None:
         """Headers and body in one piece where the first piece is all there is to come."""
@@ -62,8 +70,13 @@ class Refusal(_Answer, ErrorTask):
         request_id = new_request_id_for({"HTTP_X_REQUEST_ID": given}) if given else new_id
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [
-            *guard.HEADERS, ("Content-Type", chosen.problem_type), ("Content-Length", str(len(body))),
-            ("Vary", "Accept"), ("Cache-Control", "no-store"), (guard.REQUEST_ID, request_id)]
+            *guard.HEADERS,
+            ("Content-Type", chosen.problem_type),
+            ("Content-Length", str(len(body))),
+            ("Vary", "Accept"),
+            ("Cache-Control", "no-store"),
+            (guard.REQUEST_ID, request_id),
+        ]
         if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
             self.response_headers.append(("Retry-After", str(RETRY_AFTER)))
         if not self._may_stay():
@@ -74,7 +87,11 @@ class Refusal(_Answer, ErrorTask):
     def _may_stay(self) -> bool:
         """Whether the connection is kept: a new one would cost a busy service more than the next refusal does. Who has
         sent more requests behind this one has to begin anew, so that a refusal costs a client something, too."""
-        return isinstance(self.request.error, Busy) and len(self.channel.requests) == 1 and not _must_close(self)
+        return (
+            isinstance(self.request.error, Busy)
+            and len(self.channel.requests) == 1
+            and not _must_close(self)
+        )
 
 
 @functools.cache
@@ -85,7 +102,9 @@ def _documents() -> tuple[ModuleType, ...]:
 @functools.cache
 def _told(chosen: ModuleType, status: int) -> bytes:
     """The body of a refusal."""
-    return chosen.problem(document(status, _DETAILS.get(status, "this is no valid HTTP request"), "/"))
+    return chosen.problem(
+        document(status, _DETAILS.get(status, "this is no valid HTTP request"), "/")
+    )
 
 
 _DETAILS = {
@@ -106,8 +125,11 @@ def is_head(task: Task) -> bool:
 def _must_close(task: Task) -> bool:
     """Whether this answer is the last on its connection: by our wish, or the client's (RFC 9110, section 7.6.1)."""
     given = task.request.headers.get("CONNECTION", "")
-    return task.channel.server.draining or bool(given) and "close" in [
-        option.strip().lower() for option in given.split(",")]
+    return (
+        task.channel.server.draining
+        or bool(given)
+        and "close" in [option.strip().lower() for option in given.split(",")]
+    )
 
 
 class Answering(_Answer, WSGITask):

@@ -3,6 +3,7 @@
 That are those who may not wait for a thread (`load`), and those who keep the service waiting (`pace`). Addresses that
 hash passwords have threads of their own, so that a storm of sign-ins leaves the others to everybody else.
 """
+
 import os
 import socket
 
@@ -22,10 +23,15 @@ from .parsing import MAX_HEADERS, SWALLOWED, Busy, Parser, limit_bodies
 
 IDLE_SECONDS = 120
 CONNECTIONS = 1000
-SENT_TOGETHER = 64 * 1024  # an answer's headers and body in one packet; with waitress's default of 1 they are two
+SENT_TOGETHER = (
+    64 * 1024
+)  # an answer's headers and body in one packet; with waitress's default of 1 they are two
 UNSENT_BYTES = 1024 * 1024  # of one answer in memory before its writer waits for the client
 LOOK_SECONDS = 1  # between two looks at clients that may be too slow
-PROBES = ("/healthz", "/readyz")  # never refused: a service that is busy must not be taken for a dead one
+PROBES = (
+    "/healthz",
+    "/readyz",
+)  # never refused: a service that is busy must not be taken for a dead one
 MOST_HASHING = 4  # threads; a hash keeps a processor to itself
 MOST_IN_LINE = 100  # for them: some seconds
 
@@ -122,6 +128,7 @@ class _Channel(HTTPChannel):
 
 class _Server(BaseWSGIServer):
     """What both kinds of waitress's server do here. While `draining` it closes each connection with its answer."""
+
     channel_class, draining = _Channel, False
     load: Load
     hashers: ThreadedTaskDispatcher
@@ -155,7 +162,9 @@ class _Server(BaseWSGIServer):
         if not number:
             return []
         with dispatcher.lock:
-            found = [channel for channel in dispatcher.queue if not _is_probe(channel)][:-number - 1:-1]
+            found = [channel for channel in dispatcher.queue if not _is_probe(channel)][
+                : -number - 1 : -1
+            ]
             for channel in found:
                 dispatcher.queue.remove(channel)
         return found
@@ -191,9 +200,15 @@ def create(app: Flask, listening: socket.socket, map: dict, threads: int) -> _Se
     adjustments.send_bytes = SENT_TOGETHER
     limit_bodies(adjustments, app)
     kind = _UnixServer if listening.family == socket.AF_UNIX else _TcpServer
-    server = kind(proxy.behind(app), map, _sock=listening, dispatcher=_threads(threads), adj=adjustments,
-                  bind_socket=False,
-                  sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()))
+    server = kind(
+        proxy.behind(app),
+        map,
+        _sock=listening,
+        dispatcher=_threads(threads),
+        adj=adjustments,
+        bind_socket=False,
+        sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+    )
     server.load = Load(threads, app.logger.warning)
     server.hashers = _threads(min(MOST_HASHING, (os.cpu_count() or 1) // 2 + 1))
     server.hashing = addresses_marked(app, "hashes")
@@ -209,7 +224,14 @@ def _threads(number: int) -> ThreadedTaskDispatcher:
 def _settings(app: Flask) -> dict:
     """What waitress is told."""
     return {
-        "ident": None, "server_name": "localhost", "clear_untrusted_proxy_headers": False,
-        "max_request_header_size": MAX_HEADERS, "max_request_body_size": app.config["MAX_BODY_BYTES"] + SWALLOWED,
-        "outbuf_high_watermark": UNSENT_BYTES, "connection_limit": CONNECTIONS, "channel_timeout": IDLE_SECONDS,
-        "cleanup_interval": LOOK_SECONDS, "asyncore_use_poll": True}
+        "ident": None,
+        "server_name": "localhost",
+        "clear_untrusted_proxy_headers": False,
+        "max_request_header_size": MAX_HEADERS,
+        "max_request_body_size": app.config["MAX_BODY_BYTES"] + SWALLOWED,
+        "outbuf_high_watermark": UNSENT_BYTES,
+        "connection_limit": CONNECTIONS,
+        "channel_timeout": IDLE_SECONDS,
+        "cleanup_interval": LOOK_SECONDS,
+        "asyncore_use_poll": True,
+    }

@@ -1,4 +1,5 @@
 """The listening socket: opened or handed over, and shut so that nobody is let in to be dropped."""
+
 import ctypes
 import os
 import socket
@@ -10,7 +11,13 @@ HANDED_OVER = "_BOOKAPI_WORKER"  # in a worker's environment: file numbers of th
 BACKLOG = 1024
 _SO_ATTACH_FILTER = 26  # <asm-generic/socket.h>; Python does not name it
 # For each segment that reaches the listening socket: load its flags, keep SYN and ACK, drop it if only SYN is set.
-_NO_NEWCOMERS = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+_NO_NEWCOMERS = (
+    (0x30, 0, 0, 13),
+    (0x54, 0, 0, 0x12),
+    (0x15, 0, 1, 0x02),
+    (0x06, 0, 0, 0),
+    (0x06, 0, 0, 0xFFFFFFFF),
+)
 
 
 def listen(host: str, port: int, unix_socket: str | None) -> socket.socket:
@@ -31,7 +38,11 @@ def _listen_unix(path: str) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with probe:
-        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and probe.connect_ex(path) != 0:
+        if (
+            os.path.exists(path)
+            and stat.S_ISSOCK(os.stat(path).st_mode)
+            and probe.connect_ex(path) != 0
+        ):
             os.unlink(path)  # left behind by a process that is gone
     listening.bind(path)
     os.chmod(path, 0o660)  # nosec B103 # the proxy in front is of the same group
@@ -47,7 +58,9 @@ def shut(listening: socket.socket) -> None:
     """
     if not sys.platform.startswith("linux") or listening.family == socket.AF_UNIX:
         return
-    steps = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _NO_NEWCOMERS))
+    steps = ctypes.create_string_buffer(
+        b"".join(struct.pack("HBBI", *step) for step in _NO_NEWCOMERS)
+    )
     program = struct.pack("HL", len(_NO_NEWCOMERS), ctypes.addressof(steps))
     try:
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)

@@ -4,6 +4,7 @@ A burst may wait: it is over soon. What must not grow is a queue that stands: al
 them behind their clients' patience. So it is not the length of the queue that is judged, but how long requests wait in
 it, and whether they have done so for a while.
 """
+
 import threading
 import time
 from collections import deque
@@ -14,7 +15,10 @@ TARGET = 0.1  # seconds that one waits at most, once there are too many
 INTERVAL = 0.25  # seconds in which all have waited longer: too many are asking
 STUCK = 1.0  # seconds that one has waited, and no thread has come for it: all of them hang, or nearly so
 CALM = 1.0  # seconds in which nobody had to be refused: it is over
-RECENT, MEMORY = 32, 1.0  # requests, seconds: the last that were taken tell how fast the threads are at present
+RECENT, MEMORY = (
+    32,
+    1.0,
+)  # requests, seconds: the last that were taken tell how fast the threads are at present
 RETRY_AFTER = 1  # second, told to who is refused
 
 
@@ -26,13 +30,19 @@ class Load:
     `tell` gets a line when that begins and when it has ended. `refused` counts since the start.
     """
 
-    def __init__(self, threads: int, tell: Callable[..., None] = lambda *line: None,
-                 clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        threads: int,
+        tell: Callable[..., None] = lambda *line: None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.threads, self.refused, self.overloaded = threads, 0, False
         self._tell, self._clock = tell, clock
         # Every request passes here, so that nothing is locked but what happens in an overload: a deque needs no lock.
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[float, bool]] = deque()  # since when, and whether it always may; the first first
+        self._waiting: deque[tuple[float, bool]] = (
+            deque()
+        )  # since when, and whether it always may; the first first
         # How long each had waited since another was taken. A time when nobody waits does not count: it would tell how
         # many come, and where most are refused that is not how many could be taken.
         self._gaps: deque[tuple[float, float]] = deque(maxlen=RECENT)  # and when it was taken
@@ -113,15 +123,25 @@ class Load:
         with self._lock:
             if self.refused == self._refused_before:
                 self._first_refusal = now
-                self._tell("overloaded: %d requests wait for %d threads; who comes beyond that is refused",
-                           len(self._waiting), self.threads)
+                self._tell(
+                    "overloaded: %d requests wait for %d threads; who comes beyond that is refused",
+                    len(self._waiting),
+                    self.threads,
+                )
             self.refused += 1
             self._last_refusal = now
 
     def _end(self) -> None:
         with self._lock:
-            count, self.overloaded, self._late_since = self.refused - self._refused_before, False, None
+            count, self.overloaded, self._late_since = (
+                self.refused - self._refused_before,
+                False,
+                None,
+            )
             self._refused_before = self.refused
             if count:
-                self._tell("no longer overloaded: %d requests were refused within %.1f s",
-                           count, self._last_refusal - self._first_refusal)
+                self._tell(
+                    "no longer overloaded: %d requests were refused within %.1f s",
+                    count,
+                    self._last_refusal - self._first_refusal,
+                )

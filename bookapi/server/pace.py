@@ -1,4 +1,5 @@
 """How long a client may take. waitress waits for ever for who sends a byte now and then, or reads one."""
+
 import time
 from collections.abc import Callable
 from typing import Any

@@ -5,6 +5,7 @@ waitress reads a whole body before the application is entered, so a body that is
 here for the application to refuse the request as it would have: as 401, 403 or 415 where those come first. The body of
 an import may be large, and is kept in a file; but only for who brings a cookie or a token that this service made.
 """
+
 import copy
 import re
 import weakref
@@ -23,7 +24,9 @@ from ..negotiation import addresses_marked
 MAX_REQUEST_LINE = 8 * 1024
 MAX_HEADERS = 64 * 1024
 MOST_LARGE = 8  # imports that are being received, in one process
-SWALLOWED = 64 * 1024 * 1024  # of a body too large; beyond it the connection is cut after the answer
+SWALLOWED = (
+    64 * 1024 * 1024
+)  # of a body too large; beyond it the connection is cut after the answer
 
 
 class Busy(Error):
@@ -71,22 +74,32 @@ _ENCODED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 receiver.ONLY_HEXDIG_RE = re.compile(rb"[0-9A-Fa-f]{1,15}\Z")
 receiver.CHUNK_EXT_RE = re.compile(rfc7230.CHUNK_EXT.encode("latin-1") + rb"\Z")
 # Its own takes the square of the time for a value that begins with blanks; it strips them itself.
-parser.HEADER_FIELD_RE = re.compile(rb"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):(?P<value>[\t\x20-\x7e\x80-\xff]*)\Z")
+parser.HEADER_FIELD_RE = re.compile(
+    rb"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):(?P<value>[\t\x20-\x7e\x80-\xff]*)\Z"
+)
 
 
 class Parser(HTTPRequestParser):
     def received(self, data: bytes) -> int:
         consumed = super().received(data)
-        if not self.headers_finished and not self.completed and len(self.header_plus) > MAX_REQUEST_LINE \
-                and b"\n" not in self.header_plus[:MAX_REQUEST_LINE + 2]:
+        if (
+            not self.headers_finished
+            and not self.completed
+            and len(self.header_plus) > MAX_REQUEST_LINE
+            and b"\n" not in self.header_plus[: MAX_REQUEST_LINE + 2]
+        ):
             self.error, self.completed = UriTooLong(""), True
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
         line, end, rest = header_plus.partition(b"\r\n")
         if _CONTROL.search(line):
-            raise ParsingError("a control character in the request line")  # urlsplit would leave it out
-        if not line.isascii():  # curl and people's own scripts send what they were given; everyone means the same by it
+            raise ParsingError(
+                "a control character in the request line"
+            )  # urlsplit would leave it out
+        if (
+            not line.isascii()
+        ):  # curl and people's own scripts send what they were given; everyone means the same by it
             line = quote(line, safe=_ASCII).encode()
         try:
             super().parse_header(line + end + rest)
@@ -140,7 +153,9 @@ def limit_bodies(adjustments: Adjustments, app: Flask) -> None:
     imports = copy.copy(adjustments)
     imports.max_request_body_size = most + SWALLOWED
     adjustments.bookapi_usual_body = imports.bookapi_usual_body = usual
-    imports.bookapi_max_body_of = lambda headers: most if _is_known(app, headers) else min(usual, most)
+    imports.bookapi_max_body_of = lambda headers: (
+        most if _is_known(app, headers) else min(usual, most)
+    )
     adjustments.bookapi_max_body_of = lambda headers: usual
     adjustments.bookapi_of_address = dict.fromkeys(addresses_marked(app, "imports"), imports)
 

@@ -1,4 +1,5 @@
 """What the trusted proxy in front says of its clients."""
+
 from collections.abc import Callable
 
 from flask import Flask
@@ -21,4 +22,5 @@ def behind(app: Flask) -> Callable:
                 environ["HTTP_HOST"] = ""  # nobody knows which host was asked for: a 400
         proxy_headers.clear_untrusted_headers(environ, untrusted)
         return app(environ, start_response)
+
     return called

@@ -3,6 +3,7 @@
 Workers are this very command started again with the listening socket handed over, so that a replaced worker runs
 the code and the settings of now. One worker alone serves in the first process: half the memory of two.
 """
+
 import os
 import signal
 import socket
@@ -44,7 +45,9 @@ def _announce(address: str) -> None:
 def _serve_under_supervisor(app: Flask, listening: socket.socket, threads: int) -> None:
     worker = Worker(app, listening, threads, parent=os.getppid())
     signal.signal(signal.SIGTERM, worker.stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches the whole group; the supervisor passes it on
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a Ctrl-C reaches the whole group; the supervisor passes it on
     ready = int(os.environ[HANDED_OVER].split(",")[1])
     os.write(ready, b"1")
     os.close(ready)
@@ -100,8 +103,10 @@ class Child:
         os.set_blocking(ready, False)
         self._ready, self._started, self.born = ready, None, time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, *sys.orig_argv[1:]], pass_fds=(listening.fileno(), told),
-            env={**os.environ, HANDED_OVER: f"{listening.fileno()},{told}"})
+            [sys.executable, *sys.orig_argv[1:]],
+            pass_fds=(listening.fileno(), told),
+            env={**os.environ, HANDED_OVER: f"{listening.fileno()},{told}"},
+        )
         os.close(told)
 
     def started(self) -> bool | None:
@@ -165,7 +170,10 @@ class Supervisor:
             for index, child in enumerate(self._children):
                 if number == signal.SIGHUP:
                     self._children[index] = self._replaced(child)
-                elif child.process.poll() is not None and time.monotonic() - child.born > RESTART_SECONDS:
+                elif (
+                    child.process.poll() is not None
+                    and time.monotonic() - child.born > RESTART_SECONDS
+                ):
                     self._children[index] = self._born()
         self._end()
 

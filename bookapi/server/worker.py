@@ -1,4 +1,5 @@
 """One process that serves until it is told to stop, and then loses no answer."""
+
 import os
 import socket
 import time
@@ -10,7 +11,9 @@ from waitress import wasyncore
 from . import http
 
 DRAIN_SECONDS = 30  # for all that is under way
-LINGER_SECONDS = 3  # for idle connections: longer than a proxy keeps its own (NGINX: keepalive_timeout 2s)
+LINGER_SECONDS = (
+    3  # for idle connections: longer than a proxy keeps its own (NGINX: keepalive_timeout 2s)
+)
 TICK_SECONDS = 1
 SETTLE_SECONDS = 0.25  # for those whose connection is being made when the door is shut
 
@@ -18,7 +21,9 @@ SETTLE_SECONDS = 0.25  # for those whose connection is being made when the door 
 class Worker:
     """Serves on a listening socket. `stop` may be called from a signal handler."""
 
-    def __init__(self, app: Flask, listening: socket.socket, threads: int, parent: int | None = None):
+    def __init__(
+        self, app: Flask, listening: socket.socket, threads: int, parent: int | None = None
+    ):
         self._map: dict = {}
         self._listening = listening
         self._server = http.create(app, listening, self._map, threads)
@@ -31,8 +36,11 @@ class Worker:
         self._stopping = True
         self._server.pull_trigger()
 
-    def run(self, each_turn: Callable[[], None] = lambda: None,
-            before_drain: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self,
+        each_turn: Callable[[], None] = lambda: None,
+        before_drain: Callable[[], None] = lambda: None,
+    ) -> None:
         """Serve until `stop`, or until a parent that was named is gone; then drain.
 
         `each_turn` runs at least once a second.

@@ -1,4 +1,5 @@
 """The service itself: what is here, whether it works, and how it is run."""
+
 from flask import Flask
 
 from . import commands, safety_commands, views

@@ -2,6 +2,7 @@
 
 The record (`books`) and the history are what people gave: they are compared, and never touched.
 """
+
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,11 +23,16 @@ from .views import unready
 AHEAD = timedelta(minutes=5)  # clocks of workers on several machines differ a little
 MEND, RESTORE = "bookapi check --mend", "bookapi restore FILE puts a backup back"
 INDEX = "search index"
-FIGURES = {"total": ("number of books", MEND), "last_id": ("newest id", MEND), "seq": ("number of changes", RESTORE)}
+FIGURES = {
+    "total": ("number of books", MEND),
+    "last_id": ("newest id", MEND),
+    "seq": ("number of changes", RESTORE),
+}
 
 
 class Finding(NamedTuple):
     """One thing that was looked at: what is wrong with it (None: nothing), and the step that mends it."""
+
     subject: str
     wrong: str | None = None
     step: str = ""
@@ -39,7 +45,9 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         if not self.wrong:
             return f"ok     {self.subject}"
-        return f"wrong  {self.subject}: {self.wrong}" + (f"; to mend it: {self.step}" if self.step else "")
+        return f"wrong  {self.subject}: {self.wrong}" + (
+            f"; to mend it: {self.step}" if self.step else ""
+        )
 
 
 def findings() -> Iterator[Finding]:
@@ -57,13 +65,19 @@ def findings() -> Iterator[Finding]:
         yield Finding("lists", db.ask(integrity.unreadable), RESTORE)
         yield from _books()
         yield _clock()
-    except (*FAILURES, HTTPException, ValueError, TypeError) as error:  # not what the program stores
+    except (
+        *FAILURES,
+        HTTPException,
+        ValueError,
+        TypeError,
+    ) as error:  # not what the program stores
         if getattr(error, "description", None) == busy().description:
             raise
         yield Finding("contents", f"cannot be read: {cause(error) or error}", RESTORE)
 
 
 # -- the instance -------------------------------------------------------------------------------------------------
+
 
 def _files() -> Iterator[Finding]:
     folder = Path(current_app.instance_path)
@@ -73,8 +87,11 @@ def _files() -> Iterator[Finding]:
     for subject, path in files:
         if path.exists():
             open_to_all = path.stat().st_mode & 0o007
-            yield Finding(subject, f"{path} is open to everybody on this machine" if open_to_all else None,
-                          f"chmod o-rwx {path}")
+            yield Finding(
+                subject,
+                f"{path} is open to everybody on this machine" if open_to_all else None,
+                f"chmod o-rwx {path}",
+            )
     if not current_app.config["SECRET_KEY"]:
         yield Finding("secret", "there is none", "bookapi init makes it")
 
@@ -95,10 +112,13 @@ def _schema() -> Finding:
 
 def _structure() -> Finding:
     faults = db.ask(integrity.structure)
-    return Finding("structure of the database", "; ".join(faults[:integrity.SHOWN]) or None, RESTORE)
+    return Finding(
+        "structure of the database", "; ".join(faults[: integrity.SHOWN]) or None, RESTORE
+    )
 
 
 # -- what it holds ------------------------------------------------------------------------------------------------
+
 
 def _figures() -> Iterator[Finding]:
     faults = db.ask(integrity.figures)
@@ -122,22 +142,34 @@ def _books() -> Iterator[Finding]:
     yield Finding("history of each book", history.words, RESTORE)
 
 
-_NEWEST = [("books", Query(select(func.max(rfc3339(Book.updated_at))))),
-           ("history", Query(select(func.max(rfc3339(History.at)))))]
+_NEWEST = [
+    ("books", Query(select(func.max(rfc3339(Book.updated_at))))),
+    ("history", Query(select(func.max(rfc3339(History.at))))),
+]
 
 
 def _clock() -> Finding:
     """An instant of tomorrow: the clock is wrong, or was when that was stored."""
-    instant, latest = (moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for moment in (now(), now() + AHEAD))
+    instant, latest = (
+        moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for moment in (now(), now() + AHEAD)
+    )
     with db.read() as reader:
         newest = {name: reader.rows(query)[0][0] or "" for name, query in _NEWEST}
-    ahead = [f"{name} were changed at {changed}, it is {instant[:19]}Z" for name, changed in newest.items()
-             if changed > latest]
-    return Finding("clock", "; ".join(ahead) or None, "set the clock of this machine; what is stored was stored with a "
-                   "clock that was ahead, and is right again with the next change of the book")
+    ahead = [
+        f"{name} were changed at {changed}, it is {instant[:19]}Z"
+        for name, changed in newest.items()
+        if changed > latest
+    ]
+    return Finding(
+        "clock",
+        "; ".join(ahead) or None,
+        "set the clock of this machine; what is stored was stored with a "
+        "clock that was ahead, and is right again with the next change of the book",
+    )
 
 
 # -- mending ------------------------------------------------------------------------------------------------------
+
 
 def mend() -> Iterator[str]:
     """Make again what is derived and wrong, a line for each thing that was. Other changes go on between."""
@@ -151,4 +183,6 @@ def mend() -> Iterator[str]:
         for subject, book_id in found:
             mended[subject].add(book_id)
     yield from [f"{subject}: {tally.words}" for subject, tally in mended.items() if tally.words]
-    yield from [f"{FIGURES[column][0]}: {words}" for column, words in db.write(derived.mend_figures).items()]
+    yield from [
+        f"{FIGURES[column][0]}: {words}" for column, words in db.write(derived.mend_figures).items()
+    ]

@@ -1,4 +1,5 @@
 """``bookapi init``, ``serve`` and ``db``: how the service is made, started and kept at its schema."""
+
 import os
 import secrets
 from pathlib import Path
@@ -37,7 +38,9 @@ def _make_secret(path: Path) -> None:
     if path.exists():
         return
     unfinished = path.with_name(f"{SECRET_FILE}.{os.getpid()}")
-    with open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+    with open(
+        os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii"
+    ) as file:
         file.write(secrets.token_urlsafe(48) + "\n")
     try:
         os.link(unfinished, path)
@@ -50,6 +53,7 @@ def _make_secret(path: Path) -> None:
 def _migrate():
     """Flask-Migrate, loaded only where it is needed: a service that serves would carry Alembic for nothing."""
     import flask_migrate
+
     flask_migrate.Migrate(current_app, db, directory=str(MIGRATIONS), render_as_batch=True)
     return flask_migrate
 
@@ -63,19 +67,33 @@ def _upgrade() -> None:
 @command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-@click.option("--unix-socket", type=click.Path(dir_okay=False), help="Listen there instead of on a port.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
-@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Threads of each process.")
+@click.option(
+    "--unix-socket", type=click.Path(dir_okay=False), help="Listen there instead of on a port."
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Threads of each process.",
+)
 def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: int) -> None:
     """Serve until SIGTERM, which lets every request in flight finish; SIGHUP replaces the workers one by one."""
     if not current_app.config["SECRET_KEY"]:
-        raise click.ClickException("there is no secret yet; run: bookapi init (or set BOOKAPI_SECRET_KEY)")
+        raise click.ClickException(
+            "there is no secret yet; run: bookapi init (or set BOOKAPI_SECRET_KEY)"
+        )
     reason = unready()
     if reason:
         hint = "" if "run:" in reason else "; is there a database? bookapi init makes one"
         raise click.ClickException(reason + hint)
     listening = server.listen(host, port, unix_socket)
-    if HANDED_OVER not in os.environ:  # once, not by each worker, which is this command started again
+    if (
+        HANDED_OVER not in os.environ
+    ):  # once, not by each worker, which is this command started again
         for warning in db.ask(promises.warnings):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)

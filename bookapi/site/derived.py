@@ -1,4 +1,5 @@
 """What is derived from a book, beside what is stored of it: search words, sort keys, the rows of its lists."""
+
 import secrets
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -34,11 +35,16 @@ class Tally:
     def words(self) -> str | None:
         """`3 books (4, 7, 9)`; None where there is none."""
         more = ", …" if self.number > SHOWN else ""
-        return f"{self.number} book{'s' * (self.number > 1)} ({', '.join(self.first)}{more})" if self.number else None
+        return (
+            f"{self.number} book{'s' * (self.number > 1)} ({', '.join(self.first)}{more})"
+            if self.number
+            else None
+        )
 
 
 class Stored(NamedTuple):
     """A book as all the tables have it."""
+
     record: dict[str, Any]
     in_trash: bool
     keys: dict[str, Any]
@@ -54,17 +60,27 @@ class Stored(NamedTuple):
 # -- as it is stored ----------------------------------------------------------------------------------------------
 
 _KEYS = tuple(column.name for column in Book.__table__.c if column.name.endswith("_key"))
-_BOOKS = Query(records.selection(FIELDS, Book.deleted_at, *[getattr(Book, name) for name in _KEYS])
-               .where(Book.id > bindparam("after")).order_by(Book.id).limit(BATCH))
+_BOOKS = Query(
+    records.selection(FIELDS, Book.deleted_at, *[getattr(Book, name) for name in _KEYS])
+    .where(Book.id > bindparam("after"))
+    .order_by(Book.id)
+    .limit(BATCH)
+)
 
 
 def _of_books(table, *columns, order) -> Query:
-    return Query(select(*columns).where(table.book_id.between(bindparam("first"), bindparam("last")))
-                 .order_by(table.book_id, order))
+    return Query(
+        select(*columns)
+        .where(table.book_id.between(bindparam("first"), bindparam("last")))
+        .order_by(table.book_id, order)
+    )
 
 
 _WORDS = _of_books(BookWords, BookWords.book_id, BookWords.words, order=BookWords.book_id)
-_LISTS = {field: _of_books(table, *table.__table__.c, order=table.position) for field, table in LIST_TABLES.items()}
+_LISTS = {
+    field: _of_books(table, *table.__table__.c, order=table.position)
+    for field, table in LIST_TABLES.items()
+}
 _HISTORY = _of_books(History, History.book_id, History.action, History.version, order=History.seq)
 
 
@@ -85,7 +101,10 @@ def batch(source: Reader | Writer, after: int) -> list[Stored]:
     span = {"first": found[0]["id"], "last": found[-1]["id"]}
     words, history = (_by_book(source.rows(query, **span)) for query in (_WORDS, _HISTORY))
     lists = {field: _by_book(source.rows(query, **span)) for field, query in _LISTS.items()}
-    return [_stored(record, row[len(FIELDS):], words, lists, history) for row, record in zip(rows, found)]
+    return [
+        _stored(record, row[len(FIELDS) :], words, lists, history)
+        for row, record in zip(rows, found)
+    ]
 
 
 def _by_book(rows: list[tuple]) -> dict[int, list[tuple]]:
@@ -99,12 +118,24 @@ def _by_book(rows: list[tuple]) -> dict[int, list[tuple]]:
 def _stored(record: dict, more: tuple, words: dict, lists: dict, history: dict) -> Stored:
     number, (deleted_at, *keys) = record["id"], more
     [(_, text)] = words.get(number) or [(number, None)]
-    return Stored(record, deleted_at is not None, dict(zip(_KEYS, keys)), text,
-                  {field: [dict(zip(LIST_TABLES[field].__table__.c.keys(), row)) for row in every.get(number, [])]
-                   for field, every in lists.items()}, [row[1:] for row in history.get(number, [])])
+    return Stored(
+        record,
+        deleted_at is not None,
+        dict(zip(_KEYS, keys)),
+        text,
+        {
+            field: [
+                dict(zip(LIST_TABLES[field].__table__.c.keys(), row))
+                for row in every.get(number, [])
+            ]
+            for field, every in lists.items()
+        },
+        [row[1:] for row in history.get(number, [])],
+    )
 
 
 # -- as it should be ----------------------------------------------------------------------------------------------
+
 
 def _keys(record: dict) -> dict[str, Any]:
     columns = storing.columns_of(record, FIELDS)
@@ -116,8 +147,11 @@ def wrong(book: Stored) -> list[str]:
     found = [WORDS] if book.words != search.text_of(book.record, book.in_trash) else []
     if book.keys != _keys(book.record):
         found.append(KEYS)
-    return found + [subject for field, subject in LIST_SUBJECTS.items()
-                    if book.lists[field] != lists_of(book.id, book.record[field])]
+    return found + [
+        subject
+        for field, subject in LIST_SUBJECTS.items()
+        if book.lists[field] != lists_of(book.id, book.record[field])
+    ]
 
 
 def wrong_history(book: Stored) -> bool:
@@ -126,11 +160,16 @@ def wrong_history(book: Stored) -> bool:
     if not book.history:
         return True
     first, last = book.history[0], book.history[-1]
-    return (first[0] != storing.CREATED or (last[0] == storing.DELETED) != book.in_trash
-            or [version for _, version in book.history] != list(range(first[1], book.record["version"] + 1)))
+    return (
+        first[0] != storing.CREATED
+        or (last[0] == storing.DELETED) != book.in_trash
+        or [version for _, version in book.history]
+        != list(range(first[1], book.record["version"] + 1))
+    )
 
 
 # -- mending ------------------------------------------------------------------------------------------------------
+
 
 def mend_batch(session: Session, after: int) -> tuple[int | None, list[tuple[str, int]]]:
     """A unit for `db.write`: what is wrong of the books with the next ids is made again. Returns the last of these ids
@@ -150,7 +189,12 @@ def _mend(session: Session, subject: str, book: Stored) -> None:
     if subject == KEYS:
         session.execute(update(Book.__table__).where(Book.id == book.id).values(_keys(book.record)))
     elif subject == WORDS:
-        _put(session, BookWords, book.id, [{"book_id": book.id, "words": search.text_of(book.record, book.in_trash)}])
+        _put(
+            session,
+            BookWords,
+            book.id,
+            [{"book_id": book.id, "words": search.text_of(book.record, book.in_trash)}],
+        )
     else:
         field = next(field for field, name in LIST_SUBJECTS.items() if name == subject)
         _put(session, LIST_TABLES[field], book.id, lists_of(book.id, book.record[field]))
@@ -168,9 +212,13 @@ def mend_figures(session: Session) -> dict[str, str]:
     locked(Writer(session))
     connection = session.connection()
     values = {"total": integrity.total(connection), "last_id": integrity.newest_id(connection)}
-    faults = {column: words for column, words in integrity.figures(connection).items() if column in values}
+    faults = {
+        column: words for column, words in integrity.figures(connection).items() if column in values
+    }
     if faults:
-        session.execute(update(Catalogue.__table__).values({column: values[column] for column in faults}))
+        session.execute(
+            update(Catalogue.__table__).values({column: values[column] for column in faults})
+        )
         _new_mark(session)
     return faults
 

@@ -1,4 +1,5 @@
 """``bookapi backup``, ``restore`` and ``check``: what an operator has against loss."""
+
 from pathlib import Path
 
 import click
@@ -33,7 +34,9 @@ def restore(file: Path, force: bool) -> None:
 
 
 @command("check")
-@click.option("--mend", is_flag=True, help="Make again what is derived from the books, where it is wrong.")
+@click.option(
+    "--mend", is_flag=True, help="Make again what is derived from the books, where it is wrong."
+)
 def check(mend: bool) -> None:
     """Tell what is wrong with the instance and how to mend it; the service may run. Status 1 if anything is."""
     wrong = _told()

@@ -1,4 +1,5 @@
 """What is here, and whether it works."""
+
 from flask import Blueprint, current_app, url_for
 from werkzeug.exceptions import HTTPException
 
@@ -11,15 +12,27 @@ from ..problems import Problem
 blueprint = Blueprint("site", __name__)
 
 # What the service document links to: relation, endpoint and what that needs to know.
-LINKS = {"books": ("books.read_list", {}), "export": ("books.export", {}),
-         "import": ("books.import_books", {}), "changes": ("books.read_changes", {}),
-         **{f"{kind}s": ("books.read_terms", {"kind": kind})
-            for kind in ("author", "subject", "publisher", "language")},
-         "login": ("auth.login", {}), "logout": ("auth.logout", {}), "me": ("own.me", {}),
-         "password": ("own.change_password", {}), "sessions": ("own.read_sessions", {}),
-         "tokens": ("own.read_tokens", {}), "mfa": ("own.read_second_factor", {}),
-         "users": ("administration.read_users", {}), "events": ("administration.read_events", {}),
-         "health": ("site.healthz", {}), "ready": ("site.readyz", {})}
+LINKS = {
+    "books": ("books.read_list", {}),
+    "export": ("books.export", {}),
+    "import": ("books.import_books", {}),
+    "changes": ("books.read_changes", {}),
+    **{
+        f"{kind}s": ("books.read_terms", {"kind": kind})
+        for kind in ("author", "subject", "publisher", "language")
+    },
+    "login": ("auth.login", {}),
+    "logout": ("auth.logout", {}),
+    "me": ("own.me", {}),
+    "password": ("own.change_password", {}),
+    "sessions": ("own.read_sessions", {}),
+    "tokens": ("own.read_tokens", {}),
+    "mfa": ("own.read_second_factor", {}),
+    "users": ("administration.read_users", {}),
+    "events": ("administration.read_events", {}),
+    "health": ("site.healthz", {}),
+    "ready": ("site.readyz", {}),
+}
 
 
 @blueprint.get("/")
@@ -28,8 +41,13 @@ LINKS = {"books": ("books.read_list", {}), "export": ("books.export", {}),
 @represents("service")
 def index():
     """The service document: links to everything."""
-    return {"name": "bookapi", "links": {relation: url_for(endpoint, _external=True, **values)
-                                         for relation, (endpoint, values) in LINKS.items()}}
+    return {
+        "name": "bookapi",
+        "links": {
+            relation: url_for(endpoint, _external=True, **values)
+            for relation, (endpoint, values) in LINKS.items()
+        },
+    }
 
 
 @blueprint.get("/healthz")
@@ -63,6 +81,8 @@ def unready() -> str | None:
     if found is None:
         return "the database has no schema yet; run: bookapi init"
     if found != needed:
-        return (f"the database has the schema {found}, this program needs {needed}; "
-                "run: bookapi db upgrade (a backup first), or use the newer program")
+        return (
+            f"the database has the schema {found}, this program needs {needed}; "
+            "run: bookapi db upgrade (a backup first), or use the newer program"
+        )
     return unfit

@@ -1,4 +1,5 @@
 """Everybody's accounts, and what happened at the door: for admins."""
+
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
@@ -31,8 +32,14 @@ def read_users():
 def add_user():
     """Add an account."""
     given = new_user_schema.load(body())
-    user = db.write(accounts.add, given["username"], _hash(given["password"]), given["role"], by=actor())
-    return user_schema.dump(user), 201, {"Location": url_for(".read_user", user_id=user.id, _external=True)}
+    user = db.write(
+        accounts.add, given["username"], _hash(given["password"]), given["role"], by=actor()
+    )
+    return (
+        user_schema.dump(user),
+        201,
+        {"Location": url_for(".read_user", user_id=user.id, _external=True)},
+    )
 
 
 @blueprint.get("/users/<id:user_id>")
@@ -112,7 +119,9 @@ def refused(error: accounts.AccountError) -> Response:
     if isinstance(error, accounts.LastAdmin):
         return respond(Problem(409, "this is the last active admin; make another one first"))
     if isinstance(error, accounts.Taken):
-        return respond(Problem(409, "another account has this name, or one that looks like it", errors=told))
+        return respond(
+            Problem(409, "another account has this name, or one that looks like it", errors=told)
+        )
     return respond(invalid(told))
 
 

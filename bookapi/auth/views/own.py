@@ -1,4 +1,5 @@
 """One's own account: who one is, one's password, sessions, tokens and second factor."""
+
 from flask import Blueprint, current_app, request
 from flask_login import current_user
 from sqlalchemy.orm import Session
@@ -9,7 +10,14 @@ from ...paging import asked_page, paged
 from ...problems import Problem, invalid
 from .. import accounts, events, line, mfa, passwords, sessions, tokens
 from ..permissions import actor, login_required, session_required
-from ..schemas import code_schema, drop_mfa_schema, own_password_schema, password_schema, token_schema, user_schema
+from ..schemas import (
+    code_schema,
+    drop_mfa_schema,
+    own_password_schema,
+    password_schema,
+    token_schema,
+    user_schema,
+)
 from ..signing_in import confirm_code, confirm_password
 
 blueprint = Blueprint("own", __name__, url_prefix="/auth")
@@ -95,7 +103,10 @@ def read_second_factor():
     """Whether signing in takes a code, and how many recovery codes are left."""
     with db.read() as reader, Session(reader.engine) as session:
         user = accounts.existing(session, current_user.username)
-    return {"enabled": user.totp_secret is not None, "recovery_codes_left": len(user.recovery_hashes or [])}
+    return {
+        "enabled": user.totp_secret is not None,
+        "recovery_codes_left": len(user.recovery_hashes or []),
+    }
 
 
 @blueprint.post("/mfa")
@@ -105,7 +116,9 @@ def offer_second_factor():
     """A new secret for an app; signing in takes its codes once one of them was confirmed."""
     given = own_password_schema.load(body())
     secret = mfa.new_secret()
-    db.write(accounts.offer_second_factor, actor(), confirm_password(given["current_password"]), secret)
+    db.write(
+        accounts.offer_second_factor, actor(), confirm_password(given["current_password"]), secret
+    )
     return {"secret": secret, "uri": mfa.uri(secret, current_user.username)}
 
 

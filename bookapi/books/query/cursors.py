@@ -2,6 +2,7 @@
 
 A cursor names no page, so that books added or removed meanwhile shift nothing: none is shown twice, none is left out.
 """
+
 import base64
 import binascii
 from typing import Any
@@ -25,10 +26,17 @@ def read(text: str, sort: tuple[str, ...]) -> tuple[Any, ...]:
     if len(text) > LONGEST or not text.isascii():
         raise ValueError(_NOT_OURS)
     try:
-        made = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        made = orjson.loads(
+            base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        )
     except (binascii.Error, orjson.JSONDecodeError):
         raise ValueError(_NOT_OURS) from None
-    if not (isinstance(made, list) and len(made) == 2 and made[0] == ",".join(sort) and isinstance(made[1], list)
-            and fit(sort, made[1])):
+    if not (
+        isinstance(made, list)
+        and len(made) == 2
+        and made[0] == ",".join(sort)
+        and isinstance(made[1], list)
+        and fit(sort, made[1])
+    ):
         raise ValueError(_NOT_OURS)
     return tuple(made[1])

@@ -2,6 +2,7 @@
 
 A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one value.
 """
+
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ _YEARS = 100000  # of `published_key`: what ten years are
 
 class Kind(NamedTuple):
     """Where the values of a facet stand: the compared form, the spelling, the book."""
+
     key: ColumnElement
     spelling: ColumnElement
     book_id: ColumnElement
@@ -55,15 +57,23 @@ def _among(kind: Kind, shape: Shape, *columns) -> Select:
 
 
 _ORDERS: dict[str, Callable] = {
-    "value": lambda key, number: (key.asc(),), "-value": lambda key, number: (key.desc(),),
-    "count": lambda key, number: (number.asc(), key.asc()), "-count": lambda key, number: (number.desc(), key.asc())}
+    "value": lambda key, number: (key.asc(),),
+    "-value": lambda key, number: (key.desc(),),
+    "count": lambda key, number: (number.asc(), key.asc()),
+    "-count": lambda key, number: (number.desc(), key.asc()),
+}
 
 
 @functools.lru_cache(maxsize=128)
 def _counts(name: str, shape: Shape, order: str) -> Query:
     kind, counted = KINDS[name], func.count().label("number")
-    return Query(_among(kind, shape, kind.key, counted).group_by(kind.key).order_by(*_ORDERS[order](kind.key, counted))
-                 .limit(bindparam("limit")).offset(bindparam("offset")))
+    return Query(
+        _among(kind, shape, kind.key, counted)
+        .group_by(kind.key)
+        .order_by(*_ORDERS[order](kind.key, counted))
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -77,10 +87,16 @@ def _spellings(name: str, shape: Shape, size: int) -> Query:
     """The least spelling of each key among these: the same one on every database."""
     kind = KINDS[name]
     keys = [bindparam(f"key_{index}", type_=String()) for index in range(size)]
-    return Query(_among(kind, shape, kind.key, func.min(kind.spelling)).where(kind.key.in_(keys)).group_by(kind.key))
+    return Query(
+        _among(kind, shape, kind.key, func.min(kind.spelling))
+        .where(kind.key.in_(keys))
+        .group_by(kind.key)
+    )
 
 
-def _told(reader: Reader, name: str, shape: Shape, counts: list[tuple], values: dict[str, Any]) -> list[dict]:
+def _told(
+    reader: Reader, name: str, shape: Shape, counts: list[tuple], values: dict[str, Any]
+) -> list[dict]:
     if name == "decade":
         return [{"value": _year(key), "count": counted} for key, counted in counts]
     if name == "language" or not counts:
@@ -103,6 +119,7 @@ def commonest(reader: Reader, name: str, shape: Shape, values: dict[str, Any]) -
 
 class Terms(NamedTuple):
     """A page of all values of one kind."""
+
     terms: list[dict]
     total: int
     page: Page
@@ -120,6 +137,9 @@ def terms(name: str, args: MultiDict) -> Terms:
         raise bad_parameters(errors)
     with db.read() as reader:
         [(total,)] = reader.rows(_total(name))
-        counts = (reader.rows(_counts(name, Shape(), order), limit=page.limit, offset=page.offset)
-                  if page.offset < total else [])
+        counts = (
+            reader.rows(_counts(name, Shape(), order), limit=page.limit, offset=page.offset)
+            if page.offset < total
+            else []
+        )
         return Terms(_told(reader, name, Shape(), counts, {}), total, page)

@@ -1,4 +1,5 @@
 """The filters of a list: how each is read and what it asks of a book (contract, section 4)."""
+
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,12 +17,14 @@ Values = list[BindParameter]
 class Filter(NamedTuple):
     """`read` turns what was sent into what is compared (a tuple: several values), or raises ValueError;
     `condition` takes those values as parameters of a statement, and whether it is about the trash."""
+
     read: Callable[[str], Any]
     condition: Callable[[Values, bool], ColumnElement]
     repeatable: bool = False
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
+
 
 def _text(text: str) -> str:
     cleaned = clean(text)
@@ -69,32 +72,49 @@ def _identifier(text: str) -> tuple[str, str]:
 
 # -- conditions ---------------------------------------------------------------------------------------------------
 
+
 def _equal(column) -> Callable[[Values, bool], ColumnElement]:
     return lambda values, in_trash: column.in_(values)
 
 
 def _listed(table) -> Callable[[Values, bool], ColumnElement]:
-    return lambda values, in_trash: Book.id.in_(select(table.book_id).where(table.name_key.in_(values)))
+    return lambda values, in_trash: Book.id.in_(
+        select(table.book_id).where(table.name_key.in_(values))
+    )
 
 
 def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement:
     """That a book has one of these ISBNs, as its own or as a further one."""
     other = Book.__table__.alias("other")
-    own = [other.c.deleted_at.is_not(None), other.c.isbn.in_(values)] if in_trash else [other.c.live_isbn.in_(values)]
-    return Book.id.in_(union_all(
-        select(other.c.id).where(*own),
-        select(BookIdentifier.book_id).where(BookIdentifier.scheme == "isbn", BookIdentifier.value.in_(values))))
+    own = (
+        [other.c.deleted_at.is_not(None), other.c.isbn.in_(values)]
+        if in_trash
+        else [other.c.live_isbn.in_(values)]
+    )
+    return Book.id.in_(
+        union_all(
+            select(other.c.id).where(*own),
+            select(BookIdentifier.book_id).where(
+                BookIdentifier.scheme == "isbn", BookIdentifier.value.in_(values)
+            ),
+        )
+    )
 
 
 def _in_language(values: Values, in_trash: bool) -> ColumnElement:
     # `en` also finds `en-GB`: only `-` sorts before `.` of all that a tag may have.
-    return or_(*[and_(Book.language >= value, Book.language < value.concat(".")) for value in values])
+    return or_(
+        *[and_(Book.language >= value, Book.language < value.concat(".")) for value in values]
+    )
 
 
 def _identified(values: Values, in_trash: bool) -> ColumnElement:
     scheme, value = values
-    return Book.id.in_(select(BookIdentifier.book_id).where(BookIdentifier.scheme == scheme,
-                                                            BookIdentifier.value == value))
+    return Book.id.in_(
+        select(BookIdentifier.book_id).where(
+            BookIdentifier.scheme == scheme, BookIdentifier.value == value
+        )
+    )
 
 
 FILTERS = {

@@ -1,4 +1,5 @@
 """What the parameters of a list ask for (contract, section 4); a 400 that names every parameter that is wrong."""
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ _REPEATABLE = {name for name, rule in FILTERS.items() if rule.repeatable}
 class Shape(NamedTuple):
     """What a statement is built from: the filters with how many values each has, what kind of search there is
     (`terms`, `without` any but negative ones, `nothing` to search for, or none), and whether it is about the trash."""
+
     filters: tuple[tuple[str, int], ...] = ()
     search: str = ""
     in_trash: bool = False
@@ -37,6 +39,7 @@ class Listing(NamedTuple):
     `page` counts from 1; where a cursor was given it is None and `after` tells the values to go on behind (empty: from
     the beginning).
     """
+
     shape: Shape = Shape()
     values: tuple[tuple[str, Any], ...] = ()
     match: Match | None = None
@@ -55,13 +58,21 @@ def parse(args: MultiDict, paging: bool = True) -> Listing:
     match = _read("q", args, search.parse, errors) if "q" in args else None
     state = _read("state", args, _state, errors) if "state" in args else False
     filters, values = _filters(args, errors)
-    sort = _read("sort", args, _sort, errors) if "sort" in args else BY_RELEVANCE if match else BY_ID
+    sort = (
+        _read("sort", args, _sort, errors) if "sort" in args else BY_RELEVANCE if match else BY_ID
+    )
     if match is None and {"relevance", "-relevance"} & set(sort or ()):
         errors.append(("sort", "takes relevance where q says what to look for"))
     elif match is not None and not match.terms:  # all that is found is equally relevant
         sort = tuple(name for name in sort or () if name not in ("relevance", "-relevance"))
     fields = _read("fields", args, _fields, errors) if "fields" in args else FIELDS
-    chosen = Listing(Shape(filters, _kind(match), bool(state)), values, match, sort or BY_ID, fields=fields or FIELDS)
+    chosen = Listing(
+        Shape(filters, _kind(match), bool(state)),
+        values,
+        match,
+        sort or BY_ID,
+        fields=fields or FIELDS,
+    )
     if paging:
         chosen = _paged(chosen, args, errors)
     if errors:

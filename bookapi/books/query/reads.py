@@ -1,4 +1,5 @@
 """The reads that answer: a page, a stream, one book. Each shows one state of the catalogue."""
+
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from .sorting import to_compare
 class Page(NamedTuple):
     """What a list shows: the records, how many there are in all, whether that holds as long as the catalogue stays as
     it is, the cursor to go on with (None: that was the end) and the facets."""
+
     records: list[dict]
     total: int
     lasts: bool
@@ -31,8 +33,12 @@ class Page(NamedTuple):
 _STATE = Query(select(Catalogue.mark, Catalogue.total))
 _ONE = Query(records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id")))
 _BY_ISBN = Query(records.selection().where(Book.live_isbn == bindparam("isbn")))
-_BY_FURTHER_ISBN = Query(records.selection().where(Book.deleted_at.is_(None), has_isbn([bindparam("isbn")]))
-                         .order_by(Book.id).limit(1))
+_BY_FURTHER_ISBN = Query(
+    records.selection()
+    .where(Book.deleted_at.is_(None), has_isbn([bindparam("isbn")]))
+    .order_by(Book.id)
+    .limit(1)
+)
 
 
 def page(listing: Listing) -> Page:
@@ -42,7 +48,10 @@ def page(listing: Listing) -> Page:
         total = read.total()
         ids, cursor = read.paged(total) if listing.page or not total else read.behind_cursor()
         shown = _records(reader, ids, listing.fields)
-        told = {name: facets.commonest(reader, name, listing.shape, read.values) for name in listing.facets}
+        told = {
+            name: facets.commonest(reader, name, listing.shape, read.values)
+            for name in listing.facets
+        }
     return Page(shown, total, read.lasts, cursor, told)
 
 
@@ -58,7 +67,11 @@ class _Reading:
 
     def total(self) -> int:
         """The number of books on all pages."""
-        return self._books if self.shape == Shape() else self._counted(statements.count(self.shape), "total")
+        return (
+            self._books
+            if self.shape == Shape()
+            else self._counted(statements.count(self.shape), "total")
+        )
 
     def _counted(self, query: Query, *what: Any) -> int:
         """Counted once for each state of the catalogue: a count walks all that is counted."""
@@ -88,14 +101,20 @@ class _Reading:
     def _sizes(self, total: int) -> list[int]:
         if len(statements.parts(self.shape, self.sort)) == 1:
             return [total]
-        present = self._counted(statements.count(self.shape, self.sort, 0), "part", self.sort[0].removeprefix("-"))
+        present = self._counted(
+            statements.count(self.shape, self.sort, 0), "part", self.sort[0].removeprefix("-")
+        )
         return [present, total - present]
 
     def _slice(self, part: int, first: int, last: int, number: int) -> list[int]:
         """The ids of a part from one place to another, walked to from the nearer end."""
         backwards = first > number - last
-        rows = self.reader.rows(statements.page(self.shape, self.sort, part, backwards), limit=last - first,
-                                offset=number - last if backwards else first, **self.values)
+        rows = self.reader.rows(
+            statements.page(self.shape, self.sort, part, backwards),
+            limit=last - first,
+            offset=number - last if backwards else first,
+            **self.values,
+        )
         ids = [row[0] for row in rows]
         return ids[::-1] if backwards else ids
 
@@ -105,20 +124,33 @@ class _Reading:
         after = dict(zip([name.removeprefix("-") for name in self.sort], self.listing.after))
         for part, segment in enumerate(statements.parts(self.shape, self.sort)):
             first = self.sort[0].removeprefix("-")
-            if after and segment.condition is not None and (after[first] is None) > segment.is_missing:
+            if (
+                after
+                and segment.condition is not None
+                and (after[first] is None) > segment.is_missing
+            ):
                 continue  # the cursor is beyond this part
-            begun = bool(after) and (segment.condition is None or (after[first] is None) == segment.is_missing)
+            begun = bool(after) and (
+                segment.condition is None or (after[first] is None) == segment.is_missing
+            )
             found += self._onward(part, segment, after if begun else {}, limit + 1 - len(found))
             if len(found) > limit:
-                return [book_id for book_id, _ in found[:limit]], cursors.write(self.sort, found[limit - 1][1])
+                return [book_id for book_id, _ in found[:limit]], cursors.write(
+                    self.sort, found[limit - 1][1]
+                )
         return [book_id for book_id, _ in found], None
 
-    def _onward(self, part: int, segment, after: dict[str, Any], limit: int) -> list[tuple[int, list]]:
+    def _onward(
+        self, part: int, segment, after: dict[str, Any], limit: int
+    ) -> list[tuple[int, list]]:
         """(id, values for a cursor) of the books of one part behind these values."""
         behind = [after[key.name] for key in segment.keys] if after else []
         nulls = tuple(value is None for value in behind) if after else None
-        bound = {f"after_{index}": to_compare(key, value)
-                 for index, (key, value) in enumerate(zip(segment.keys, behind)) if value is not None}
+        bound = {
+            f"after_{index}": to_compare(key, value)
+            for index, (key, value) in enumerate(zip(segment.keys, behind))
+            if value is not None
+        }
         query = statements.onward(self.shape, self.sort, part, nulls)
         rows = self.reader.rows(query, limit=limit, **self.values, **bound)
         names = [key.name for key in segment.keys]
@@ -140,8 +172,10 @@ def _values(reader: Reader, listing: Listing) -> dict[str, Any]:
 def _records(reader: Reader, ids: list[int], fields: tuple[str, ...]) -> list[dict]:
     if not ids:
         return []
-    rows = reader.rows(statements.rows(fields, len(ids)),
-                       **{f"id_{index}": book_id for index, book_id in enumerate(ids)})
+    rows = reader.rows(
+        statements.rows(fields, len(ids)),
+        **{f"id_{index}": book_id for index, book_id in enumerate(ids)},
+    )
     by_id = {row[0]: row for row in rows}
     return records.from_rows(fields, [by_id[book_id] for book_id in ids])
 
@@ -162,8 +196,10 @@ def _states_and_records(listing: Listing) -> Iterator:
         [state] = reader.rows(_STATE)
         yield state
         values = _values(reader, listing)
-        queries = [statements.everything(listing.shape, listing.sort, part, listing.fields)
-                   for part in range(len(statements.parts(listing.shape, listing.sort)))]
+        queries = [
+            statements.everything(listing.shape, listing.sort, part, listing.fields)
+            for part in range(len(statements.parts(listing.shape, listing.sort)))
+        ]
         for rows in chain.from_iterable(reader.batches(query, **values) for query in queries):
             yield from records.from_rows(listing.fields, rows)
 

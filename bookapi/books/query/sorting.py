@@ -1,4 +1,5 @@
 """In which order books stand: keys one behind the other, nulls last, ties by id ascending, whatever the direction."""
+
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,8 +9,15 @@ from sqlalchemy import BindParameter, ColumnElement, Integer, String, and_, bind
 from ...db import apart, rfc3339
 from ..models import Book
 
-SORTS = {"title": Book.title_key, "author": Book.author_key, "published": Book.published_key,
-         "created_at": Book.created_at, "updated_at": Book.updated_at, "id": Book.id, "relevance": None}
+SORTS = {
+    "title": Book.title_key,
+    "author": Book.author_key,
+    "published": Book.published_key,
+    "created_at": Book.created_at,
+    "updated_at": Book.updated_at,
+    "id": Book.id,
+    "relevance": None,
+}
 NULLABLE = frozenset(("author", "published"))
 _NUMBERS = ("published", "id", "relevance")
 _INSTANTS = ("created_at", "updated_at")
@@ -19,11 +27,12 @@ BY_ID, BY_RELEVANCE = ("id",), ("-relevance", "id")
 def complete(sort: tuple[str, ...]) -> tuple[str, ...]:
     """The keys up to `id`, behind which nothing is left to be ordered; `id` at the end where it was not named."""
     at = next((at for at, name in enumerate(sort) if name in ("id", "-id")), None)
-    return (*sort, "id") if at is None else sort[:at + 1]
+    return (*sort, "id") if at is None else sort[: at + 1]
 
 
 class Key(NamedTuple):
     """One key of an order: its column, its direction, and whether it may be null here."""
+
     name: str
     column: ColumnElement
     descending: bool
@@ -41,13 +50,19 @@ class Key(NamedTuple):
 class Segment(NamedTuple):
     """A part of a list. Nulls come last: a list that is sorted by a field that may be null is two lists, one behind
     the other, and each of them is the order of an index on every database."""
+
     condition: ColumnElement | None
     keys: tuple[Key, ...]
     is_missing: bool = False
 
 
-def segments(sort: tuple[str, ...], book_id: ColumnElement, relevance: ColumnElement | None,
-             nullable: frozenset[str], by_index: bool) -> list[Segment]:
+def segments(
+    sort: tuple[str, ...],
+    book_id: ColumnElement,
+    relevance: ColumnElement | None,
+    nullable: frozenset[str],
+    by_index: bool,
+) -> list[Segment]:
     """The parts of a list in this order; `nullable`: the keys that may be null here; `by_index`: whether an index may
     be walked for the order's sake."""
     keys = []
@@ -60,10 +75,15 @@ def segments(sort: tuple[str, ...], book_id: ColumnElement, relevance: ColumnEle
         return [Segment(None, tuple(keys))]
     told_by = first.column if by_index else apart(first.column)
     present, missing = told_by.is_not(None), told_by.is_(None)
-    return [Segment(present, (first._replace(nullable=False), *keys[1:])), Segment(missing, tuple(keys[1:]), True)]
+    return [
+        Segment(present, (first._replace(nullable=False), *keys[1:])),
+        Segment(missing, tuple(keys[1:]), True),
+    ]
 
 
-def order(keys: tuple[Key, ...], backwards: bool = False, by_index: bool = True) -> Iterator[ColumnElement]:
+def order(
+    keys: tuple[Key, ...], backwards: bool = False, by_index: bool = True
+) -> Iterator[ColumnElement]:
     """The ORDER BY; `backwards`: from the end; `by_index`: whether it may be an index that is walked."""
     for key in keys:
         if key.nullable:
@@ -81,13 +101,17 @@ def behind(keys: tuple[Key, ...], nulls: tuple[bool, ...]) -> ColumnElement:
             equal.append(key.column.is_(None))
             continue
         beyond = key.column < value if key.descending else key.column > value
-        alternatives.append(and_(*equal, or_(beyond, key.column.is_(None)) if key.nullable else beyond))
+        alternatives.append(
+            and_(*equal, or_(beyond, key.column.is_(None)) if key.nullable else beyond)
+        )
         equal.append(key.column == value)
     first = keys[0]
     if nulls[0] or first.nullable or len(keys) == 1:
         return or_(*alternatives)
     value = first.bind("after_0")  # said once more, for no planner sees through the alternatives
-    return and_(first.column <= value if first.descending else first.column >= value, or_(*alternatives))
+    return and_(
+        first.column <= value if first.descending else first.column >= value, or_(*alternatives)
+    )
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -95,13 +119,17 @@ def _fits(name: str, value: Any) -> bool:
     if value is None:
         return name in NULLABLE
     if name in _NUMBERS:
-        return type(value) is int and -2 ** 63 <= value < 2 ** 63
+        return type(value) is int and -(2**63) <= value < 2**63
     return type(value) is str and (name not in _INSTANTS or _is_instant(value))
 
 
 def _is_instant(text: str) -> bool:
     try:
-        return text.isascii() and len(text) == 27 and bool(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ"))
+        return (
+            text.isascii()
+            and len(text) == 27
+            and bool(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ"))
+        )
     except ValueError:
         return False
 

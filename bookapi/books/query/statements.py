@@ -1,7 +1,19 @@
 """The statements of lists, built and compiled once a shape: first which books, by indexes alone, then their rows."""
+
 import functools
 
-from sqlalchemy import ColumnElement, FromClause, Integer, Select, String, bindparam, column, false, func, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    column,
+    false,
+    func,
+    select,
+)
 
 from ...db import Query, found
 from ...db.search import LEVELS
@@ -19,9 +31,13 @@ class Source:
     """Where the books of a shape come from: the search, the table of books, or both."""
 
     def __init__(self, shape: Shape, ranked: bool = False, needs_books: bool = False):
-        self.conditions = [FILTERS[name].condition([bindparam(f"{name}_{index}", type_=_type(name))
-                                                    for index in range(count)], shape.in_trash)
-                           for name, count in shape.filters]
+        self.conditions = [
+            FILTERS[name].condition(
+                [bindparam(f"{name}_{index}", type_=_type(name)) for index in range(count)],
+                shape.in_trash,
+            )
+            for name, count in shape.filters
+        ]
         self.relevance: ColumnElement | None = None
         self.book_id: ColumnElement = Book.id
         self.table: FromClause = Book.__table__
@@ -32,7 +48,9 @@ class Source:
         elif shape.search:
             self.conditions.append(false())
         if self.book_id is Book.id:
-            self.conditions.insert(0, Book.deleted_at.is_not(None) if shape.in_trash else Book.deleted_at.is_(None))
+            self.conditions.insert(
+                0, Book.deleted_at.is_not(None) if shape.in_trash else Book.deleted_at.is_(None)
+            )
 
     def _search(self, ranked: bool, with_books: bool) -> None:
         hits = _found(*([f"q_{level}" for level in LEVELS] if ranked else ["q"]), "q_less")
@@ -47,9 +65,15 @@ class Source:
 
 
 # The filters that leave books in the order of an index, and what they then can be sorted by.
-_IN_ORDER = {("title",): ("id",), ("publisher",): ("id",), ("series",): ("id",), ("updated_since",): ("updated_at",),
-             ("published_from",): ("published",), ("published_to",): ("published",),
-             ("published_from", "published_to"): ("published",)}
+_IN_ORDER = {
+    ("title",): ("id",),
+    ("publisher",): ("id",),
+    ("series",): ("id",),
+    ("updated_since",): ("updated_at",),
+    ("published_from",): ("published",),
+    ("published_to",): ("published",),
+    ("published_from", "published_to"): ("published",),
+}
 
 
 def _by_index(shape: Shape, sort: tuple[str, ...]) -> bool:
@@ -66,13 +90,20 @@ def _type(name: str):
 
 
 def _found(*values: str):
-    columns = [column("id", Integer), *([column("relevance", Integer)] if len(values) > len(LEVELS) else [])]
-    return found(*[bindparam(value, type_=String()) for value in values]).table_valued(*columns, name="found")
+    columns = [
+        column("id", Integer),
+        *([column("relevance", Integer)] if len(values) > len(LEVELS) else []),
+    ]
+    return found(*[bindparam(value, type_=String()) for value in values]).table_valued(
+        *columns, name="found"
+    )
 
 
 def _with_segments(shape: Shape, sort: tuple[str, ...]) -> tuple[Source, list[Segment]]:
     names = {name.removeprefix("-") for name in sort}
-    source = Source(shape, ranked="relevance" in names, needs_books=not names <= {"relevance", "id"})
+    source = Source(
+        shape, ranked="relevance" in names, needs_books=not names <= {"relevance", "id"}
+    )
     return source, _segments(source, shape, sort)
 
 
@@ -82,7 +113,9 @@ _NEVER_NULL = {"author": "author", "published_from": "published", "published_to"
 
 def _segments(source: Source, shape: Shape, sort: tuple[str, ...]) -> list[Segment]:
     nullable = sorting.NULLABLE - {_NEVER_NULL.get(name) for name, _ in shape.filters}
-    return sorting.segments(sort, source.book_id, source.relevance, nullable, _by_index(shape, sort))
+    return sorting.segments(
+        sort, source.book_id, source.relevance, nullable, _by_index(shape, sort)
+    )
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -103,8 +136,11 @@ def _ids(shape: Shape, sort: tuple[str, ...], part: int, *more: str) -> tuple[Se
 def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Query:
     """The ids from `offset` on, `limit` of them, counted from the end where `backwards`."""
     made, segment = _ids(shape, sort, part)
-    return Query(made.order_by(*sorting.order(segment.keys, backwards, _by_index(shape, sort)))
-                 .limit(bindparam("limit")).offset(bindparam("offset")))
+    return Query(
+        made.order_by(*sorting.order(segment.keys, backwards, _by_index(shape, sort)))
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+    )
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -113,8 +149,11 @@ def onward(shape: Shape, sort: tuple[str, ...], part: int, nulls: tuple[bool, ..
     made, segment = _ids(shape, sort, part, "values")
     if nulls is not None:
         made = made.where(sorting.behind(segment.keys, nulls))
-    return Query(made.order_by(*sorting.order(segment.keys, by_index=_by_index(shape, sort)))
-                 .limit(bindparam("limit")))
+    return Query(
+        made.order_by(*sorting.order(segment.keys, by_index=_by_index(shape, sort))).limit(
+            bindparam("limit")
+        )
+    )
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -132,7 +171,8 @@ def everything(shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str
     source = Source(shape, ranked=any("relevance" in name for name in sort), needs_books=True)
     segment = _segments(source, shape, sort)[part]
     made = source.select(*records.columns(fields)).order_by(
-        *sorting.order(segment.keys, by_index=_by_index(shape, sort)))
+        *sorting.order(segment.keys, by_index=_by_index(shape, sort))
+    )
     return Query(made if segment.condition is None else made.where(segment.condition))
 
 

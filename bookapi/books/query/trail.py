@@ -1,4 +1,5 @@
 """What was changed: the history of one book, and the feed of all changes (contract, section 5)."""
+
 from typing import NamedTuple
 
 import orjson
@@ -6,7 +7,16 @@ from sqlalchemy import bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
 from ...db import Query, db, rfc3339
-from ...paging import DEFAULT_LIMIT, LARGEST_ID, MAX_LIMIT, Errors, Page, asked_page, check_names, number
+from ...paging import (
+    DEFAULT_LIMIT,
+    LARGEST_ID,
+    MAX_LIMIT,
+    Errors,
+    Page,
+    asked_page,
+    check_names,
+    number,
+)
 from ...problems import bad_parameters
 from ..models import Book, History
 
@@ -15,18 +25,26 @@ _CHANGE = ("seq", "at", "action", "book_id", "version")
 
 
 def _selection(names: tuple[str, ...]):
-    return select(*[rfc3339(History.at) if name == "at" else getattr(History, name) for name in names]).order_by(
-        History.seq).limit(bindparam("limit"))
+    return (
+        select(*[rfc3339(History.at) if name == "at" else getattr(History, name) for name in names])
+        .order_by(History.seq)
+        .limit(bindparam("limit"))
+    )
 
 
-_OF_BOOK = Query(_selection(_ENTRY).where(History.book_id == bindparam("book_id")).offset(bindparam("offset")))
-_NUMBER = Query(select(func.count()).select_from(History).where(History.book_id == bindparam("book_id")))
+_OF_BOOK = Query(
+    _selection(_ENTRY).where(History.book_id == bindparam("book_id")).offset(bindparam("offset"))
+)
+_NUMBER = Query(
+    select(func.count()).select_from(History).where(History.book_id == bindparam("book_id"))
+)
 _IS_THERE = Query(select(Book.id).where(Book.id == bindparam("book_id")))
 _BEHIND = Query(_selection(_CHANGE).where(History.seq > bindparam("after")))
 
 
 class Entries(NamedTuple):
     """A page of a book's history, oldest first, and how many entries there are on all pages."""
+
     entries: list[dict]
     total: int
     page: Page
@@ -49,6 +67,7 @@ def _entry(row: tuple) -> dict:
 
 class Changes(NamedTuple):
     """Changes behind a number, oldest first, and the number to go on behind (None: that was the newest)."""
+
     changes: list[dict]
     following: int | None
 

@@ -3,6 +3,7 @@
 dicttoxml writes every document but those of books and their changes: they are the hot path and are written by
 `_marked_up`, whose bytes a property test holds equal to dicttoxml's. How it is read stands in `reading`.
 """
+
 import functools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +59,9 @@ def write(records: Iterable[dict], fields: Sequence[str] = ()) -> Iterator[bytes
 
 
 def _by_dicttoxml(data: dict, item_func=lambda parent: WRITTEN.get(parent, "item")) -> str:
-    made = dicttoxml.dicttoxml(_without_nulls(data), root=False, attr_type=False, item_func=item_func)
+    made = dicttoxml.dicttoxml(
+        _without_nulls(data), root=False, attr_type=False, item_func=item_func
+    )
     # A bare CR would be read back as LF (XML 1.0, section 2.11); dicttoxml itself writes none.
     return made.decode().replace("\r", "&#13;")
 
@@ -80,7 +83,9 @@ _LESS, _GREATER = b"\x01", b"\x02"
 
 def _escaped(marked_up: str) -> bytes:
     # As bytes: the same passes over a text with one Chinese character in it take four times as long.
-    data = marked_up.encode().replace(b"&", b"&amp;").replace(b'"', b"&quot;").replace(b"'", b"&apos;")
+    data = (
+        marked_up.encode().replace(b"&", b"&amp;").replace(b'"', b"&quot;").replace(b"'", b"&apos;")
+    )
     data = data.replace(b"<", b"&lt;").replace(b">", b"&gt;").replace(b"\r", b"&#13;")
     return data.replace(_LESS, b"<").replace(_GREATER, b">")
 
@@ -93,9 +98,15 @@ def _marked_up(record: dict) -> str:
         if type(value) is dict:
             values[at] = _marked_up(value)
         elif value:
-            item = item or ITEMS[record["field"]]  # `before` and `after` in a history: as the field's own
+            item = (
+                item or ITEMS[record["field"]]
+            )  # `before` and `after` in a history: as the field's own
             inner = map(_marked_up, value) if type(value[0]) is dict else value
-            values[at] = f"\x01{item}\x02" + f"\x01/{item}\x02\x01{item}\x02".join(inner) + f"\x01/{item}\x02"
+            values[at] = (
+                f"\x01{item}\x02"
+                + f"\x01/{item}\x02\x01{item}\x02".join(inner)
+                + f"\x01/{item}\x02"
+            )
         else:
             values[at] = ""
     return template % tuple(values)
@@ -106,5 +117,7 @@ def _template(keys: tuple[str, ...], kinds: tuple[type, ...]) -> tuple[str, list
     """What is the same in all records with these keys and types of values: the markup, and which of the values that are
     not null hold more of it, with the name of a list's items."""
     there = [(key, kind) for key, kind in zip(keys, kinds) if kind is not type(None)]
-    nested = [(at, WRITTEN.get(key, "")) for at, (key, kind) in enumerate(there) if kind in (list, dict)]
+    nested = [
+        (at, WRITTEN.get(key, "")) for at, (key, kind) in enumerate(there) if kind in (list, dict)
+    ]
     return "".join(f"\x01{key}\x02%s\x01/{key}\x02" for key, _ in there), nested

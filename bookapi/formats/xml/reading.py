@@ -1,5 +1,6 @@
 """How XML is read: by lxml, with everything but elements and text switched off. A DOCTYPE is refused before a parser
 sees it."""
+
 import codecs
 import itertools
 import re
@@ -14,7 +15,10 @@ from .names import ITEMS
 PIECE = 64 * 1024  # bytes of a stream that are read together
 MOST_ERRORS = 100  # no more are told to anybody
 MOST_ITEMS = 10_000  # of a list in a whole document; none may have as many
-MOST_TAGS = {True: 200_000, False: 10_000}  # of a whole document: one that may be a list of books, and any other
+MOST_TAGS = {
+    True: 200_000,
+    False: 10_000,
+}  # of a whole document: one that may be a list of books, and any other
 
 _ENCODINGS = {"utf-8": ("utf-8",), "utf-16": ("utf-16", "utf-16le", "utf-16be")}
 _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
@@ -22,9 +26,18 @@ _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
 _PROLOGUE = r"(?>\s++|<\?.*?\?>|<!--.*?-->)*+"
 _DOCTYPE = re.compile(_PROLOGUE + "<!DOCTYPE", re.DOTALL | re.IGNORECASE)
 _BEGUN = re.compile(_PROLOGUE + "<[^!?]", re.DOTALL)
-_TOO_DEEP = etree.XPath("boolean(%s)" % ("/*" * (MAX_DEPTH + 1)))  # in C: elements in Python cost 2 us each
-_SAFE = {"encoding": "utf-8", "resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False,
-         "remove_comments": True, "remove_pis": True}
+_TOO_DEEP = etree.XPath(
+    "boolean(%s)" % ("/*" * (MAX_DEPTH + 1))
+)  # in C: elements in Python cost 2 us each
+_SAFE = {
+    "encoding": "utf-8",
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
 
 
 def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict:
@@ -46,7 +59,9 @@ def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict
     if element.tag == "catalogue":
         data.setdefault("books", [])
     elif "books" in data:
-        errors.append({"field": "books", "detail": f"stands in <catalogue>, not in <{element.tag}>"})
+        errors.append(
+            {"field": "books", "detail": f"stands in <catalogue>, not in <{element.tag}>"}
+        )
     if errors:
         raise Invalid(errors)
     return data
@@ -58,7 +73,9 @@ def _decode(body: bytes, charset: str | None) -> str:
     try:
         text = body.decode(codec)
     except UnicodeDecodeError as error:
-        raise Malformed(f"not valid {real.upper()} at byte {error.start}; XML is read as UTF-8 or UTF-16") from None
+        raise Malformed(
+            f"not valid {real.upper()} at byte {error.start}; XML is read as UTF-8 or UTF-16"
+        ) from None
     _check_said(text, real, charset)
     return text
 
@@ -78,8 +95,10 @@ def _check_said(text: str, real: str, charset: str | None) -> None:
     declared = _DECLARED.match(text)
     for said in (declared and declared[1], charset):
         if said is not None and said.lower() not in _ENCODINGS[real]:
-            raise Malformed(f"the body is {real.upper()}, but says that it is something else; "
-                            "XML is read as UTF-8 or UTF-16")
+            raise Malformed(
+                f"the body is {real.upper()}, but says that it is something else; "
+                "XML is read as UTF-8 or UTF-16"
+            )
 
 
 def _parse(text: str) -> etree._Element:
@@ -129,13 +148,19 @@ def _value(element: etree._Element, field: str, errors: list[dict]) -> Any:
     item = ITEMS.get(element.tag)
     if item is None:
         return _members(element, field, errors) if len(element) else element.text or None
-    if any(child.tag != item for child in element) or (not len(element) and (element.text or "").strip()):
+    if any(child.tag != item for child in element) or (
+        not len(element) and (element.text or "").strip()
+    ):
         errors.append({"field": field, "detail": f"<{element.tag}> holds only <{item}> elements"})
     if len(element) > MOST_ITEMS:
         errors.append({"field": field, "detail": f"has more than {MOST_ITEMS} items"})
         return []
     if item == "book":
-        return [_book(child, place, errors) for place, child in enumerate(element) if len(errors) < MOST_ERRORS]
+        return [
+            _book(child, place, errors)
+            for place, child in enumerate(element)
+            if len(errors) < MOST_ERRORS
+        ]
     return [_value(child, field, errors) for child in element if len(errors) < MOST_ERRORS]
 
 
@@ -144,7 +169,10 @@ def _book(element: etree._Element, place: int, errors: list[dict]) -> dict:
     own: list[dict] = []
     _check_plain(element, None, own)
     book = _members(element, None, own)
-    errors += [{**error, "pointer": f"/books/{place}/{error.get('field', '')}".rstrip("/")} for error in own]
+    errors += [
+        {**error, "pointer": f"/books/{place}/{error.get('field', '')}".rstrip("/")}
+        for error in own
+    ]
     return book
 
 
@@ -153,7 +181,9 @@ def _namespaces(root: etree._Element) -> Iterator[dict]:
     declared = False
     for event, what in etree.iterwalk(root, events=("start-ns", "start")):
         if event == "start" and declared:
-            within = next((step for step in (what, *what.iterancestors()) if step.getparent() is root), None)
+            within = next(
+                (step for step in (what, *what.iterancestors()) if step.getparent() is root), None
+            )
             where = {"pointer": "/"} if within is None else {"field": str(within.tag)}
             yield {**where, "detail": "namespaces are not allowed"}
         declared = event == "start-ns"
@@ -170,7 +200,10 @@ def _check_plain(element: etree._Element, field: str | None, errors: list[dict])
 
 # -- a stream of books --------------------------------------------------------------------------------------------
 
-def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[tuple[int, dict[str, Any] | Invalid | Malformed]]:
+
+def read(
+    stream: BinaryIO, encoding: str | None = None
+) -> Iterator[tuple[int, dict[str, Any] | Invalid | Malformed]]:
     """(line where it begins, record) for each element of ``<catalogue><books>…``; an Invalid or a Malformed in a
     record's place where it holds what `loads` would refuse. What else a list answer has is passed over.
 
@@ -213,7 +246,9 @@ class _Events:
             for text in self._pieces:
                 self.of_one_record += len(text)
                 if self.of_one_record > LONGEST_RECORD:
-                    raise Malformed(f"a book, or what stands between two, has more than {LONGEST_RECORD} characters")
+                    raise Malformed(
+                        f"a book, or what stands between two, has more than {LONGEST_RECORD} characters"
+                    )
                 parser.feed(text.encode())
                 yield from parser.read_events()
             parser.close()
@@ -239,7 +274,9 @@ def _pieces(stream: BinaryIO, charset: str | None) -> Iterator[str]:
             data = stream.read(PIECE)
             yield decode(data, not data)
     except UnicodeDecodeError as error:
-        raise Malformed(f"not valid {real.upper()} ({error.reason}); XML is read as UTF-8 or UTF-16") from None
+        raise Malformed(
+            f"not valid {real.upper()} ({error.reason}); XML is read as UTF-8 or UTF-16"
+        ) from None
 
 
 class _Tree:

@@ -1,4 +1,5 @@
 """History: who changed what and when, which is the change feed too; and the answers kept for an Idempotency-Key."""
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
@@ -10,8 +11,11 @@ BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 BLOB = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 INSTANT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-OPTIONS = {f"{dialect}_{name}": value for dialect in ("mysql", "mariadb")
-           for name, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))}
+OPTIONS = {
+    f"{dialect}_{name}": value
+    for dialect in ("mysql", "mariadb")
+    for name, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
 
 # The books that are there already: made, and if in the trash deleted, without a word about by whom. What had been
 # changed since nobody knows, so the newest version is the one that was made. Each had its step of `seq`, so the
@@ -37,13 +41,18 @@ def upgrade() -> None:
         sa.Column("username", sa.String(64)),
         sa.Column("changes", LONG, nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_history"),
-        **OPTIONS)
+        **OPTIONS,
+    )
     op.execute(BOOKS_SO_FAR)
     op.create_index("ix_history_book_id_seq", "history", ["book_id", "seq"])
     op.create_table(
         "idempotency_keys",
-        sa.Column("user_id", BIG, sa.ForeignKey("users.id", name="fk_idempotency_keys_user_id", ondelete="CASCADE"),
-                  nullable=False),
+        sa.Column(
+            "user_id",
+            BIG,
+            sa.ForeignKey("users.id", name="fk_idempotency_keys_user_id", ondelete="CASCADE"),
+            nullable=False,
+        ),
         sa.Column("key", sa.String(255), nullable=False),
         sa.Column("request_hash", sa.String(64), nullable=False),
         sa.Column("status", sa.Integer, nullable=False),
@@ -51,7 +60,8 @@ def upgrade() -> None:
         sa.Column("body", BLOB, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("user_id", "key", name="pk_idempotency_keys"),
-        **OPTIONS)
+        **OPTIONS,
+    )
     op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"])
     _tell_planner("100000 100000 ", "100000 20000 ")
 

@@ -1,4 +1,5 @@
 """What accounts sign in with (tokens, a second factor), what happened at the door, and who has to wait before it."""
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
@@ -9,11 +10,18 @@ down_revision = "0003"
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 INSTANT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-OPTIONS = {f"{dialect}_{name}": value for dialect in ("mysql", "mariadb")
-           for name, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))}
+OPTIONS = {
+    f"{dialect}_{name}": value
+    for dialect in ("mysql", "mariadb")
+    for name, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
 NEW_COLUMNS = {
-    "users": (("totp_offered", sa.String(64)), ("totp_secret", sa.String(64)), ("totp_step", sa.BigInteger),
-              ("recovery_hashes", LONG)),
+    "users": (
+        ("totp_offered", sa.String(64)),
+        ("totp_secret", sa.String(64)),
+        ("totp_step", sa.BigInteger),
+        ("recovery_hashes", LONG),
+    ),
     "sessions": (("address", sa.String(64)), ("user_agent", sa.String(200))),
 }
 
@@ -23,13 +31,20 @@ def upgrade() -> None:
         for name, kind in columns:
             op.add_column(table, sa.Column(name, kind))
     op.create_index("ix_sessions_created_at", "sessions", ["created_at"])
-    op.add_column("catalogue", sa.Column("last_user_id", sa.BigInteger, nullable=False, server_default="0"))
+    op.add_column(
+        "catalogue", sa.Column("last_user_id", sa.BigInteger, nullable=False, server_default="0")
+    )
     op.execute("UPDATE catalogue SET last_user_id = (SELECT coalesce(max(id), 0) FROM users)")
     op.create_table(
         "tokens",
         sa.Column("id", BIG, nullable=False),
         sa.Column("secret_hash", sa.String(64), nullable=False),
-        sa.Column("user_id", BIG, sa.ForeignKey("users.id", name="fk_tokens_user_id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "user_id",
+            BIG,
+            sa.ForeignKey("users.id", name="fk_tokens_user_id", ondelete="CASCADE"),
+            nullable=False,
+        ),
         sa.Column("name", sa.String(100), nullable=False),
         sa.Column("scope", sa.String(8), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
@@ -37,7 +52,8 @@ def upgrade() -> None:
         sa.Column("last_used_at", INSTANT),
         sa.PrimaryKeyConstraint("id", name="pk_tokens"),
         sa.UniqueConstraint("secret_hash", name="uq_tokens_secret_hash"),
-        **OPTIONS)
+        **OPTIONS,
+    )
     op.create_index("ix_tokens_user_id", "tokens", ["user_id"])
     op.create_table(
         "events",
@@ -50,7 +66,8 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(128)),
         sa.Column("detail", sa.String(300)),
         sa.PrimaryKeyConstraint("id", name="pk_events"),
-        **OPTIONS)
+        **OPTIONS,
+    )
     op.create_index("ix_events_at", "events", ["at"])
     op.create_table(
         "throttles",
@@ -59,7 +76,8 @@ def upgrade() -> None:
         sa.Column("last_at", INSTANT, nullable=False),
         sa.Column("void_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("subject", name="pk_throttles"),
-        **OPTIONS)
+        **OPTIONS,
+    )
     op.create_index("ix_throttles_void_at", "throttles", ["void_at"])
 
 
