@@ -3,22 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from . import (
-    auth,
-    books,
-    config,
-    db,
-    door,
-    guard,
-    idempotency,
-    logs,
-    memory,
-    negotiation,
-    paging,
-    problems,
-    site,
-)
+from . import auth, books, config, db, logs, site
 from .auth import permissions
+from .http import cache, idempotency, lru, negotiation, pagination, problems, security
 
 __version__ = "0.1.0"
 
@@ -35,17 +22,17 @@ def create_app(settings: Mapping[str, Any] | None = None) -> negotiation.Service
     app.config["VERSION"] = __version__
     for part in (
         logs,
-        memory,
+        lru,
         db,
         negotiation,
-        guard,
+        security,
         problems,
-        paging,
+        pagination,
         auth,
         idempotency,
         books,
         site,
-        door,
+        cache,
     ):
         part.init_app(app)
     permissions.check(app)

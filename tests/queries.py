@@ -9,10 +9,10 @@ from collections import Counter
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from bookapi.books import isbn
-from bookapi.books.query.filters import FILTERS
-from bookapi.books.query.listing import FACETS
-from bookapi.books.query.sorting import SORTS
+from bookapi.books.fields import isbn
+from bookapi.books.queries.filters import FILTERS
+from bookapi.books.queries.listing import FACETS
+from bookapi.books.queries.sorting import SORTS
 from bookapi.books.schemas import FIELDS
 from bookapi.text import words
 

@@ -9,7 +9,7 @@ import sys
 import orjson
 from werkzeug.datastructures import MultiDict
 
-from bookapi.books import changes, query
+from bookapi.books import changes, queries
 from bookapi.books.schemas import book_schema
 from bookapi.db import db
 
@@ -71,7 +71,7 @@ def store(app, *records):
 def stored(client):
     """Every book of the catalogue, oldest first."""
     with client.application.app_context():
-        return list(query.stream(query.parse(MultiDict(), paging=False)))
+        return list(queries.stream(queries.parse(MultiDict(), paging=False)))
 
 
 class Somebody:

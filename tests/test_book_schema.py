@@ -12,9 +12,29 @@ from marshmallow import ValidationError
 
 from bookapi.books.schemas import FIELDS, LISTS, READ_ONLY, WRITABLE, book_schema
 from bookapi.formats import csv
-from bookapi.problems import from_validation
+from bookapi.http.problems import from_validation
 
-CONTRACT = ["id", "title", "subtitle", "authors", "isbn", "publisher", "published", "language", "series", "series_number", "edition", "pages", "description", "subjects", "identifiers", "cover_url", "version", "created_at", "updated_at"]
+CONTRACT = [
+    "id",
+    "title",
+    "subtitle",
+    "authors",
+    "isbn",
+    "publisher",
+    "published",
+    "language",
+    "series",
+    "series_number",
+    "edition",
+    "pages",
+    "description",
+    "subjects",
+    "identifiers",
+    "cover_url",
+    "version",
+    "created_at",
+    "updated_at",
+]
 LONGEST = {
     "title": 2000,
     "subtitle": 2000,

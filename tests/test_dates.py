@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from inventions import bounded
 from inventions import dates as partial_dates
 
-from bookapi.books import dates
+from bookapi.books.fields import dates
 
 
 def _is_accepted(text):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
 from bookapi.auth.models import LoginSession
-from bookapi.books import changes, storing
+from bookapi.books import changes, store
 from bookapi.books.models import Book
 from bookapi.db import Catalogue, Writer, create_file, db, now
 from bookapi.db.sqlite import sqlite3
@@ -67,7 +67,7 @@ def test_concurrent_increments_lose_nothing(app, admin):
 
 
 def _turn(session):
-    storing.State(Writer(session))
+    store.State(Writer(session))
     book = session.get(Book, 1)
     book.pages += 1
 

@@ -13,7 +13,7 @@ from support import store
 from werkzeug.exceptions import HTTPException
 
 from bookapi.books.models import Book
-from bookapi.books.query import reads
+from bookapi.books.queries import reads
 from bookapi.db import Query, Reader, Writer, db, limits, translate
 from bookapi.db.sqlite import sqlite3
 

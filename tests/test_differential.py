@@ -13,9 +13,9 @@ from conftest import DATABASE_URL, PASSWORD, SECRET, _fill, _wipe, settings
 from support import jsonl_bytes, sqlite_url
 
 from bookapi import create_app
-from bookapi.books.query.filters import FILTERS
-from bookapi.books.query.listing import FACETS
-from bookapi.books.query.sorting import SORTS
+from bookapi.books.queries.filters import FILTERS
+from bookapi.books.queries.listing import FACETS
+from bookapi.books.queries.sorting import SORTS
 from bookapi.books.schemas import FIELDS
 from bookapi.db import create_file, db
 from bookapi.site.commands import _upgrade as upgrade

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inventions import FULL, SPARSE, books, bounded, texts
 
-from bookapi.books.columns import Columns
+from bookapi.books.imports.mapping import Columns
 from bookapi.books.schemas import FIELDS, LISTS, WRITABLE, book_schema
 from bookapi.formats import Malformed, csv
 

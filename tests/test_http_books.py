@@ -10,7 +10,7 @@ from documents import faults, read, send, write
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bookapi.books import storing
+from bookapi.books import store
 from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject
 from bookapi.db import Catalogue, db
 
@@ -677,7 +677,7 @@ def test_a_crash_in_the_midst_of_a_change_stores_nothing(app, admin, monkeypatch
     def crash(*args, **kwargs):
         raise RuntimeError("in the midst")
 
-    monkeypatch.setattr(storing, "_store_words", crash)
+    monkeypatch.setattr(store, "_store_words", crash)
     answer = admin.open(address, method=method, json={"title": "x", "authors": ["a"]})
     assert answer.status_code == 500
     assert (rows(app), admin.get("/books").json) == (before, books)

@@ -9,7 +9,7 @@ from documents import read
 
 from bookapi import create_app
 from bookapi.auth import permissions
-from bookapi.books import query
+from bookapi.books import queries
 
 CARRIED = {
     "X-Content-Type-Options": "nosniff",
@@ -41,7 +41,7 @@ def _answers(admin, monkeypatch):
     exported = admin.get("/books/export")
     exported.get_data()
     yield 200, exported
-    monkeypatch.setattr(query, "page", lambda listing: 1 / 0)
+    monkeypatch.setattr(queries, "page", lambda listing: 1 / 0)
     yield 500, admin.get("/books")
 
 

@@ -18,7 +18,7 @@ from test_http_lists import header_links
 
 from bookapi.auth import accounts, passwords
 from bookapi.auth.models import User
-from bookapi.books import storing
+from bookapi.books import store
 from bookapi.db import Catalogue, db
 
 BLANK = {**EMPTY, "title": None}
@@ -600,7 +600,7 @@ def test_a_crash_in_the_midst_leaves_no_trace_in_history_or_feed(
     admin.delete("/books/2")
     before = [history(admin, 1), history(admin, 2), steps(admin), seq(app)]
     with monkeypatch.context() as patch:
-        patch.setattr(storing, "_store_words", crash)
+        patch.setattr(store, "_store_words", crash)
         assert (
             admin.open(address, method=method, json={"title": "x", "authors": ["a"]}).status_code
             == 500

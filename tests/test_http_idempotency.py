@@ -13,7 +13,7 @@ from test_http_books import FULL, ISBN, OTHER, both, rows
 from test_http_history import crash, history, second_admin, seq, steps
 
 from bookapi.auth.models import User
-from bookapi.books import storing
+from bookapi.books import store
 from bookapi.db import Base, db, now
 
 KEYS = (
@@ -397,7 +397,7 @@ def test_a_failure_is_not_kept_and_its_key_is_free(app, shelf, name):
 def test_after_a_crash_the_key_is_free(app, shelf, monkeypatch, what):
     before = rows(app)
     with monkeypatch.context() as patch:
-        patch.setattr(storing, "_store_words", crash)
+        patch.setattr(store, "_store_words", crash)
         assert request(shelf, "k", what).status_code == 500
     assert rows(app) == before and kept(app) == 0
     told = [given(request(shelf, "k", what)) for _ in range(2)]
@@ -507,7 +507,7 @@ def test_while_the_first_is_at_work_the_second_waits_or_is_told_so(app, shelf, m
         threading.Event(),
         threading.Event(),
         as_admin(app, shelf),
-        storing._store_words,
+        store._store_words,
     )
 
     def held(*args):
@@ -515,7 +515,7 @@ def test_while_the_first_is_at_work_the_second_waits_or_is_told_so(app, shelf, m
         go_on.wait(2)
         return original(*args)
 
-    monkeypatch.setattr(storing, "_store_words", held)
+    monkeypatch.setattr(store, "_store_words", held)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(request, client(), "k", what)
         assert entered.wait(5)

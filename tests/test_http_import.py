@@ -19,7 +19,8 @@ from test_http_history import history, seq, steps
 from test_http_idempotency import as_admin, given, kept
 
 from bookapi import formats
-from bookapi.books import importing, storing, transfer
+from bookapi.books import store
+from bookapi.books.imports import service, upload
 
 KINDS = {**TYPES, "csv": "text/csv", "jsonl": "application/x-ndjson"}
 SECOND = {
@@ -640,15 +641,15 @@ def test_a_body_that_does_not_arrive_whole_is_a_400(admin):
 
 def test_a_body_is_read_as_often_as_it_is_needed(app, admin, monkeypatch):
     """A database may ask for a unit to be run again, and the body comes but once."""
-    failures, store = [1213, 1213], storing.store
+    failures, store = [1213, 1213], store.store
 
     def deadlock(*args):
         if failures:
             raise pymysql.err.OperationalError(failures.pop(), "deadlock")
         return store(*args)
 
-    monkeypatch.setattr(storing, "store", deadlock)
-    monkeypatch.setattr(importing, "IN_MEMORY", 100)
+    monkeypatch.setattr(store, "store", deadlock)
+    monkeypatch.setattr(upload, "IN_MEMORY", 100)
     for number, name in enumerate(KINDS):
         failures[:] = [1213, 1213]
         answer = bring(
@@ -668,7 +669,7 @@ def test_a_full_disk_is_a_507(admin, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(importing.shutil, "copyfileobj", full)
+    monkeypatch.setattr(upload.shutil, "copyfileobj", full)
     assert is_refused(bring(admin, jsonl_bytes(FULL)), 507)
 
 
@@ -732,7 +733,7 @@ def held(make_app, monkeypatch):
     app = make_app(DATABASE_WAIT_SECONDS=1)
     admin = app.test_client()
     Auth(admin).login()
-    entered, go_on, original = threading.Event(), threading.Event(), storing._store_words
+    entered, go_on, original = threading.Event(), threading.Event(), store._store_words
 
     def hold(*args):
         if not entered.is_set():
@@ -740,7 +741,7 @@ def held(make_app, monkeypatch):
             go_on.wait(20)
         return original(*args)
 
-    monkeypatch.setattr(storing, "_store_words", hold)
+    monkeypatch.setattr(store, "_store_words", hold)
     yield app, admin, entered, go_on
     go_on.set()
 
@@ -768,7 +769,7 @@ def test_while_an_import_runs_others_read_and_are_told_to_wait(held, key):
 
 def test_an_import_shares_its_commit_with_nobody(app, admin):
     """What it raises in the end takes all of it back, and nothing of anybody else's."""
-    assert not hasattr(transfer.unit, "shares_commit")
+    assert not hasattr(service.unit, "shares_commit")
     client = as_admin(app, admin)
 
     def ask(number):
@@ -926,6 +927,6 @@ def test_a_refusal_tells_nothing_of_the_inside(admin, name):
 
 
 def test_the_body_goes_to_a_file(admin, monkeypatch):
-    monkeypatch.setattr(importing, "IN_MEMORY", 1000)
+    monkeypatch.setattr(upload, "IN_MEMORY", 1000)
     lines = [orjson.dumps({"title": f"Book {number}"}) for number in range(500)]
     assert counts(bring(admin, b"\n".join(lines))) == (500, 500, 0, 0, 0)

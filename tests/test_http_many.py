@@ -8,7 +8,7 @@ from documents import TYPES, faults, read, send, write
 from test_http_books import EMPTY, FULL, INVALID, ISBN, OTHER, TEN, both, own, rows
 from test_http_history import SET, crash, differences, history, seq, steps
 
-from bookapi.books import storing
+from bookapi.books import store
 
 
 def post(client, name, books, **more):
@@ -428,7 +428,7 @@ def test_a_crash_in_the_midst_stores_no_book_of_the_list(app, admin, monkeypatch
     post(admin, name, [{"title": "before"}])
     before = rows(app)
     with monkeypatch.context() as patch:
-        patch.setattr(storing, part, crash)
+        patch.setattr(store, part, crash)
         assert (
             post(admin, name, [{"title": "a", "authors": ["x"]}, {"title": "b"}]).status_code == 500
         )

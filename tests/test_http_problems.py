@@ -6,7 +6,7 @@ import pytest
 from documents import TYPES, faults, read, send
 from lxml import etree
 
-from bookapi.books import query
+from bookapi.books import queries
 
 NAMESPACE = "urn:ietf:rfc:7807"
 INSIDE = re.compile(
@@ -123,7 +123,7 @@ def test_a_crash_is_a_bare_500(admin, monkeypatch, name, address):
         raise RuntimeError("SELECT password_hash FROM users in /etc/secret.py")
 
     for unit in ("page", "export", "one"):
-        monkeypatch.setattr(query, unit, crash)
+        monkeypatch.setattr(queries, unit, crash)
     answer = admin.get(address, headers={"Accept": TYPES[name]})
     assert (answer.status_code, answer.mimetype) == (500, f"application/problem+{name}")
     assert not INSIDE.search(answer.get_data(as_text=True)) and "secret" not in answer.get_data(
@@ -136,7 +136,7 @@ def test_a_crash_before_the_first_record_of_a_stream_is_a_500(make_app, monkeypa
         raise RuntimeError("in the midst")
         yield
 
-    monkeypatch.setattr(query, "export", lambda listing: ((), crash()))
+    monkeypatch.setattr(queries, "export", lambda listing: ((), crash()))
     client = make_app(PROPAGATE_EXCEPTIONS=False).test_client()
     for name in ("json", "xml", "csv", "jsonl"):
         answer = client.get(f"/books/export?format={name}")
@@ -144,7 +144,7 @@ def test_a_crash_before_the_first_record_of_a_stream_is_a_500(make_app, monkeypa
 
 
 def test_a_crash_is_logged_with_the_id_of_the_request(capsys, client, monkeypatch):
-    monkeypatch.setattr(query, "page", lambda listing: 1 / 0)
+    monkeypatch.setattr(queries, "page", lambda listing: 1 / 0)
     answer = client.get("/books?title=private", headers={"X-Request-ID": "find-me"})
     log = capsys.readouterr().err
     assert (

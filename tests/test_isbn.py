@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from inventions import bounded, isbns
 
-from bookapi.books import isbn
+from bookapi.books.fields import isbn
 
 
 def _isbn10(digits):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inventions import bounded
 
-from bookapi.books import languages
+from bookapi.books.fields import languages
 
 
 @pytest.mark.parametrize(

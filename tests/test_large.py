@@ -19,8 +19,8 @@ from sqlalchemy import event
 from support import jsonl_bytes, sqlite_url
 
 from bookapi import create_app
-from bookapi.books import dates
-from bookapi.books.query.listing import FACETS
+from bookapi.books.fields import dates
+from bookapi.books.queries.listing import FACETS
 from bookapi.db import db
 from bookapi.db.sqlite import sqlite3
 from bookapi.text import key, stands_alone, words

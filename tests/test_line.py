@@ -15,7 +15,7 @@ from test_server import serving
 
 from bookapi.auth import line, passwords
 from bookapi.auth.line import Line
-from bookapi.problems import Problem
+from bookapi.http.problems import Problem
 
 PATIENCE = 20
 SHORT = 0.05

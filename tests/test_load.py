@@ -13,7 +13,7 @@ from statistics import median
 import pytest
 
 from bookapi.auth.permissions import public
-from bookapi.negotiation import represents
+from bookapi.http.negotiation import represents
 from bookapi.server import http, listen, load, pace
 from bookapi.server import worker as workers
 from bookapi.server.load import CALM, INTERVAL, STUCK, TARGET, Load

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inventions import bounded
 
-from bookapi import memory
-from bookapi.memory import OVERHEAD, Memory
+from bookapi.http import lru
+from bookapi.http.lru import OVERHEAD, Memory
 
 EACH = 1000 - OVERHEAD  # what an entry is said to have, for it to take 1,000 bytes
 THREADS, TURNS = 8, 500
@@ -37,8 +37,8 @@ def test_what_was_put_is_given_back_with_its_state(app):
 
 def test_an_application_has_one_memory_of_its_own_with_the_room_that_is_set(make_app):
     one, other = make_app(ANSWER_CACHE_BYTES=12345), make_app()
-    assert memory.of(one) is memory.of(one) is not memory.of(other)
-    assert (memory.of(one).room, memory.of(other).room) == (12345, 16 * 1024 * 1024)
+    assert lru.of(one) is lru.of(one) is not lru.of(other)
+    assert (lru.of(one).room, lru.of(other).room) == (12345, 16 * 1024 * 1024)
 
 
 @pytest.mark.parametrize(

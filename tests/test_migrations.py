@@ -13,7 +13,7 @@ from support import one_line
 from werkzeug.datastructures import MultiDict
 
 from bookapi import create_app
-from bookapi.books import changes, query
+from bookapi.books import changes, queries
 from bookapi.books.schemas import book_schema
 from bookapi.db import MIGRATIONS, create_file, db
 from bookapi.text import clean
@@ -209,7 +209,7 @@ def answers(app):
                     part.split("=", 1) for part in f"{asked}&limit=100{state}".split("&") if part
                 )
                 args = MultiDict({name: value.replace("+", " ") for name, value in args.items()})
-                page = query.page(query.parse(args))
+                page = queries.page(queries.parse(args))
                 told[asked + state] = (
                     page.total,
                     [book["id"] for book in page.records],
@@ -222,10 +222,10 @@ def answers(app):
             f"{FACETS}&author=jane austen",
         ):
             args = MultiDict(part.split("=", 1) for part in asked.split("&"))
-            told[asked] = query.page(query.parse(args)).facets
+            told[asked] = queries.page(queries.parse(args)).facets
         for kind in ("author", "subject", "publisher", "language"):
-            told[kind] = query.terms(kind, MultiDict({"limit": "100"}))
-        told["books"] = list(query.stream(query.parse(MultiDict(), paging=False)))
+            told[kind] = queries.terms(kind, MultiDict({"limit": "100"}))
+        told["books"] = list(queries.stream(queries.parse(MultiDict(), paging=False)))
     return told
 
 
@@ -380,7 +380,7 @@ def test_an_upgraded_catalogue_goes_on(new, at_first_revision):
     with old.app_context():
         number = db.write(change)
         found = {
-            asked: [book["id"] for book in query.page(query.parse(MultiDict([asked]))).records]
+            asked: [book["id"] for book in queries.page(queries.parse(MultiDict([asked]))).records]
             for asked in (
                 ("q", "lodz"),
                 ("q", "emma"),
@@ -389,7 +389,7 @@ def test_an_upgraded_catalogue_goes_on(new, at_first_revision):
                 ("title", "lodz"),
             )
         }
-        total = query.page(query.parse(MultiDict())).total
+        total = queries.page(queries.parse(MultiDict())).total
     assert list(found.values()) == [[3, number, 2], [], [number], [], [3]]
     assert (number, total) == (len(BOOKS) + len(TRASH) + len(MORE) + 1, len(BOOKS) + len(MORE))
 
@@ -399,7 +399,7 @@ def test_an_empty_catalogue_is_upgraded(at_first_revision):
     assert "db upgrade" in one_line(old.test_cli_runner().invoke(args=["db", "check"]).stderr)
     with old.app_context():
         migrate().upgrade()
-        assert query.page(query.parse(MultiDict({"q": "emma", "facets": "author"}))).total == 0
+        assert queries.page(queries.parse(MultiDict({"q": "emma", "facets": "author"}))).total == 0
     assert old.test_cli_runner().invoke(args=["db", "check"]).exit_code == 0
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from werkzeug.datastructures import MultiDict
 
 from bookapi import create_app
-from bookapi.books import changes, query
-from bookapi.books.query import reads, statements
+from bookapi.books import changes, queries
+from bookapi.books.queries import reads, statements
 from bookapi.books.schemas import book_schema
 from bookapi.db import Query, db
 from bookapi.db.search import expressions
@@ -79,7 +79,7 @@ def catalogue(template, tmp_path_factory):
 
 def listed(address):
     """Every statement of a list with its values: both ends of its pages, cursors, counts."""
-    listing = query.parse(MultiDict(parse_qsl(address)))
+    listing = queries.parse(MultiDict(parse_qsl(address)))
     shape, sort = listing.shape, listing.sort
     numbers = ("id", "published", "relevance")
     after = {
@@ -294,7 +294,7 @@ def test_an_export_in_a_plain_order_is_not_put_in_order_first(catalogue):
     # It would be kept in memory or on a disk as a whole, before its first byte leaves.
     found = {}
     for sort in ASCENDING:
-        listing = query.parse(MultiDict({"sort": sort}), paging=False)
+        listing = queries.parse(MultiDict({"sort": sort}), paging=False)
         for part in range(len(statements.parts(listing.shape, listing.sort))):
             made = statements.everything(listing.shape, listing.sort, part, listing.fields)
             if db.engine.dialect.name == "sqlite" and sorted_wholly(steps := plan(made, {})):

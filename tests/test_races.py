@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from bookapi.auth import accounts, passwords, sessions, tokens
 from bookapi.auth.models import ADMIN, MEMBER, LoginSession, Throttle, User
-from bookapi.books import storing
+from bookapi.books import store
 from bookapi.books.models import History
 from bookapi.db import Work, db
 from bookapi.db.extension import Database
@@ -77,7 +77,7 @@ def _pass(place, unit=None):
 @pytest.fixture
 def gates(monkeypatch):
     """Has threads with a gate stop there: before a unit is written, and once it has done all but commit."""
-    write, finish, store = Database.write, Work.finish, storing.store
+    write, finish, store = Database.write, Work.finish, store.store
 
     def held_write(self, unit, *args, **kwargs):
         HERE.unit = unit.__name__
@@ -95,7 +95,7 @@ def gates(monkeypatch):
 
     monkeypatch.setattr(Database, "write", held_write)
     monkeypatch.setattr(Work, "finish", held_finish)
-    monkeypatch.setattr(storing, "store", held_store)
+    monkeypatch.setattr(store, "store", held_store)
 
 
 @pytest.fixture
@@ -385,13 +385,13 @@ def test_all_that_holds_within_one_process(people, rows, pool, order, taking):
 def test_an_import_in_the_middle_of_its_records_is_finished_before_the_right_is_gone(
     people, pool, monkeypatch, taking
 ):
-    everyone, gate, store = people(), Gate("the second batch"), storing.store
+    everyone, gate, store = people(), Gate("the second batch"), store.store
 
     def slow_store(*args):
         store(*args)
         _pass("the second batch")
 
-    monkeypatch.setattr(storing, "store", slow_store)
+    monkeypatch.setattr(store, "store", slow_store)
     books = {"books": [{"title": f"Imported {number}"} for number in range(1100)]}
     with held(pool, gate, everyone.ask, "POST", "/books/import", books) as working:
         taking = pool.submit(TAKINGS[taking], everyone)

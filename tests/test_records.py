@@ -6,7 +6,7 @@ import pytest
 from inventions import FULL, SPARSE
 from sqlalchemy import select
 
-from bookapi.books import changes, query, records
+from bookapi.books import changes, queries, records
 from bookapi.books.models import Book
 from bookapi.books.schemas import FIELDS, LISTS, READ_ONLY, WRITABLE, book_schema
 from bookapi.db import Query, db
@@ -90,10 +90,12 @@ def test_an_instant_is_read_with_all_its_microseconds(app, monkeypatch, microsec
 def test_one_page_and_stream_give_the_same_record(app):
     with app.app_context():
         made = [_create(document) for document in BOOKS.values()]
-        listing = query.Listing()
-        assert query.page(listing)[:2] == (made, 3)
+        listing = queries.Listing()
+        assert queries.page(listing)[:2] == (made, 3)
         assert (
-            list(query.stream(listing)) == made == [query.one(record["id"])[0] for record in made]
+            list(queries.stream(listing))
+            == made
+            == [queries.one(record["id"])[0] for record in made]
         )
 
 

@@ -21,13 +21,14 @@ from sqlalchemy import text
 from support import jsonl_bytes, sqlite_url
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from bookapi import create_app, memory
+from bookapi import create_app
 from bookapi.auth import accounts, passwords
 from bookapi.auth.cookies import Cookies
-from bookapi.books import query
+from bookapi.books import queries
 from bookapi.db import State, create_file, db
 from bookapi.db.sqlite import sqlite3
-from bookapi.negotiation import Service
+from bookapi.http import lru
+from bookapi.http.negotiation import Service
 from bookapi.site.commands import _upgrade as upgrade
 
 ISBN, FURTHER, NEW = "9780141439587", "9780306406157", "9781492056355"
@@ -85,7 +86,10 @@ REMEMBERED = [
 ]
 EXPORTS = [
     "/books/export",
-    *["/books/export?" + query for query in ("author=Jane+Austen", "fields=title", "sort=title")],
+    *[
+        "/books/export?" + queries
+        for queries in ("author=Jane+Austen", "fields=title", "sort=title")
+    ],
 ]
 TAGGED = [*REMEMBERED, SEARCH, *EXPORTS]
 OWN = ("X-Request-ID", "Date")
@@ -206,7 +210,7 @@ def test_what_is_larger_than_the_room_is_answered_all_the_same(make_app, shelf, 
     shelf.patch("/books/1", json={"description": "long " * 1000})
     with entering(client.application) as entered:
         assert [told(client.get("/books/1")) for _ in range(2)] == [told(bare.get("/books/1"))] * 2
-    assert len(entered) == 2 and memory.of(client.application).used <= 3000
+    assert len(entered) == 2 and lru.of(client.application).used <= 3000
 
 
 def test_a_full_memory_forgets_and_answers_right(make_app, shelf, bare):
@@ -214,7 +218,7 @@ def test_a_full_memory_forgets_and_answers_right(make_app, shelf, bare):
     for _ in range(2):
         for asked in sum(map(in_formats, REMEMBERED), []):
             assert told(client.get(**asked)) == told(bare.get(**asked))
-    assert 0 < memory.of(client.application).used <= 20_000
+    assert 0 < lru.of(client.application).used <= 20_000
 
 
 def test_remembered_answers_take_the_memory_that_is_counted(reader, app):
@@ -229,14 +233,14 @@ def test_remembered_answers_take_the_memory_that_is_counted(reader, app):
         gc.collect()
 
     ask(range(200))
-    counted = -memory.of(app).used
+    counted = -lru.of(app).used
     tracemalloc.start()
     try:
         ask(range(200, 400))
-        taken, counted = tracemalloc.get_traced_memory()[0], counted + memory.of(app).used
+        taken, counted = tracemalloc.get_traced_memory()[0], counted + lru.of(app).used
     finally:
         tracemalloc.stop()
-    assert len(memory.of(app)) == 400
+    assert len(lru.of(app)) == 400
     assert taken <= 1.5 * counted
 
 
@@ -366,10 +370,10 @@ def test_who_brings_a_cookie_or_a_credential_is_always_answered_anew(
             shelf.patch(
                 "/books/1", json={"pages": number + 1}
             )  # what is remembered is good no more
-            known, begun = memory.of(app).used, len(entered)
+            known, begun = lru.of(app).used, len(entered)
             answers = [told(reader.get(address, headers=credential)) for _ in range(2)]
             assert answers == [told(bare.get(address, headers=credential))] * 2, credential
-            assert (memory.of(app).used, len(entered)) == (known, begun + 2), credential
+            assert (lru.of(app).used, len(entered)) == (known, begun + 2), credential
             reader.get(address)
             reader.get(address, headers=credential)
             assert len(entered) == begun + 4, credential
@@ -406,7 +410,7 @@ def test_with_no_room_nothing_is_remembered(bare):
     with entering(bare.application) as entered:
         for address in TAGGED:
             assert [bare.get(address).status_code for _ in range(2)] == [200, 200]
-    assert (len(entered), len(memory.of(bare.application))) == (2 * len(TAGGED), 0)
+    assert (len(entered), len(lru.of(bare.application))) == (2 * len(TAGGED), 0)
 
 
 FAILURES = {
@@ -445,7 +449,7 @@ def _crash(*args):
     return 1 / 0
 
 
-@pytest.mark.parametrize("place, name", [(query, "page"), (Cookies, "save_session")])
+@pytest.mark.parametrize("place, name", [(queries, "page"), (Cookies, "save_session")])
 def test_a_crash_is_over_when_it_is_over(make_app, bare, monkeypatch, place, name):
     client = make_app(PROPAGATE_EXCEPTIONS=False).test_client(use_cookies=False)
     with monkeypatch.context() as patch:
@@ -460,7 +464,7 @@ def test_an_export_is_made_anew_each_time(reader, bare, app, entered):
     asked = sum(map(in_formats, EXPORTS), [])
     for each in asked:
         assert [told(reader.get(**each)) for _ in range(2)] == [told(bare.get(**each))] * 2
-    assert (len(entered), memory.of(app).used) == (2 * len(asked), 0)
+    assert (len(entered), lru.of(app).used) == (2 * len(asked), 0)
 
 
 def test_to_be_alive_takes_no_database(reader, monkeypatch):
@@ -815,14 +819,14 @@ def test_a_304_for_an_export_reads_no_book(reader, monkeypatch):
     tags, read, export = (
         {address: tag_of(reader.head(address)) for address in EXPORTS},
         [],
-        query.export,
+        queries.export,
     )
 
     def counted(listing):
         state, records = export(listing)
         return state, (read.append(record) or record for record in records)
 
-    monkeypatch.setattr(query, "export", counted)
+    monkeypatch.setattr(queries, "export", counted)
     for address, tag in tags.items():
         assert reader.get(address, headers={"If-None-Match": tag}).status_code == 304
     assert read == []
@@ -919,7 +923,7 @@ def test_what_changes_nothing_leaves_everything_remembered(shelf, reader, entere
 def test_a_change_while_an_answer_is_made_is_seen_by_the_next(
     reader, bare, elsewhere, monkeypatch, address, name, moment
 ):
-    read, changed = getattr(query, name), []
+    read, changed = getattr(queries, name), []
 
     def change():
         if not changed:
@@ -938,7 +942,7 @@ def test_a_change_while_an_answer_is_made_is_seen_by_the_next(
         change()
         return result
 
-    monkeypatch.setattr(query, name, meanwhile)
+    monkeypatch.setattr(queries, name, meanwhile)
     reader.get(address)
     assert (
         changed and [told(reader.get(address)) for _ in range(2)] == [told(bare.get(address))] * 2

@@ -407,7 +407,43 @@ def test_a_token_is_what_every_engine_takes_for_a_word(book):
 
 
 # The default stop words of InnoDB (MySQL manual, 14.9.4), which its index leaves out.
-STOP_WORDS = ["a", "about", "an", "are", "as", "at", "be", "by", "com", "de", "en", "for", "from", "how", "i", "in", "is", "it", "la", "of", "on", "or", "that", "the", "this", "to", "was", "what", "when", "where", "who", "will", "with", "und", "www"]
+STOP_WORDS = [
+    "a",
+    "about",
+    "an",
+    "are",
+    "as",
+    "at",
+    "be",
+    "by",
+    "com",
+    "de",
+    "en",
+    "for",
+    "from",
+    "how",
+    "i",
+    "in",
+    "is",
+    "it",
+    "la",
+    "of",
+    "on",
+    "or",
+    "that",
+    "the",
+    "this",
+    "to",
+    "was",
+    "what",
+    "when",
+    "where",
+    "who",
+    "will",
+    "with",
+    "und",
+    "www",
+]
 
 
 def test_no_token_is_a_stop_word_and_none_is_lost():

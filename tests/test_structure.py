@@ -9,37 +9,19 @@ import bookapi
 
 ROOT = Path(bookapi.__file__).parent
 BASE = {"text", "config", "formats"}
-LOW = BASE | {
-    "schemas",
-    "logs",
-    "memory",
-    "db",
-    "negotiation",
-    "problems",
-    "guard",
-    "answers",
-    "cli",
-    "paging",
-}
+LOW = BASE | {"schemas", "logs", "cli", "db", "http"}
 ALLOWED = {
     "text": set(),
     "config": set(),
     "formats": set(),
-    "memory": set(),
-    "schemas": {"text"},
     "logs": set(),
-    "db": {"config"},
+    "schemas": {"text"},
     "cli": {"db"},
-    "negotiation": {"formats"},
-    "problems": {"formats", "negotiation", "text"},
-    "guard": {"problems"},
-    "paging": {"problems"},
-    "answers": {"formats", "negotiation", "problems"},
-    "door": {"answers", "db", "guard", "logs", "memory", "negotiation"},
-    "idempotency": {"db", "negotiation", "problems"},
+    "db": {"config"},
+    "http": BASE | {"db", "logs"},
     "auth": LOW,
-    "books": LOW | {"auth.permissions", "idempotency"},
-    "server": BASE | {"negotiation", "problems", "guard", "logs"},
+    "books": LOW | {"auth.permissions"},
+    "server": BASE | {"http", "logs"},
     "site": LOW | {"auth", "books", "server"},
     "migrations": {"text", "db", "books.search"},
 }

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..db import Catalogue, Writer
 from ..db import locked as take_turn
-from ..problems import Problem
+from ..http.problems import Problem
 from . import events, lookalikes, mfa, passwords, sessions, usernames
 from .models import ADMIN, LoginSession, Token, User
 from .permissions import Actor

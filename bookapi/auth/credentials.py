@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from ..db import db
-from ..problems import Problem
+from ..http.problems import Problem
 from . import accounts, events, tokens
 from .identity import SignedIn
 from .throttle import Attempt

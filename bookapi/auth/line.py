@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from flask import Flask, current_app
 
-from ..problems import Problem
+from ..http.problems import Problem
 
 LINE = "bookapi.password_line"  # in the application's extensions
 PATIENCE = 5.0  # seconds in line

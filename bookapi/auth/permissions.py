@@ -7,10 +7,10 @@ from flask import Flask, current_app, request
 from flask_login import current_user
 from sqlalchemy import bindparam, select
 
-from ..answers import cacheable
 from ..db import Query, Writer
-from ..guard import SAFE_METHODS
-from ..problems import Problem
+from ..http.conditional import cacheable
+from ..http.problems import Problem
+from ..http.security import SAFE_METHODS
 from . import events
 from .models import ADMIN, READ, LoginSession, Token, User
 

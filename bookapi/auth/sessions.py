@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from ..db import Query, db, now, rfc3339, stored, waits_for
-from ..problems import Problem
+from ..http.problems import Problem
 from ..schemas import rfc3339 as written
 from ..text import printable
 from . import events, usernames

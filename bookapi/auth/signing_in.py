@@ -8,7 +8,7 @@ from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from ..db import db
-from ..problems import Problem
+from ..http.problems import Problem
 from . import accounts, events, line, mfa, passwords, sessions
 from .models import User
 from .permissions import CHALLENGE

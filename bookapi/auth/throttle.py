@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from ..db import Query, db, now, rfc3339
-from ..problems import Problem
+from ..http.problems import Problem
 from . import events, usernames
 from .models import Throttle
 

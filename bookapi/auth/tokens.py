@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from ..db import Query, db, now, rfc3339, waits_for
-from ..problems import Problem
+from ..http.problems import Problem
 from . import events, usernames
 from .identity import SignedIn, account_columns, account_of
 from .models import Token, User

@@ -4,8 +4,8 @@ from flask import Flask
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
-from ..paging import base_url
-from . import isbn
+from ..http.pagination import base_url
+from .fields import isbn
 
 
 def address(book_id: int) -> str:

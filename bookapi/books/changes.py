@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from ..auth.permissions import Actor
 from ..db import Writer, now, shares_commit
-from ..problems import Problem, invalid
-from . import storing
+from ..http.problems import Problem, invalid
+from . import store
 from .schemas import FIELDS, LISTS, book_schema
-from .storing import CREATED, DELETED, RESTORED, UPDATED, Change, State
+from .store import CREATED, DELETED, RESTORED, UPDATED, Change, State
 
 Check = Callable[[dict | None], None]
 Document = Callable[[], Any]  # gives what was sent, or raises what is wrong with it
@@ -59,7 +59,7 @@ def create_all(
     state = State(writer, by)
     _refuse_any_taken(writer, [values.get("isbn") for values in books])
     records = [made(state, values) for values in books]
-    storing.store(writer, state, [Change(None, record, CREATED) for record in records])
+    store.store(writer, state, [Change(None, record, CREATED) for record in records])
     return records
 
 
@@ -92,7 +92,7 @@ def delete(session: Session, book_id: int, check: Check, by: Actor | None = None
     state, record = State(writer, by), _fetch(writer, book_id)
     check(record)
     state.total -= 1
-    storing.store(writer, state, [Change(record, _next(record, {}), DELETED)])
+    store.store(writer, state, [Change(record, _next(record, {}), DELETED)])
 
 
 @shares_commit
@@ -100,14 +100,14 @@ def restore(session: Session, book_id: int, check: Check, by: Actor | None = Non
     """The book comes back from the trash; returns its record."""
     writer = Writer(session)
     state = State(writer, by)
-    record, in_trash = storing.by_id(writer, book_id) or _missing()
+    record, in_trash = store.by_id(writer, book_id) or _missing()
     check(record)
     if not in_trash:
         raise Problem(409, "the book is not in the trash")
     _refuse_taken(writer, record["isbn"])
     state.total += 1
     after = _next(record, {})
-    storing.store(writer, state, [Change(record, after, RESTORED)])
+    store.store(writer, state, [Change(record, after, RESTORED)])
     return after
 
 
@@ -117,7 +117,7 @@ def purge(session: Session, days: int, most: int) -> int:
     Of their history stays who did what and when. Nothing is added to it: to everyone else they were gone before.
     """
     writer = Writer(session)
-    return storing.remove(writer, State(writer), now() - timedelta(days=days), most)
+    return store.remove(writer, State(writer), now() - timedelta(days=days), most)
 
 
 @shares_commit
@@ -126,7 +126,7 @@ def put_isbn(
 ) -> tuple[dict, bool]:
     """The book of that ISBN, created or replaced; returns its record and whether it is new."""
     writer = Writer(session)
-    state, record = State(writer, by), storing.by_isbn(writer, digits)
+    state, record = State(writer, by), store.by_isbn(writer, digits)
     check(record)
     sent = document()
     values = book_schema.load(sent)
@@ -150,7 +150,7 @@ def put_isbn(
 
 def _fetch(writer: Writer, book_id: int) -> dict:
     """The record of that id; 404 where there never was one, 410 where it is in the trash."""
-    record, in_trash = storing.by_id(writer, book_id) or _missing()
+    record, in_trash = store.by_id(writer, book_id) or _missing()
     if in_trash:
         raise Problem(410, "the book is in the trash")
     return record
@@ -162,7 +162,7 @@ def _missing() -> None:
 
 def _refuse_taken(writer: Writer, digits: str | None, by_other_than: int | None = None) -> None:
     """Raises IsbnTaken where another live book has the ISBN."""
-    owner = storing.by_isbn(writer, digits)
+    owner = store.by_isbn(writer, digits)
     if owner is not None and owner["id"] != by_other_than:
         raise IsbnTaken([Taken(owner["id"])])
 
@@ -171,7 +171,7 @@ def _refuse_any_taken(writer: Writer, isbns: list[str | None]) -> None:
     """Raises IsbnTaken where books of a list have the ISBN of a live book, or of one before them in the list."""
     owners: dict[str, int | None] = {
         record["isbn"]: record["id"]
-        for record in storing.by_isbns(writer, {digits for digits in isbns if digits})
+        for record in store.by_isbns(writer, {digits for digits in isbns if digits})
     }
     taken = []
     for place, digits in enumerate(isbns):
@@ -217,7 +217,7 @@ def applied(record: dict, values: dict[str, Any]) -> dict | None:
 
 def _created(writer: Writer, state: State, values: dict[str, Any]) -> dict:
     record = made(state, values)
-    storing.store(writer, state, [Change(None, record, CREATED)])
+    store.store(writer, state, [Change(None, record, CREATED)])
     return record
 
 
@@ -226,5 +226,5 @@ def _changed(writer: Writer, state: State, record: dict, values: dict[str, Any])
     after = applied(record, values)
     if after is None:
         return record
-    storing.store(writer, state, [Change(record, after, UPDATED)])
+    store.store(writer, state, [Change(record, after, UPDATED)])
     return after

@@ -21,7 +21,8 @@ from werkzeug.exceptions import HTTPException
 from .. import formats
 from ..cli import Group
 from ..db import db
-from . import changes, columns, query, transfer
+from . import changes, queries
+from .imports import mapping, service
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
 SUFFIXES = {
@@ -57,7 +58,7 @@ def _pairs(context, parameter, given: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"{text!r} is not FIELD=…")
         pairs[field] = value
     try:
-        columns.check_fields(pairs)
+        mapping.check_fields(pairs)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     return pairs
@@ -127,7 +128,7 @@ def import_books(
     """Import the books of FILE (`-`: standard input; .gz is opened): all of them or none."""
     if encoding:
         _check_encoding(encoding)
-    options = transfer.Options(mode, on_error, strict, dry_run, given, separators)
+    options = service.Options(mode, on_error, strict, dry_run, given, separators)
     reader = formats.by_name(format_name or _format_of(file) or "csv")
     if not hasattr(reader, "read"):
         raise click.ClickException(
@@ -139,10 +140,10 @@ def import_books(
         bar = stack.enter_context(_progress(source))
         failure = None
         try:
-            report = transfer.run(
+            report = service.run(
                 db.write, functools.partial(source.records, reader, encoding), options, bar
             )
-        except transfer.Rejected as rejected:
+        except service.Rejected as rejected:
             report, failure = rejected.report, str(rejected)
         except (formats.Malformed, formats.Invalid) as error:
             raise click.ClickException(f"{file}: {error}; nothing was stored") from None
@@ -194,25 +195,25 @@ def export_books(file: str, format_name: str | None, filters: tuple[str, ...]) -
         name, _, value = text.partition("=")
         wanted.add(name, value)
     try:
-        listing = query.parse(wanted, paging=False)
+        listing = queries.parse(wanted, paging=False)
     except HTTPException as error:
         raise click.BadParameter(error.description, param_hint="--filter") from None
     with _output(file) as out:
-        for chunk in writer.write(query.stream(listing), listing.fields):
+        for chunk in writer.write(queries.stream(listing), listing.fields):
             out.write(chunk)
 
 
 @books.command("sample")
 def sample() -> None:
     """Load the sample of 100 public-domain books, if the catalogue has no book at all."""
-    if query.page(query.Listing(limit=1)).total:
+    if queries.page(queries.Listing(limit=1)).total:
         click.echo("the catalogue has books already; no sample is loaded")
         return
     with _Input(str(SAMPLE)) as source:
-        report = transfer.run(
+        report = service.run(
             db.write,
             functools.partial(source.records, formats.by_name("jsonl")),
-            transfer.Options(),
+            service.Options(),
         )
     click.echo(f"loaded a sample of {report.counts['created']} public-domain books")
 
@@ -329,7 +330,7 @@ def _progress(source: _Input) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def _tell(report: transfer.Report, report_file: BinaryIO | None) -> None:
+def _tell(report: service.Report, report_file: BinaryIO | None) -> None:
     """The counts on standard output, what was refused or read leniently on standard error, all of it in the file."""
     if report_file:
         report_file.write(

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from marshmallow.exceptions import SCHEMA
 
-from ..problems import MAX_ERRORS, from_validation, invalid, pointer
+from ..http.problems import MAX_ERRORS, from_validation, invalid, pointer
 from ..schemas import Instant, Text, Whole
-from . import dates, isbn, languages
+from .fields import dates, isbn, languages
 
 READ_ONLY = ("id", "version", "created_at", "updated_at")
 

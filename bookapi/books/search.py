@@ -9,7 +9,7 @@ from typing import Any
 
 from ..db.search import ANYWHERE, HEADING, TITLE, Match, Term, index_text
 from ..text import clean, stands_alone, words
-from . import isbn
+from .fields import isbn
 
 SEARCHED = frozenset(
     (

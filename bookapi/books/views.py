@@ -2,15 +2,16 @@
 
 from flask import Blueprint, Response, request
 
-from ..answers import fleeting, has_already, lasting, precondition, stream_tag, tagged
 from ..auth.permissions import actor, admin_required, reader_required, require_admin
 from ..db import db
-from ..idempotency import given_key, once
-from ..negotiation import Books, Stream, deferred_body, represents
-from ..paging import Page, link_header, onward_links, page_links, paged
-from ..problems import Problem, Told, invalid, respond
-from . import changes, importing, query, transfer
+from ..http.conditional import fleeting, has_already, lasting, precondition, stream_tag, tagged
+from ..http.idempotency import given_key, once
+from ..http.negotiation import Books, Stream, deferred_body, represents
+from ..http.pagination import Page, link_header, onward_links, page_links, paged
+from ..http.problems import Problem, Told, invalid, respond
+from . import changes, queries
 from .addresses import address
+from .imports import service, upload
 from .schemas import FIELDS, book_schema, load_all, placed
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
@@ -22,7 +23,7 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 def read_list():
     """A page of the books that match."""
     listing = _listing()
-    page = query.page(listing)
+    page = queries.page(listing)
     if not page.lasts:
         fleeting()
     links = (
@@ -62,12 +63,12 @@ def create():
 @represents("report", imports=True)
 def import_books():
     """Many books in one body, with a report: all of them or none, or all that are right."""
-    with importing.Body() as body:
-        options = importing.options(request.args)
+    with upload.Body() as body:
+        options = upload.options(request.args)
         key = given_key(body.covered(options))
         if options.dry_run:  # answered anew each time: there is nothing that was done
-            return transfer.run(db.write, body.records, options).as_dict()
-        return once(key, transfer.Report.as_dict, transfer.unit, body.records, options, by=actor())
+            return service.run(db.write, body.records, options).as_dict()
+        return once(key, service.Report.as_dict, service.unit, body.records, options, by=actor())
 
 
 def _created(record: dict) -> tuple:
@@ -84,7 +85,7 @@ def _all_created(records: list[dict]) -> tuple:
 def export():
     """Every book that matches, streamed."""
     listing = _listing(paging=False)
-    state, records = query.export(listing)
+    state, records = queries.export(listing)
     tag = stream_tag(state, listing)
     if request.method == "HEAD" or has_already(request.environ, tag):  # no book is wanted
         records.close()
@@ -96,7 +97,7 @@ def export():
 @represents("changes")
 def read_changes():
     """The change feed: what was changed behind a number, oldest first."""
-    found = query.feed(request.args)
+    found = queries.feed(request.args)
     links = onward_links("after", found.following)
     return {"changes": found.changes, "links": links}, 200, link_header(links)
 
@@ -109,7 +110,7 @@ def read_changes():
 @represents("terms")
 def read_terms(kind: str):
     """The values that books have, with the number of books of each."""
-    found = query.terms(kind, request.args)
+    found = queries.terms(kind, request.args)
     return paged("terms", found.terms, found.total, found.page)
 
 
@@ -118,7 +119,7 @@ def read_terms(kind: str):
 @represents("book")
 def read_one(book_id: int):
     """One book; `state=deleted` shows an admin the one in the trash, too."""
-    record, in_trash = query.one(book_id) or _missing()
+    record, in_trash = queries.one(book_id) or _missing()
     if not in_trash:
         return tagged(lasting(record))
     if request.args.get("state") != "deleted":
@@ -167,7 +168,7 @@ def restore(book_id: int):
 @represents("history")
 def read_history(book_id: int):
     """Who changed what of a book, and when."""
-    found = query.history(book_id, request.args) or _missing()
+    found = queries.history(book_id, request.args) or _missing()
     return paged("history", found.entries, found.total, found.page)
 
 
@@ -176,7 +177,7 @@ def read_history(book_id: int):
 @represents("book")
 def read_by_isbn(digits: str):
     """The book of an ISBN."""
-    record = query.by_isbn(digits)
+    record = queries.by_isbn(digits)
     if record is None:
         raise Problem(404, "there is no book of that ISBN")
     return tagged(record)
@@ -205,8 +206,8 @@ def isbn_taken(error: changes.IsbnTaken) -> Response:
     )
 
 
-@blueprint.errorhandler(transfer.Rejected)
-def rejected(error: transfer.Rejected) -> Response:
+@blueprint.errorhandler(service.Rejected)
+def rejected(error: service.Rejected) -> Response:
     """422, with the whole report."""
     return respond(Problem(422, str(error), report=Told(error.report.as_dict())))
 
@@ -227,12 +228,12 @@ def _missing() -> None:
     raise Problem(404, "there is no book of that id")
 
 
-def _listing(paging: bool = True) -> query.Listing:
+def _listing(paging: bool = True) -> queries.Listing:
     """The list that is asked for; 401 or 403 where it is not for everyone."""
     if request.args.get("state") == "deleted":
         require_admin()
-    return query.parse(request.args, paging)
+    return queries.parse(request.args, paging)
 
 
-def _secrecy(listing: query.Listing) -> dict[str, str]:
+def _secrecy(listing: queries.Listing) -> dict[str, str]:
     return _SECRET if listing.shape.in_trash else {}

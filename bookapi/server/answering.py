@@ -8,10 +8,11 @@ from types import ModuleType
 from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import Error, build_http_date
 
-from .. import formats, guard
+from .. import formats
+from ..http import security
+from ..http.negotiation import best
+from ..http.problems import document
 from ..logs import new_request_id_for
-from ..negotiation import best
-from ..problems import document
 from .load import RETRY_AFTER
 from .parsing import MAX_HEADERS, MAX_REQUEST_LINE, Busy
 
@@ -70,12 +71,12 @@ class Refusal(_Answer, ErrorTask):
         request_id = new_request_id_for({"HTTP_X_REQUEST_ID": given}) if given else new_id
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [
-            *guard.HEADERS,
+            *security.HEADERS,
             ("Content-Type", chosen.problem_type),
             ("Content-Length", str(len(body))),
             ("Vary", "Accept"),
             ("Cache-Control", "no-store"),
-            (guard.REQUEST_ID, request_id),
+            (security.REQUEST_ID, request_id),
         ]
         if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
             self.response_headers.append(("Retry-After", str(RETRY_AFTER)))

@@ -14,7 +14,7 @@ from waitress.server import BaseWSGIServer, TcpWSGIServer, UnixWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import Error
 
-from ..negotiation import addresses_marked
+from ..http.negotiation import addresses_marked
 from . import proxy
 from .answering import Answering, Refusal, TooSlow
 from .load import Load

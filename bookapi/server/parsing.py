@@ -19,7 +19,7 @@ from waitress.buffers import OverflowableBuffer
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import BadRequest, Error
 
-from ..negotiation import addresses_marked
+from ..http.negotiation import addresses_marked
 
 MAX_REQUEST_LINE = 8 * 1024
 MAX_HEADERS = 64 * 1024

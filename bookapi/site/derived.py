@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from ..books import records, search, storing
+from ..books import records, search, store
 from ..books.models import LIST_TABLES, Book, BookWords, History, lists_of
 from ..books.schemas import FIELDS
 from ..db import Catalogue, Query, Reader, Writer, integrity, locked
@@ -138,7 +138,7 @@ def _stored(record: dict, more: tuple, words: dict, lists: dict, history: dict) 
 
 
 def _keys(record: dict) -> dict[str, Any]:
-    columns = storing.columns_of(record, FIELDS)
+    columns = store.columns_of(record, FIELDS)
     return {name: columns[name] for name in _KEYS}
 
 
@@ -161,8 +161,8 @@ def wrong_history(book: Stored) -> bool:
         return True
     first, last = book.history[0], book.history[-1]
     return (
-        first[0] != storing.CREATED
-        or (last[0] == storing.DELETED) != book.in_trash
+        first[0] != store.CREATED
+        or (last[0] == store.DELETED) != book.in_trash
         or [version for _, version in book.history]
         != list(range(first[1], book.record["version"] + 1))
     )

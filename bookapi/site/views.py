@@ -3,11 +3,11 @@
 from flask import Blueprint, current_app, url_for
 from werkzeug.exceptions import HTTPException
 
-from ..answers import cacheable
 from ..auth.permissions import public
 from ..db import cause, db, schema_revisions, search
-from ..negotiation import represents
-from ..problems import Problem
+from ..http.conditional import cacheable
+from ..http.negotiation import represents
+from ..http.problems import Problem
 
 blueprint = Blueprint("site", __name__)
 

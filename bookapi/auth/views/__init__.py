@@ -1,5 +1,5 @@
 """Accounts over HTTP: ``door``: in and out; ``own``: what is one's own; ``administration``: everybody's."""
 
-from . import administration, door, own
+from . import administration, login, own
 
-BLUEPRINTS = (door.blueprint, own.blueprint, administration.blueprint)
+BLUEPRINTS = (login.blueprint, own.blueprint, administration.blueprint)

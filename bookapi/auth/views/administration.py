@@ -4,10 +4,10 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
 from ...db import db
-from ...negotiation import body, deferred_body, represents
-from ...paging import asked_page, paged
-from ...problems import Problem, invalid, respond
-from .. import accounts, line, passwords, trail
+from ...http.negotiation import body, deferred_body, represents
+from ...http.pagination import asked_page, paged
+from ...http.problems import Problem, invalid, respond
+from .. import accounts, audit, line, passwords
 from ..models import User
 from ..permissions import actor, admin_required, admin_session_required
 from ..schemas import new_user_schema, user_change_schema, user_schema
@@ -108,7 +108,7 @@ def read_events():
     """A page of what happened at the door, newest first."""
     page = asked_page(request.args, "action", "username")
     about = _as_its_account_has_it(request.args.get("username"))
-    found, total = trail.read(page.limit, page.offset, request.args.get("action"), about)
+    found, total = audit.read(page.limit, page.offset, request.args.get("action"), about)
     return paged("events", found, total, page)
 
 

@@ -5,9 +5,9 @@ from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from ...db import db
-from ...negotiation import body, represents
-from ...paging import asked_page, paged
-from ...problems import Problem, invalid
+from ...http.negotiation import body, represents
+from ...http.pagination import asked_page, paged
+from ...http.problems import Problem, invalid
 from .. import accounts, events, line, mfa, passwords, sessions, tokens
 from ..permissions import actor, login_required, session_required
 from ..schemas import (

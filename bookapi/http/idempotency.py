@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .db import (
+from ..db import (
     TABLE_OPTIONS,
     Instant,
     LongText,

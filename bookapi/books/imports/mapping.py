@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from ..formats import csv
-from ..text import FORBIDDEN, clean
-from . import isbn
-from .schemas import LISTS, READ_ONLY, WRITABLE, book_schema
+from ...formats import csv
+from ...text import FORBIDDEN, clean
+from ..fields import isbn
+from ..schemas import LISTS, READ_ONLY, WRITABLE, book_schema
 
 # Names of columns that mean a field, without case, spaces and punctuation; an earlier one is preferred.
 ALIASES = {

@@ -7,7 +7,7 @@ from flask import current_app, g, request
 from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
-from . import formats
+from .. import formats
 from .negotiation import chosen_format
 from .problems import Problem
 

@@ -14,9 +14,9 @@ from marshmallow.exceptions import SCHEMA
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from . import formats
+from .. import formats
+from ..text import printable
 from .negotiation import chosen_format
-from .text import printable
 
 MAX_ERRORS = 100
 MAX_TOLD = 300  # characters of anything that the client sent

@@ -3,7 +3,7 @@
 from flask import Blueprint
 from flask_login import current_user
 
-from ...negotiation import body, represents
+from ...http.negotiation import body, represents
 from ...schemas import rfc3339
 from .. import events, sessions, signing_in
 from ..permissions import public, session_required

@@ -5,9 +5,9 @@ a shape. A filter is one entry of `filters.FILTERS`, a sort key one of `sorting.
 """
 
 from .facets import Terms, terms
+from .history import feed, history
 from .listing import Listing, Shape, parse
 from .reads import Page, by_isbn, export, one, page, stream
-from .trail import feed, history
 
 __all__ = [
     "Listing",

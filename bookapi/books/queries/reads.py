@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from flask import current_app
 from sqlalchemy import bindparam, select
 
-from ... import memory
 from ...db import Catalogue, Query, Reader, db
 from ...db.search import expressions, sees_all
+from ...http import lru
 from .. import records
 from ..models import Book
 from ..schemas import FIELDS
@@ -75,7 +75,7 @@ class _Reading:
 
     def _counted(self, query: Query, *what: Any) -> int:
         """Counted once for each state of the catalogue: a count walks all that is counted."""
-        remembered = memory.of(current_app)
+        remembered = lru.of(current_app)
         key = (*what, self.shape, self.listing.values, self.listing.match)
         known = remembered.get(key)
         if known and known.mark == self.mark:

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
-from ..auth.permissions import Actor
-from ..db import Writer
-from ..formats import Invalid, Malformed
-from ..problems import from_validation
-from ..text import key, printable
-from . import changes, storing
-from .columns import Columns
-from .schemas import WRITABLE, book_schema
-from .storing import CREATED, UPDATED, Change, State
+from ...auth.permissions import Actor
+from ...db import Writer
+from ...formats import Invalid, Malformed
+from ...http.problems import from_validation
+from ...text import key, printable
+from .. import changes, store
+from ..schemas import WRITABLE, book_schema
+from ..store import CREATED, UPDATED, Change, State
+from .mapping import Columns
 
 BATCH = 500  # records looked up and flushed together
 MOST_TOLD = 1000  # errors and warnings in a report; the numbers count them all
@@ -236,15 +236,15 @@ class _Batch:
             for held in self.held.values()
             if held.is_changed
         ]
-        storing.store(self.writer, self.state, changes_made)
+        store.store(self.writer, self.state, changes_made)
 
     def _look_up(self, batch: list[_Incoming]) -> None:
         digits = {incoming.values["isbn"] for incoming in batch if incoming.values.get("isbn")}
-        for record in storing.by_isbns(self.writer, digits):
+        for record in store.by_isbns(self.writer, digits):
             self.by_isbn[record["isbn"]] = self._hold(record)
         wanted = {_first_identifier(incoming.values) for incoming in batch} - {None}
         wanted |= {("isbn", number) for number in digits}
-        for scheme, value, record in storing.by_identifiers(self.writer, wanted):
+        for scheme, value, record in store.by_identifiers(self.writer, wanted):
             self.by_identifier.setdefault((scheme, value), []).append(self._hold(record))
 
     def _hold(self, record: dict) -> _Held:

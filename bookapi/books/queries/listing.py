@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from werkzeug.datastructures import MultiDict
 
 from ...db.search import Match
-from ...paging import DEFAULT_LIMIT, Errors, check_names, page_of
-from ...problems import bad_parameters
+from ...http.pagination import DEFAULT_LIMIT, Errors, check_names, page_of
+from ...http.problems import bad_parameters
 from .. import search
 from ..schemas import FIELDS
 from . import cursors

@@ -8,7 +8,7 @@ from sqlalchemy import BindParameter, ColumnElement, and_, or_, select, union_al
 
 from ...schemas import instant
 from ...text import clean, key
-from .. import isbn, languages
+from ..fields import isbn, languages
 from ..models import Book, BookAuthor, BookIdentifier, BookSubject
 
 Values = list[BindParameter]

@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from ..db import InsufficientStorage
-from ..formats import Malformed
-from ..negotiation import stream_reader
-from ..problems import Problem, bad_parameters
-from .transfer import Options
+from ...db import InsufficientStorage
+from ...formats import Malformed
+from ...http.negotiation import stream_reader
+from ...http.problems import Problem, bad_parameters
+from .service import Options
 
 IN_MEMORY = 1024 * 1024  # bytes of a body, before it goes to a file
 PIECE = 64 * 1024

@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 from werkzeug.http import parse_accept_header, parse_options_header
 from werkzeug.utils import get_content_type
 
-from . import formats
+from .. import formats
 
 
 class Stream:

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
 from ...db import Query, Reader, db
-from ...paging import Errors, Page, check_names, page_of
-from ...problems import bad_parameters
+from ...http.pagination import Errors, Page, check_names, page_of
+from ...http.problems import bad_parameters
 from ..models import Book, BookAuthor, BookSubject
 from .listing import Shape
 from .statements import Source

@@ -12,7 +12,8 @@ from sqlalchemy import String, and_, bindparam, delete, insert, or_, select, upd
 from ..auth.permissions import Actor
 from ..db import Catalogue, Query, Writer, locked, stored
 from ..text import key
-from . import dates, records, search
+from . import records, search
+from .fields import dates
 from .models import LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
 from .schemas import FIELDS, LISTS, WRITABLE
 

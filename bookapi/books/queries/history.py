@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
 from ...db import Query, db, rfc3339
-from ...paging import (
+from ...http.pagination import (
     DEFAULT_LIMIT,
     LARGEST_ID,
     MAX_LIMIT,
@@ -17,7 +17,7 @@ from ...paging import (
     check_names,
     number,
 )
-from ...problems import bad_parameters
+from ...http.problems import bad_parameters
 from ..models import Book, History
 
 _ENTRY = ("seq", "at", "action", "version", "username", "changes")

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from flask import Flask, current_app, request
 
-from . import guard, memory
-from .answers import has_already, tag_of
-from .db import State
-from .logs import REQUEST_ID, new_request_id_for
+from ..db import State
+from ..logs import REQUEST_ID, new_request_id_for
+from . import lru, security
+from .conditional import has_already, tag_of
 from .negotiation import MADE, NEGOTIATED, Made
 
 Headers = list[tuple[str, str]]
@@ -36,7 +36,7 @@ class Door:
     """
 
     def __init__(self, app: Flask):
-        self._inner, self._memory, self._state = app.wsgi_app, memory.of(app), State(app)
+        self._inner, self._memory, self._state = app.wsgi_app, lru.of(app), State(app)
         self._public = app.config["PUBLIC_READ"]
         self._remembers = self._public and self._memory.room > 0
 
@@ -70,12 +70,12 @@ class Door:
         )
         return key if len(key[0]) + len(key[1]) + len(key[2]) <= _LONGEST_KEY else None
 
-    def _lasts(self, key: tuple, entry: memory.Entry, mark: int) -> bool:
+    def _lasts(self, key: tuple, entry: lru.Entry, mark: int) -> bool:
         """Whether an answer of another state still holds, being one book's that has not changed since."""
         answer = entry.value
         if answer.lasts_with is None or not self._state.has_version(*answer.lasts_with):
             return False
-        self._memory.put(key, mark, answer, entry.size - memory.OVERHEAD)
+        self._memory.put(key, mark, answer, entry.size - lru.OVERHEAD)
         return True
 
     def note_state(self) -> None:
@@ -97,7 +97,7 @@ class Door:
         headers = _finished(headers, environ, "no-cache" if self._public else "private, no-cache")
         tag = next((value for name, value in headers if name == "ETag"), "")
         if made.body is None and not has_already(environ, tag):  # a stream
-            start_response(status, [*headers, (guard.REQUEST_ID, request_id)], *more)
+            start_response(status, [*headers, (security.REQUEST_ID, request_id)], *more)
             return chunks
         if hasattr(chunks, "close"):
             chunks.close()
@@ -120,7 +120,7 @@ def _finished(headers: Headers, environ, caching: str, request_id: str | None = 
     """The headers with those that every answer has; a view that knows better about caching has said so already."""
     made = [
         *headers,
-        *(guard.HTTPS_HEADERS if environ["wsgi.url_scheme"] == "https" else guard.HEADERS),
+        *(security.HTTPS_HEADERS if environ["wsgi.url_scheme"] == "https" else security.HEADERS),
     ]
     names = [name for name, _ in headers]
     if "Cache-Control" not in names:
@@ -131,7 +131,7 @@ def _finished(headers: Headers, environ, caching: str, request_id: str | None = 
         else:
             made.append(("Vary", "Accept"))
     if request_id:
-        made.append((guard.REQUEST_ID, request_id))
+        made.append((security.REQUEST_ID, request_id))
     return made
 
 
@@ -141,7 +141,7 @@ def _size(key: tuple, answer: _Answer) -> int:
 
 
 def _given(answer: _Answer, environ, start_response, request_id: str) -> list[bytes]:
-    own = (guard.REQUEST_ID, request_id)
+    own = (security.REQUEST_ID, request_id)
     if has_already(environ, answer.tag):
         start_response(
             "304 NOT MODIFIED",

@@ -1,0 +1,1 @@
+"""Importing books: what a record means, which book it is, and the report."""

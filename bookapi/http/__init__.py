@@ -1,0 +1,1 @@
+"""What all requests and responses share: negotiation, problems, caching, conditions, pages."""
