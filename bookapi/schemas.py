@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from .text import MOST_COMPOSED, clean
+from .text import MAX_COMPOSED, clean
 
-LONGEST_NUMBER = (
+MAX_NUMBER = (
     100  # characters, blanks around it included; looked at before NFC, whose time may be a square
 )
 _INTEGER = re.compile("-?[0-9]{1,18}")
@@ -40,7 +40,7 @@ class Text(fields.Field):
         if not isinstance(value, str):
             raise self.make_error("type")
         most = (
-            self.longest * MOST_COMPOSED
+            self.longest * MAX_COMPOSED
         )  # looked at before NFC, whose time is the square of a run of accents
         if len(value) > most and len(value.strip()) > most:
             raise ValidationError(f"may have at most {self.longest} characters")
@@ -80,7 +80,7 @@ class Whole(fields.Field):
 
     def _deserialize(self, value, attr, data, **kwargs):
         if isinstance(value, str):
-            value = cleaned(value) if len(value) <= LONGEST_NUMBER else ""
+            value = cleaned(value) if len(value) <= MAX_NUMBER else ""
             if value is None and self.allow_none:
                 return None
             value = int(value) if _INTEGER.fullmatch(value or "") else None

@@ -11,7 +11,7 @@ import unicodedata
 # Everything outside the Char production of XML 1.0 (fifth edition, section 2.2), lone surrogates included.
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-MOST_COMPOSED = 4  # code points that NFC may make one (U+1F82 and its like)
+MAX_COMPOSED = 4  # code points that NFC may make one (U+1F82 and its like)
 
 # A folded key longer than this keeps its head for sorting and a digest of the whole for equality.
 # 700 characters of utf8mb4 are 2,800 bytes: with an id behind them, inside InnoDB's 3,072 bytes a key.

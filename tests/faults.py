@@ -22,7 +22,7 @@ from bookapi.db.sqlite import sqlite3
 
 LONG = os.environ.get("DURABILITY") == "long"
 FILE = "bookapi.sqlite"
-LONGEST_LOG = 1000  # pages; the change that makes it longer writes it back into the data file
+MAX_LOG = 1000  # pages; the change that makes it longer writes it back into the data file
 
 
 def rounds(usual: int, long: int) -> int:

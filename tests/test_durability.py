@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 from faults import (
     FILE,
-    LONGEST_LOG,
+    MAX_LOG,
     Client,
     fill_log,
     flaws,
@@ -219,7 +219,7 @@ FAULTS = [
     ("pwrite64,write", "EIO"),
     ("pwrite64,write", "ENOSPC"),
 ]
-MOST_CALLS = 300  # of one kind in a create
+MAX_CALLS = 300  # of one kind in a create
 
 
 def left_by_a_kill(folder, to):
@@ -254,8 +254,8 @@ def test_whichever_call_of_a_create_fails_nothing_is_acknowledged_that_is_not_st
         Client(service) as client,
     ):  # calls are counted by the thread
         client.sign_in()
-        for number in range(1, MOST_CALLS):
-            fill_log(folder, LONGEST_LOG)  # so that it is written back, too
+        for number in range(1, MAX_CALLS):
+            fill_log(folder, MAX_LOG)  # so that it is written back, too
             answer, met = create_while_failing(
                 service,
                 folder,
@@ -419,7 +419,7 @@ def is_spent(file):
     with opened(file) as connection:
         [(pages,)] = connection.execute("PRAGMA page_count")
     log = file.with_name(f"{FILE}-wal").stat().st_size
-    return log > LONGEST_LOG * 4096 and file.stat().st_size < pages * 4096
+    return log > MAX_LOG * 4096 and file.stat().st_size < pages * 4096
 
 
 def assert_reads(client, known):

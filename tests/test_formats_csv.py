@@ -255,7 +255,7 @@ def test_cells_too_many_are_told_in_the_place_of_the_record():
         (b"title\n\xe9\n", "not utf-8"),
         ("title\né\n".encode("utf-16"), "not utf-8"),
         (b"title\n\xed\xa0\x80\n", "not utf-8"),
-        (b"title\n" + b"x" * (csv.LONGEST_CELL + 1), "line 2"),
+        (b"title\n" + b"x" * (csv.MAX_CELL + 1), "line 2"),
     ],
 )
 def test_what_cannot_be_read_on_is_malformed_and_says_where(body, detail):

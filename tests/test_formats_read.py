@@ -89,7 +89,7 @@ def test_a_record_without_end_is_given_up(name, begin, again, monkeypatch):
 
 
 def test_a_line_without_end_is_told_and_the_next_one_read():
-    body = b'{"title": "a"}\n' + b"x" * (3 * formats.LONGEST_RECORD) + b'\n{"title": "b"}\n'
+    body = b'{"title": "a"}\n' + b"x" * (3 * formats.MAX_RECORD) + b'\n{"title": "b"}\n'
     told = list(formats.by_name("jsonl").read(io.BytesIO(body)))
     assert [line for line, _ in told] == [1, 2, 3] and told[2][1] == {"title": "b"}
     assert "has more than" in str(told[1][1])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from inventions import FULL, SPARSE
 from lxml import etree
 
-from bookapi.formats import MAX_DEPTH, MOST_FIELDS, Invalid, Malformed, by_name
+from bookapi.formats import MAX_DEPTH, MAX_FIELDS, Invalid, Malformed, by_name
 
 CASES, SEED = int(os.environ.get("FUZZ_CASES", "500")), int(os.environ.get("FUZZ_SEED", "5"))
 SECONDS = 1  # for an input of a few kilobytes: a guard against what never ends, not a measure
@@ -460,9 +460,9 @@ def _fields(number):
 
 @pytest.mark.parametrize("name, make", [("json", _object), ("xml", _fields)])
 def test_more_fields_than_anybody_needs_are_malformed(name, make):
-    assert len(by_name(name).loads(make(MOST_FIELDS), ("book",))) == MOST_FIELDS
+    assert len(by_name(name).loads(make(MAX_FIELDS), ("book",))) == MAX_FIELDS
     with pytest.raises(Malformed, match=f"more than {MOST_FIELDS}"):
-        by_name(name).loads(make(MOST_FIELDS + 1), ("book",))
+        by_name(name).loads(make(MAX_FIELDS + 1), ("book",))
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,7 @@ def test_more_fields_than_anybody_needs_are_malformed(name, make):
     ],
 )
 def test_one_such_record_of_a_stream_is_told_and_the_next_one_read(name, make, around):
-    (_, first), (_, second) = by_name(name).read(io.BytesIO(around % make(MOST_FIELDS + 1)))
+    (_, first), (_, second) = by_name(name).read(io.BytesIO(around % make(MAX_FIELDS + 1)))
     assert isinstance(first, Malformed) and second == {"title": "a"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from support import bookapi, jsonl_bytes
 from test_server import PASSWORD, is_problem, post, serving, wait_until
 
-from bookapi.server.parsing import MOST_LARGE
+from bookapi.server.parsing import MAX_LARGE
 
 MAX_BODY, MAX_IMPORT = 64 * 1024, 16 * 1024 * 1024
 LITTLE = 1024 * 1024
@@ -137,9 +137,9 @@ def test_what_somebody_unknown_sends_is_not_put_into_a_file(service):
 
 def test_only_so_many_large_imports_are_received_at_a_time(service, cookie):
     with contextlib.ExitStack() as under_way:
-        for _ in range(MOST_LARGE):
+        for _ in range(MAX_LARGE):
             under_way.enter_context(half_sent(service, cookie))
-        wait_until(lambda: in_files(service) > MOST_LARGE * LITTLE)
+        wait_until(lambda: in_files(service) > MAX_LARGE * LITTLE)
         answer = bring(service, LARGE, cookie, False)
         assert is_problem(answer, 503) and answer.headers["retry-after"] == "1"
         assert bring(service, jsonl_bytes({"title": "small"}), cookie, False).status == 200

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from faults import (
-    LONGEST_LOG,
+    MAX_LOG,
     Client,
     fill_log,
     flaws,
@@ -65,7 +65,7 @@ def record(folder, trace, each, clients=1, workers=1, options=()):
     ):
         with Client(service) as client:
             cookie = client.sign_in()
-        fill_log(folder, LONGEST_LOG * 3 // 4)
+        fill_log(folder, MAX_LOG * 3 // 4)
         with strace(service, trace, *TRACED, *options):
             disk = Disk(folder)
             created = pool.map(

@@ -7,12 +7,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from inventions import books, bounded, texts
 
-from bookapi.books.search import LONGEST, MOST_WORDS, parse, text_of
+from bookapi.books.search import LONGEST, MAX_WORDS, parse, text_of
 from bookapi.db.search import (
     ANYWHERE,
     HEADING,
     LEVELS,
-    LONGEST_TOKEN,
+    MAX_TOKEN,
     TITLE,
     Match,
     Term,
@@ -262,11 +262,11 @@ def _many(words, number):
         "x" * LONGEST,
         "é" * LONGEST,
         " " * 5000 + "x",
-        "x " * MOST_WORDS,
-        _many("w", MOST_WORDS),
-        _many("-w", MOST_WORDS),
-        '"' + "x " * MOST_WORDS + '"',
-        "日" * MOST_WORDS,
+        "x " * MAX_WORDS,
+        _many("w", MAX_WORDS),
+        _many("-w", MAX_WORDS),
+        '"' + "x " * MAX_WORDS + '"',
+        "日" * MAX_WORDS,
         "a* b* c* d*",
         "-a* -b* c* d*",
         '"' * LONGEST,
@@ -277,7 +277,7 @@ def _many(words, number):
 )
 def test_a_search_up_to_the_limits_is_one(query):
     match = parse(query)
-    assert sum(len(term.words) for term in match.terms + match.without) <= MOST_WORDS
+    assert sum(len(term.words) for term in match.terms + match.without) <= MAX_WORDS
 
 
 @pytest.mark.parametrize(
@@ -285,8 +285,8 @@ def test_a_search_up_to_the_limits_is_one(query):
     [
         ("x" * (LONGEST + 1), "2000 characters"),
         ("x " * 999, "100 words"),
-        (_many("w", MOST_WORDS + 1), "100 words"),
-        (_many("-w", MOST_WORDS + 1), "100 words"),
+        (_many("w", MAX_WORDS + 1), "100 words"),
+        (_many("-w", MAX_WORDS + 1), "100 words"),
         (_many("w", 60) + ' "' + _many("v", 41) + '"', "100 words"),
         ("-".join("a" * 101), "100 words"),
         ("日" * 101, "100 words"),
@@ -364,7 +364,7 @@ def beginning(word):
 @given(some_words, some_words)
 def test_tokens_are_equal_where_words_are(one, other):
     assert (token(one) == token(other)) == (one == other)
-    assert len(token(one + other)) <= LONGEST_TOKEN
+    assert len(token(one + other)) <= MAX_TOKEN
 
 
 @bounded
@@ -381,7 +381,7 @@ def test_a_word_is_found_by_each_of_its_beginnings(word):
 @given(some_words, some_words)
 def test_a_word_is_not_found_by_what_it_does_not_begin_with(one, other):
     assume(
-        len(token(one)) < LONGEST_TOKEN - 20
+        len(token(one)) < MAX_TOKEN - 20
     )  # of what is longer a beginning is all that is asked for
     assert token(other).startswith(beginning(one)) == other.startswith(one)
 
@@ -509,11 +509,11 @@ def test_fts5_takes_every_expression(index, query):
 @pytest.mark.parametrize(
     "query",
     [
-        _many("w", MOST_WORDS),
-        _many("-w", MOST_WORDS),
+        _many("w", MAX_WORDS),
+        _many("-w", MAX_WORDS),
         _many("w", 50) + " " + _many("-v", 50),
-        '"' + _many("w", MOST_WORDS) + '"',
-        "日" * MOST_WORDS,
+        '"' + _many("w", MAX_WORDS) + '"',
+        "日" * MAX_WORDS,
         _many("w", 96) + " a* b* c* d*",
         "z" * LONGEST,
         "я" * (LONGEST - 1) + "*",

@@ -17,7 +17,7 @@ from support import bookapi, jsonl_bytes
 from test_server import PASSWORD, PATIENCE, serving
 
 SECONDS = 3
-MOST_READS = 20_000
+MAX_READS = 20_000
 BOOKS, WRITERS, READERS = 6, 2, 4
 ISBNS = [
     "9780141439587",
@@ -214,7 +214,7 @@ class Storm:
             self._gone,
         ]
         turn, tags = number, {}
-        while not self.ended.is_set() and self.reads.total() < MOST_READS:
+        while not self.ended.is_set() and self.reads.total() < MAX_READS:
             turn += 1
             self._look(
                 kinds[turn // 2 % len(kinds)],

@@ -12,7 +12,7 @@ from werkzeug.http import parse_cookie
 
 from . import credentials, sessions, tokens
 
-REMEMBERED_COOKIES, LONGEST_REMEMBERED = 1000, 1024  # headers, characters
+REMEMBERED_COOKIES, MAX_REMEMBERED = 1000, 1024  # headers, characters
 NAMES = ("__Host-bookapi", "bookapi")
 
 
@@ -47,7 +47,7 @@ class Cookies(SecureCookieSessionInterface):
         if known is not None:
             return self.session_class(known)
         opened = super().open_session(app, request)
-        if opened and len(sent) <= LONGEST_REMEMBERED:
+        if opened and len(sent) <= MAX_REMEMBERED:
             if len(self._known) >= REMEMBERED_COOKIES:
                 self._known.clear()
             self._known[sent, self._secure()] = dict(opened)

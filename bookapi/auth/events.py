@@ -34,8 +34,8 @@ MFA_ENABLED, MFA_DISABLED, RECOVERY_USED = "mfa_enabled", "mfa_disabled", "recov
 ACCESS_REFUSED = "access_refused"
 WARNINGS = {LOGIN_REFUSED, THROTTLED, PASSWORD_REFUSED, TOKEN_REFUSED, ACCESS_REFUSED}
 
-MOST_KEPT = 1_000_000  # rows: whoever is refused for long shall not fill the disk
-MOST_IN_ALL = 10 * MOST_KEPT  # some of those that last a member can cause as well, if more slowly
+MAX_KEPT = 1_000_000  # rows: whoever is refused for long shall not fill the disk
+MAX_IN_ALL = 10 * MAX_KEPT  # some of those that last a member can cause as well, if more slowly
 # Nor shall he, or a member who makes tokens all day long, push these out.
 LASTING = (
     PASSWORD_CHANGED,
@@ -71,8 +71,8 @@ def note(
     session.flush()
     session.execute(
         delete(Event).where(
-            Event.id <= noted.id - MOST_KEPT,
-            or_(Event.action.not_in(LASTING), Event.id <= noted.id - MOST_IN_ALL),
+            Event.id <= noted.id - MAX_KEPT,
+            or_(Event.action.not_in(LASTING), Event.id <= noted.id - MAX_IN_ALL),
         )
     )
     session.info.setdefault("noted", []).append({name: getattr(noted, name) for name in _TOLD})

@@ -28,7 +28,7 @@ from .permissions import CHALLENGE
 SEEN_EVERY = timedelta(
     minutes=1
 )  # `last_seen_at` is written no more often: a read should not cost a write
-LONGEST_AGENT = 200
+MAX_AGENT = 200
 _KNOWN = "known"  # in the cookie
 MOST = 100  # of an account; the oldest ends where there are more
 
@@ -125,7 +125,7 @@ def insert(session: Session, user: User, secret: str, old_hash: str | None) -> L
         secret_hash=hash_of(secret),
         user_id=user.id,
         address=(request.remote_addr or "")[:64] or None,
-        user_agent=printable(request.headers.get("User-Agent", ""))[:LONGEST_AGENT] or None,
+        user_agent=printable(request.headers.get("User-Agent", ""))[:MAX_AGENT] or None,
     )
     session.add(opened)
     session.flush()

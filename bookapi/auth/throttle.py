@@ -20,8 +20,8 @@ from ..http.problems import Problem
 from . import events, usernames
 from .models import Throttle
 
-MOST_SWEPT = 100  # rows that are void, removed with an attempt
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
+MAX_SWEPT = 100  # rows that are void, removed with an attempt
+FIRST_WAIT, MAX_WAIT = timedelta(seconds=30), timedelta(hours=1)
 SKEW = timedelta(minutes=1)  # that the clocks of two machines may differ
 
 
@@ -93,7 +93,7 @@ class Attempt:
         instant = now()
         rows = [_row(session, subject, instant) for subject in self._subjects]
         void = session.scalars(
-            select(Throttle.subject).where(Throttle.void_at < instant).limit(MOST_SWEPT)
+            select(Throttle.subject).where(Throttle.void_at < instant).limit(MAX_SWEPT)
         ).all()
         mine = [subject.digest for subject in self._subjects]
         session.execute(
@@ -173,7 +173,7 @@ def _faded(rule: Rule, failures: float, last_at: datetime) -> float:
 def _whole_wait(rule: Rule, failures: float) -> timedelta:
     """How long one has to wait after so many failures."""
     over = math.ceil(failures) - rule.free
-    return min(FIRST_WAIT * 2 ** min(over, 20), LONGEST_WAIT) if over >= 0 else timedelta(0)
+    return min(FIRST_WAIT * 2 ** min(over, 20), MAX_WAIT) if over >= 0 else timedelta(0)
 
 
 def _wait(rule: Rule, failures: float, last_at: datetime) -> timedelta | None:

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from ..text import FORBIDDEN, MOST_COMPOSED
+from ..text import FORBIDDEN, MAX_COMPOSED
 from . import lookalikes
 
 SHORTEST, LONGEST = 3, 64  # code points
@@ -19,7 +19,7 @@ def canonical(name: str) -> str:
 
 def possible(name: str) -> bool:
     """Whether any account could have such a name. What else is sent neither folding nor a database should look at."""
-    return len(name) <= LONGEST * MOST_COMPOSED and not FORBIDDEN.search(name)
+    return len(name) <= LONGEST * MAX_COMPOSED and not FORBIDDEN.search(name)
 
 
 def same(one: str, other: str) -> bool:

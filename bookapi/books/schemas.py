@@ -151,7 +151,7 @@ class BookSchema(Schema):
 
 
 book_schema = BookSchema()
-MOST_AT_ONCE = 1000  # books in one request
+MAX_AT_ONCE = 1000  # books in one request
 
 
 def load_all(document: dict) -> list[dict[str, Any]]:
@@ -164,7 +164,7 @@ def load_all(document: dict) -> list[dict[str, Any]]:
                 for name in others
             ]
         )
-    if not isinstance(given, list) or not 1 <= len(given) <= MOST_AT_ONCE:
+    if not isinstance(given, list) or not 1 <= len(given) <= MAX_AT_ONCE:
         raise invalid(
             [{"field": "books", "detail": f"must be a list of 1 to {MOST_AT_ONCE} books"}]
         )

@@ -25,8 +25,8 @@ SEARCHED = frozenset(
     )
 )
 LONGEST = 2000  # characters of a query, as of a title
-MOST_WORDS = 100
-MOST_PREFIXES, MOST_PHRASES = (
+MAX_WORDS = 100
+MAX_PREFIXES, MAX_PHRASES = (
     4,
     20,
 )  # a beginning may stand for thousands of words; where words stand takes looking up
@@ -77,11 +77,11 @@ def parse(text: str) -> Match | None:
         return Match((Term((number,)),))
     terms, without = _terms(cleaned.translate(_QUOTES))
     every = [*terms, *without]
-    if sum(len(term.words) for term in every) > MOST_WORDS:
+    if sum(len(term.words) for term in every) > MAX_WORDS:
         raise ValueError(f"may have at most {MOST_WORDS} words")
-    if sum(term.prefix for term in every) > MOST_PREFIXES:
+    if sum(term.prefix for term in every) > MAX_PREFIXES:
         raise ValueError(f"may have at most {MOST_PREFIXES} words that end in *")
-    if sum(len(term.words) > 1 for term in every) > MOST_PHRASES:
+    if sum(len(term.words) > 1 for term in every) > MAX_PHRASES:
         raise ValueError(f"may have at most {MOST_PHRASES} phrases")
     whole = (
         ()

@@ -15,8 +15,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 TABLE, INDEX = "book_words", "book_words_index"
-SHORTEST_TOKEN = 3  # a tag and one character: by default InnoDB drops what is shorter
-LONGEST_TOKEN = 82  # behind the tag: by default InnoDB drops what is longer than 84
+MIN_TOKEN = 3  # a tag and one character: by default InnoDB drops what is shorter
+MAX_TOKEN = 82  # behind the tag: by default InnoDB drops what is longer than 84
 _REMEMBERED = 20_000  # characters: a search may hold any of a million
 _HEAD = 66  # of a longer one this much is kept, and a digest of the whole
 
@@ -50,9 +50,7 @@ def _encoded(word: str, prefix: bool = False) -> str:
         word = "".join([_CODES[character] for character in word])
     if prefix:  # of what is longer no more is there to be compared
         return word[:_HEAD]
-    return (
-        word if len(word) < LONGEST_TOKEN else word[:_HEAD] + _digest(word, LONGEST_TOKEN - _HEAD)
-    )
+    return word if len(word) < MAX_TOKEN else word[:_HEAD] + _digest(word, MAX_TOKEN - _HEAD)
 
 
 class _Codes(dict):
@@ -104,7 +102,7 @@ def unfit(connection: Connection) -> str | None:
     least, most = connection.exec_driver_sql(
         "SELECT @@innodb_ft_min_token_size, @@innodb_ft_max_token_size"
     ).one()
-    if least <= SHORTEST_TOKEN and most >= LONGEST_TOKEN + SHORTEST_TOKEN - 1:
+    if least <= MIN_TOKEN and most >= MAX_TOKEN + MIN_TOKEN - 1:
         return None
     return (
         f"the server's full-text index takes words of {least} to {most} characters; set innodb_ft_min_token_size to"

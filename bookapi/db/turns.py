@@ -17,8 +17,8 @@ from .failures import busy, raise_translated
 from .reading import FAILURES
 from .writing import begun
 
-MOST_UNITS = 32  # in one transaction
-MOST_SECONDS = 0.02  # that one stays open for more
+MAX_UNITS = 32  # in one transaction
+MAX_SECONDS = 0.02  # that one stays open for more
 IMPATIENT_SECONDS = 0.5
 LOOK_SECONDS = 0.05  # how often a unit looks whether its transaction was left behind
 
@@ -75,7 +75,7 @@ class Turns:
     """
 
     def __init__(self, engine: Engine, wait: int):
-        self._engine, self._wait, self.patient = engine, wait, MOST_UNITS
+        self._engine, self._wait, self.patient = engine, wait, MAX_UNITS
         self._turn, self._count = threading.Lock(), threading.Lock()
         self._lined_up, self._waiting, self._open = 0, 0, None
         self._standing: float | None = None  # since when: nobody's unit has come to its end since
@@ -167,8 +167,8 @@ class Turns:
         shared.units += 1
         if (
             not self._waiting
-            or shared.units >= MOST_UNITS
-            or time.monotonic() - shared.since > MOST_SECONDS
+            or shared.units >= MAX_UNITS
+            or time.monotonic() - shared.since > MAX_SECONDS
         ):
             self._end()
         return result, error

@@ -32,8 +32,8 @@ class Invalid(ValueError):
 
 
 MAX_DEPTH = 32
-MOST_FIELDS = 1000  # of one object or element: what has more is no record of anybody's, but costs much to be told so
-LONGEST_RECORD = (
+MAX_FIELDS = 1000  # of one object or element: what has more is no record of anybody's, but costs much to be told so
+MAX_RECORD = (
     2 * 1024 * 1024
 )  # of one record of a stream, in characters or bytes: what may be in memory at once
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from . import LONGEST_RECORD, Malformed
+from . import MAX_RECORD, Malformed
 
 name = "csv"
 order = 40
@@ -19,7 +19,7 @@ aliases = ()
 
 CHUNK_RECORDS = 100
 DELIMITERS = ",;\t"
-LONGEST_CELL = 1024 * 1024  # characters
+MAX_CELL = 1024 * 1024  # characters
 # What a spreadsheet would run, behind any apostrophes: those that are the text's own get one more, so none is lost.
 _FORMULA = re.compile("'*[=+\\-@\t\r]")
 COLUMNS = (
@@ -45,7 +45,7 @@ COLUMNS = (
 )
 _BAR = re.compile(r"(?:(?<= )|\A)(\\*)\|(?= |\Z)")
 
-csv.field_size_limit(LONGEST_CELL)
+csv.field_size_limit(MAX_CELL)
 
 
 def write(records: Iterable[dict], fields: Sequence[str] = COLUMNS) -> Iterator[bytes]:
@@ -134,9 +134,9 @@ class _Lines:
         self._lines = itertools.chain([self.first], iter(self._next, ""))
 
     def _next(self) -> str:
-        line = self._text.readline(LONGEST_RECORD + 1)
+        line = self._text.readline(MAX_RECORD + 1)
         self.of_one_row += len(line)
-        if self.of_one_row > LONGEST_RECORD:
+        if self.of_one_row > MAX_RECORD:
             raise Malformed(
                 f"a row has more than {LONGEST_RECORD} characters; is a quote left open?"
             )

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from . import LONGEST_RECORD, MAX_DEPTH, MOST_FIELDS, Invalid, Malformed
+from . import MAX_DEPTH, MAX_FIELDS, MAX_RECORD, Invalid, Malformed
 
 name = "json"
 order = 10
@@ -23,8 +23,8 @@ patch_types = ("application/merge-patch+json",)
 problem_type = "application/problem+json"
 
 CHUNK = 64 * 1024
-MOST_MEMBERS = 100  # beside `books`
-LONGEST_INTEGER = 30  # digits; far beyond 2**63, far below where int() grows slow
+MAX_MEMBERS = 100  # beside `books`
+MAX_INTEGER = 30  # digits; far beyond 2**63, far below where int() grows slow
 
 
 def dumps(data: Any, root: str | None = None) -> bytes:
@@ -83,7 +83,7 @@ def parse(text: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict:
-    if len(pairs) > MOST_FIELDS:
+    if len(pairs) > MAX_FIELDS:
         raise Malformed(f"an object has more than {MOST_FIELDS} members")
     members = dict(pairs)
     if len(members) < len(pairs):
@@ -99,7 +99,7 @@ def _constant(word: str) -> None:
 
 def _integer(digits: str) -> int | Decimal:
     # A Decimal is neither text nor an integer to any field: refused by the schema, in words, at no cost.
-    return int(digits) if len(digits) <= LONGEST_INTEGER else Decimal(digits)
+    return int(digits) if len(digits) <= MAX_INTEGER else Decimal(digits)
 
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -153,7 +153,7 @@ def _books(text: "_Text") -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
         name = _name(text)
         if name in met:
             raise Malformed(f"the key {name[:100]!r} stands twice in one object")
-        if len(met) > MOST_MEMBERS:
+        if len(met) > MAX_MEMBERS:
             raise Malformed(f"has more than {MOST_MEMBERS} members beside `books`")
         met.add(name)
         text.take(":")
@@ -263,7 +263,7 @@ class _Text:
                 line, found = self._place(self._at)[0], self._text[self._at : end]
                 self._at = end
                 return line, found
-            if len(self._text) - self._at > LONGEST_RECORD:
+            if len(self._text) - self._at > MAX_RECORD:
                 raise Malformed(
                     f"a value has more than {LONGEST_RECORD} characters, or is no JSON, from line "
                     f"{self._place(self._at)[0]} on"

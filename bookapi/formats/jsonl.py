@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from . import LONGEST_RECORD, Malformed
+from . import MAX_RECORD, Malformed
 from .json import CHUNK, as_record
 
 name = "jsonl"
@@ -40,15 +40,15 @@ def read(
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
     """The lines; of one that is too long a part that tells so."""
-    while line := stream.readline(LONGEST_RECORD + 1):
+    while line := stream.readline(MAX_RECORD + 1):
         yield line
         rest = line
-        while len(line) > LONGEST_RECORD and rest and not rest.endswith(b"\n"):
-            rest = stream.readline(LONGEST_RECORD)
+        while len(line) > MAX_RECORD and rest and not rest.endswith(b"\n"):
+            rest = stream.readline(MAX_RECORD)
 
 
 def _record(line: bytes, encoding: str) -> dict[str, Any] | Malformed:
-    if len(line) > LONGEST_RECORD:
+    if len(line) > MAX_RECORD:
         return Malformed(f"has more than {LONGEST_RECORD} bytes")
     try:
         return as_record(line.decode(encoding))

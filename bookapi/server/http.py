@@ -32,8 +32,8 @@ PROBES = (
     "/healthz",
     "/readyz",
 )  # never refused: a service that is busy must not be taken for a dead one
-MOST_HASHING = 4  # threads; a hash keeps a processor to itself
-MOST_IN_LINE = 100  # for them: some seconds
+MAX_HASHING = 4  # threads; a hash keeps a processor to itself
+MAX_IN_LINE = 100  # for them: some seconds
 
 
 class _Channel(HTTPChannel):
@@ -137,7 +137,7 @@ class _Server(BaseWSGIServer):
     def add_task(self, channel: _Channel) -> None:
         """Let the first request of a channel wait for a thread, or have the channel turn it away."""
         channel.hashing = _address(channel) in self.hashing
-        if channel.hashing and len(self.hashers.queue) < MOST_IN_LINE:
+        if channel.hashing and len(self.hashers.queue) < MAX_IN_LINE:
             self.hashers.add_task(channel)
         elif not channel.hashing and self.load.admit(always=_is_probe(channel)):
             super().add_task(channel)
@@ -210,7 +210,7 @@ def create(app: Flask, listening: socket.socket, map: dict, threads: int) -> _Se
         sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
     )
     server.load = Load(threads, app.logger.warning)
-    server.hashers = _threads(min(MOST_HASHING, (os.cpu_count() or 1) // 2 + 1))
+    server.hashers = _threads(min(MAX_HASHING, (os.cpu_count() or 1) // 2 + 1))
     server.hashing = addresses_marked(app, "hashes")
     return server
 

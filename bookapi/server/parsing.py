@@ -23,7 +23,7 @@ from ..http.negotiation import addresses_marked
 
 MAX_REQUEST_LINE = 8 * 1024
 MAX_HEADERS = 64 * 1024
-MOST_LARGE = 8  # imports that are being received, in one process
+MAX_LARGE = 8  # imports that are being received, in one process
 SWALLOWED = (
     64 * 1024 * 1024
 )  # of a body too large; beyond it the connection is cut after the answer
@@ -122,7 +122,7 @@ class Parser(HTTPRequestParser):
     def _take_body(self, keep: int, usual: int) -> None:
         """Keep the body; large ones, which lie on the disk, only so many at a time."""
         large = keep > usual and (self.chunked or self.content_length > usual)
-        if large and len(_LARGE) >= MOST_LARGE:
+        if large and len(_LARGE) >= MAX_LARGE:
             self.error, self.body_rcv = Busy(""), None
             return
         self.body_rcv.buf = _Body(self.adj.inbuf_overflow, keep if large else min(keep, usual))

@@ -42,7 +42,7 @@ ALIASES = {
     "identifiers": ("identifiers",),
     "cover_url": ("coverurl", "imageurl", "imageurll", "cover"),
 }
-MOST_NAMES = 1000  # that are remembered
+MAX_NAMES = 1000  # that are remembered
 _FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
 
 
@@ -85,7 +85,7 @@ class Columns:
             usual = _FIELD_OF.get(_bare(name))
             field = explicit or (usual if usual not in self._given else None)
             if (
-                field is None and len(self._known) >= MOST_NAMES
+                field is None and len(self._known) >= MAX_NAMES
             ):  # made up for each record: not to be remembered
                 return None
             self._known[name] = field

@@ -9,13 +9,13 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from .. import LONGEST_RECORD, MAX_DEPTH, MOST_FIELDS, Invalid, Malformed
+from .. import MAX_DEPTH, MAX_FIELDS, MAX_RECORD, Invalid, Malformed
 from .names import ITEMS
 
 PIECE = 64 * 1024  # bytes of a stream that are read together
-MOST_ERRORS = 100  # no more are told to anybody
-MOST_ITEMS = 10_000  # of a list in a whole document; none may have as many
-MOST_TAGS = {
+MAX_ERRORS = 100  # no more are told to anybody
+MAX_ITEMS = 10_000  # of a list in a whole document; none may have as many
+MAX_TAGS = {
     True: 200_000,
     False: 10_000,
 }  # of a whole document: one that may be a list of books, and any other
@@ -47,13 +47,13 @@ def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict
     another root, attributes, namespaces, mixed text and repeated fields. `charset` is the media type's.
     """
     text = _decode(body, charset)
-    if text.count("<") > MOST_TAGS["catalogue" in roots]:
+    if text.count("<") > MAX_TAGS["catalogue" in roots]:
         raise Malformed(f"has more than {MOST_TAGS['catalogue' in roots]} tags")
     element = _parse(text)
     if element.tag not in roots:
         meant = " or ".join(f"<{root}>" for root in roots)
         raise _at_root(f"the root element must be {meant}, without a namespace")
-    errors = list(itertools.islice(_namespaces(element), MOST_ERRORS)) if "xmlns" in text else []
+    errors = list(itertools.islice(_namespaces(element), MAX_ERRORS)) if "xmlns" in text else []
     _check_plain(element, None, errors)
     data = _members(element, None, errors)
     if element.tag == "catalogue":
@@ -132,7 +132,7 @@ def _at_root(detail: str) -> Invalid:
 
 
 def _members(element: etree._Element, field: str | None, errors: list[dict]) -> dict:
-    if len(element) > MOST_FIELDS:
+    if len(element) > MAX_FIELDS:
         raise Malformed(f"an element has more than {MOST_FIELDS} fields")
     data: dict[str, Any] = {}
     for child in element:
@@ -152,16 +152,16 @@ def _value(element: etree._Element, field: str, errors: list[dict]) -> Any:
         not len(element) and (element.text or "").strip()
     ):
         errors.append({"field": field, "detail": f"<{element.tag}> holds only <{item}> elements"})
-    if len(element) > MOST_ITEMS:
+    if len(element) > MAX_ITEMS:
         errors.append({"field": field, "detail": f"has more than {MOST_ITEMS} items"})
         return []
     if item == "book":
         return [
             _book(child, place, errors)
             for place, child in enumerate(element)
-            if len(errors) < MOST_ERRORS
+            if len(errors) < MAX_ERRORS
         ]
-    return [_value(child, field, errors) for child in element if len(errors) < MOST_ERRORS]
+    return [_value(child, field, errors) for child in element if len(errors) < MAX_ERRORS]
 
 
 def _book(element: etree._Element, place: int, errors: list[dict]) -> dict:
@@ -245,7 +245,7 @@ class _Events:
         try:
             for text in self._pieces:
                 self.of_one_record += len(text)
-                if self.of_one_record > LONGEST_RECORD:
+                if self.of_one_record > MAX_RECORD:
                     raise Malformed(
                         f"a book, or what stands between two, has more than {LONGEST_RECORD} characters"
                     )
