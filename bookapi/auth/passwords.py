@@ -12,7 +12,7 @@ SHORTEST, LONGEST = 15, 128  # code points
 PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 # Compared against when there is no such account, so that the answer takes as long.
-_NOBODY = _hasher.hash(secrets.token_urlsafe())
+_DUMMY_HASH = _hasher.hash(secrets.token_urlsafe())
 
 
 def fault(password: str, username: str) -> str | None:
@@ -70,7 +70,7 @@ def matches(password_hash: str | None, password: str) -> bool:
     possible = len(password) <= LONGEST and _encodable(password)
     try:
         return (
-            _hasher.verify(password_hash or _NOBODY, password if possible else "")
+            _hasher.verify(password_hash or _DUMMY_HASH, password if possible else "")
             and possible
             and password_hash is not None
         )
