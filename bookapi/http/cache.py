@@ -27,7 +27,7 @@ class _Answer(NamedTuple):
     lasts_with: tuple[int, int, str] | None
 
 
-class Door:
+class CacheMiddleware:
     """The WSGI application around Flask.
 
     A remembered answer is given while the catalogue is in the state it was made in (`State.now`, read before the
@@ -154,5 +154,5 @@ def _given(answer: _Answer, environ, start_response, request_id: str) -> list[by
 
 def init_app(app: Flask) -> None:
     """Put the door before the application."""
-    app.wsgi_app = door = Door(app)
+    app.wsgi_app = door = CacheMiddleware(app)
     app.before_request(door.note_state)
