@@ -9,7 +9,7 @@ from ..db import State
 from ..logs import REQUEST_ID, new_request_id_for
 from . import lru, security
 from .conditional import has_already, tag_of
-from .negotiation import MADE, NEGOTIATED, Made
+from .negotiation import NEGOTIATED, RESPONSE_INFO, ResponseInfo
 
 Headers = list[tuple[str, str]]
 
@@ -90,7 +90,7 @@ class CacheMiddleware:
         request_id = environ[REQUEST_ID] = new_request_id_for(environ)
         chunks = self._inner(environ, lambda *given: begun.append(given))
         status, headers, *more = begun[-1]
-        made: Made | None = environ.get(MADE)
+        made: ResponseInfo | None = environ.get(RESPONSE_INFO)
         if made is None or not made.cacheable or not status.startswith("200"):
             start_response(status, _finished(headers, environ, "no-store", request_id), *more)
             return chunks

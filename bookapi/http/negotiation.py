@@ -111,7 +111,7 @@ class Service(Flask):
         status, headers = (*rest, 200, {})[:2] if len(rest) != 1 else (rest[0], {})
         written = _written(chosen, data, getattr(data, "root", view.root))
         is_whole = isinstance(written, bytes)
-        request.environ[MADE] = Made(
+        request.environ[RESPONSE_INFO] = ResponseInfo(
             getattr(view, "cacheable", False),
             written if is_whole else None,
             g.get("lasts_with"),
@@ -142,13 +142,13 @@ class Whole(Response):
         return self.response if environ["REQUEST_METHOD"] != "HEAD" else []
 
 
-MADE, NEGOTIATED = (
+RESPONSE_INFO, NEGOTIATED = (
     "bookapi.made",
     "bookapi.negotiated",
 )  # in the environment of a request, for who stands before Flask
 
 
-class Made(NamedTuple):
+class ResponseInfo(NamedTuple):
     """What is known of an answer when it is made: whether caches may keep it, its body (None: a stream), the id,
     version and last change of the book that it is about alone, and whether it may be another one at once."""
 
