@@ -8,7 +8,7 @@ from ..http.conditional import fleeting, has_already, lasting, precondition, str
 from ..http.idempotency import given_key, once
 from ..http.negotiation import Books, Stream, deferred_body, represents
 from ..http.pagination import Page, link_header, onward_links, page_links, paged
-from ..http.problems import Problem, Told, invalid, respond
+from ..http.problems import Problem, Sanitized, invalid, respond
 from . import changes, queries
 from .addresses import address
 from .imports import service, upload
@@ -209,7 +209,7 @@ def isbn_taken(error: changes.IsbnTaken) -> Response:
 @blueprint.errorhandler(service.Rejected)
 def rejected(error: service.Rejected) -> Response:
     """422, with the whole report."""
-    return respond(Problem(422, str(error), report=Told(error.report.as_dict())))
+    return respond(Problem(422, str(error), report=Sanitized(error.report.as_dict())))
 
 
 def _conflict(taken: changes.Taken) -> dict:

@@ -80,13 +80,13 @@ def _leaves(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         yield from ((path, message) for message in messages)
 
 
-class Told(dict):
+class Sanitized(dict):
     """A member of a problem that is safe and bounded already, and is told whole."""
 
 
 def _told(value: Any) -> Any:
     """Anything that will be told to the client, safe for every format and of bounded length."""
-    if isinstance(value, Told):
+    if isinstance(value, Sanitized):
         return value
     if isinstance(value, str):
         value = printable(value)
