@@ -72,9 +72,9 @@ def stranger(app, address=None):
     return client
 
 
-def change(app, unit, *args, **kwargs):
+def change(app, operation, *args, **kwargs):
     with app.app_context():
-        return db.write(unit, *args, **kwargs)
+        return db.write(operation, *args, **kwargs)
 
 
 def add(app, username, role="member", password=PASSWORD):

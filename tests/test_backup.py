@@ -583,14 +583,14 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
 
 
 def add_tokens(app, *names):
-    def unit(session):
+    def operation(session):
         owner = accounts.existing(session, "admin").id
         session.add_all(
             [Token(user_id=owner, name=name, scope="read", secret_hash=name) for name in names]
         )
 
     with app.app_context():
-        db.write(unit)
+        db.write(operation)
 
 
 def tokens_of(app):

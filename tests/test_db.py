@@ -129,7 +129,7 @@ def test_of_many_books_with_one_isbn_one_is_made(app, admin, method, address):
 def test_a_unit_that_raises_stores_nothing(app, admin, flush):
     admin.post("/books", json={"title": "before"})
 
-    def unit(session):
+    def operation(session):
         changes.create(session, {"title": "never"})
         session.get(Book, 1).title = "never"
         if flush:
@@ -137,7 +137,7 @@ def test_a_unit_that_raises_stores_nothing(app, admin, flush):
         raise KeyError("in the midst")
 
     with app.app_context(), pytest.raises(KeyError):
-        db.write(unit)
+        db.write(operation)
     assert [book["title"] for book in admin.get("/books").json["books"]] == ["before"]
     assert seq(app) == 1
 

@@ -40,14 +40,14 @@ def test_a_fault_of_ours_is_not_explained_away():
 def test_a_unit_that_lost_a_deadlock_is_run_again(app):
     tries = []
 
-    def unit(session):
+    def operation(session):
         tries.append(session)
         if len(tries) < 3:
             raise failure(1213)
         return "done"
 
     with app.app_context():
-        assert db.write(unit) == "done"
+        assert db.write(operation) == "done"
     assert len(set(map(id, tries))) == 3
 
 
@@ -63,10 +63,10 @@ def test_a_unit_that_lost_a_deadlock_is_run_again(app):
 def test_a_unit_is_not_run_for_ever(app, code, more, tries):
     run = []
 
-    def unit(session):
+    def operation(session):
         run.append(session)
         raise failure(code, **more)
 
     with app.app_context(), pytest.raises(HTTPException):
-        db.write(unit)
+        db.write(operation)
     assert len(run) == tries

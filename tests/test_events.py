@@ -422,12 +422,12 @@ def test_the_line_comes_after_the_commit(logged, monkeypatch):
     app, lines = logged
     seen = []
 
-    def unit(session):
+    def operation(session):
         events.note(session, events.LOGOUT, "member")
         session.flush()
         seen.append(lines.raw())
 
-    change(app, unit)
+    change(app, operation)
     assert (seen, lines.actions(), actions(app)[-1]) == ([[]], ["logout"], "logout")
 
 
@@ -449,7 +449,7 @@ def test_a_unit_that_runs_again_is_noted_once(logged):
     app, lines = logged
     runs = []
 
-    def unit(session):
+    def operation(session):
         runs.append(session)
         events.note(session, events.LOGOUT, "member")
         if len(runs) == 1:  # MySQL answers a deadlock so; the row is not what was read any more
@@ -457,7 +457,7 @@ def test_a_unit_that_runs_again_is_noted_once(logged):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(extension, "worth_another_try", lambda error: True)
-        change(app, unit)
+        change(app, operation)
     assert (len(runs), lines.actions(), actions(app).count("logout")) == (2, ["logout"], 1)
 
 

@@ -17,9 +17,9 @@ both = pytest.mark.parametrize("name", ["json", "xml"])
 NEW = "another long enough password"
 
 
-def change(app, unit, *args, **kwargs):
+def change(app, operation, *args, **kwargs):
     with app.app_context():
-        return db.write(unit, *args, **kwargs)
+        return db.write(operation, *args, **kwargs)
 
 
 def add(app, username, password=PASSWORD, role="member"):

@@ -769,7 +769,7 @@ def test_while_an_import_runs_others_read_and_are_told_to_wait(held, key):
 
 def test_an_import_shares_its_commit_with_nobody(app, admin):
     """What it raises in the end takes all of it back, and nothing of anybody else's."""
-    assert not hasattr(service.unit, "shares_commit")
+    assert not hasattr(service.operation, "shares_commit")
     client = as_admin(app, admin)
 
     def ask(number):

@@ -122,8 +122,8 @@ def test_a_crash_is_a_bare_500(admin, monkeypatch, name, address):
     def crash(*args, **kwargs):
         raise RuntimeError("SELECT password_hash FROM users in /etc/secret.py")
 
-    for unit in ("page", "export", "one"):
-        monkeypatch.setattr(queries, unit, crash)
+    for operation in ("page", "export", "one"):
+        monkeypatch.setattr(queries, operation, crash)
     answer = admin.get(address, headers={"Accept": TYPES[name]})
     assert (answer.status_code, answer.mimetype) == (500, f"application/problem+{name}")
     assert not INSIDE.search(answer.get_data(as_text=True)) and "secret" not in answer.get_data(

@@ -46,8 +46,8 @@ BEFORE, INSIDE = "before its transaction", "inside its transaction, nothing comm
 class Gate:
     """Where a thread is held until it is let go."""
 
-    def __init__(self, place, unit=None):
-        self.place, self.unit = place, unit
+    def __init__(self, place, operation=None):
+        self.place, self.operation = place, operation
         self._reached, self._open = threading.Event(), threading.Event()
 
     def pass_through(self):
@@ -64,12 +64,12 @@ class Gate:
 HERE = threading.local()  # `gate`: that of this thread
 
 
-def _pass(place, unit=None):
+def _pass(place, operation=None):
     gate = getattr(HERE, "gate", None)
     if (
         gate is not None
         and gate.place == place
-        and (unit not in ASIDE if gate.unit is None else unit == gate.unit)
+        and (operation not in ASIDE if gate.operation is None else operation == gate.operation)
     ):
         gate.pass_through()
 
@@ -79,19 +79,19 @@ def gates(monkeypatch):
     """Has threads with a gate stop there: before a unit is written, and once it has done all but commit."""
     write, finish, store = Database.write, Work.finish, store.store
 
-    def held_write(self, unit, *args, **kwargs):
-        HERE.unit = unit.__name__
-        _pass(BEFORE, HERE.unit)
-        return write(self, unit, *args, **kwargs)
+    def held_write(self, operation, *args, **kwargs):
+        HERE.operation = operation.__name__
+        _pass(BEFORE, HERE.operation)
+        return write(self, operation, *args, **kwargs)
 
     def held_finish(self):
         self.flush()
-        _pass(INSIDE, HERE.unit)
+        _pass(INSIDE, HERE.operation)
         finish(self)
 
     def held_store(*args):  # what shares a commit on SQLite is not finished one by one
         store(*args)
-        _pass(INSIDE, HERE.unit)
+        _pass(INSIDE, HERE.operation)
 
     monkeypatch.setattr(Database, "write", held_write)
     monkeypatch.setattr(Work, "finish", held_finish)
@@ -133,9 +133,9 @@ def two(make_app):
     return [make_app(), make_app()]
 
 
-def write(app, unit, *args, **kwargs):
+def write(app, operation, *args, **kwargs):
     with app.app_context():
-        return db.write(unit, *args, **kwargs)
+        return db.write(operation, *args, **kwargs)
 
 
 def signed_in(app, username, password=PASSWORD):

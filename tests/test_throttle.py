@@ -466,7 +466,7 @@ def test_who_signs_in_rightly_side_by_side_is_not_kept_out(app, clock):
 @pytest.mark.parametrize("back", [{"hours": 2}, {"days": 400}])
 def test_a_clock_that_was_put_back_makes_nobody_wait_longer_than_an_hour(client, clock, back):
     fail(client)
-    clock.go_on(**{unit: -number for unit, number in back.items()})
+    clock.go_on(**{operation: -number for operation, number in back.items()})
     waited = 0
     while waited <= 3600 and login(client, password=PASSWORD).status_code != 200:
         clock.go_on(minutes=5)

@@ -110,18 +110,18 @@ def in_line(app):
             assert go_on.wait(PATIENCE)
             return _add(part, "unit-0")
 
-        def done(unit, *args):
+        def done(operation, *args):
             with app.app_context():
                 try:
-                    return db.write(unit, *args)
+                    return db.write(operation, *args)
                 except (ValueError, HTTPException) as error:
                     return error
 
         with ThreadPoolExecutor(len(units) + 1) as pool:
             futures = [pool.submit(done, first)]
             assert begun.wait(PATIENCE)
-            for place, unit in enumerate(units, 1):
-                futures.append(pool.submit(done, unit, f"unit-{place}"))
+            for place, operation in enumerate(units, 1):
+                futures.append(pool.submit(done, operation, f"unit-{place}"))
                 until(lambda: turns._waiting >= place or futures[-1].done())
             go_on.set()
             return [future.result(PATIENCE) for future in futures]

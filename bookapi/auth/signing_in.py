@@ -120,20 +120,20 @@ def _second_factor(session: Session, user: User, code: str | None) -> str | None
 
 
 def _note_refusal(attempt: Attempt, username: str, refused: Refused) -> None:
-    def unit(session: Session) -> None:
+    def operation(session: Session) -> None:
         name = events.attempted(username, accounts.find(session, username))
         attempt.failed(session, events.LOGIN_REFUSED, name, refused.reason)
 
-    db.write(unit)
+    db.write(operation)
 
 
-def confirm_code(unit: Callable, *args: Any) -> None:
+def confirm_code(operation: Callable, *args: Any) -> None:
     """Write a unit that uses up a code of who is signed in; 403 where it returns False, 429 after too many."""
     attempt = Attempt("code", current_user.id)
     attempt.refuse_blocked()
     attempt.count()
     try:
-        right = db.write(unit, *args)
+        right = db.write(operation, *args)
     except Problem:  # no code was looked at
         db.write(attempt.take_back)
         raise

@@ -68,7 +68,9 @@ def import_books():
         key = given_key(body.covered(options))
         if options.dry_run:  # answered anew each time: there is nothing that was done
             return service.run(db.write, body.records, options).as_dict()
-        return once(key, service.Report.as_dict, service.unit, body.records, options, by=actor())
+        return once(
+            key, service.Report.as_dict, service.operation, body.records, options, by=actor()
+        )
 
 
 def _created(record: dict) -> tuple:

@@ -248,7 +248,7 @@ def _into_server(copy: Engine, force: bool) -> None:
             + ("db upgrade" if found else "init")
         )
 
-    def unit(session: Session) -> None:
+    def operation(session: Session) -> None:
         seq, last_id, _ = locked(Writer(session))
         _refuse_loss(_books(session.connection()), force)
         _go_on_from(copy, seq, last_id)
@@ -256,7 +256,7 @@ def _into_server(copy: Engine, force: bool) -> None:
         with copy.connect() as source:
             copies.pour(source, session.connection())
 
-    db.write(unit)
+    db.write(operation)
 
 
 def _books(connection: Connection) -> int:

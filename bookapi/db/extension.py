@@ -74,7 +74,7 @@ class Database(SQLAlchemy):
         except DBAPIError as error:
             raise_translated(error)
 
-    def write(self, unit: Callable, *args: Any, **kwargs: Any) -> Any:
+    def write(self, operation: Callable, *args: Any, **kwargs: Any) -> Any:
         """What ``unit(session, …)`` returns, once all it changed is committed; nothing of it if it raises.
 
         A unit may run more than once (MySQL answers a deadlock so), hence it must not change anything but
@@ -82,21 +82,21 @@ class Database(SQLAlchemy):
         """
         self.check_file()
         turns = current_app.extensions[TURNS]
-        if hasattr(unit, "shares_commit") and self.engine.dialect.name == "sqlite":
-            return turns.together(lambda part: unit(part, *args, **kwargs))
-        with turns.alone(getattr(unit, "seconds", None)) as left:
-            return self._written(left, unit, args, kwargs)
+        if hasattr(operation, "shares_commit") and self.engine.dialect.name == "sqlite":
+            return turns.together(lambda part: operation(part, *args, **kwargs))
+        with turns.alone(getattr(operation, "seconds", None)) as left:
+            return self._written(left, operation, args, kwargs)
 
     def keep_threads_for_reading(self, threads: int) -> None:
         """Have changes that wait for a lock take no more than half of a service's threads."""
         current_app.extensions[TURNS].patient = max(1, threads // 2 - 1)
 
-    def _written(self, seconds: float, unit: Callable, args: tuple, kwargs: dict) -> Any:
+    def _written(self, seconds: float, operation: Callable, args: tuple, kwargs: dict) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
             committing = False
             try:
                 with Work(self.engine, seconds) as work:
-                    result = unit(work, *args, **kwargs)
+                    result = operation(work, *args, **kwargs)
                     work.flush()
                     committing = True  # lost from here on, nobody knows whether it was stored: not to be run again
                     work.finish()

@@ -23,19 +23,19 @@ IMPATIENT_SECONDS = 0.5
 LOOK_SECONDS = 0.05  # how often a unit looks whether its transaction was left behind
 
 
-def shares_commit(unit: Callable) -> Callable:
+def shares_commit(operation: Callable) -> Callable:
     """Mark a unit that may be committed together with others: it is short, uses a `Writer` only, raises nothing once it
     has begun to change something, or may be run again if it does."""
-    unit.shares_commit = True
-    return unit
+    operation.shares_commit = True
+    return operation
 
 
 def waits_for(seconds: float) -> Callable[[Callable], Callable]:
     """Mark a unit that is given up sooner than others where somebody else has the lock."""
 
-    def mark(unit: Callable) -> Callable:
-        unit.seconds = seconds
-        return unit
+    def mark(operation: Callable) -> Callable:
+        operation.seconds = seconds
+        return operation
 
     return mark
 
@@ -95,7 +95,7 @@ class Turns:
         finally:
             self._turn.release()
 
-    def together(self, unit: Callable[[Part], Any]) -> Any:
+    def together(self, operation: Callable[[Part], Any]) -> Any:
         """What the unit returns, once the transaction that it took part in is committed."""
         self._share(1)
         try:
@@ -104,14 +104,14 @@ class Turns:
             self._share(-1)
         try:
             shared = self._begun(left)
-            result, error = self._run(shared, unit)
+            result, error = self._run(shared, operation)
             self._standing = None
         finally:
             self._turn.release()
         while not shared.over.wait(LOOK_SECONDS):
             self._end_if_left(shared)
         if shared.again:
-            return self._by_itself(unit)
+            return self._by_itself(operation)
         return _given(result, shared.failure or error)
 
     def _take(self, wait: float) -> float:
@@ -151,12 +151,12 @@ class Turns:
         return self._open
 
     def _run(
-        self, shared: _Shared, unit: Callable[[Part], Any]
+        self, shared: _Shared, operation: Callable[[Part], Any]
     ) -> tuple[Any, BaseException | None]:
         """What the unit returned, or raised. One that failed half way takes the transaction of all with it."""
         before, result, error = shared.pooled.total_changes, None, None
         try:
-            result = unit(Part(self._engine, shared.pooled))
+            result = operation(Part(self._engine, shared.pooled))
         except BaseException as failure:
             error = failure
             if shared.pooled.total_changes != before or not shared.pooled.in_transaction:
@@ -187,12 +187,12 @@ class Turns:
             finally:
                 self._turn.release()
 
-    def _by_itself(self, unit: Callable[[Part], Any]) -> Any:
+    def _by_itself(self, operation: Callable[[Part], Any]) -> Any:
         with self.alone() as left:
             shared = self._begun(left)
             result, error = None, None
             try:
-                result = unit(Part(self._engine, shared.pooled))
+                result = operation(Part(self._engine, shared.pooled))
             except BaseException as failure:
                 error = failure
             self._end(keep=error is None)

@@ -114,22 +114,22 @@ def given_key(covered: Iterable[bytes] | None = None) -> Key | None:
 
 
 def once(
-    key: Key | None, answer: Callable[[Any], Any], unit: Callable, *args: Any, **kwargs: Any
+    key: Key | None, answer: Callable[[Any], Any], operation: Callable, *args: Any, **kwargs: Any
 ) -> Any:
     """What `answer` makes of the result of ``db.write(unit, …)``, as a view returns it; with a key that was used before
     the answer that it got then. 422 where that was another request, 409 where it is still being worked on."""
     if key is None:
-        return answer(db.write(unit, *args, **kwargs))
-    kept = _kept_together if hasattr(unit, "shares_commit") else _kept
+        return answer(db.write(operation, *args, **kwargs))
+    kept = _kept_together if hasattr(operation, "shares_commit") else _kept
     with _running(key):
-        return db.write(kept, key, answer, unit, args, kwargs)
+        return db.write(kept, key, answer, operation, args, kwargs)
 
 
 def _kept(
     session: Session,
     key: Key,
     answer: Callable[[Any], Any],
-    unit: Callable,
+    operation: Callable,
     args: tuple,
     kwargs: dict,
 ) -> Any:
@@ -142,7 +142,7 @@ def _kept(
         if request_hash != key.request_hash:
             raise Problem(422, f"this {HEADER} was used for another request; take a new one")
         return current_app.response_class(body, status, orjson.loads(headers))
-    made: Response = current_app.make_response(answer(unit(session, *args, **kwargs)))
+    made: Response = current_app.make_response(answer(operation(session, *args, **kwargs)))
     writer.run(
         _KEEP,
         [

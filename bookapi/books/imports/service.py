@@ -113,12 +113,12 @@ def run(
 ) -> Report:
     """Import by a `unit` of `write` (`db.write`); returns the report. A dry run leaves no trace."""
     try:
-        return write(unit, open_records, options, progress, by)
+        return write(operation, open_records, options, progress, by)
     except _DryRun as done:
         return done.report
 
 
-def unit(
+def operation(
     session: Session,
     open_records: Callable[[], Iterator[tuple[int, Any]]],
     options: Options,
