@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from ..auth.permissions import actor, admin_required, reader_required, require_admin
 from ..db import db
 from ..http.conditional import fleeting, has_already, lasting, precondition, stream_tag, tagged
-from ..http.idempotency import given_key, once
+from ..http.idempotency import idempotency_key, run_idempotent
 from ..http.negotiation import Books, Stream, deferred_body, represents
 from ..http.pagination import Page, link_header, onward_links, page_links, paged
 from ..http.problems import Problem, Sanitized, invalid, respond
@@ -47,15 +47,15 @@ def read_list():
 @represents("book", also="catalogue")
 def create():
     """Add a book, or a list of books: all of them or none."""
-    document, key = deferred_body(), given_key()
+    document, key = deferred_body(), idempotency_key()
     sent = document()
     if isinstance(sent, list):
         raise invalid(
             [{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}]
         )
     if isinstance(sent, dict) and "books" in sent:
-        return once(key, _all_created, changes.create_all, load_all(sent), by=actor())
-    return once(key, _created, changes.create, book_schema.load(sent), by=actor())
+        return run_idempotent(key, _all_created, changes.create_all, load_all(sent), by=actor())
+    return run_idempotent(key, _created, changes.create, book_schema.load(sent), by=actor())
 
 
 @blueprint.post("/import")
@@ -65,10 +65,10 @@ def import_books():
     """Many books in one body, with a report: all of them or none, or all that are right."""
     with upload.Body() as body:
         options = upload.options(request.args)
-        key = given_key(body.covered(options))
+        key = idempotency_key(body.covered(options))
         if options.dry_run:  # answered anew each time: there is nothing that was done
             return service.run(db.write, body.records, options).as_dict()
-        return once(
+        return run_idempotent(
             key, service.Report.as_dict, service.operation, body.records, options, by=actor()
         )
 
@@ -160,8 +160,13 @@ def delete(book_id: int):
 @represents("book")
 def restore(book_id: int):
     """Take a book out of the trash."""
-    return once(
-        given_key(()), tagged, changes.restore, book_id, precondition(demanded=False), by=actor()
+    return run_idempotent(
+        idempotency_key(()),
+        tagged,
+        changes.restore,
+        book_id,
+        precondition(demanded=False),
+        by=actor(),
     )
 
 

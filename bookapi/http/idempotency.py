@@ -92,7 +92,7 @@ class Key(NamedTuple):
     request_hash: str
 
 
-def given_key(covered: Iterable[bytes] | None = None) -> Key | None:
+def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
     """The key of this request; None where there is none, 400 where it cannot be one. It covers the request's body, or
     other bytes in its place, which are asked for only where there is a key; `()`: any body is ignored."""
     text = request.headers.get(HEADER)
@@ -113,7 +113,7 @@ def given_key(covered: Iterable[bytes] | None = None) -> Key | None:
     return Key(current_user.id, text, digest.hexdigest())
 
 
-def once(
+def run_idempotent(
     key: Key | None, answer: Callable[[Any], Any], operation: Callable, *args: Any, **kwargs: Any
 ) -> Any:
     """What `answer` makes of the result of ``db.write(unit, …)``, as a view returns it; with a key that was used before
