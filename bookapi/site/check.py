@@ -128,8 +128,8 @@ def _figures() -> Iterator[Finding]:
 
 def _books() -> Iterator[Finding]:
     """What is wrong of single books, all seen in one state of the database."""
-    wrong = {subject: derived.Tally() for subject in derived.SUBJECTS}
-    history = derived.Tally()
+    wrong = {subject: derived.IssueCount() for subject in derived.SUBJECTS}
+    history = derived.IssueCount()
     with db.read() as reader:
         for books in derived.batches(reader):
             for book in books:
@@ -176,7 +176,7 @@ def mend() -> Iterator[str]:
     if integrity.index_fault():
         db.write(integrity.rebuild_index)
         yield f"{INDEX}: made again from its table"
-    mended = {subject: derived.Tally() for subject in derived.SUBJECTS}
+    mended = {subject: derived.IssueCount() for subject in derived.SUBJECTS}
     last = 0
     while last is not None:
         last, found = db.write(derived.mend_batch, last)

@@ -19,7 +19,7 @@ LIST_SUBJECTS = {field: f"list of {field}" for field in LIST_TABLES}
 SUBJECTS = (WORDS, KEYS, *LIST_SUBJECTS.values())
 
 
-class Tally:
+class IssueCount:
     """Books that something is wrong with: how many, and the first of them."""
 
     def __init__(self):

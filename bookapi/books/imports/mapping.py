@@ -46,7 +46,7 @@ MAX_NAMES = 1000  # that are remembered
 _FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
 
 
-class Cells(NamedTuple):
+class MappedRecord(NamedTuple):
     """A record in the service's own words: `values` by field, and (field, detail, value) of what was read leniently."""
 
     values: dict[str, Any]
@@ -91,14 +91,14 @@ class Columns:
             self._known[name] = field
         return self._known[name]
 
-    def read(self, record: dict[str, Any]) -> Cells:
+    def read(self, record: dict[str, Any]) -> MappedRecord:
         """The record's values, one or several columns a field, with known dirt read."""
         found: dict[str, list[tuple[int, Any]]] = {}
         for name, value in record.items():
             field = self._field(name)
             if field is not None:
                 found.setdefault(field, []).append((_rank(field, name), value))
-        cells = Cells({}, [])
+        cells = MappedRecord({}, [])
         for field, ranked in sorted(
             found.items(), key=lambda pair: pair[0] == "isbn"
         ):  # it adds to the identifiers
@@ -127,7 +127,7 @@ def _first(values: list) -> Any:
 # -- one reader a field: (field, values, separator, cells) --------------------------------------------------------
 
 
-def _read_text(field: str, values: list, separator: str | None, cells: Cells) -> None:
+def _read_text(field: str, values: list, separator: str | None, cells: MappedRecord) -> None:
     value = _first(values)
     if isinstance(value, list):
         if len(value) > 1:
@@ -136,7 +136,7 @@ def _read_text(field: str, values: list, separator: str | None, cells: Cells) ->
     cells.values[field] = _cut(field, value, cells)
 
 
-def _cut(field: str, value: Any, cells: Cells) -> Any:
+def _cut(field: str, value: Any, cells: MappedRecord) -> Any:
     """A text that may be left out is worth keeping in part; a title is what the book is known by, and is not cut."""
     longest = book_schema.fields[field].longest
     if (
@@ -155,11 +155,11 @@ def _cut(field: str, value: Any, cells: Cells) -> Any:
     return stored[:longest]
 
 
-def _read_whole(field: str, values: list, separator: str | None, cells: Cells) -> None:
+def _read_whole(field: str, values: list, separator: str | None, cells: MappedRecord) -> None:
     cells.values[field] = _first(values)
 
 
-def _read_list(field: str, values: list, separator: str | None, cells: Cells) -> None:
+def _read_list(field: str, values: list, separator: str | None, cells: MappedRecord) -> None:
     value = _first(values)
     if isinstance(value, str):
         value = csv.split(value, separator) if separator else csv.split(value)
@@ -181,7 +181,7 @@ _ISBN_WITH_REMARK = re.compile(
 _FORMULA_CELL = re.compile(r'="(.*)"')
 
 
-def _read_isbn(field: str, values: list, separator: str | None, cells: Cells) -> None:
+def _read_isbn(field: str, values: list, separator: str | None, cells: MappedRecord) -> None:
     texts: list[Any] = []
     for value in values:
         if isinstance(value, str) and separator:
@@ -237,7 +237,7 @@ _SLASHED = re.compile(r"[0-9]{1,2}/[0-9]{1,2}/([0-9]{4})")
 _DATE_AND_TIME = re.compile(r"(-?[0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9:.]+(?:Z|[+-][0-9:]+)?")
 
 
-def _read_published(field: str, values: list, separator: str | None, cells: Cells) -> None:
+def _read_published(field: str, values: list, separator: str | None, cells: MappedRecord) -> None:
     value = _first(values)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = str(value)
@@ -263,7 +263,7 @@ def _read_published(field: str, values: list, separator: str | None, cells: Cell
 _SEVERAL = re.compile(r"[A-Za-z]{2,3}(?:[/,;| ]+[A-Za-z]{2,3})+")
 
 
-def _read_language(field: str, values: list, separator: str | None, cells: Cells) -> None:
+def _read_language(field: str, values: list, separator: str | None, cells: MappedRecord) -> None:
     value = _first(values)
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         value = "/".join(value)
@@ -273,7 +273,7 @@ def _read_language(field: str, values: list, separator: str | None, cells: Cells
     cells.values[field] = value
 
 
-def _read_pages(field: str, values: list, separator: str | None, cells: Cells) -> None:
+def _read_pages(field: str, values: list, separator: str | None, cells: MappedRecord) -> None:
     value = _first(values)
     text = str(value).strip().removesuffix(".0") if isinstance(value, (str, float)) else value
     if text in ("0", 0) and not isinstance(text, bool):
@@ -282,7 +282,7 @@ def _read_pages(field: str, values: list, separator: str | None, cells: Cells) -
     cells.values[field] = text
 
 
-_READERS: dict[str, Callable[[str, list, str | None, Cells], None]] = {
+_READERS: dict[str, Callable[[str, list, str | None, MappedRecord], None]] = {
     **dict.fromkeys(LISTS, _read_list),
     "isbn": _read_isbn,
     "published": _read_published,
