@@ -152,7 +152,7 @@ def test_a_unit_returns_what_it_made(app):
 WRITER = """
 from bookapi import create_app
 app = create_app({"TESTING": True, "SECRET_KEY": %r})
-from bookapi.books import changes, storing
+from bookapi.books import changes
 from bookapi.db import db
 with app.app_context():
     db.write(changes.create, {"title": "from elsewhere"})

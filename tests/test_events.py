@@ -713,7 +713,7 @@ def test_events_go_when_they_are_old(make_app, days, age, kept):
 
 
 def test_no_more_are_kept_than_may_be(app, monkeypatch):
-    monkeypatch.setattr(events, "MOST_KEPT", 5)
+    monkeypatch.setattr(events, "MAX_KEPT", 5)
     for number in range(12):
         log_in(app, f"nobody-{number}")
     refused = [
@@ -723,7 +723,7 @@ def test_no_more_are_kept_than_may_be(app, monkeypatch):
 
 
 def test_what_was_changed_of_accounts_is_not_pushed_out_by_what_anybody_can_cause(app, monkeypatch):
-    monkeypatch.setattr(events, "MOST_KEPT", 5)
+    monkeypatch.setattr(events, "MAX_KEPT", 5)
     admin = signed_in(app)
     admin.post("/auth/users", json={"username": "carol", "password": PASSWORD})
     for number in range(12):
@@ -734,7 +734,7 @@ def test_what_was_changed_of_accounts_is_not_pushed_out_by_what_anybody_can_caus
 
 
 def test_but_there_is_an_end_to_those_too(app, monkeypatch):
-    for name, most in (("MOST_KEPT", 2), ("MOST_IN_ALL", 8)):
+    for name, most in (("MAX_KEPT", 2), ("MAX_IN_ALL", 8)):
         monkeypatch.setattr(events, name, most)
     for number in range(12):
         change(app, accounts.change_named, "member", {"active": bool(number % 2)})

@@ -238,7 +238,7 @@ def breaking(monkeypatch, filled):
         yield from filled
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(commands.query, "stream", some)
+    monkeypatch.setattr(commands.queries, "stream", some)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv.gz"])

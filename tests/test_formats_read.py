@@ -80,7 +80,7 @@ ENDLESS = [
 def test_a_record_without_end_is_given_up(name, begin, again, monkeypatch):
     longest = 256 * 1024
     for module in (formats, csv, json, jsonl, reading):
-        monkeypatch.setattr(module, "LONGEST_RECORD", longest)
+        monkeypatch.setattr(module, "MAX_RECORD", longest)
     body = Endless(begin, again)
     with pytest.raises(formats.Malformed):
         for _ in formats.by_name(name).read(body):

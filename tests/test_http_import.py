@@ -641,12 +641,12 @@ def test_a_body_that_does_not_arrive_whole_is_a_400(admin):
 
 def test_a_body_is_read_as_often_as_it_is_needed(app, admin, monkeypatch):
     """A database may ask for a unit to be run again, and the body comes but once."""
-    failures, store = [1213, 1213], store.store
+    failures, store_books = [1213, 1213], store.store
 
     def deadlock(*args):
         if failures:
             raise pymysql.err.OperationalError(failures.pop(), "deadlock")
-        return store(*args)
+        return store_books(*args)
 
     monkeypatch.setattr(store, "store", deadlock)
     monkeypatch.setattr(upload, "IN_MEMORY", 100)

@@ -130,7 +130,7 @@ def in_line(app):
 
 
 def test_units_that_wait_are_committed_together(in_line, names, commits, monkeypatch):
-    monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "MAX_SECONDS", PATIENCE)
     every = [f"unit-{place}" for place in range(6)]
     assert (sorted(in_line(*[add] * 5)), names()) == (every, every)
     assert commits == [(6, True)]
@@ -142,20 +142,20 @@ def test_one_alone_is_committed_at_once(app, names, commits):
 
 
 def test_no_transaction_grows_without_end(in_line, names, commits, monkeypatch):
-    monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
-    monkeypatch.setattr(module, "MOST_UNITS", 2)
+    monkeypatch.setattr(module, "MAX_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "MAX_UNITS", 2)
     in_line(*[add] * 4)
     assert (len(names()), commits) == (5, [(2, True), (2, True), (1, True)])
 
 
 def test_no_transaction_stays_open_for_long(in_line, commits, monkeypatch):
-    monkeypatch.setattr(module, "MOST_SECONDS", 0)
+    monkeypatch.setattr(module, "MAX_SECONDS", 0)
     in_line(add, add)
     assert commits == [(1, True)] * 3
 
 
 def test_a_unit_that_is_refused_takes_nobody_with_it(in_line, names, commits, monkeypatch):
-    monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "MAX_SECONDS", PATIENCE)
     told = in_line(add, refuse, add)
     assert [str(what) for what in told] == ["unit-0", "unit-1", "unit-2", "unit-3"]
     assert (
@@ -168,7 +168,7 @@ def test_a_unit_that_is_refused_takes_nobody_with_it(in_line, names, commits, mo
 def test_a_unit_that_fails_half_way_is_taken_back_and_the_others_are_run_again(
     in_line, names, monkeypatch
 ):
-    monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "MAX_SECONDS", PATIENCE)
     told = in_line(add, fail_half_way, add)
     assert isinstance(told[2], ValueError)
     assert (told[:2], told[3:], names()) == (
@@ -181,7 +181,7 @@ def test_a_unit_that_fails_half_way_is_taken_back_and_the_others_are_run_again(
 def test_what_stands_against_the_rules_of_the_database_is_a_409_for_the_one_who_did_it(
     in_line, names, monkeypatch
 ):
-    monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "MAX_SECONDS", PATIENCE)
     again = shares_commit(lambda part, name: _add(part, "unit-0"))
     told = in_line(again, add)
     assert (told[1].code, told[0], told[2], names()) == (
@@ -200,7 +200,7 @@ def _spoil(monkeypatch):
         self.failure = sqlite3.OperationalError("no such table: spoilt")
         end(self, keep=False)
 
-    monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "MAX_SECONDS", PATIENCE)
     monkeypatch.setattr(module._Shared, "end", spoilt)
 
 
@@ -234,7 +234,7 @@ def test_a_transaction_that_was_left_to_one_who_gave_up_is_committed_all_the_sam
 
 def test_a_unit_of_the_other_kind_first_ends_what_is_open(app, names, commits, monkeypatch):
     monkeypatch.setattr(module, "LOOK_SECONDS", PATIENCE)
-    monkeypatch.setattr(module, "MOST_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "MAX_SECONDS", PATIENCE)
     with app.app_context(), ThreadPoolExecutor(1) as pool:
         turns = current_app.extensions[TURNS]
         turns._share(1)

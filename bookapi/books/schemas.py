@@ -165,9 +165,7 @@ def load_all(document: dict) -> list[dict[str, Any]]:
             ]
         )
     if not isinstance(given, list) or not 1 <= len(given) <= MAX_AT_ONCE:
-        raise invalid(
-            [{"field": "books", "detail": f"must be a list of 1 to {MOST_AT_ONCE} books"}]
-        )
+        raise invalid([{"field": "books", "detail": f"must be a list of 1 to {MAX_AT_ONCE} books"}])
     loaded, errors = [], []
     for place, sent in enumerate(given):
         try:

@@ -78,11 +78,11 @@ def parse(text: str) -> Match | None:
     terms, without = _terms(cleaned.translate(_QUOTES))
     every = [*terms, *without]
     if sum(len(term.words) for term in every) > MAX_WORDS:
-        raise ValueError(f"may have at most {MOST_WORDS} words")
+        raise ValueError(f"may have at most {MAX_WORDS} words")
     if sum(term.prefix for term in every) > MAX_PREFIXES:
-        raise ValueError(f"may have at most {MOST_PREFIXES} words that end in *")
+        raise ValueError(f"may have at most {MAX_PREFIXES} words that end in *")
     if sum(len(term.words) > 1 for term in every) > MAX_PHRASES:
-        raise ValueError(f"may have at most {MOST_PHRASES} phrases")
+        raise ValueError(f"may have at most {MAX_PHRASES} phrases")
     whole = (
         ()
         if any(term.prefix for term in terms)

@@ -106,7 +106,7 @@ def unfit(connection: Connection) -> str | None:
         return None
     return (
         f"the server's full-text index takes words of {least} to {most} characters; set innodb_ft_min_token_size to"
-        f" {SHORTEST_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the index of book_words"
+        f" {MIN_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the index of book_words"
     )
 
 

@@ -137,9 +137,7 @@ class _Lines:
         line = self._text.readline(MAX_RECORD + 1)
         self.of_one_row += len(line)
         if self.of_one_row > MAX_RECORD:
-            raise Malformed(
-                f"a row has more than {LONGEST_RECORD} characters; is a quote left open?"
-            )
+            raise Malformed(f"a row has more than {MAX_RECORD} characters; is a quote left open?")
         return line
 
     def __iter__(self) -> Iterator[str]:

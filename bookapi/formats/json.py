@@ -84,7 +84,7 @@ def parse(text: str) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict:
     if len(pairs) > MAX_FIELDS:
-        raise Malformed(f"an object has more than {MOST_FIELDS} members")
+        raise Malformed(f"an object has more than {MAX_FIELDS} members")
     members = dict(pairs)
     if len(members) < len(pairs):
         seen: set[str] = set()
@@ -154,7 +154,7 @@ def _books(text: "_Text") -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
         if name in met:
             raise Malformed(f"the key {name[:100]!r} stands twice in one object")
         if len(met) > MAX_MEMBERS:
-            raise Malformed(f"has more than {MOST_MEMBERS} members beside `books`")
+            raise Malformed(f"has more than {MAX_MEMBERS} members beside `books`")
         met.add(name)
         text.take(":")
         if name != "books":
@@ -265,7 +265,7 @@ class _Text:
                 return line, found
             if len(self._text) - self._at > MAX_RECORD:
                 raise Malformed(
-                    f"a value has more than {LONGEST_RECORD} characters, or is no JSON, from line "
+                    f"a value has more than {MAX_RECORD} characters, or is no JSON, from line "
                     f"{self._place(self._at)[0]} on"
                 )
             self._more()

@@ -49,7 +49,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 
 def _record(line: bytes, encoding: str) -> dict[str, Any] | Malformed:
     if len(line) > MAX_RECORD:
-        return Malformed(f"has more than {LONGEST_RECORD} bytes")
+        return Malformed(f"has more than {MAX_RECORD} bytes")
     try:
         return as_record(line.decode(encoding))
     except UnicodeError as error:

@@ -14,7 +14,7 @@ from .negotiation import NEGOTIATED, RESPONSE_INFO, ResponseInfo
 Headers = list[tuple[str, str]]
 
 _MARK = "bookapi.mark"  # in the environment of a request: the state that its answer holds for
-_LONGEST_KEY = 4096
+_MAX_KEY = 4096
 _NOT_ON_304 = ("Content-Type", "Content-Length")  # RFC 9110, section 15.4.5: what is about a body
 
 
@@ -68,7 +68,7 @@ class CacheMiddleware:
             environ["wsgi.url_scheme"],
             environ.get("SCRIPT_NAME", ""),
         )
-        return key if len(key[0]) + len(key[1]) + len(key[2]) <= _LONGEST_KEY else None
+        return key if len(key[0]) + len(key[1]) + len(key[2]) <= _MAX_KEY else None
 
     def _lasts(self, key: tuple, entry: lru.Entry, mark: int) -> bool:
         """Whether an answer of another state still holds, being one book's that has not changed since."""

@@ -65,7 +65,7 @@ class Columns:
 
     @property
     def ignored(self) -> list[str]:
-        """The names met so far that are no field, in the order met; the first MOST_NAMES of them."""
+        """The names met so far that are no field, in the order met; the first MAX_NAMES of them."""
         return [name for name in self._known if self.ignores(name)]
 
     def ignores(self, name: str) -> bool:

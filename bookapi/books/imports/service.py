@@ -19,8 +19,8 @@ from ..store import CREATED, UPDATED, Change, State
 from .mapping import Columns
 
 BATCH = 500  # records looked up and flushed together
-MAX_TOLD = 1000  # errors and warnings in a report; the numbers count them all
-MAX_TOLD = 200  # characters of anything of a record
+MAX_REPORTED = 1000  # errors and warnings in a report; the numbers count them all
+MAX_REPORTED_LENGTH = 200  # characters of anything of a record
 
 
 class Options(NamedTuple):
@@ -48,7 +48,7 @@ class Report:
     ) -> None:
         """Add an error or a warning, while there is room."""
         told = getattr(self, kind)
-        if len(told) < MAX_TOLD:
+        if len(told) < MAX_REPORTED:
             entry = {
                 "record": source.number,
                 "line": source.line,
@@ -71,12 +71,12 @@ class Report:
 def _written(value: Any) -> str:
     """A value as the client wrote it, or nearly so; of a long list the beginning."""
     if isinstance(value, list):
-        value = value[:MAX_TOLD]
+        value = value[:MAX_REPORTED_LENGTH]
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _told(text: str) -> str:
-    return printable(text[:MAX_TOLD])
+    return printable(text[:MAX_REPORTED_LENGTH])
 
 
 class Rejected(Exception):
@@ -141,7 +141,7 @@ def operation(
         _Batch(writer, state, options, report, given).store(batch)
         progress(report.counts["read"])
     progress(report.counts["read"])
-    report.ignored = [_told(name) for name in columns.ignored[:MAX_TOLD]]
+    report.ignored = [_told(name) for name in columns.ignored[:MAX_REPORTED]]
     if columns.missing:
         raise Malformed(f"there is no column {', '.join(columns.missing)}")
     if report.counts["rejected"] and options.on_error == "abort":

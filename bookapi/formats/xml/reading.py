@@ -48,7 +48,7 @@ def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict
     """
     text = _decode(body, charset)
     if text.count("<") > MAX_TAGS["catalogue" in roots]:
-        raise Malformed(f"has more than {MOST_TAGS['catalogue' in roots]} tags")
+        raise Malformed(f"has more than {MAX_TAGS['catalogue' in roots]} tags")
     element = _parse(text)
     if element.tag not in roots:
         meant = " or ".join(f"<{root}>" for root in roots)
@@ -133,7 +133,7 @@ def _at_root(detail: str) -> Invalid:
 
 def _members(element: etree._Element, field: str | None, errors: list[dict]) -> dict:
     if len(element) > MAX_FIELDS:
-        raise Malformed(f"an element has more than {MOST_FIELDS} fields")
+        raise Malformed(f"an element has more than {MAX_FIELDS} fields")
     data: dict[str, Any] = {}
     for child in element:
         within = field or str(child.tag)
@@ -153,7 +153,7 @@ def _value(element: etree._Element, field: str, errors: list[dict]) -> Any:
     ):
         errors.append({"field": field, "detail": f"<{element.tag}> holds only <{item}> elements"})
     if len(element) > MAX_ITEMS:
-        errors.append({"field": field, "detail": f"has more than {MOST_ITEMS} items"})
+        errors.append({"field": field, "detail": f"has more than {MAX_ITEMS} items"})
         return []
     if item == "book":
         return [
@@ -247,7 +247,7 @@ class _Events:
                 self.of_one_record += len(text)
                 if self.of_one_record > MAX_RECORD:
                     raise Malformed(
-                        f"a book, or what stands between two, has more than {LONGEST_RECORD} characters"
+                        f"a book, or what stands between two, has more than {MAX_RECORD} characters"
                     )
                 parser.feed(text.encode())
                 yield from parser.read_events()
