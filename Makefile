@@ -20,8 +20,9 @@ run: $(VENV)/installed  ## install, make the instance, load a sample, serve (POR
 test: $(VENV)/installed-test  ## install, run the tests (DATABASE_URL=mariadb://… to run them there; PYTEST="-k name")
 	DATABASE_URL="$(DATABASE_URL)" $(BIN)/python -m pytest $(if $(DATABASE_URL),,-n 2 --dist loadfile) $(PYTEST)
 
-lint: $(VENV)/installed-test  ## look for what flake8 and bandit find
-	$(BIN)/flake8
+lint: $(VENV)/installed-test  ## look for what ruff and bandit find
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	@# On its standard error it tells of each exception that is allowed, several times: worth reading only if it fails.
 	$(BIN)/bandit -q --ini setup.cfg -r bookapi wsgi.py benchmarks 2>$(VENV)/bandit.log || { cat $(VENV)/bandit.log; exit 1; }
 
