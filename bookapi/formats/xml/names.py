@@ -23,3 +23,6 @@ WRITTEN = (
     | dict.fromkeys(("language", "author", "subject", "publisher", "series", "decade"), "facet")
     | {"ignored": "name"}
 )
+
+# Lists of books that other programs write: the root, and what each record is called.
+RECORDS_OF = {"calibredb": "record", "books": "book"}
