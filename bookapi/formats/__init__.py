@@ -1,6 +1,7 @@
 """The formats: a name, media types, and what each can write and read.
 
-To add one: add a module here with a `FORMAT`; it is found by that name. Functions that a format does not have are None.
+To add one: add a module here with a `FORMAT`; it is found by that name. Functions that a format
+does not have are None.
 """
 
 import codecs
@@ -24,8 +25,8 @@ class Invalid(ValueError):
         self.errors = errors
 
 
-# A record of an import: the physical line where it begins (None: the format has no lines), and its members, or what is
-# wrong with it.
+# A record of an import: the physical line where it begins (None: the format has no lines), and its
+# members, or what is wrong with it.
 Record = tuple[int | None, "dict[str, Any] | Malformed | Invalid"]
 
 
@@ -42,8 +43,8 @@ class Table:
 class Format:
     """A format. `order` is the server's preference, low first; the first of `media_types` is sent.
 
-    `aliases` are media types that Accept may also use for it, `read_types` further ones of an import's body and
-    `patch_types` of a PATCH.
+    `aliases` are media types that Accept may also use for it, `read_types` further ones of an
+    import's body and `patch_types` of a PATCH.
     """
 
     name: str
@@ -53,14 +54,16 @@ class Format:
     read_types: tuple[str, ...] = ()
     patch_types: tuple[str, ...] = ()
     problem_type: str = ""
-    # any document: (data, name of the root) → bytes, (body, names the root may have, charset) → data
+    # any document: (data, name of the root) → bytes, (body, names the root may have, charset) →
+    # data
     dumps: Callable[[Any, str], bytes] | None = None
     loads: Callable[[bytes, Sequence[str], str | None], Any] | None = None
     # a failure (RFC 9457)
     problem: Callable[[dict[str, Any]], bytes] | None = None
     # streams of books: (records, the fields of each in order) → chunks
     write: Callable[[Iterable[dict[str, Any]], Sequence[str]], Iterator[bytes]] | None = None
-    # imports: (stream, encoding) → records, or for files of rows (stream, encoding, delimiter or sheet) → a Table
+    # imports: (stream, encoding) → records, or for files of rows (stream, encoding, delimiter or
+    # sheet) → a Table
     read: Callable[[BinaryIO, str | None], Iterator[Record]] | None = None
     table: Callable[[BinaryIO, str | None, str | None], Table] | None = None
 
@@ -102,7 +105,8 @@ def having(function: str) -> list[Format]:
     return [known for known in all_formats() if getattr(known, function)]
 
 
-# Encodings that files of books have. Some of Python's other codecs are no text, or slow on hostile input.
+# Encodings that files of books have. Some of Python's other codecs are no text, or slow on hostile
+# input.
 _CHARSETS = re.compile(
     "utf-(8(-sig)?|16(-[lb]e)?)|ascii|iso8859-[0-9]+|cp[0-9]+|koi8-[rtu]|mac-roman|gb(k|2312|18030)|big5|"
     "euc_(jp|kr)|shift_jis"

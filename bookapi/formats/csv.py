@@ -1,11 +1,13 @@
 """CSV (RFC 4180) of books: UTF-8, a header line, lists in one cell (docs/api.md, Formats).
 
-A cell that a spreadsheet would run as a formula is written with an apostrophe before it, and read without.
+A cell that a spreadsheet would run as a formula is written with an apostrophe before it, and read
+without.
 """
 
 import csv
 import io
 import re
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -36,7 +38,8 @@ COLUMNS = (
     "created_at",
     "updated_at",
 )
-# What a spreadsheet would run, behind any apostrophes: text that begins so itself gets one more, so none is lost.
+# What a spreadsheet would run, behind any apostrophes: text that begins so itself gets one more, so
+# none is lost.
 _FORMULA = re.compile("'*[=+\\-@\t\r]")
 _BAR = re.compile(r"(?:(?<= )|\A)(\\*)\|(?= |\Z)")
 _ESCAPED_BAR = re.compile(r"(?:(?<= )|\A)\\(\\*)\|(?= |\Z)")
@@ -68,7 +71,9 @@ def _cell(value: Any) -> Any:
 
 
 def join(items: list[Any]) -> str:
-    """A list in one cell: `` | `` between items; a bar that stands alone inside one gets a backslash more."""
+    """A list in one cell: `` | `` between items; a bar that stands alone inside one gets a
+    backslash more.
+    """
     texts = [
         f"{item['scheme']}:{item['value']}" if isinstance(item, dict) else item for item in items
     ]
@@ -92,23 +97,27 @@ def unquote(cell: str) -> str:
 def table(stream: BinaryIO, encoding: str | None = None, delimiter: str | None = None) -> Table:
     """The rows of a file, with a Malformed in the place of one that is not CSV.
 
-    `delimiter` is found in the header line, or named by a line ``sep=;`` before it. Raises Malformed where there is no
-    header, and while reading where a row has no end or the file another encoding.
+    `delimiter` is found in the header line, or named by a line ``sep=;`` before it. Raises
+    Malformed where there is no header, and while reading where a row has no end or the file another
+    encoding.
     """
     encoding = encoding or "utf-8-sig"
     text = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
     lines = _Lines(text, encoding)
-    first = lines.peek().lstrip("\ufeff")
+    first = lines.peek()
     if first[:4].lower() == "sep=" and first[4:].strip(" \r\n"):
         delimiter = delimiter or first[4]
         lines.take()
         first = lines.peek()
     delimiter = delimiter or max(DELIMITERS, key=_IN_QUOTES.sub("", first).count)
-    rows = _rows(lines, delimiter)
+    # `a, "b"` as some people write it: a space behind each separator of the header
+    spaced = first.count(delimiter) == first.count(delimiter + " ") > 0
+    rows = _rows(lines, {"delimiter": delimiter, "skipinitialspace": spaced, "strict": True})
+    weakref.finalize(rows, lines.detach)
     header: list[Any] | Malformed = next((row for _, row in rows), [])
     if isinstance(header, Malformed):
         raise Malformed(f"line 1: {header}")
-    header = [name.strip("\ufeff \t\r\n") for name in header]
+    header = [name.strip() for name in header]
     if not any(header):
         raise Malformed("there is no header line")
     return Table(header, delimiter, rows)
@@ -120,6 +129,7 @@ class _Lines:
     def __init__(self, text: io.TextIOWrapper, encoding: str):
         self._text, self._encoding, self._waiting = text, encoding, deque[str]()
         self.number = 0  # of the last line taken
+        self.put_back([self.take().lstrip("\ufeff")])
 
     def peek(self) -> str:
         """The next line, "" at the end."""
@@ -143,29 +153,21 @@ class _Lines:
             ) from None
         return line
 
+    def detach(self) -> None:
+        """Leave the stream open for its owner."""
+        self._text.detach()
+
     def put_back(self, lines: list[str]) -> None:
         """Let these lines be taken again."""
         self._waiting.extendleft(reversed(lines))
         self.number -= len(lines)
 
 
-def _rows(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[Any] | Malformed]]:
-    """Each row that is not blank; where one is wrong, reading goes on at the line after its first."""
+def _rows(lines: _Lines, dialect: dict[str, Any]) -> Iterator[tuple[int, list[Any] | Malformed]]:
+    """Each row that is not blank. After a wrong one, reading resumes at the line after its first."""
     of_row: list[str] = []
-
-    def feed() -> Iterator[str]:
-        size = 0
-        while line := lines.take():
-            size = size + len(line) if of_row else len(line)
-            of_row.append(line)
-            if size > MAX_RECORD:
-                raise csv.Error(f"a row of more than {MAX_RECORD} characters; is a quote open?")
-            if not line.isascii() and _UNDECODED.search(line):
-                raise csv.Error("has bytes of another encoding; name the encoding of the file")
-            yield line
-
     while True:
-        reader = csv.reader(feed(), delimiter=delimiter, strict=True, skipinitialspace=True)
+        reader = csv.reader(_fed(lines, of_row), **dialect)
         begins = lines.number + 1
         try:
             for row in reader:
@@ -179,7 +181,21 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[Any] | Malf
             lines.put_back(of_row[1:])
             of_row.clear()
             # Programs that write tabs between cells (LibraryThing) put no cell in quotes.
-            yield begins, first.split("\t") if delimiter == "\t" else Malformed(str(error))
+            unquoted = dialect["delimiter"] == "\t"
+            yield begins, first.split("\t") if unquoted else Malformed(str(error))
+
+
+def _fed(lines: _Lines, of_row: list[str]) -> Iterator[str]:
+    """The lines for a csv.reader, those of the row that is being read in `of_row`, too."""
+    size = 0
+    while line := lines.take():
+        size = size + len(line) if of_row else len(line)
+        of_row.append(line)
+        if size > MAX_RECORD:
+            raise csv.Error(f"a row of more than {MAX_RECORD} characters; is a quote left open?")
+        if not line.isascii() and _UNDECODED.search(line):
+            raise csv.Error("has bytes of another encoding; name the encoding of the file")
+        yield line
 
 
 FORMAT = Format(

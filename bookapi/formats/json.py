@@ -1,8 +1,8 @@
 """JSON (RFC 8259): written by orjson, read by the standard library.
 
-orjson accepts a repeated key and rejects a lone surrogate as malformed; here the first is malformed and the second an
-invalid field. ijson does the same two, and loses surrogates, so a stream is split by `_Splitter`, which keeps the text of
-each record for `parse`.
+orjson accepts a repeated key and rejects a lone surrogate as malformed; here the first is malformed
+and the second an invalid field. ijson does the same two, and loses surrogates, so a stream is split
+by `_Splitter`, which keeps the text of each record for `parse`.
 """
 
 import codecs
@@ -35,7 +35,7 @@ def dumps(data: Any, root: str = "") -> bytes:
 
 
 def write(records: Iterable[dict[str, Any]], fields: Sequence[str] = ()) -> Iterator[bytes]:
-    """``{"books": […]}`` in chunks of about 64 KiB, the first one small so that it is sent early."""
+    """``{"books": […]}`` in chunks of about 64 KiB, a small one first."""
     parts, size, limit = [b'{"books":['], 0, 4096
     separator = b""
     for record in records:
@@ -51,7 +51,7 @@ def write(records: Iterable[dict[str, Any]], fields: Sequence[str] = ()) -> Iter
 
 
 def loads(body: bytes, roots: Sequence[str] = (), charset: str | None = None) -> Any:
-    """The document's data; JSON has no root, and is UTF-8. Raises Malformed (docs/api.md, Formats)."""
+    """The document's data; JSON has no root, and is UTF-8. Raises Malformed."""
     if body.startswith(codecs.BOM_UTF8):
         raise Malformed("JSON begins without a byte order mark")
     try:
@@ -94,12 +94,15 @@ def _constant(word: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int | Decimal:
-    # A Decimal is neither text nor an integer to any field, so the schema rejects it without converting it.
+    # A Decimal is neither text nor an integer to any field, so the schema rejects it without
+    # converting it.
     return int(digits) if len(digits) <= MAX_INTEGER else Decimal(digits)
 
 
 def _check_size(data: Any) -> None:
-    """Raises Malformed for a document that is nested too deep or has too many values; each book of a list counts alone."""
+    """Raises Malformed for a document that is nested too deep or has too many values; each book of
+    a list counts alone.
+    """
     books = data.get("books") if isinstance(data, dict) else None
     if isinstance(books, list):
         for book in books[:MAX_VALUES]:  # more are refused by their number
@@ -123,14 +126,15 @@ def _check_values(data: Any, depth: int) -> None:
             raise Malformed(f"has more than {MAX_VALUES} values")
 
 
-# -- reading a stream of books ------------------------------------------------------------------------------------
+# -- reading a stream of books -------------------------------------------------
 
 
 def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
-    """The records of ``{"books": […]}``, a list, an object of id → book, or of one object or more, one after the other.
+    """The records of ``{"books": […]}``, a list, an object of id → book, or of one object or more,
+    one after the other.
 
-    In the place of a record that `loads` would refuse is a Malformed. UTF-8 or UTF-16. Raises Malformed for what is
-    not JSON, Invalid for other JSON.
+    In the place of a record that `loads` would refuse is a Malformed. UTF-8 or UTF-16. Raises
+    Malformed for what is not JSON, Invalid for other JSON.
     """
     text = _Splitter(stream)
     while first := text.peek():
@@ -216,7 +220,8 @@ class _Splitter:
             ) from None
 
     def _more(self) -> None:
-        # As much again as is there, so that a long value is scanned a few times and not once for each piece.
+        # As much again as is there, so that a long value is scanned a few times and not once for
+        # each piece.
         self._add(self._stream.read(max(CHUNK, len(self._text) - self._at)))
 
     def malformed(self, detail: str, at: int | None = None) -> Malformed:

@@ -1,6 +1,7 @@
 """JSON Lines of books: one JSON object a line."""
 
 import codecs
+import functools
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -24,17 +25,15 @@ def write(records: Iterable[dict[str, Any]], fields: Sequence[str] = ()) -> Iter
 
 
 def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
-    """(line, record) of each line that is not blank; a Malformed in a record's place where the line is wrong."""
+    """(line, record) of each line that is not blank; a Malformed in a record's place where the line
+    is wrong.
+    """
     encoding = encoding or "utf-8"
+    text = None
+    lines: Iterator[bytes] = iter(lambda: stream.readline(MAX_RECORD + 1), b"")
     if codecs.lookup(encoding).name.startswith("utf-16"):
-        text = io.TextIOWrapper(stream, encoding, newline="\n")
-        lines = (
-            line.encode("utf-8", "surrogatepass")
-            for line in iter(lambda: text.readline(MAX_RECORD + 1), "")
-        )
-        encoding = "utf-8"
-    else:
-        lines = iter(lambda: stream.readline(MAX_RECORD + 1), b"")
+        text, encoding = io.TextIOWrapper(stream, encoding, newline="\n"), "utf-8"
+        lines = (line.encode() for line in iter(functools.partial(text.readline, MAX_RECORD), ""))
     number, is_rest = 1, False
     for line in lines:
         has_end = line.endswith(b"\n")
@@ -43,6 +42,8 @@ def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
         if line.strip() and not is_rest:
             yield number, _record(line, encoding)
         is_rest, number = not has_end, number + has_end
+    if text:
+        text.detach()
 
 
 def _record(line: bytes, encoding: str) -> dict[str, Any] | Malformed:

@@ -13,7 +13,9 @@ MAX_UNPACKED = 256 * 1024 * 1024  # bytes of a workbook: calamine holds a sheet 
 
 
 def table(stream: BinaryIO, encoding: str | None = None, sheet: str | None = None) -> Table:
-    """The rows of the sheet of that name, else of the first one. Raises Malformed for what is not a workbook."""
+    """The rows of the sheet of that name, else of the first one. Raises Malformed for what is not a
+    workbook.
+    """
     try:
         with zipfile.ZipFile(stream) as archive:
             if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED:

@@ -7,7 +7,6 @@ data; `Service.make_response` has the chosen format write it. No view and nothin
 import functools
 import string
 from collections.abc import Callable, Iterable, Iterator
-from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
@@ -158,13 +157,13 @@ class ResponseInfo(NamedTuple):
     fleeting: bool
 
 
-def _written(chosen: ModuleType, data: dict | Stream, root: str) -> bytes | Iterable[bytes]:
+def _written(chosen: formats.Format, data: dict | Stream, root: str) -> bytes | Iterable[bytes]:
     if isinstance(data, Stream):
         if request.method != "HEAD":
             return stream_with_context(chosen.write(data, data.fields))
         data.close()
         return iter(())  # not b"", whose length would be told
-    if hasattr(chosen, "dumps"):
+    if chosen.dumps:
         return chosen.dumps(data, root)
     return b"".join(chosen.write(data["books"], data.fields))
 
@@ -177,18 +176,18 @@ def _view():
 
 
 class _NothingAcceptable(NotAcceptable):
-    def __init__(self, offered: tuple[ModuleType, ...]):
+    def __init__(self, offered: tuple[formats.Format, ...]):
         there_is = ", ".join(f"{module.name} ({module.media_types[0]})" for module in offered)
         super().__init__(f"there is no such format here; there is {there_is}")
         self.members = {"available": [module.media_types[0] for module in offered]}
 
 
 @functools.cache
-def _offered(streams: bool) -> tuple[ModuleType, ...]:
+def _offered(streams: bool) -> tuple[formats.Format, ...]:
     return tuple(
         module
         for module in formats.all_formats()
-        if hasattr(module, "dumps") or streams and hasattr(module, "write")
+        if module.dumps or streams and module.write
     )
 
 
@@ -212,7 +211,7 @@ def choose() -> None:
     _take(chosen)
 
 
-def chosen_format() -> ModuleType:
+def chosen_format() -> formats.Format:
     """The format of this answer; before or without a choice the best the client would take, else the first."""
     if "format" not in g:
         documents = _offered(False)
@@ -225,12 +224,12 @@ def chosen_format() -> ModuleType:
     return g.format
 
 
-def _take(chosen: ModuleType) -> None:
+def _take(chosen: formats.Format) -> None:
     g.format, request.environ[NEGOTIATED] = chosen, True
 
 
 @functools.lru_cache(maxsize=128)
-def best(accept: str, offered: tuple[ModuleType, ...]) -> ModuleType | None:
+def best(accept: str, offered: tuple[formats.Format, ...]) -> formats.Format | None:
     """The format that an Accept header prefers among those offered; ties go to the first; None: none of them."""
     if not accept.strip():
         return offered[0]
@@ -244,7 +243,7 @@ def _bare(media_range: str) -> str:
     return media_range.partition(";")[0].strip().lower()
 
 
-def _quality(module: ModuleType, ranges: list[tuple[str, float]]) -> float:
+def _quality(module: formats.Format, ranges: list[tuple[str, float]]) -> float:
     """The quality of the most specific range that takes this format in (RFC 9110, section 12.5.1)."""
     families = {media_type.partition("/")[0] + "/*" for media_type in module.media_types}
     for wanted in ({*module.media_types, *module.aliases}, families, {"*/*"}):
@@ -274,21 +273,22 @@ class _NotReadable(UnsupportedMediaType):
         ]
 
 
-def _readable() -> dict[str, ModuleType]:
+def _readable() -> dict[str, formats.Format]:
     """The media types that a body may have here, with the format that reads each."""
     return _readers(
-        "read" if getattr(_view(), "imports", False) else "loads", request.method == "PATCH"
+        "imports" if getattr(_view(), "imports", False) else "loads", request.method == "PATCH"
     )
 
 
 @functools.cache
-def _readers(function: str, patching: bool) -> dict[str, ModuleType]:
+def _readers(function: str, patching: bool) -> dict[str, formats.Format]:
     return {
         media_type: module
         for module in formats.having(function)
         for media_type in (
             *module.media_types,
-            *(getattr(module, "patch_types", ()) if patching else ()),
+            *(module.patch_types if patching else ()),
+            *(module.read_types if function == "imports" else ()),
         )
     }
 
@@ -310,7 +310,7 @@ def deferred_body() -> Callable[[], Any]:
     return lambda: data
 
 
-def _reader() -> tuple[ModuleType, str | None]:
+def _reader() -> tuple[formats.Format, str | None]:
     """The format that reads this request's body, and the charset it is said to have; 415 where there is none."""
     if request.headers.get("Content-Encoding"):
         raise _NotReadable("a body with a Content-Encoding is not read; send it as it is")
@@ -325,18 +325,14 @@ def _reader() -> tuple[ModuleType, str | None]:
     return reader, parameters.get("charset")
 
 
-def stream_reader() -> Callable[[BinaryIO], Iterator]:
-    """The function that reads books from this request's body, of any size that an import may have; 415 for a kind that
-    is not read here."""
+def stream_reader() -> tuple[formats.Format, str | None]:
+    """The format of this request's body, which may be as large as an import, and the charset that it names; 415 for a kind
+    that is not read here."""
     reader, charset = _reader()
     request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
-    if charset is None:
-        return reader.read
-    if not hasattr(reader, "loads") and not formats.is_charset(
-        charset
-    ):  # a format of documents has its own rule
+    if charset and not reader.loads and not formats.is_charset(charset):
         raise _NotReadable("the charset is not known here; send UTF-8")
-    return lambda stream: reader.read(stream, charset)
+    return reader, charset
 
 
 def _raise(error: Exception) -> None:

@@ -118,7 +118,7 @@ def respond(error: HTTPException) -> Response:
     own_words = getattr(error, "members", None) is not None
     detail = error.description if own_words or status not in _DETAILS else _DETAILS[status]
     chosen = chosen_format()
-    if not hasattr(chosen, "problem"):  # a format of books alone
+    if not chosen.problem:  # a format of books alone
         chosen = formats.having("problem")[0]
     data = document(status, detail or "", quote(request.path), getattr(error, "members", None))
     response = current_app.response_class(

@@ -1,7 +1,7 @@
 """XML in the dialect of dicttoxml, without attributes, types or namespaces (docs/api.md, Formats).
 
-dicttoxml takes 60–170 ms for a list of 100 books, so documents of books and their changes are written by `_marked_up`,
-in 0.7 ms; a property test holds that both write the same bytes. dicttoxml writes all other documents.
+dicttoxml takes about 0.17 ms for each element, 200 ms and more for a list of 100 books, so books
+and lists are written by `_marked_up`, in 0.7 ms. dicttoxml writes all other documents and problems.
 """
 
 import functools
@@ -18,7 +18,19 @@ from .reading import loads, read
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 PROBLEM_NAMESPACE = "urn:ietf:rfc:7807"  # RFC 9457, appendix B, kept that of RFC 7807
 
-OWN_WRITER = ("book", "catalogue", "history", "changes")
+# Lists and what is read most; a property test holds that dicttoxml would write the same bytes.
+OWN_WRITER = {
+    "book",
+    "catalogue",
+    "history",
+    "changes",
+    "terms",
+    "users",
+    "sessions",
+    "tokens",
+    "events",
+    "report",
+}
 logging.getLogger("dicttoxml").setLevel(logging.ERROR)  # it logs every value of every record
 
 
@@ -35,7 +47,9 @@ def problem(data: dict[str, Any]) -> bytes:
 
 
 def write(records: Iterable[dict[str, Any]], fields: Sequence[str] = ()) -> Iterator[bytes]:
-    """``<catalogue><books>…`` in chunks of about 64 KiB, the first one small so that it is sent early."""
+    """``<catalogue><books>…`` in chunks of about 64 KiB, the first one small so that it is sent
+    early.
+    """
     head, parts, size, limit = DECLARATION + b"<catalogue><books>", list[str](), 0, 4096
     for record in records:
         part = f"\x01book\x02{_marked_up(record)}\x01/book\x02"
@@ -52,7 +66,7 @@ def by_dicttoxml(
     item_func: Callable[[str], str] = lambda parent: WRITTEN.get(parent, "item"),
 ) -> str:
     """The inside of a document as dicttoxml writes it."""
-    written = dicttoxml.dicttoxml(
+    written = dicttoxml.dicttoxml(  # type: ignore[no-untyped-call]
         _without_nulls(data), root=False, attr_type=False, item_func=item_func
     )
     # A bare CR would be read back as LF (XML 1.0, section 2.11); dicttoxml does not escape it.
@@ -67,15 +81,17 @@ def _without_nulls(data: Any) -> Any:
     return data
 
 
-# -- the books' own writer ------------------------------------------------------------------------------------
+# -- the books' own writer -----------------------------------------------------
 
-# Markup is written with two characters that no text may have, so that a whole document is escaped at once and not each
-# of its values. (str.translate is twenty times as slow as the passes of replace below.)
+# Markup is written with two characters that no text may have, so that a whole document is escaped
+# at once and not each of its values. (str.translate is twenty times as slow as the passes of
+# replace below.)
 _LESS, _GREATER = b"\x01", b"\x02"
 
 
 def _escaped(marked_up: str) -> bytes:
-    # As bytes: the same passes over a text with one Chinese character in it take four times as long.
+    # As bytes: the same passes over a text with one Chinese character in it take four times as
+    # long.
     data = (
         marked_up.encode().replace(b"&", b"&amp;").replace(b'"', b"&quot;").replace(b"'", b"&apos;")
     )
@@ -90,6 +106,8 @@ def _marked_up(record: dict[str, Any]) -> str:
         value = values[at]
         if type(value) is dict:
             values[at] = _marked_up(value)
+        elif type(value) is bool:
+            values[at] = "true" if value else "false"
         elif value:
             item = item or ITEMS[record["field"]]  # `before` and `after` in a history
             inner = map(_marked_up, value) if type(value[0]) is dict else value
@@ -105,11 +123,14 @@ def _marked_up(record: dict[str, Any]) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _template(keys: tuple[str, ...], kinds: tuple[type, ...]) -> tuple[str, list[tuple[int, str]]]:
-    """What all records with these keys and types of values share: the markup, and which of the values that are not null
-    are nested, with the name of a list's items."""
+    """What all records with these keys and types of values share: the markup, and which of the
+    values that are not null are nested, with the name of a list's items.
+    """
     there = [(key, kind) for key, kind in zip(keys, kinds, strict=True) if kind is not type(None)]
     nested = [
-        (at, WRITTEN.get(key, "")) for at, (key, kind) in enumerate(there) if kind in (list, dict)
+        (at, WRITTEN.get(key, ""))
+        for at, (key, kind) in enumerate(there)
+        if kind in (list, dict, bool)
     ]
     return "".join(f"\x01{key}\x02%s\x01/{key}\x02" for key, _ in there), nested
 

@@ -11,26 +11,30 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from .. import CHUNK, MAX_DEPTH, MAX_FIELDS, MAX_RECORD, MAX_VALUES, Invalid, Malformed, Record
+from .. import MAX_DEPTH, MAX_FIELDS, MAX_RECORD, MAX_VALUES, Invalid, Malformed, Record
 from .names import ITEMS, RECORDS_OF
 
 MAX_ERRORS = 100
-MAX_BOOKS = 10_000  # of a document that is read whole
+MAX_BOOKS = 1000  # of a document that is read whole
+PIECE = 16 * 1024  # bytes: what is parsed before the number of tags is checked again
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _ENCODINGS = {"utf-8": ("utf-8",), "utf-16": ("utf-16", "utf-16le", "utf-16be")}
 _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
-# Only white space, comments and instructions may stand before a DOCTYPE; the possessive forms never backtrack.
+# Only white space, comments and instructions may stand before a DOCTYPE; the possessive forms never
+# backtrack.
 _PROLOGUE = r"(?>\s++|<\?.*?\?>|<!--.*?-->)*+"
 _DOCTYPE = re.compile(_PROLOGUE + "<!DOCTYPE", re.DOTALL | re.IGNORECASE)
 _BEGUN = re.compile(_PROLOGUE + "<[^!?]", re.DOTALL)
 
 
 def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict[str, Any]:
-    """The members of the root element, one of `roots`: text, None for an empty element, lists by ITEMS.
+    """The members of the root element, one of `roots`: text, None for an empty element, lists by
+    ITEMS.
 
-    Raises Malformed for what is not well-formed, too deep or too large or has a DOCTYPE, and Invalid, with all errors,
-    for another root, attributes, namespaces, mixed text and repeated fields. `charset` is the media type's.
+    Raises Malformed for what is not well-formed, too deep or too large or has a DOCTYPE, and
+    Invalid, with all errors, for another root, attributes, namespaces, mixed text and repeated
+    fields. `charset` is the media type's.
     """
     document = _Document(io.BytesIO(body), charset, roots)
     errors: list[dict[str, Any]] = []
@@ -58,8 +62,9 @@ def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict
 
 
 def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
-    """The records of ``<catalogue><books>…``, with an Invalid or a Malformed in the place of one that `loads` would
-    refuse; or those of another program's list (RECORDS_OF), leniently: attributes become members ``name@attribute``.
+    """The records of ``<catalogue><books>…``, with an Invalid or a Malformed in the place of one
+    that `loads` would refuse; or those of another program's list (RECORDS_OF), leniently:
+    attributes become members ``name@attribute``.
 
     Raises Malformed and Invalid, as `loads` does, for what is wrong around the records.
     """
@@ -86,7 +91,9 @@ def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
 
 
 class _Document:
-    """A document while it is parsed: its root, and its records, which leave the tree when they were used."""
+    """A document while it is parsed: its root, and its records, which leave the tree when they were
+    used.
+    """
 
     def __init__(self, stream: BinaryIO, charset: str | None, roots: Sequence[str]):
         self._text, self._roots = _Utf8(stream, charset), roots
@@ -129,7 +136,7 @@ class _Document:
     def _remove(self, record: etree._Element) -> None:
         """Free the memory of a record and of what stands before it."""
         record.clear()
-        parent = record.getparent()
+        parent: Any = record.getparent()
         _check_blank(parent.text)
         while parent[0] is not record:
             _check_blank(parent[0].tail)
@@ -139,7 +146,7 @@ class _Document:
     def _list_begins(self, element: etree._Element, depth: int, of_records: int) -> int:
         if depth == 1:
             self.root = element
-            if element.getroottree().docinfo.doctype:
+            if element.getroottree().docinfo.internalDTD is not None:
                 raise Malformed("a DOCTYPE is not allowed")
             if element.tag not in self._roots:
                 meant = " or ".join(f"<{root}>" for root in self._roots if root not in RECORDS_OF)
@@ -158,15 +165,17 @@ class _Document:
 
 
 class _Utf8:
-    """A file for iterparse: the stream's text as UTF-8, checked for its encoding, a DOCTYPE and its size."""
+    """A file for iterparse: the stream's text as UTF-8, checked for its encoding, a DOCTYPE and its
+    size.
+    """
 
     def __init__(self, stream: BinaryIO, charset: str | None):
         self._stream, self._size, self._tags = stream, 0, 0
-        self._most = MAX_VALUES + CHUNK // 4  # a piece may have more than one record
+        self._most = MAX_VALUES + PIECE // 4  # a piece may have more than one record
         self._waiting = self._begin(charset)
 
     def _begin(self, charset: str | None) -> str:
-        data = self._stream.read(CHUNK)
+        data = self._stream.read(PIECE)
         self._encoding, codec = "utf-8", "utf-8-sig"
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             self._encoding, codec = "utf-16", "utf-16"
@@ -186,8 +195,8 @@ class _Utf8:
             raise Malformed("the byte order mark stands twice")
         if _DOCTYPE.match(text):
             raise Malformed("a DOCTYPE is not allowed")
-        if len(data) == CHUNK and not _BEGUN.match(text):
-            raise Malformed(f"not XML: no element begins in its first {CHUNK} bytes")
+        if len(data) == PIECE and not _BEGUN.match(text):
+            raise Malformed(f"not XML: no element begins in its first {PIECE} bytes")
         return text
 
     def _as_text(self, data: bytes) -> str:
@@ -195,7 +204,7 @@ class _Utf8:
             return self._decode(data, not data)
         except UnicodeDecodeError as error:
             raise Malformed(
-                f"not valid {self._encoding.upper()} ({error.reason}); XML is read as UTF-8 or UTF-16"
+                f"not valid {self._encoding.upper()} ({error.reason}); XML is UTF-8 or UTF-16 here"
             ) from None
 
     def limit(self, tags: int) -> None:
@@ -211,7 +220,7 @@ class _Utf8:
         """The next piece. Raises Malformed where a record is too large."""
         text, self._waiting = self._waiting, ""
         while not text:
-            data = self._stream.read(size)
+            data = self._stream.read(PIECE)
             text = self._as_text(data)
             if not data:
                 break
@@ -225,7 +234,7 @@ class _Utf8:
             raise Malformed(f"has more than {MAX_VALUES} tags or {MAX_RECORD} characters")
 
 
-# -- elements as data ---------------------------------------------------------------------------------------------
+# -- elements as data ----------------------------------------------------------
 
 
 def _at_root(detail: str) -> Invalid:
@@ -275,7 +284,9 @@ def _value(element: etree._Element, field: str, errors: list[dict[str, Any]]) ->
 
 
 def _check_plain(element: etree._Element, field: str | None, errors: list[dict[str, Any]]) -> None:
-    """Adds an error for attributes, a namespace and mixed text. Serializers write ``xsi:nil`` for null by themselves."""
+    """Adds an error for attributes, a namespace and mixed text. Serializers write ``xsi:nil`` for
+    null by themselves.
+    """
     where = {"field": field} if field else {"pointer": "/"}
     tag = str(element.tag)
     if tag.startswith("{"):
@@ -292,14 +303,15 @@ def _check_plain(element: etree._Element, field: str | None, errors: list[dict[s
         errors.append({**where, "detail": "text between elements is not allowed"})
 
 
-def _lenient(element: etree._Element) -> dict[str, Any]:
+def _lenient(element: Any) -> dict[str, Any]:
     """The members of another program's record."""
     record: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
     for child in element:
-        tag = str(child.tag)
-        items = [" ".join("".join(item.itertext()).split()) for item in child]
-        text = " ".join("".join(child.itertext()).split())
-        is_list = items and not (child.text or "").strip()
-        record[tag] = items if is_list else text
-        record |= {f"{tag}@{name}": value for name, value in child.attrib.items()}
+        items = [_text_of(item) for item in child]
+        record[child.tag] = items if items and not (child.text or "").strip() else _text_of(child)
+        record |= {f"{child.tag}@{name}": value for name, value in child.attrib.items()}
     return record
+
+
+def _text_of(element: Any) -> str:
+    return " ".join("".join(element.itertext()).split())
