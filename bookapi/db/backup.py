@@ -22,7 +22,7 @@ from . import copies, integrity, search
 from .copies import Unfit
 from .extension import db
 from .reading import FAILURES
-from .schema import MIGRATIONS, create_file, revision_of, schema_revisions
+from .schema import MIGRATIONS, create_file, known_revisions, revision_of, schema_error, schema_revisions
 from .state import locked
 from .writing import Writer
 
@@ -145,14 +145,14 @@ def _make_ready(copy: Engine, name: str) -> None:
     with copy.connect() as connection:
         _refuse_broken(connection, name)
         found = _known(revision_of(connection), name)
-    if found != max(_revisions()):
+    if found != known_revisions()[-1]:
         _upgrade(copy, "head")
     with copy.begin() as connection:
         connection.execute(
             text("DELETE FROM sessions")
         )  # of those that ended since, none must come alive again
         connection.execute(
-            text("UPDATE catalogue SET mark = :mark"), {"mark": secrets.randbits(62)}
+            text("UPDATE catalogue SET revision = :revision"), {"revision": secrets.randbits(62)}
         )
 
 
@@ -276,19 +276,12 @@ def _refuse_loss(books: int, force: bool) -> None:
 # -- schema and soundness -----------------------------------------------------------------------------------------
 
 
-def _revisions() -> set[str]:
-    return {path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
-
-
 def _known(found: str | None, name: str, hint: str = "") -> str:
     """The revision of the schema, where this program can work with it."""
     if found is None:
         raise Unfit(f"{name} has no schema of bookapi{hint}")
-    if found not in _revisions():
-        raise Unfit(
-            f"{name} has the schema {found}, this program knows none after {max(_revisions())}; use the newer "
-            "program"
-        )
+    if found not in known_revisions():
+        raise Unfit(f"{name}: {schema_error(found)}")
     return found
 
 
