@@ -22,7 +22,14 @@ from . import copies, integrity, search
 from .copies import Unfit
 from .extension import db
 from .reading import FAILURES
-from .schema import MIGRATIONS, create_file, known_revisions, revision_of, schema_error, schema_revisions
+from .schema import (
+    MIGRATIONS,
+    create_file,
+    known_revisions,
+    revision_of,
+    schema_error,
+    schema_revisions,
+)
 from .state import locked
 from .writing import Writer
 

@@ -121,9 +121,9 @@ class _SqliteWatch(_Watch):
         if (
             version != self._version
         ):  # read in this order, a commit in between is noticed at the next call
-            [self._mark] = self._connection.execute("SELECT revision FROM catalogue").fetchone() or [
-                None
-            ]
+            [self._mark] = self._connection.execute(
+                "SELECT revision FROM catalogue"
+            ).fetchone() or [None]
             self._version = version
         return self._mark
 
