@@ -10,7 +10,11 @@ down_revision = "0004"
 
 def upgrade() -> None:
     op.alter_column(
-        "catalogue", "mark", new_column_name="revision", existing_type=sa.BigInteger, nullable=False
+        "catalogue",
+        "mark",
+        new_column_name="revision",
+        existing_type=sa.BigInteger,
+        existing_nullable=False,
     )
     if op.get_bind().dialect.name == "sqlite":
         for table in ("sessions", "tokens"):
@@ -24,5 +28,5 @@ def upgrade() -> None:
             "body",
             type_=mysql.LONGBLOB(),
             existing_type=mysql.MEDIUMBLOB(),
-            nullable=False,
+            existing_nullable=False,
         )
