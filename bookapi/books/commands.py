@@ -349,4 +349,5 @@ def _tell(report: service.Report, report_file: BinaryIO | None) -> None:
 def _line(entry: dict) -> str:
     field = f"{entry['field']} " if "field" in entry else ""
     value = f": {entry['value']!r}" if "value" in entry else ""
-    return f"record {entry['record']}, line {entry['line']}: {field}{entry['detail']}{value}"
+    line = f", line {entry['line']}" if "line" in entry else ""
+    return f"record {entry['record']}{line}: {field}{entry['detail']}{value}"

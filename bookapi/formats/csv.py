@@ -101,9 +101,10 @@ def table(stream: BinaryIO, encoding: str | None = None, delimiter: str | None =
     Malformed where there is no header, and while reading where a row has no end or the file another
     encoding.
     """
-    encoding = encoding or "utf-8-sig"
-    text = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
-    lines = _Lines(text, encoding)
+    # Where no encoding is named, bytes that are not UTF-8 cost one record; else naming it was wrong.
+    errors = "strict" if encoding else "surrogateescape"
+    text = io.TextIOWrapper(stream, encoding or "utf-8", errors=errors, newline="")
+    lines = _Lines(text, encoding or "utf-8")
     first = lines.peek()
     if first[:4].lower() == "sep=" and first[4:].strip(" \r\n"):
         delimiter = delimiter or first[4]

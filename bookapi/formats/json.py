@@ -130,21 +130,25 @@ def _check_values(data: Any, depth: int) -> None:
 
 
 def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
-    """The records of ``{"books": […]}``, a list, an object of id → book, or of one object or more,
-    one after the other.
+    """The records of ``{"books": […]}``, a list, an object of number → book, or of objects one after
+    the other (JSON Lines). UTF-8 or UTF-16, whatever `encoding` says.
 
-    In the place of a record that `loads` would refuse is a Malformed. UTF-8 or UTF-16. Raises
-    Malformed for what is not JSON, Invalid for other JSON.
+    In the place of a record that `loads` would refuse is a Malformed. Raises Malformed for what is not
+    JSON, Invalid for other JSON.
     """
     text = _Splitter(stream)
-    while first := text.peek():
-        if first == "[":
-            yield from _items(text)
-        elif first == "{":
-            yield from _members(text)
-        else:
-            parse(text.value())
-            raise Invalid([{"pointer": "", "detail": 'must be {"books": […]} or a list of books'}])
+    if text.peek() == "[":
+        yield from _items(text)
+    elif text.peek() == "{":
+        yield from _members(text)
+    else:
+        parse(text.value())
+        raise Invalid([{"pointer": "", "detail": _MEANT}])
+    if text.peek():
+        raise text.malformed("more after the end")
+
+
+_MEANT = 'must be {"books": […]} or a list of books'
 
 
 def _items(text: "_Splitter") -> Iterator[Record]:
@@ -153,31 +157,35 @@ def _items(text: "_Splitter") -> Iterator[Record]:
 
 
 def _members(text: "_Splitter") -> Iterator[Record]:
-    own: dict[str, str] = {}
+    first: dict[str, str] = {}
     size, has_books = 0, False
     for _ in text.between("{", "}"):
         if text.peek() != '"':
             raise text.malformed("a name in double quotes is missing")
         name = parse(text.value())
         text.take(":")
-        if name in own or has_books and name == "books":
+        if name in first:
             raise Malformed(f"the key {name[:100]!r} stands twice in one object")
+        if len(first) == MAX_FIELDS or size > MAX_RECORD:
+            raise Malformed(f"an object has more than {MAX_FIELDS} members, or is too long")
         if name == "books" and text.peek() == "[":
-            has_books = True
+            has_books, first[name] = True, ""
             yield from _items(text)
         elif name.isdecimal() and text.peek() == "{":
             has_books = True
             yield None, as_record(text.value())
-        elif len(own) == MAX_FIELDS or size > MAX_RECORD:
-            raise Malformed(f"an object has more than {MAX_FIELDS} members, or is too long")
         else:
-            own[name] = text.value()
-            size += len(own[name])
-    if not has_books:
-        if "books" in own:
-            raise Invalid([{"pointer": "/books", "detail": "must be a list"}])
-        members = ",".join(f"{json.dumps(name)}:{value}" for name, value in own.items())
-        yield None, as_record("{" + members + "}")
+            first[name] = text.value()
+            parse(first[name])
+            size += len(first[name])
+    if has_books:
+        return
+    if text.peek() != "{":
+        raise Invalid([{"pointer": "/books" if "books" in first else "", "detail": _MEANT}])
+    members = ",".join(f"{json.dumps(name)}:{value}" for name, value in first.items())
+    yield None, as_record("{" + members + "}")
+    while text.peek() == "{":
+        yield None, as_record(text.value())
 
 
 def as_record(text: str) -> dict[str, Any] | Malformed:

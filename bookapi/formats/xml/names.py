@@ -26,4 +26,4 @@ WRITTEN = (
 )
 
 # Lists of books that other programs write: the root, and what each record is called.
-RECORDS_OF = {"calibredb": "record", "books": "book"}
+RECORDS_OF = {"calibredb": "record"}
