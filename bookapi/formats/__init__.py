@@ -5,7 +5,9 @@ does not have are None.
 """
 
 import codecs
+import contextlib
 import importlib
+import io
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -71,6 +73,15 @@ class Format:
     def imports(self) -> bool:
         """Whether files of books can be read in this format."""
         return self.read is not None or self.table is not None
+
+
+class BorrowedText(io.TextIOWrapper):
+    """A stream as text that is left open for its owner."""
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        with contextlib.suppress(ValueError):  # that is gone or closed already
+            self.detach()
 
 
 MAX_DEPTH = 32

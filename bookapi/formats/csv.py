@@ -7,12 +7,11 @@ without.
 import csv
 import io
 import re
-import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from . import MAX_RECORD, Format, Malformed, Table
+from . import MAX_RECORD, BorrowedText, Format, Malformed, Table
 
 CHUNK_RECORDS = 100
 DELIMITERS = ",;\t|"
@@ -101,9 +100,9 @@ def table(stream: BinaryIO, encoding: str | None = None, delimiter: str | None =
     Malformed where there is no header, and while reading where a row has no end or the file another
     encoding.
     """
-    # Where no encoding is named, bytes that are not UTF-8 cost one record; else naming it was wrong.
+    # Where no encoding is named, bytes that are not UTF-8 cost one record; else the name is wrong.
     errors = "strict" if encoding else "surrogateescape"
-    text = io.TextIOWrapper(stream, encoding or "utf-8", errors=errors, newline="")
+    text = BorrowedText(stream, encoding or "utf-8", errors=errors, newline="")
     lines = _Lines(text, encoding or "utf-8")
     first = lines.peek()
     if first[:4].lower() == "sep=" and first[4:].strip(" \r\n"):
@@ -114,7 +113,6 @@ def table(stream: BinaryIO, encoding: str | None = None, delimiter: str | None =
     # `a, "b"` as some people write it: a space behind each separator of the header
     spaced = first.count(delimiter) == first.count(delimiter + " ") > 0
     rows = _rows(lines, {"delimiter": delimiter, "skipinitialspace": spaced, "strict": True})
-    weakref.finalize(rows, lines.detach)
     header: list[Any] | Malformed = next((row for _, row in rows), [])
     if isinstance(header, Malformed):
         raise Malformed(f"line 1: {header}")
@@ -127,7 +125,7 @@ def table(stream: BinaryIO, encoding: str | None = None, delimiter: str | None =
 class _Lines:
     """The physical lines of a text, some of which may be put back."""
 
-    def __init__(self, text: io.TextIOWrapper, encoding: str):
+    def __init__(self, text: BorrowedText, encoding: str):
         self._text, self._encoding, self._waiting = text, encoding, deque[str]()
         self.number = 0  # of the last line taken
         self.put_back([self.take().lstrip("\ufeff")])
@@ -154,10 +152,6 @@ class _Lines:
             ) from None
         return line
 
-    def detach(self) -> None:
-        """Leave the stream open for its owner."""
-        self._text.detach()
-
     def put_back(self, lines: list[str]) -> None:
         """Let these lines be taken again."""
         self._waiting.extendleft(reversed(lines))
@@ -165,7 +159,7 @@ class _Lines:
 
 
 def _rows(lines: _Lines, dialect: dict[str, Any]) -> Iterator[tuple[int, list[Any] | Malformed]]:
-    """Each row that is not blank. After a wrong one, reading resumes at the line after its first."""
+    """Each row that is not blank. After a wrong one, reading resumes at its second line."""
     of_row: list[str] = []
     while True:
         reader = csv.reader(_fed(lines, of_row), **dialect)

@@ -130,11 +130,11 @@ def _check_values(data: Any, depth: int) -> None:
 
 
 def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
-    """The records of ``{"books": […]}``, a list, an object of number → book, or of objects one after
-    the other (JSON Lines). UTF-8 or UTF-16, whatever `encoding` says.
+    """The records of ``{"books": […]}``, a list, an object of number → book, or of objects one
+    after the other (JSON Lines). UTF-8 or UTF-16, whatever `encoding` says.
 
-    In the place of a record that `loads` would refuse is a Malformed. Raises Malformed for what is not
-    JSON, Invalid for other JSON.
+    In the place of a record that `loads` would refuse is a Malformed. Raises Malformed for what is
+    not JSON, Invalid for other JSON.
     """
     text = _Splitter(stream)
     if text.peek() == "[":

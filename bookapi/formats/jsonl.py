@@ -2,13 +2,12 @@
 
 import codecs
 import functools
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
 
-from . import CHUNK, MAX_RECORD, Format, Malformed, Record
+from . import CHUNK, MAX_RECORD, BorrowedText, Format, Malformed, Record
 from .json import as_record
 
 
@@ -29,21 +28,21 @@ def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
     is wrong.
     """
     encoding = encoding or "utf-8"
-    text = None
     lines: Iterator[bytes] = iter(lambda: stream.readline(MAX_RECORD + 1), b"")
     if codecs.lookup(encoding).name.startswith("utf-16"):
-        text, encoding = io.TextIOWrapper(stream, encoding, newline="\n"), "utf-8"
+        text, encoding = BorrowedText(stream, encoding, newline="\n"), "utf-8"
         lines = (line.encode() for line in iter(functools.partial(text.readline, MAX_RECORD), ""))
     number, is_rest = 1, False
-    for line in lines:
-        has_end = line.endswith(b"\n")
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
-        if line.strip() and not is_rest:
-            yield number, _record(line, encoding)
-        is_rest, number = not has_end, number + has_end
-    if text:
-        text.detach()
+    try:
+        for line in lines:
+            has_end = line.endswith(b"\n")
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if line.strip() and not is_rest:
+                yield number, _record(line, encoding)
+            is_rest, number = not has_end, number + has_end
+    except UnicodeError as error:
+        raise Malformed(f"not UTF-16 ({error}) after line {number}; name its encoding") from None
 
 
 def _record(line: bytes, encoding: str) -> dict[str, Any] | Malformed:

@@ -159,7 +159,8 @@ def test_the_line_is_where_the_record_begins(admin, name):
     assert is_refused(answer, 422)
     lines = {"csv": 4, "jsonl": 4}
     assert [
-        (told["record"], told.get("line"), told["field"]) for told in answer.json["report"]["errors"]
+        (told["record"], told.get("line"), told["field"])
+        for told in answer.json["report"]["errors"]
     ] == [(2, lines.get(name), "title")]
 
 

@@ -133,9 +133,9 @@ class _Document:
         except etree.XMLSyntaxError as error:
             raise Malformed(f"not well-formed XML: {error.msg or 'it is empty'}") from None
 
-    def _remove(self, record: etree._Element) -> None:
+    def _remove(self, record: Any) -> None:
         """Free the memory of a record and of what stands before it."""
-        record.clear()
+        record.clear(keep_tail=True)  # the text behind it was parsed with it
         parent: Any = record.getparent()
         _check_blank(parent.text)
         while parent[0] is not record:
