@@ -201,11 +201,8 @@ def read_history(book_id: int):
 @endpoint(Access.READER, "book")
 def read_by_isbn(digits: str):
     """The book of an ISBN."""
-    record = queries.by_isbn(digits)
-    if record is None:
-        raise Problem(404, "no such book")
-    is_its_own = record["isbn"] == digits  # else another book may become the one that is found
-    return _book(record, until_book_changes(record) if is_its_own else REVALIDATE)
+    record, revision = queries.by_isbn(digits) or _missing()
+    return _book(record, until_catalogue_changes(revision))
 
 
 @blueprint.put("/isbn/<isbn:digits>")

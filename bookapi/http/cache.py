@@ -17,6 +17,7 @@ from .conditional import is_not_modified
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+CACHE = "bookapi.cache"  # in the application's extensions
 OVERHEAD = 512  # bytes of an entry beyond what it is said to have
 MAX_KEY = 4096  # characters of path, query and Accept; longer ones are not remembered
 _ABOUT_BODY = ("Content-Type", "Content-Length")  # not on a 304 (RFC 9110, section 15.4.5)
@@ -82,11 +83,9 @@ class RevisionCache:
     def put(self, key: Hashable, revision: int | None, value: Any, size: int) -> None:
         """Keep a value; `size`: its bytes and those of its key."""
         entry = Entry(value, revision, size + OVERHEAD)
-        with self._lock:
-            if entry.size <= self.max_bytes:
+        if entry.size <= self.max_bytes:
+            with self._lock:
                 self._entries[key] = entry
-            else:
-                self._entries.pop(key, None)
 
     @property
     def used(self) -> int:
@@ -99,7 +98,7 @@ class RevisionCache:
 
 def current_cache() -> RevisionCache:
     """The application's store, which queries may use, too."""
-    cache: RevisionCache = current_app.extensions["bookapi.cache"]
+    cache: RevisionCache = current_app.extensions[CACHE]
     return cache
 
 
@@ -183,7 +182,7 @@ class CacheMiddleware:
         self._cache = RevisionCache(app.config["ANSWER_CACHE_BYTES"])
         self._state = State(app)
         self._is_on = app.config["PUBLIC_READ"] and self._cache.max_bytes > 0
-        app.extensions["bookapi.cache"] = self._cache
+        app.extensions[CACHE] = self._cache
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"

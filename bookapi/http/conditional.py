@@ -43,13 +43,15 @@ def export_etag(*parts: object) -> str:
 def is_not_modified(environ: Mapping[str, Any], etag: str | None) -> bool:
     """Whether the request's If-None-Match names this ETag. Compared weakly: a proxy that compresses makes tags weak."""
     given = environ.get("HTTP_IF_NONE_MATCH")
-    return given is not None and bool(etag) and (given == etag or str(etag)[1:-1] in _opaque(given))
+    if given is None or not etag:
+        return False
+    return given == etag or given.strip() == "*" or etag[1:-1] in _opaque(given)
 
 
 def _opaque(header: str) -> set[str]:
     """The tags of a header without quotes, W/ and what a proxy appended."""
     tags = parse_etags(header)
-    return {_SUFFIX.sub("", tag) for tag in tags.as_set(include_weak=True)}
+    return {_SUFFIX.sub("", tag) for tag in tags.as_set(include_weak=True) if tag}
 
 
 class Preconditions:

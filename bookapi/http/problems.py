@@ -151,6 +151,7 @@ def crash(error: Exception) -> Problem:
 
 def init_app(app: Flask) -> None:
     """Make a problem of every failure that is no HTTPException."""
+    app.register_error_handler(HTTPException, lambda error: error)  # or it would be a crash, too
     app.register_error_handler(Exception, crash)
     app.register_error_handler(ValidationError, lambda error: invalid([*from_validation(error)]))
     app.register_error_handler(formats.Invalid, lambda error: invalid(error.errors))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 
-from ...db import Catalogue, Query, Reader, db
+from ...db import Catalogue, Query, Reader, db, revision_of
 from ...db.search import expressions, sees_all
 from ...http.cache import current_cache
 from .. import records
@@ -210,8 +210,8 @@ def one(book_id: int) -> tuple[dict, bool] | None:
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
-def by_isbn(digits: str) -> dict | None:
-    """The record of an ISBN, its own before another book's further one."""
+def by_isbn(digits: str) -> tuple[dict, int] | None:
+    """The record of an ISBN, its own before another book's further one; and the revision that was read."""
     with db.read() as reader:
         rows = reader.rows(_BY_ISBN, isbn=digits) or reader.rows(_BY_FURTHER_ISBN, isbn=digits)
-    return records.from_rows(FIELDS, rows)[0] if rows else None
+        return (records.from_rows(FIELDS, rows)[0], revision_of(reader)) if rows else None
