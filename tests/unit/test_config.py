@@ -1,14 +1,12 @@
 """Settings: where they come from, which one wins, and what is refused."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from bookapi import config, create_app
 from bookapi.config import SettingError
 
-README = Path(config.__file__).parents[1] / "README.md"
 KEY, OTHER_KEY, THIRD_KEY = "k" * 32, "o" * 40, "t" * 50
 # name: default, (text in the environment, value), (value in config.py, value), (value of the caller, value)
 SETTINGS = {
@@ -296,13 +294,3 @@ def test_the_application_can_be_made_before_there_is_an_instance(tmp_path):
     app = create_app({"INSTANCE_PATH": str(tmp_path / "none")})
     assert app.config["SECRET_KEY"] is None
     assert not (tmp_path / "none").exists()
-
-
-# -- the documentation --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("setting", config.SETTINGS, ids=lambda setting: setting.name)
-def test_the_readme_lists_every_setting(setting):
-    text = README.read_text(encoding="utf-8") if README.exists() else f"BOOKAPI_{setting.name}"
-    assert f"BOOKAPI_{setting.name}" in text
-    assert setting.meaning
