@@ -8,7 +8,7 @@ Authorization, content negotiation, the service document at `/` and `bookapi rou
 application with a view that has none does not start (default deny).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
@@ -75,12 +75,17 @@ def current_endpoint() -> Endpoint | None:
     return declaration_of(current_app.view_functions[request.endpoint])
 
 
-def routes(app: Flask) -> Iterator[tuple[str, frozenset[str], Endpoint]]:
+def routes(app: Flask) -> list[tuple[str, list[str], Endpoint]]:
     """(path, methods without HEAD and OPTIONS, declaration) of every route, in the order of their paths."""
-    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, str(rule.methods))):
-        declared = declaration_of(app.view_functions[rule.endpoint])
-        if declared is not None:
-            yield rule.rule, frozenset(rule.methods or ()) - {"HEAD", "OPTIONS"}, declared
+    found = [
+        (
+            rule.rule,
+            sorted(set(rule.methods or ()) - {"HEAD", "OPTIONS"}),
+            app.view_functions[rule.endpoint].declaration,  # type: ignore[attr-defined]
+        )
+        for rule in app.url_map.iter_rules()
+    ]
+    return sorted(found, key=lambda route: route[:2])
 
 
 def requests_costing(app: Flask, cost: Cost) -> frozenset[tuple[str, str]]:
@@ -88,7 +93,7 @@ def requests_costing(app: Flask, cost: Cost) -> frozenset[tuple[str, str]]:
     return frozenset(
         (method, path)
         for path, methods, declared in routes(app)
-        for method in (methods | {"HEAD"} if "GET" in methods else methods)
+        for method in (*methods, *(["HEAD"] if "GET" in methods else []))
         if declared.cost is cost
     )
 

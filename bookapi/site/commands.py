@@ -130,7 +130,7 @@ def check() -> None:
 def routes() -> None:
     """Print every address with its methods and who may use it."""
     for path, methods, declared in endpoints.routes(current_app):
-        click.echo(f"{path}\t{' '.join(sorted(methods))}\t{declared.access}")
+        click.echo(f"{path}\t{' '.join(methods)}\t{declared.access}")
 
 
 COMMANDS = (init, serve, routes, db_commands)
