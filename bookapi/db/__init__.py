@@ -9,7 +9,7 @@ from flask import Flask
 from .extension import ATTEMPTS, Base, db
 from .failures import InsufficientStorage, cause, translate
 from .reading import Query, Reader
-from .schema import MIGRATIONS, create_file, schema_revisions
+from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
 from .state import Catalogue, State, locked, revision_of
 from .turns import shares_commit, waits_for
@@ -42,6 +42,7 @@ __all__ = [
     "now",
     "revision_of",
     "rfc3339",
+    "schema_error",
     "schema_revisions",
     "shares_commit",
     "stored",

@@ -3,7 +3,7 @@
 from flask import Blueprint, current_app
 from werkzeug.exceptions import HTTPException
 
-from ..db import cause, db, schema_revisions, search
+from ..db import cause, db, schema_error, schema_revisions, search
 from ..http.cache import ALWAYS
 from ..http.endpoints import Access, endpoint, linked
 from ..http.problems import Problem
@@ -43,15 +43,8 @@ def unready() -> str | None:
     """Why the service cannot serve, as a message for its operator; None where it can."""
     try:
         db.check_file()
-        found, needed = schema_revisions()
+        found, _ = schema_revisions()
         unfit = db.ask(search.unfit)
     except HTTPException as error:
         return ": ".join(part for part in (error.description, cause(error)) if part)
-    if found is None:
-        return "the database has no schema yet; run: bookapi init"
-    if found != needed:
-        return (
-            f"the database has the schema {found}, this program needs {needed}; "
-            "run: bookapi db upgrade (a backup first), or use the newer program"
-        )
-    return unfit
+    return schema_error(found) or unfit
