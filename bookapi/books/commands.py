@@ -41,7 +41,7 @@ books = Group("books", help="Import, export and purge books.")
 
 
 def _readable() -> list[str]:
-    return [module.name for module in formats.having("imports")]
+    return [module.name for module in formats.having("read", "table")]
 
 
 def _writable() -> list[str]:
@@ -129,7 +129,7 @@ def import_books(
         _check_encoding(encoding)
     options = service.Options(mode, on_error, strict, dry_run, given, separators)
     reader = formats.by_name(format_name or _format_of(file) or "csv")
-    if not reader.imports:
+    if not reader.can("read", "table"):
         raise click.ClickException(
             f"{reader.name} cannot be imported; there is {', '.join(_readable())}"
         )

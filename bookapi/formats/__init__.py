@@ -41,12 +41,16 @@ class Table:
     rows: Iterator[tuple[int, "list[Any] | Malformed"]]
 
 
+def _unsupported(*args: Any) -> Any:
+    raise NotImplementedError("this format has no such function")
+
+
 @dataclass(frozen=True)
 class Format:
     """A format. `order` is the server's preference, low first; the first of `media_types` is sent.
 
-    `aliases` are media types that Accept may also use for it, `read_types` further ones of an
-    import's body and `patch_types` of a PATCH.
+    `aliases` are media types that Accept may also use for it, `read_types` further ones of an import's
+    body and `patch_types` of a PATCH.
     """
 
     name: str
@@ -56,23 +60,20 @@ class Format:
     read_types: tuple[str, ...] = ()
     patch_types: tuple[str, ...] = ()
     problem_type: str = ""
-    # any document: (data, name of the root) → bytes, (body, names the root may have, charset) →
-    # data
-    dumps: Callable[[Any, str], bytes] | None = None
-    loads: Callable[[bytes, Sequence[str], str | None], Any] | None = None
+    # any document: (data, name of the root) → bytes; (body, possible roots, charset) → data
+    dumps: Callable[[Any, str], bytes] = _unsupported
+    loads: Callable[[bytes, Sequence[str], str | None], Any] = _unsupported
     # a failure (RFC 9457)
-    problem: Callable[[dict[str, Any]], bytes] | None = None
+    problem: Callable[[dict[str, Any]], bytes] = _unsupported
     # streams of books: (records, the fields of each in order) → chunks
-    write: Callable[[Iterable[dict[str, Any]], Sequence[str]], Iterator[bytes]] | None = None
-    # imports: (stream, encoding) → records, or for files of rows (stream, encoding, delimiter or
-    # sheet) → a Table
-    read: Callable[[BinaryIO, str | None], Iterator[Record]] | None = None
-    table: Callable[[BinaryIO, str | None, str | None], Table] | None = None
+    write: Callable[[Iterable[dict[str, Any]], Sequence[str]], Iterator[bytes]] = _unsupported
+    # imports: (stream, encoding) → records; files of rows: (stream, encoding, delimiter or sheet)
+    read: Callable[[BinaryIO, str | None], Iterator[Record]] = _unsupported
+    table: Callable[[BinaryIO, str | None, str | None], Table] = _unsupported
 
-    @property
-    def imports(self) -> bool:
-        """Whether files of books can be read in this format."""
-        return self.read is not None or self.table is not None
+    def can(self, *functions: str) -> bool:
+        """Whether it has one of these functions."""
+        return any(getattr(self, function) is not _unsupported for function in functions)
 
 
 class BorrowedText(io.TextIOWrapper):
@@ -111,9 +112,9 @@ def by_name(name: str) -> Format | None:
     return next((known for known in all_formats() if known.name == name), None)
 
 
-def having(function: str) -> list[Format]:
-    """The formats that have this function, in the server's order."""
-    return [known for known in all_formats() if getattr(known, function)]
+def having(*functions: str) -> list[Format]:
+    """The formats that have one of these functions, in the server's order."""
+    return [known for known in all_formats() if known.can(*functions)]
 
 
 # Encodings that files of books have. Some of Python's other codecs are no text, or slow on hostile

@@ -8,9 +8,9 @@ from ...formats import Format, Malformed, Record, csv
 
 def records(reader: Format, stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
     """The records of a file, those of a table by the names in its header."""
-    if reader.read:
+    if reader.can("read"):
         yield from reader.read(stream, encoding)
-    elif reader.table:
+    else:
         table = reader.table(stream, encoding, None)
         for line, row in table.rows:
             yield line, row if isinstance(row, Malformed) else _record(table.header, row)
