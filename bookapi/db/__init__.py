@@ -11,7 +11,7 @@ from .failures import InsufficientStorage, cause, translate
 from .reading import Query, Reader
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
-from .state import Catalogue, State, locked
+from .state import Catalogue, State, locked, revision_of
 from .turns import shares_commit, waits_for
 from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339, stored
 from .writing import Work, Writer
@@ -40,6 +40,7 @@ __all__ = [
     "found",
     "locked",
     "now",
+    "revision_of",
     "rfc3339",
     "schema_error",
     "schema_revisions",

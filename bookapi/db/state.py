@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extension import db
-from .reading import Query
+from .reading import Query, Reader
 from .sqlite import sqlite3
 from .types import TABLE_OPTIONS
 from .writing import Writer
@@ -38,6 +38,13 @@ def locked(writer: Writer) -> tuple[int, int, int]:
     return writer.rows(_LOCKED)[0]
 
 
+def revision_of(reader: Reader) -> int:
+    """The revision of the catalogue that a read transaction shows."""
+    revision: int = reader.rows(_REVISION)[0][0]
+    return revision
+
+
+_REVISION = Query(select(Catalogue.revision).where(Catalogue.id == 1))
 _LOCKED = Query(
     select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
     .where(Catalogue.id == 1)

@@ -481,7 +481,7 @@ def test_refusals_come_in_the_contracts_order(app, admin):
     csv = {"Accept": "text/csv"}
     chain = [
         (404, "GET", "/books/0/history", None, csv),
-        (404, "GET", "/books/1/history/", None, csv),
+        (308, "GET", "/books/1/history/", None, csv),
         (405, "POST", "/books/9/history?x=1", None, csv),
         (406, "GET", "/books/9/history?x=1", None, csv),
         (401, "GET", "/books/9/history?x=1", None, {}),

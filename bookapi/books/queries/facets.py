@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
-from ...db import Query, Reader, db
+from ...db import Query, Reader, db, revision_of
 from ...http.pagination import Errors, Page, check_names, page_of
 from ...http.problems import bad_parameters
 from ..models import Book, BookAuthor, BookSubject
@@ -123,6 +123,7 @@ class Terms(NamedTuple):
     terms: list[dict]
     total: int
     page: Page
+    revision: int
 
 
 def terms(name: str, args: MultiDict) -> Terms:
@@ -142,4 +143,5 @@ def terms(name: str, args: MultiDict) -> Terms:
             if page.offset < total
             else []
         )
-        return Terms(_told(reader, name, Shape(), counts, {}), total, page)
+        found = _told(reader, name, Shape(), counts, {})
+        return Terms(found, total, page, revision_of(reader))
