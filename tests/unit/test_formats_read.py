@@ -108,6 +108,8 @@ def test_it_does_not_matter_where_a_body_is_cut(name, size):
 
     def read(stream):
         module = formats.by_name(name)
-        return list(module.table(stream, None, None).rows if module.can("table") else module.read(stream))
+        return list(
+            module.table(stream, None, None).rows if module.can("table") else module.read(stream)
+        )
 
     assert read(Cut(body)) == read(io.BytesIO(body))
