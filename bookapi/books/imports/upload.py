@@ -52,8 +52,9 @@ def _wrong(known: dict[str, Any] | None, values: list[str]) -> str | None:
 
 
 class Body:
-    """The body of this request, kept until the end of a `with` to be read as often as is needed: a unit of `db.write`
-    may run more than once. 415 and 413 where it is none that can be imported."""
+    """The body of this request, kept until the end of a `with` to be read as often as is needed: a
+    unit of `db.write` may run more than once. 415 and 413 where it is none that can be imported.
+    """
 
     def __init__(self) -> None:
         self._reader, self._charset = stream_reader()
