@@ -77,7 +77,7 @@ def _pass(place, operation=None):
 @pytest.fixture
 def gates(monkeypatch):
     """Has threads with a gate stop there: before a unit is written, and once it has done all but commit."""
-    write, finish, store = Database.write, Work.finish, store.store
+    write, finish, store_books = Database.write, Work.finish, store.store
 
     def held_write(self, operation, *args, **kwargs):
         HERE.operation = operation.__name__
@@ -90,7 +90,7 @@ def gates(monkeypatch):
         finish(self)
 
     def held_store(*args):  # what shares a commit on SQLite is not finished one by one
-        store(*args)
+        store_books(*args)
         _pass(INSIDE, HERE.operation)
 
     monkeypatch.setattr(Database, "write", held_write)
@@ -385,10 +385,10 @@ def test_all_that_holds_within_one_process(people, rows, pool, order, taking):
 def test_an_import_in_the_middle_of_its_records_is_finished_before_the_right_is_gone(
     people, pool, monkeypatch, taking
 ):
-    everyone, gate, store = people(), Gate("the second batch"), store.store
+    everyone, gate, store_books = people(), Gate("the second batch"), store.store
 
     def slow_store(*args):
-        store(*args)
+        store_books(*args)
         _pass("the second batch")
 
     monkeypatch.setattr(store, "store", slow_store)
