@@ -19,7 +19,8 @@ from werkzeug.routing import Rule
 
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
-from bookapi.db import Base, create_file, db, engines
+from bookapi.db import Base, create_file, db
+from bookapi.db.dialects import sqlite
 from bookapi.site.commands import _upgrade as upgrade
 
 PASSWORD = "a long enough password"
@@ -101,7 +102,7 @@ def routes_made_once():
 def no_waiting_for_disks():
     """What the tests of this process store need not outlive the machine. Services that the tests start are as ever."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "PRAGMAS", ("synchronous = OFF", "foreign_keys = ON"))
+        patch.setattr(sqlite, "PRAGMAS", ("synchronous = OFF", "foreign_keys = ON"))
         yield
 
 

@@ -87,7 +87,7 @@ _HISTORY = _of_books(History, History.book_id, History.action, History.version, 
 def batches(connection: Connection) -> Iterator[list[Stored]]:
     """All books, some at a time, oldest first."""
     last = 0
-    while books := batch(source, last):
+    while books := batch(connection, last):
         yield books
         last = books[-1].id
 
