@@ -229,4 +229,4 @@ def mend_figures(connection: Connection) -> dict[str, str]:
 
 def _new_mark(connection: Connection) -> None:
     """No answer from before is given again."""
-    connection.execute(update(Catalogue.__table__).values(mark=secrets.randbits(62)))
+    connection.execute(update(Catalogue.__table__).values(revision=secrets.randbits(62)))
