@@ -16,7 +16,7 @@ from .models import ADMIN, READ, LoginSession, Token, User
 
 ANYONE, READER, SIGNED_IN, IN_SESSION, ADMINS, ADMINS_IN_SESSION = ACCESS = (
     "anyone",
-    "connection",
+    "reader",
     "signed in",
     "signed in, no token",
     "admin",
