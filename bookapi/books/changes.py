@@ -7,7 +7,7 @@ it (None: the command line): confirmed behind that lock, and named in the histor
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy.engine import Connection
 
@@ -135,12 +135,12 @@ def _fetch(connection: Connection, book_id: int) -> dict:
     """The record of that id; 404 where there never was one, 410 where it is in the trash."""
     record, in_trash = store.by_id(connection, book_id) or _missing()
     if in_trash:
-        raise Problem(410, "the book is in the trash")
+        raise Problem(410, "the book is in the trash", type="in-trash")
     return record
 
 
-def _missing() -> None:
-    raise Problem(404, "there is no book of that id")
+def _missing() -> NoReturn:
+    raise Problem(404, "no such book")
 
 
 def _refuse_taken(

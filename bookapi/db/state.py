@@ -10,6 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extension import db
+<<<<<<< HEAD
+=======
+from .reading import Query, Reader
+>>>>>>> main
 from .sqlite import sqlite3
 from .types import TABLE_OPTIONS
 
@@ -37,7 +41,18 @@ def locked(connection: Connection) -> tuple[int, int, int]:
     return tuple(connection.execute(_LOCKED).one())
 
 
+<<<<<<< HEAD
 _LOCKED = (
+=======
+def revision_of(reader: Reader) -> int:
+    """The revision of the catalogue that a read transaction shows."""
+    revision: int = reader.rows(_REVISION)[0][0]
+    return revision
+
+
+_REVISION = Query(select(Catalogue.revision).where(Catalogue.id == 1))
+_LOCKED = Query(
+>>>>>>> main
     select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
     .where(Catalogue.id == 1)
     .with_for_update()

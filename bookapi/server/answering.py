@@ -3,7 +3,6 @@
 import functools
 import random
 from http import HTTPStatus
-from types import ModuleType
 
 from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import Error, build_http_date
@@ -12,7 +11,7 @@ from .. import formats
 from ..http import security
 from ..http.negotiation import best
 from ..http.problems import document
-from ..logs import new_request_id_for
+from ..logs import REQUEST_ID, new_request_id_for
 from .load import RETRY_AFTER
 from .parsing import MAX_HEADERS, MAX_REQUEST_LINE, Busy
 
@@ -76,7 +75,7 @@ class Refusal(_Answer, ErrorTask):
             ("Content-Length", str(len(body))),
             ("Vary", "Accept"),
             ("Cache-Control", "no-store"),
-            (security.REQUEST_ID, request_id),
+            (REQUEST_ID, request_id),
         ]
         if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
             self.response_headers.append(("Retry-After", str(RETRY_AFTER)))
@@ -96,12 +95,12 @@ class Refusal(_Answer, ErrorTask):
 
 
 @functools.cache
-def _documents() -> tuple[ModuleType, ...]:
+def _documents() -> tuple[formats.Format, ...]:
     return tuple(formats.having("dumps"))
 
 
 @functools.cache
-def _told(chosen: ModuleType, status: int) -> bytes:
+def _told(chosen: formats.Format, status: int) -> bytes:
     """The body of a refusal."""
     return chosen.problem(
         document(status, _DETAILS.get(status, "this is no valid HTTP request"), "/")

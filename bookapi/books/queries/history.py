@@ -6,10 +6,13 @@ import orjson
 from sqlalchemy import bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
+<<<<<<< HEAD
 from ...db import db, rfc3339
+=======
+from ...db import Query, db, revision_of, rfc3339
+>>>>>>> main
 from ...http.pagination import (
     DEFAULT_LIMIT,
-    LARGEST_ID,
     MAX_LIMIT,
     Errors,
     Page,
@@ -18,6 +21,7 @@ from ...http.pagination import (
     number,
 )
 from ...http.problems import bad_parameters
+from ...http.routing import LARGEST_ID
 from ..models import Book, History
 
 _ENTRY = ("seq", "at", "action", "version", "username", "changes")
@@ -70,6 +74,7 @@ class Changes(NamedTuple):
 
     changes: list[dict]
     following: int | None
+    revision: int
 
 
 def feed(args: MultiDict) -> Changes:
@@ -81,7 +86,13 @@ def feed(args: MultiDict) -> Changes:
     after = number("after", args, 0, LARGEST_ID, errors, least=0)
     if errors:
         raise bad_parameters(errors)
+<<<<<<< HEAD
     with db.read() as connection:
         rows = connection.execute(_BEHIND, {"after": after, "limit": limit + 1}).all()
+=======
+    with db.read() as reader:
+        rows = reader.rows(_BEHIND, after=after, limit=limit + 1)
+        revision = revision_of(reader)
+>>>>>>> main
     changes = [dict(zip(_CHANGE, row)) for row in rows[:limit]]
-    return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None)
+    return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None, revision)
