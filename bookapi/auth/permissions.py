@@ -7,12 +7,7 @@ from flask_login import current_user
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
-<<<<<<< HEAD
-from ..http.conditional import cacheable
-=======
-from ..db import Query, Writer
 from ..http.endpoints import Access, current_endpoint
->>>>>>> main
 from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
 from . import events

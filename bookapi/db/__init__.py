@@ -10,12 +10,7 @@ from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
-<<<<<<< HEAD
-from .state import Catalogue, State, locked
-=======
 from .state import Catalogue, State, locked, revision_of
-from .turns import shares_commit, waits_for
->>>>>>> main
 from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339, stored
 
 __all__ = [

@@ -10,10 +10,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extension import db
-<<<<<<< HEAD
-=======
-from .reading import Query, Reader
->>>>>>> main
 from .sqlite import sqlite3
 from .types import TABLE_OPTIONS
 
@@ -41,18 +37,14 @@ def locked(connection: Connection) -> tuple[int, int, int]:
     return tuple(connection.execute(_LOCKED).one())
 
 
-<<<<<<< HEAD
-_LOCKED = (
-=======
-def revision_of(reader: Reader) -> int:
+def revision_of(connection: Connection) -> int:
     """The revision of the catalogue that a read transaction shows."""
-    revision: int = reader.rows(_REVISION)[0][0]
+    revision: int = connection.execute(_REVISION).scalar_one()
     return revision
 
 
-_REVISION = Query(select(Catalogue.revision).where(Catalogue.id == 1))
-_LOCKED = Query(
->>>>>>> main
+_REVISION = select(Catalogue.revision).where(Catalogue.id == 1)
+_LOCKED = (
     select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
     .where(Catalogue.id == 1)
     .with_for_update()

@@ -16,11 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-<<<<<<< HEAD
-from bookapi.db.turns import IMPATIENT_SECONDS
-from test_server import PATIENCE, post, serving
-=======
->>>>>>> main
 
 from helpers.faults import FILE, LONG, Client, flaws, kill, make_instance, rounds, stored
 from helpers.servers import PATIENCE, post, serving

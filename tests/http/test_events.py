@@ -8,19 +8,11 @@ from logging import StreamHandler
 
 import pymysql
 import pytest
-<<<<<<< HEAD
 from sqlalchemy import event, update
-from test_mfa import Clock, Factor
 from werkzeug.exceptions import HTTPException
 
-from bookapi.auth import accounts, events, mfa
-from bookapi.auth.bridge import with_session
-=======
-from sqlalchemy import update
-from sqlalchemy.orm.exc import StaleDataError
-
 from bookapi.auth import accounts, events
->>>>>>> main
+from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, User
 from bookapi.db import db, now
 from helpers.database import run_operations_again

@@ -14,18 +14,12 @@ from lxml import etree
 
 from bookapi import formats
 from bookapi.books import store
-<<<<<<< HEAD
 from bookapi.books.imports import upload
-from helpers.data import json_cases, naughty_strings, open_catalogue, xml_attacks
-from helpers.database import run_operations_again
-from helpers.documents import TYPES, faults, read
-=======
-from bookapi.books.imports import service, upload
 from helpers.books import EMPTY, FULL, history, own, rows, seq, steps, whole
 from helpers.data import json_cases, naughty_strings, open_catalogue, xml_attacks
+from helpers.database import run_operations_again
 from helpers.documents import TYPES, both, faults, read
 from helpers.idempotency import as_admin, given, kept
->>>>>>> main
 from helpers.instance import DATA, Auth
 from helpers.support import csv_bytes, jsonl_bytes, stored
 

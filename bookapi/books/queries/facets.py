@@ -11,11 +11,7 @@ from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
 
-<<<<<<< HEAD
-from ...db import db
-=======
-from ...db import Query, Reader, db, revision_of
->>>>>>> main
+from ...db import db, revision_of
 from ...http.pagination import Errors, Page, check_names, page_of
 from ...http.problems import bad_parameters
 from ..models import Book, BookAuthor, BookSubject
@@ -154,9 +150,5 @@ def terms(name: str, args: MultiDict) -> Terms:
             if page.offset < total
             else []
         )
-<<<<<<< HEAD
-        return Terms(_told(connection, name, Shape(), counts, {}), total, page)
-=======
-        found = _told(reader, name, Shape(), counts, {})
-        return Terms(found, total, page, revision_of(reader))
->>>>>>> main
+        found = _told(connection, name, Shape(), counts, {})
+        return Terms(found, total, page, revision_of(connection))

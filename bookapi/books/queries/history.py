@@ -6,11 +6,7 @@ import orjson
 from sqlalchemy import bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
-<<<<<<< HEAD
-from ...db import db, rfc3339
-=======
-from ...db import Query, db, revision_of, rfc3339
->>>>>>> main
+from ...db import db, revision_of, rfc3339
 from ...http.pagination import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -86,13 +82,8 @@ def feed(args: MultiDict) -> Changes:
     after = number("after", args, 0, LARGEST_ID, errors, least=0)
     if errors:
         raise bad_parameters(errors)
-<<<<<<< HEAD
     with db.read() as connection:
         rows = connection.execute(_BEHIND, {"after": after, "limit": limit + 1}).all()
-=======
-    with db.read() as reader:
-        rows = reader.rows(_BEHIND, after=after, limit=limit + 1)
-        revision = revision_of(reader)
->>>>>>> main
+        revision = revision_of(connection)
     changes = [dict(zip(_CHANGE, row)) for row in rows[:limit]]
     return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None, revision)

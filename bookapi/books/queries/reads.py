@@ -3,17 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-<<<<<<< HEAD
-from flask import current_app
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
-from ...db import Catalogue, db
-=======
-from sqlalchemy import bindparam, select
-
-from ...db import Catalogue, Query, Reader, db, revision_of
->>>>>>> main
+from ...db import Catalogue, db, revision_of
 from ...db.search import expressions, sees_all
 from ...http.cache import current_cache
 from .. import records
@@ -220,19 +213,12 @@ def one(book_id: int) -> tuple[dict, bool] | None:
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
-<<<<<<< HEAD
-def by_isbn(digits: str) -> dict | None:
-    """The record of an ISBN, its own before another book's further one."""
-    with db.read() as connection:
-        rows = (
-            connection.execute(_BY_ISBN, {"isbn": digits}).all()
-            or connection.execute(_BY_FURTHER_ISBN, {"isbn": digits}).all()
-        )
-    return records.from_rows(FIELDS, rows)[0] if rows else None
-=======
 def by_isbn(digits: str) -> tuple[dict, int] | None:
     """The record of an ISBN, its own before another book's further one; and the revision that was read."""
-    with db.read() as reader:
-        rows = reader.rows(_BY_ISBN, isbn=digits) or reader.rows(_BY_FURTHER_ISBN, isbn=digits)
-        return (records.from_rows(FIELDS, rows)[0], revision_of(reader)) if rows else None
->>>>>>> main
+    with db.read() as connection:
+        values = {"isbn": digits}
+        rows = (
+            connection.execute(_BY_ISBN, values).all()
+            or connection.execute(_BY_FURTHER_ISBN, values).all()
+        )
+        return (records.from_rows(FIELDS, rows)[0], revision_of(connection)) if rows else None
