@@ -13,7 +13,7 @@ from helpers.data import open_catalogue
 
 SEED = 1907
 TITLES = ("Poems", "Works", "Essays")  # of many books
-RARE = {"language": "wln", "series": ["A series of few books"]}
+RARE = {"language": "wln", "year": "1473", "series": ["A series of few books"]}
 
 
 def source_records():
