@@ -172,7 +172,7 @@ def _instant() -> str:
     return now().isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
-_BLANK = {name: [] if name in LISTS else None for name in FIELDS}
+BLANK = {name: [] if name in LISTS else None for name in FIELDS}
 
 
 def made(state: State, values: dict[str, Any]) -> dict:
@@ -180,7 +180,7 @@ def made(state: State, values: dict[str, Any]) -> dict:
     instant = _instant()
     state.total += 1
     return {
-        **_BLANK,
+        **BLANK,
         **values,
         "id": state.next_id(),
         "version": 1,

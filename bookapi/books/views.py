@@ -1,11 +1,11 @@
 """The catalogue over HTTP: docs/api.md, Resources."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flask import Blueprint, request
 
 from ..auth.permissions import actor, require_admin
-from ..db import db
+from ..formats import Malformed
 from ..http.bodies import deferred_body
 from ..http.cache import (
     NO_STORE,
@@ -23,6 +23,7 @@ from ..http.results import Result, Stream
 from . import changes, queries
 from .addresses import address
 from .imports import service, upload
+from .imports.report import Report
 from .schemas import FIELDS, book_schema, load_all, placed
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
@@ -73,20 +74,25 @@ def create():
 @endpoint(Access.ADMIN, "report", imports=True, cost=Cost.IMPORT)
 def import_books():
     """Many books in one body, with a report: all of them or none, or all that are right."""
+    options = upload.options(request.args)
     with upload.Body() as body:
-        options = upload.options(request.args)
-        key = idempotency_key(body.covered(options))
-        if options.dry_run:  # answered anew each time: there is nothing that was done
-            return service.run(db.write, body.records, options).as_dict()
-        return run_idempotent(
-            key,
-            service.Report.as_dict,
-            service.operation,
-            body.records,
-            options,
-            by=actor(),
-            alone=True,
-        )
+        return _imported(body, options._replace(encoding=options.encoding or body.charset))
+
+
+def _imported(body: upload.Body, options: service.Options) -> Any:
+    key = idempotency_key(body.covered(options))
+    try:
+        prepared = service.prepare(body.file, options, body.reader)
+    except Malformed as error:
+        raise Problem(400, f"{error}; nothing was stored") from None
+    with prepared:
+        # With a key the response is stored in the transaction of the import, so there is only one.
+        if key is None or options.dry_run or prepared.is_rejected:
+            return service.run(prepared, actor()).as_dict()
+        with service.plan(prepared) as planned:
+            return run_idempotent(
+                key, Report.as_dict, service.store_all, planned, by=actor(), alone=True
+            )
 
 
 def _book(record: dict, cache: CachePolicy = NO_STORE) -> Result:

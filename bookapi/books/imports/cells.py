@@ -52,7 +52,7 @@ def apply(rules: tuple[Rule, ...], text: str, otherwise: Issue) -> tuple[str | N
 
 # -- dates
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = r"(?P<m>[A-Za-z]{3,9})\.?"
 DATE_UNREADABLE = Issue("date-unreadable", "is not a date that can be read; left out")
 _UNCERTAIN = Issue("date-uncertain", "is uncertain; only the year is kept")

@@ -64,8 +64,9 @@ def open_file(
     delimiter: str | None = None,
     sheet: str | None = None,
 ) -> Contents:
-    """The contents of a file from its beginning, which may be in gzip; without a `reader`, by what it
-    looks like. Raises Malformed for what is no file of books."""
+    """The contents of a file from its beginning, which may be in gzip; without a `reader`, by what
+    it looks like. Raises Malformed for what is no file of books.
+    """
     raw.seek(0)
     is_gzip = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
@@ -88,7 +89,9 @@ def open_file(
         if reader.can("table"):
             table = reader.table(stream, named, delimiter)
             return Contents(reader.name, table.header, shown, table.delimiter, _guarded(table.rows))
-        return Contents(reader.name, None, shown, None, _guarded(reader.read(stream, encoding and named)))
+        return Contents(
+            reader.name, None, shown, None, _guarded(reader.read(stream, encoding and named))
+        )
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Malformed(f"the gzip file is damaged: {error}") from None
 
@@ -167,7 +170,9 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
         return None
     found = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split()).best()
     if found is None:
-        raise Malformed("is not UTF-8, and its encoding can't be told; name it (--encoding, charset)")
+        raise Malformed(
+            "is not UTF-8, and its encoding can't be told; name it (--encoding, charset)"
+        )
     return found.encoding
 
 

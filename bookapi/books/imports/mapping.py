@@ -45,7 +45,7 @@ class MappedRecord:
 class Source(NamedTuple):
     """A column of a field: its place, what is done to its cells first, and its separators."""
 
-    index: int
+    column: int
     prepare: Callable[[Any], Any] | None
     separators: list[str]
 
@@ -462,7 +462,15 @@ _READERS: dict[str, Any] = {
     "copies": _reader(cells.read_copies),
     "cover_url": _reader(cells.read_cover),
 }
+
+
+def _limit(field: Any, *names: str) -> int:
+    return next((int(getattr(field, name)) for name in names if hasattr(field, name)), 0)
+
+
 _FIELDS: dict[str, Any] = book_schema.fields
-LONGEST = {name: getattr(_FIELDS[name], "longest", 0) for name in WRITABLE}
-MAX_ITEMS = {name: _FIELDS[name].longest for name in LISTS}
-LONGEST_ITEM = {name: _FIELDS[name].inner.longest for name in ("authors", "subjects")}
+LONGEST = {name: _limit(_FIELDS[name], "max_length", "longest") for name in WRITABLE}
+MAX_ITEMS = {name: _limit(_FIELDS[name], "max_items", "longest") for name in LISTS}
+LONGEST_ITEM = {
+    name: _limit(_FIELDS[name].inner, "max_length", "longest") for name in ("authors", "subjects")
+}

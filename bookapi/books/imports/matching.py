@@ -1,15 +1,17 @@
 """Which book a record is (docs/api.md, Importing): five rules, in one place.
 
 1. An own export's record is the book with its id and created_at.
-2. With an ISBN: the book that has it, of several that share it the one with the same title, number in
+2. With an ISBN: the book that has it, of several that share it the one with the same title, number
+in
    the series and edition.
 3. Else by its key: the record's id in its program, or the first identifier that names no work.
 4. With neither: a book that agrees in all its fields is unchanged.
-5. Two records of one import are one book where they share ISBN, title, number and edition: `edition_of`
+5. Two records of one import are one book where they share ISBN, title, number and edition:
+`edition_of`
    is what they are compared by, before the books are looked up.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from ...text import fold, key
@@ -17,14 +19,32 @@ from .cells import Issue
 
 # Identifiers of these schemes name a work or a series, or are not unique.
 WORK_SCHEMES = frozenset(
-    "isbn issn librarything-work openlibrary-work goodreads-work hardcover-work wikidata viaf isfdb "
-    "inventaire-work ddc dewey lcc udc bisac doi-series".split()
+    [
+        "isbn",
+        "issn",
+        "librarything-work",
+        "openlibrary-work",
+        "goodreads-work",
+        "hardcover-work",
+        "wikidata",
+        "viaf",
+        "isfdb",
+        "inventaire-work",
+        "ddc",
+        "dewey",
+        "lcc",
+        "udc",
+        "bisac",
+        "doi-series",
+    ]
 )
 NEW, UPDATED, UNCHANGED, REJECTED = "created", "updated", "unchanged", "rejected"
 
 
 class ImportRow(NamedTuple):
-    """A valid record: where it stands, its fields, identifiers beside them, and what it is known by."""
+    """A valid record: where it stands, its fields, identifiers beside them, and what it is known
+    by.
+    """
 
     number: int
     line: int | None
@@ -50,8 +70,9 @@ class ImportRow(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The book that a record is (None: a new one), whether its ISBN is kept as an identifier only, what
-    there is to say, and whether the record is rejected for it."""
+    """The book that a record is (None: a new one), whether its ISBN is kept as an identifier only,
+    what there is to say, and whether the record is rejected for it.
+    """
 
     book: dict[str, Any] | None
     isbn_as_identifier: bool = False
@@ -84,18 +105,48 @@ class StoredBooks:
 
 
 class Matcher:
-    """The five rules over one import. `taken`: ids of books that records of it are or made; `given`: the
-    ISBNs that its records use, as numbers; `in_trash`: (id, created_at) of books in the trash."""
+    """The five rules over one import.
+
+    It remembers the ids of the books that its records are or made (`taken`) and the ISBNs that they
+    use (`given`, as numbers); those of a batch count for good once it is accepted.
+    """
 
     def __init__(self, stale: str = "reject"):
         self._stale = stale
-        self.taken: set[int] = set()
-        self.given: set[int] = set()
+        self._taken: set[int] = set()
+        self._given: set[int] = set()
+        self._new_taken: set[int] = set()
+        self._new_given: set[int] = set()
+
+    def take(self, book_id: int | None, *isbns: str | None) -> None:
+        """A record is this book (None: a new one) and uses these ISBNs."""
+        if book_id is not None:
+            self._new_taken.add(book_id)
+        self._new_given |= {int(digits) for digits in isbns if digits}
+
+    def accept(self, book_ids: Iterable[int] = ()) -> None:
+        """The batch was written, with new books of these ids."""
+        self._taken |= self._new_taken | set(book_ids)
+        self._given |= self._new_given
+        self.forget()
+
+    def forget(self) -> None:
+        """The batch is to be matched again."""
+        self._new_taken, self._new_given = set(), set()
+
+    def _is_taken(self, book: dict[str, Any]) -> bool:
+        return book["id"] in self._taken or book["id"] in self._new_taken
+
+    def _is_given(self, digits: str) -> bool:
+        return int(digits) in self._given or int(digits) in self._new_given
 
     def match(
-        self, row: ImportRow, stored: StoredBooks, in_trash: set[tuple[int, str]] = frozenset()  # type: ignore[assignment]
+        self,
+        row: ImportRow,
+        stored: StoredBooks,
+        in_trash: Collection[tuple[int, str]] = (),
     ) -> Match:
-        """The book that a record is."""
+        """The book that a record is. `in_trash`: (id, created_at) of books in the trash."""
         note: Issue | None = None
         if row.own:
             book = stored.by_id.get(row.own[0])
@@ -115,7 +166,7 @@ class Matcher:
 
     def _own(self, row: ImportRow, book: dict[str, Any], stored: StoredBooks) -> Match:
         assert row.own is not None  # noqa: S101
-        if book["id"] in self.taken:
+        if self._is_taken(book):
             issue = Issue("record-repeated", "an earlier record is the same book")
             return Match(book, issue=issue, field="id", is_rejected=True)
         _, _, version, updated_at = row.own
@@ -128,7 +179,7 @@ class Matcher:
             return Match(book, issue=issue, field="version", is_rejected=True)
         digits = row.values.get("isbn")
         owner = stored.by_isbn.get(digits) if digits else None
-        if digits and book["isbn"] != digits and (owner or int(digits) in self.given):
+        if digits and book["isbn"] != digits and (owner or self._is_given(digits)):
             return Match(book, True, _ISBN_TAKEN, "isbn")
         return Match(book)
 
@@ -136,16 +187,20 @@ class Matcher:
         owner = stored.by_isbn.get(digits)
         candidates = [owner] if owner else []
         candidates += [
-            book for book in stored.by_identifier.get(("isbn", digits), ()) if book["isbn"] in (None, digits)
+            book
+            for book in stored.by_identifier.get(("isbn", digits), ())
+            if book["isbn"] in (None, digits)
         ]
         edition = edition_of(row.values)
-        same = [book for book in candidates if edition_of(book) == edition and book["id"] not in self.taken]
+        same = [
+            book for book in candidates if edition_of(book) == edition and not self._is_taken(book)
+        ]
         if same:
             book = next((book for book in same if agrees(book, row)), same[0])
             return Match(book, book["isbn"] != digits)
-        if owner and owner["id"] not in self.taken and int(digits) not in self.given:
+        if owner and not self._is_taken(owner) and not self._is_given(digits):
             return Match(owner)
-        if owner or int(digits) in self.given:
+        if owner or self._is_given(digits):
             return Match(None, True, _ISBN_TAKEN, "isbn")
         return None
 
@@ -156,7 +211,7 @@ class Matcher:
         candidates = [
             book
             for book in stored.by_identifier.get(row.work_key, ())
-            if book["id"] not in self.taken
+            if not self._is_taken(book)
             and (book["isbn"] is None or not digits or book["isbn"] == digits)
             and (row.key is not None or edition_of(book) == edition)
         ]
@@ -167,7 +222,7 @@ class Matcher:
     def _by_all_fields(self, row: ImportRow, stored: StoredBooks) -> Match | None:
         books = stored.by_title.get(key(row.values["title"]), ())
         for book in books:
-            if book["id"] not in self.taken and agrees(book, row):
+            if not self._is_taken(book) and agrees(book, row):
                 return Match(book)
         authors = [fold(name) for name in (row.values.get("authors") or [])[:1]]
         for book in books:
@@ -194,7 +249,9 @@ def changed_fields(
     values = dict(row.values)
     digits = values.get("isbn")
     adds = row.adds
-    if digits and (isbn_as_identifier or (book and book["isbn"] is None and _has_isbn(book, digits))):
+    if digits and (
+        isbn_as_identifier or (book and book["isbn"] is None and _has_isbn(book, digits))
+    ):
         del values["isbn"]
         adds = [{"scheme": "isbn", "value": digits}, *adds]
     if adds:
@@ -202,7 +259,11 @@ def changed_fields(
         identifiers = values.get("identifiers")
         if identifiers is None:
             identifiers = book["identifiers"] if book else []
-        new = [each for each in adds if each not in identifiers and each != {"scheme": "isbn", "value": own}]
+        new = [
+            each
+            for each in adds
+            if each not in identifiers and each != {"scheme": "isbn", "value": own}
+        ]
         if new:
             values["identifiers"] = [*identifiers, *new][:50]
     if book is None:

@@ -1,5 +1,6 @@
 """The report of an import: what was done, and what is to be said of records, counted by kind."""
 
+import copy
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +16,9 @@ COUNTS = ("read", "created", "updated", "unchanged", "rejected")
 
 
 class Report:
-    """What an import did. `listener` is given every error and warning, also those beyond the limits."""
+    """What an import did. `listener` is given every error and warning, also those beyond the
+    limits.
+    """
 
     def __init__(self, listener: Callable[[str, dict[str, Any]], None] | None = None) -> None:
         self.counts = dict.fromkeys(COUNTS, 0)
@@ -31,7 +34,11 @@ class Report:
         self._listener = listener
 
     def error(
-        self, place: tuple[int, int | None], issue: Issue, field: str | None = None, value: Any = None
+        self,
+        place: tuple[int, int | None],
+        issue: Issue,
+        field: str | None = None,
+        value: Any = None,
     ) -> None:
         """A record is rejected."""
         self.add("errors", place, issue, field, value)
@@ -44,7 +51,9 @@ class Report:
         field: str | None = None,
         value: Any = None,
     ) -> None:
-        """Add to `errors` or `warnings`. `place`: the number of the record and its line; 0: the file."""
+        """Add to `errors` or `warnings`. `place`: the number of the record and its line; 0: the
+        file.
+        """
         self._kinds[which, issue.kind, field] += 1
         reported: list[dict[str, Any]] = getattr(self, which)
         has_room = len(self.errors) + len(self.warnings) < MAX_REPORTED
@@ -64,6 +73,13 @@ class Report:
             if self._listener:
                 self._listener(which, entry)
 
+    def copy(self) -> "Report":
+        """A report that goes on from this one."""
+        other = copy.copy(self)
+        other.counts, other._kinds = dict(self.counts), Counter(self._kinds)
+        other.errors, other.warnings = list(self.errors), list(self.warnings)
+        return other
+
     def as_dict(self) -> dict[str, Any]:
         """The report as it is sent (docs/api.md, Importing)."""
         return {
@@ -76,7 +92,9 @@ class Report:
             "errors": self.errors,
             "warnings": self.warnings,
             "counts": [
-                {"kind": kind, "count": count} if field is None else {"kind": kind, "field": _shown(field), "count": count}
+                {"kind": kind, "count": count}
+                if field is None
+                else {"kind": kind, "field": _shown(field), "count": count}
                 for (_, kind, field), count in self._kinds.most_common(MAX_REPORTED)
             ],
             "ignored": self.ignored,

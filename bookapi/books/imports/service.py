@@ -1,14 +1,14 @@
-"""Imports: every record is read and validated before the database is locked, then matched and written.
+"""Imports: every record is read and validated before the database is locked, then matched and
+written.
 
 `prepare` reads the file once into a temporary file of valid rows. A dry run matches them and writes
-nothing. With `abort` all is matched first, then written in one transaction; with `skip` in short ones, so
-that others can write in between.
+nothing. With `abort` all is matched first, then written in one transaction; with `skip` in short
+ones, so that others can write in between.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from itertools import batched
+from itertools import islice
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, NamedTuple
 
@@ -18,20 +18,32 @@ from sqlalchemy.engine import Connection
 
 from ...auth.permissions import Actor
 from ...db import Catalogue, db
-from ...formats import Invalid, Malformed
+from ...formats import Format, Invalid, Malformed
+from ...text import key
 from .. import changes, records, store
 from ..models import Book
 from ..schemas import FIELDS
 from ..store import CREATED, UPDATED, Change, State
-from ...text import key
-from . import files, profiles, report
+from . import files, profiles
 from .cells import Issue
-from .mapping import Mapping, MappedRecord
-from .matching import NEW, REJECTED, UNCHANGED, ImportRow, Match, Matcher, StoredBooks, changed_fields, edition_of
+from .mapping import MappedRecord, Mapping
+from .matching import (
+    NEW,
+    REJECTED,
+    UNCHANGED,
+    ImportRow,
+    Match,
+    Matcher,
+    StoredBooks,
+    changed_fields,
+    edition_of,
+)
 from .report import Report
 
 BATCH = 500  # rows that are matched and written together
-MAX_SECONDS = 0.25  # that a transaction should take with `skip`; the batches become smaller or larger
+MAX_SECONDS = (
+    0.25  # that a transaction should take with `skip`; the batches become smaller or larger
+)
 SPOOL = 16 * 1024 * 1024  # bytes kept in memory before they go to a file
 
 
@@ -76,6 +88,11 @@ class Prepared:
     def __exit__(self, *exc_info: Any) -> None:
         self._file.close()
 
+    @property
+    def is_rejected(self) -> bool:
+        """Whether nothing of it will be stored."""
+        return self.options.on_error == "abort" and self.report.counts["rejected"] > 0
+
     def add(self, row: ImportRow) -> None:
         """Keep a row; one that is the book of an earlier row (rule 5) with that."""
         if digits := row.values.get("isbn"):
@@ -106,18 +123,18 @@ def _row(parts: list[Any]) -> ImportRow:
 def prepare(
     raw: BinaryIO,
     options: Options,
-    reader: Any = None,
+    reader: Format | None = None,
     progress: Callable[[int], None] = lambda number: None,
-    listener: Callable[[str, dict[str, Any], Any], None] | None = None,
+    listener: Callable[[str, dict[str, Any], dict[str, Any] | None], None] | None = None,
 ) -> Prepared:
     """Read a file. Raises Malformed or Invalid where it is no file of books."""
     contents = files.open_file(raw, reader, options.encoding, options.delimiter, options.sheet)
     current: list[Any] = [None]
-    done = Report((lambda which, entry: listener(which, entry, current[0])) if listener else None)
+    done = Report(lambda which, entry: listener(which, entry, current[0])) if listener else Report()
     done.encoding, done.delimiter = contents.encoding, contents.delimiter
     prepared = Prepared(options, done)
     try:
-        _read_all(contents, prepared, current, progress)
+        _read_all(contents, prepared, current if listener else None, progress)
     except BaseException:
         prepared.__exit__()
         raise
@@ -125,7 +142,10 @@ def prepare(
 
 
 def _read_all(
-    contents: files.Contents, prepared: Prepared, current: list[Any], progress: Callable[[int], None]
+    contents: files.Contents,
+    prepared: Prepared,
+    current: list[Any] | None,
+    progress: Callable[[int], None],
 ) -> None:
     options, done = prepared.options, prepared.report
     mapping: Mapping | None = None
@@ -136,7 +156,11 @@ def _read_all(
     number = 0
     try:
         for number, (line, record) in enumerate(contents.records, 1):
-            current[0] = record
+            if current is not None:
+                named = (
+                    zip(header or (), record, strict=False) if isinstance(record, list) else record
+                )
+                current[0] = None if isinstance(record, ValueError) else dict(named)
             if isinstance(record, Malformed | Invalid):
                 done.counts["read"] += 1
                 _reject(done, (number, line), record)
@@ -163,6 +187,8 @@ def _read_all(
         done.counts["rejected"] += 1
         done.error((number + 1, None), Issue("unreadable", detail))
     progress(number)
+    if current is not None:
+        current[0] = None
     if mapping is not None:
         done.set_columns(mapping.fields_of, mapping.ignored)
         if mapping.missing:
@@ -176,7 +202,9 @@ def _mapping(options: Options, names: list[str], is_table: bool, done: Report) -
         profile = profiles.all_profiles().get(options.profile or "")
     done.profile = profile.name if profile else None
     clears = options.empty == "clear" or (options.empty is None and not is_table and not profile)
-    mapping = Mapping(profile, dict(options.columns), dict(options.separators), options.skipped, clears)
+    mapping = Mapping(
+        profile, dict(options.columns), dict(options.separators), options.skipped, clears
+    )
     mapping.plan(tuple(names))
     targets = set(mapping.fields_of.values())
     missing = [name for name in ("title", "authors", "isbn") if name not in targets]
@@ -187,7 +215,11 @@ def _mapping(options: Options, names: list[str], is_table: bool, done: Report) -
 
 
 def _take(
-    prepared: Prepared, mapping: Mapping, place: tuple[int, int | None], names: tuple[str, ...], found: MappedRecord
+    prepared: Prepared,
+    mapping: Mapping,
+    place: tuple[int, int | None],
+    names: tuple[str, ...],
+    found: MappedRecord,
 ) -> None:
     done, strict = prepared.report, prepared.options.strict
     if not found.is_book:
@@ -237,8 +269,7 @@ class Outcome:
         self.actions: list[Action] = []
         self.counts: dict[str, int] = {}
         self.notes: list[tuple[str, tuple[int, int | None], Issue, str | None, Any]] = []
-        self.taken: set[int] = set()
-        self.given: set[int] = set()
+        self.last: dict[str, Any] = {}  # the book of the last row as it is to be
 
     def count(self, what: str) -> None:
         """One more row that was created, updated, unchanged or rejected."""
@@ -256,6 +287,7 @@ def match_rows(
     connection: Connection, matcher: Matcher, rows: list[ImportRow], prepared: Prepared
 ) -> Outcome:
     """Find the books of some rows, in the state that this connection sees."""
+    matcher.forget()
     outcome, stored = Outcome(), StoredBooks(_candidates(connection, rows))
     in_trash = _in_trash(connection, rows, stored)
     mode = prepared.options.mode
@@ -265,15 +297,17 @@ def match_rows(
             found = Match(found.book, issue=_EXISTS, field="isbn", is_rejected=True)
         if found.issue:
             which = "errors" if found.is_rejected else "warnings"
-            outcome.notes.append((which, row.place, found.issue, found.field, row.values.get(found.field or "")))
+            outcome.notes.append(
+                (which, row.place, found.issue, found.field, row.values.get(found.field or ""))
+            )
         repeats = prepared.repeats.get(row.number, [])
         if found.is_rejected:
             for each in (row, *repeats):
                 outcome.count(REJECTED)
             continue
         _act(outcome, row, repeats, found)
-        matcher.taken |= outcome.taken
-        matcher.given |= outcome.given
+        after = outcome.last
+        matcher.take(found.book and found.book["id"], row.values.get("isbn"), after.get("isbn"))
     return outcome
 
 
@@ -292,16 +326,12 @@ def _act(outcome: Outcome, row: ImportRow, repeats: list[ImportRow], found: Matc
     book = found.book
     if book is not None:
         changed = {name: value for name, value in after.items() if book[name] != value}
-        outcome.taken.add(book["id"])
     else:
         changed = after
     for step, is_change in enumerate(steps):
         is_new = book is None and step == 0
         outcome.count(NEW if is_new else UPDATED if is_change and changed else UNCHANGED)
-    digits = after.get("isbn")
-    for value in (digits, row.values.get("isbn")):
-        if value:
-            outcome.given.add(int(value))
+    outcome.last = after
     if book is None or changed:
         outcome.actions.append(Action(book, changed))
 
@@ -352,11 +382,13 @@ def _in_trash(
 
 
 def run(
-    prepared: Prepared, by: Actor | None = None, progress: Callable[[int], None] = lambda number: None
+    prepared: Prepared,
+    by: Actor | None = None,
+    progress: Callable[[int], None] = lambda number: None,
 ) -> Report:
     """Import what was prepared; returns the report. Raises Rejected."""
     options, done = prepared.options, prepared.report
-    if options.dry_run or (done.counts["rejected"] and options.on_error == "abort"):
+    if options.dry_run or prepared.is_rejected:
         with db.read(limited=False) as connection:
             for outcome in _outcomes(connection, prepared, progress):
                 outcome.add_to(done)
@@ -410,13 +442,16 @@ def _outcomes(
     connection: Connection, prepared: Prepared, progress: Callable[[int], None]
 ) -> Iterator[Outcome]:
     matcher = Matcher(prepared.options.stale)
-    for batch in batched(prepared.rows(), BATCH):
-        yield match_rows(connection, matcher, list(batch), prepared)
+    rows = prepared.rows()
+    while batch := list(islice(rows, BATCH)):
+        yield match_rows(connection, matcher, batch, prepared)
+        matcher.accept()
         progress(batch[-1].number)
 
 
 def store_all(connection: Connection, planned: Planned, by: Actor | None = None) -> Report:
-    """Write what was planned, in one transaction; matched anew where the catalogue has changed since.
+    """Write what was planned, in one transaction; matched anew where the catalogue has changed
+    since.
 
     Raises Rejected. May run more than once: it changes nothing but the connection.
     """
@@ -459,25 +494,30 @@ def _store_in_batches(
     done, size = prepared.report, 100
     matcher = Matcher(prepared.options.stale)
     rows = prepared.rows()
-    while batch := list(_first(rows, size)):
+    while batch := list(islice(rows, size)):
         begun = time.perf_counter()
         outcome, made = db.write(_store_batch, matcher, batch, prepared, by, alone=True)
-        matcher.taken |= made
+        matcher.accept(made)
         outcome.add_to(done)
         progress(batch[-1].number)
         seconds = time.perf_counter() - begun
-        size = min(1000, size * 2) if seconds < MAX_SECONDS / 2 else max(20, size // 2) if seconds > MAX_SECONDS else size
+        size = (
+            min(1000, size * 2)
+            if seconds < MAX_SECONDS / 2
+            else max(20, size // 2)
+            if seconds > MAX_SECONDS
+            else size
+        )
     done.stored = True
     return done
 
 
-def _first(rows: Iterator[ImportRow], number: int) -> Iterator[ImportRow]:
-    for _, row in zip(range(number), rows, strict=False):
-        yield row
-
-
 def _store_batch(
-    connection: Connection, matcher: Matcher, batch: list[ImportRow], prepared: Prepared, by: Actor | None
+    connection: Connection,
+    matcher: Matcher,
+    batch: list[ImportRow],
+    prepared: Prepared,
+    by: Actor | None,
 ) -> tuple[Outcome, set[int]]:
     state = State(connection, by)
     first = state.last_id
