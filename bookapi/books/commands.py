@@ -101,7 +101,7 @@ def _text(context: click.Context, parameter: click.Parameter, value: str | None)
 )
 @click.option(
     "--profile",
-    type=click.Choice(sorted(profiles.all_profiles())),
+    type=click.Choice(profiles.names()),
     help="The program that wrote the file; default: recognised by its columns.",
 )
 @click.option(

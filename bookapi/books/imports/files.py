@@ -42,7 +42,12 @@ _OTHERS = (
 )
 _SAMPLE = 64 * 1024  # bytes
 MAX_RATIO = 200  # of what gzip may unpack to
-_NAMES = {"cp1252": "windows-1252", "utf-8-sig": "utf-8"}
+_NAMES = {
+    "cp1252": "windows-1252",
+    "utf-8-sig": "utf-8",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+}
 _LEGACY = "cp1252 cp1251 cp1250 cp1253 cp1254 shift_jis gb18030 big5 euc_jp euc_kr koi8_r mac_roman"
 
 
@@ -90,7 +95,11 @@ def open_file(
             table = reader.table(stream, named, delimiter)
             return Contents(reader.name, table.header, shown, table.delimiter, _guarded(table.rows))
         return Contents(
-            reader.name, None, shown, None, _guarded(reader.read(stream, encoding and named))
+            reader.name,
+            None,
+            shown,
+            None,
+            _guarded(reader.read(stream, named if reader.name == "jsonl" else encoding)),
         )
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Malformed(f"the gzip file is damaged: {error}") from None

@@ -248,6 +248,9 @@ class Mapping:
                 self._identify(
                     scheme, prepare(row[index]) if prepare else row[index], is_key, record
                 )
+        for target, needed in self.profile.needs.items() if self.profile else ():
+            if needed not in record.values:
+                record.values.pop(target, None)
         if "title" not in record.values and record.error is None:
             record.error = (Issue("title-missing", "is missing"), "title", None)
         return record
@@ -360,6 +363,7 @@ def _items(value: Any, separators: list[str]) -> list[Any]:
 def _read_list(mapping: Mapping, name: str, found: Values, record: MappedRecord) -> None:
     items: list[str] = []
     longest = LONGEST_ITEM[name]
+    dropped = mapping.profile.drop.get(name, ()) if mapping.profile else ()
     for value, separators in found:
         values = _items(value, separators)
         if isinstance(value, dict):
@@ -367,7 +371,7 @@ def _read_list(mapping: Mapping, name: str, found: Values, record: MappedRecord)
         for item in values[: MAX_ITEMS[name] + 1]:
             text, issue = cells.read_text(item, longest)
             _note(record, name, issue, item)
-            if text and (len(found) == 1 or text not in items):
+            if text and text not in dropped and (len(found) == 1 or text not in items):
                 items.append(text)
     if len(items) > MAX_ITEMS[name]:
         detail = f"has more than {MAX_ITEMS[name]} items; the first are kept"

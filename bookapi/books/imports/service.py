@@ -103,7 +103,7 @@ class Prepared:
                 issue = Issue("record-repeated", f"is the same book as record {number}")
                 self.report.add("warnings", row.place, issue, "isbn", digits)
                 return
-        self._file.write(orjson.dumps(row) + b"\n")
+        self._file.write(orjson.dumps(tuple(row)) + b"\n")
 
     def rows(self) -> Iterator[ImportRow]:
         """The rows from the first one."""
@@ -196,10 +196,7 @@ def _read_all(
 
 
 def _mapping(options: Options, names: list[str], is_table: bool, done: Report) -> Mapping:
-    if options.profile in (None, ""):
-        profile = profiles.recognised(names)
-    else:
-        profile = profiles.all_profiles().get(options.profile or "")
+    profile = profiles.choose(names, options.profile or None)
     done.profile = profile.name if profile else None
     clears = options.empty == "clear" or (options.empty is None and not is_table and not profile)
     mapping = Mapping(
@@ -271,9 +268,9 @@ class Outcome:
         self.notes: list[tuple[str, tuple[int, int | None], Issue, str | None, Any]] = []
         self.last: dict[str, Any] = {}  # the book of the last row as it is to be
 
-    def count(self, what: str) -> None:
-        """One more row that was created, updated, unchanged or rejected."""
-        self.counts[what] = self.counts.get(what, 0) + 1
+    def count(self, what: str, number: int = 1) -> None:
+        """More rows that were created, updated, unchanged or rejected."""
+        self.counts[what] = self.counts.get(what, 0) + number
 
     def add_to(self, done: Report) -> None:
         """Put it into a report."""
@@ -302,8 +299,7 @@ def match_rows(
             )
         repeats = prepared.repeats.get(row.number, [])
         if found.is_rejected:
-            for each in (row, *repeats):
-                outcome.count(REJECTED)
+            outcome.count(REJECTED, 1 + len(repeats))
             continue
         _act(outcome, row, repeats, found)
         after = outcome.last
@@ -417,7 +413,7 @@ class Planned:
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome, its actions in the file."""
-        self._file.write(orjson.dumps(outcome.actions) + b"\n")
+        self._file.write(orjson.dumps([tuple(each) for each in outcome.actions]) + b"\n")
         outcome.actions = []
         self.outcomes.append(outcome)
 

@@ -73,8 +73,8 @@ def options(args: MultiDict[str, str]) -> Options:
 
 def wrong_text(name: str, value: str) -> str | None:
     """What is wrong with the value of a parameter, None for nothing."""
-    if name == "profile" and value not in profiles.all_profiles():
-        return f"must be {', '.join(profiles.all_profiles())}"
+    if name == "profile" and value not in profiles.names():
+        return f"must be {', '.join(profiles.names())}"
     if name == "encoding" and not formats.is_charset(value):
         return "is not a known encoding"
     if name == "delimiter" and (len(value) != 1 or value in '"\r\n'):

@@ -2,7 +2,8 @@
 
 To add one, add a file with
 
-* `program`: what people call it; `recognise`: lists of columns, one of which a file must have
+* `program`: what people call it; `name`, where it is another than the file's; `recognise`: lists of
+  columns, one of which a file must have
   whole;
 * `[fields]`: field → column or columns. Lists are joined; of others the first that is not empty
   counts;
@@ -12,7 +13,8 @@ To add one, add a file with
 and, where the program needs it: `[split]` field → separators (any character of it, or a longer
 text); `[parts]` column → the member of an object in JSON; `[prefixes]` column → what is cut off;
 `[patterns]` column → a regular expression whose first group counts; `[only]` column → the values of
-records that are books; `html`: fields with markup; `isbd = true`: punctuation of library records is
+records that are books; `html`: fields with markup; `needs` field → the field without which it means
+nothing; `drop` field → items that are left out; `isbd = true`: punctuation of library records is
 removed; `otherwise`: the scheme of what stands in the ISBN's column and is none.
 """
 
@@ -33,10 +35,11 @@ def bare(name: str) -> str:
 class Profile:
     """One program's export."""
 
-    name: str
+    file: str
     program: str
     recognise: list[list[str]]
     fields: dict[str, str | list[str]]
+    name: str = ""
     key: str = ""
     identifiers: dict[str, str] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
@@ -45,6 +48,8 @@ class Profile:
     prefixes: dict[str, str] = field(default_factory=dict)
     patterns: dict[str, str] = field(default_factory=dict)
     only: dict[str, list[str]] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
+    drop: dict[str, list[str]] = field(default_factory=dict)
     html: list[str] = field(default_factory=list)
     isbd: bool = False
     otherwise: str = ""
@@ -65,12 +70,20 @@ def all_profiles() -> dict[str, Profile]:
     found: dict[str, Profile] = {}
     for path in sorted(Path(__file__).parent.glob("*.toml")):
         data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-        found[path.stem] = Profile(path.stem, **data)
+        found[path.stem] = Profile(path.stem, **{"name": path.stem, **data})
     return found
 
 
-def recognised(columns: list[str]) -> Profile | None:
-    """The profile of a file with these columns; of several the one that asks for more."""
-    names = {bare(name) for name in columns}
-    found = [profile for profile in all_profiles().values() if profile.matches(names)]
+def names() -> list[str]:
+    """The names that `profile` may have."""
+    return sorted({profile.name for profile in all_profiles().values()})
+
+
+def choose(columns: list[str], name: str | None = None) -> Profile | None:
+    """The profile of a file with these columns, of several the one that asks for more columns; or
+    the one of that name.
+    """
+    known = {bare(column) for column in columns}
+    every = [p for p in all_profiles().values() if name in (None, p.name)]
+    found = [profile for profile in every if profile.matches(known)] or (every if name else [])
     return max(found, key=lambda p: max(map(len, p.recognise)), default=None)
