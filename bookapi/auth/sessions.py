@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..db import Query, db, now, rfc3339, stored, waits_for
 from ..http.problems import Problem
-from ..schemas import rfc3339 as written
+from ..schemas import format_timestamp as written
 from ..text import printable
 from . import events, usernames
 from .identity import Account, SignedIn, account_columns, account_of

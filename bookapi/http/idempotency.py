@@ -1,4 +1,5 @@
-"""Idempotency-Key: a POST that is sent again is answered again, and not done again (contract, section 5).
+"""Idempotency-Key: a POST that is sent again is answered again, and not done again (contract,
+section 5).
 
 The answer is kept in the transaction of the change itself: either both are there or neither.
 """
@@ -50,8 +51,9 @@ _VISIBLE = re.compile("[!-~]{1,255}")
 
 
 class KeptAnswer(db.Model):
-    """What a request with a key was answered, in the transaction that did it. `request_hash` is of what the key covers:
-    method, path, format and body."""
+    """What a request with a key was answered, in the transaction that did it. `request_hash` is of
+    what the key covers: method, path, format and body.
+    """
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "created_at"), TABLE_OPTIONS)
@@ -93,8 +95,10 @@ class Key(NamedTuple):
 
 
 def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
-    """The key of this request; None where there is none, 400 where it cannot be one. It covers the request's body, or
-    other bytes in its place, which are asked for only where there is a key; `()`: any body is ignored."""
+    """The key of this request; None where there is none, 400 where it cannot be one. It covers the
+    request's body, or other bytes in its place, which are asked for only where there is a key;
+    `()`: any body is ignored.
+    """
     text = request.headers.get(HEADER)
     if text is None:
         return None
@@ -116,8 +120,10 @@ def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
 def run_idempotent(
     key: Key | None, answer: Callable[[Any], Any], operation: Callable, *args: Any, **kwargs: Any
 ) -> Any:
-    """What `answer` makes of the result of ``db.write(unit, …)``, as a view returns it; with a key that was used before
-    the answer that it got then. 422 where that was another request, 409 where it is still being worked on."""
+    """What `answer` makes of the result of ``db.write(unit, …)``, as a view returns it; with a key
+    that was used before the answer that it got then. 422 where that was another request, 409 where
+    it is still being worked on.
+    """
     if key is None:
         return answer(db.write(operation, *args, **kwargs))
     kept = _kept_together if hasattr(operation, "shares_commit") else _kept
@@ -165,8 +171,9 @@ def _kept_together(session: Session, *args: Any) -> Any:
 
 @contextmanager
 def _running(key: Key) -> Iterator[None]:
-    """409 where this process is at work on the key already. Another process waits for the write lock instead, and finds
-    the answer then."""
+    """409 where this process is at work on the key already. Another process waits for the write
+    lock instead, and finds the answer then.
+    """
     running, lock = current_app.extensions[RUNNING]
     with lock:
         if key[:2] in running:

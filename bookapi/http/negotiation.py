@@ -1,6 +1,8 @@
-"""Which format a response has: content negotiation by `Accept` and `?format=` (RFC 9110, section 12).
+"""Which format a response has: content negotiation by `Accept` and `?format=` (RFC 9110, section
+12).
 
-The choice is made before any work, so that a request that ends in 406 changes nothing. docs/api.md, Formats.
+The choice is made before any work, so that a request that ends in 406 changes nothing. docs/api.md,
+Formats.
 """
 
 import functools
@@ -28,7 +30,9 @@ def offered_formats(streams: bool) -> tuple[ModuleType, ...]:
 
 
 def choose() -> None:
-    """Choose the response format of a request that has a route; 406 where nothing offered is acceptable."""
+    """Choose the response format of a request that has a route; 406 where nothing offered is
+    acceptable.
+    """
     g.pop("format", None)
     declared = current_endpoint()
     if request.method == "OPTIONS" or declared is None or declared.resource is None:
@@ -52,7 +56,9 @@ def choose() -> None:
 
 
 def chosen_format() -> ModuleType:
-    """The format of this response; without a choice (a 404, a 406) the best of those that write any document."""
+    """The format of this response; without a choice (a 404, a 406) the best of those that write any
+    document.
+    """
     if "format" not in g:
         documents = offered_formats(False)
         named = formats.by_name(request.args.get("format", ""))
@@ -72,7 +78,9 @@ def is_negotiated() -> bool:
 
 @functools.lru_cache(maxsize=128)
 def best(accept: str, offered: tuple[ModuleType, ...]) -> ModuleType | None:
-    """The format that an Accept header prefers among those offered; the first of equals; None: none is acceptable."""
+    """The format that an Accept header prefers among those offered; the first of equals; None: none
+    is acceptable.
+    """
     if not accept.strip():
         return offered[0]
     ranges = parse_accept(accept)
@@ -84,7 +92,8 @@ def best(accept: str, offered: tuple[ModuleType, ...]) -> ModuleType | None:
 def parse_accept(accept: str) -> list[tuple[str, float]]:
     """(media range, quality) of an Accept header, read as leniently as clients write it.
 
-    Java sends `*; q=.2` for `*/*; q=0.2`. Other parameters are dropped, and so is a range whose q is no number.
+    Java sends `*; q=.2` for `*/*; q=0.2`. Other parameters are dropped, and so is a range whose q
+    is no number.
     """
     ranges = []
     for item in parse_list_header(accept):
