@@ -9,13 +9,13 @@ from logging import StreamHandler
 import pytest
 from sqlalchemy import update
 from sqlalchemy.orm.exc import StaleDataError
-from test_mfa import Clock, Factor
 
-from bookapi.auth import accounts, events, mfa
+from bookapi.auth import accounts, events
 from bookapi.auth.models import Event, User
 from bookapi.db import Work, extension, now
 from helpers.documents import read, send
 from helpers.instance import PASSWORD
+from helpers.mfa import Factor
 from helpers.people import (
     NEW,
     add,
@@ -92,13 +92,6 @@ def logged(form, make_app):
     """(an application, its lines)"""
     app = make_app(LOG_FORMAT=form)
     return app, Lines(app, form)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = Clock()
-    monkeypatch.setattr(mfa, "now", made)
-    return made
 
 
 def newest(app, number=1):

@@ -5,38 +5,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_books import FULL, GIVEN, ISBN, OTHER, both, own, rows
-from test_history import history, seq
 
-from helpers.documents import TYPES, read, send
+from helpers.books import FULL, GIVEN, ISBN, OTHER, READS, found, history, own, rows, seq
+from helpers.documents import TYPES, both, read, send
 from helpers.instance import Auth
-
-TITLE, PUBLISHER = "title=%C3%89mma+%26+%3CCo%3E", "publisher=John+Murray"
-READS = [  # of a catalogue, where the book is or is not found
-    "/books",
-    f"/books?{TITLE}",
-    "/books?author=jane+austen",
-    f"/books?{PUBLISHER}",
-    "/books?subject=love",
-    "/books?series=works",
-    f"/books?isbn={ISBN}",
-    f"/books?isbn={OTHER}",
-    "/books?identifier=goodreads:6969",
-    "/books?language=en",
-    "/books?published_from=1815&published_to=1815",
-    "/books?q=handsome",
-    '/books?q="clever+rich"',
-    "/books?q=austen",
-    "/books?q=9780306406157",
-    "/books?cursor=*",
-    "/books?sort=-title",
-    "/books/authors",
-    "/books/subjects",
-    "/books/publishers",
-    "/books/languages",
-    "/books/export",
-    "/books?facets=language,author,subject,publisher,series,decade&limit=1&fields=title",
-]
 
 
 @pytest.fixture
@@ -50,23 +22,6 @@ def gone(admin):
 
 def restore(client, book_id=1, name="json", **headers):
     return client.post(f"/books/{book_id}/restore", headers={"Accept": TYPES[name], **headers})
-
-
-def found(client):
-    """What every read tells, but for what a change of a book changes of it."""
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {
-                key: plain(inner)
-                for key, inner in value.items()
-                if key not in ("version", "updated_at", "links")
-            }
-        return [plain(inner) for inner in value] if isinstance(value, list) else value
-
-    answers = {address: client.get(address) for address in READS}
-    assert {answer.status_code for answer in answers.values()} == {200}
-    return {address: plain(answer.json) for address, answer in answers.items()}
 
 
 # -- restoring ----------------------------------------------------------------------------------------------------
