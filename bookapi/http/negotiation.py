@@ -10,13 +10,13 @@ import re
 from types import ModuleType
 
 from flask import g, request
-from werkzeug.http import parse_list_header
+from werkzeug.http import parse_list_header, parse_options_header
 
 from .. import formats
 from .endpoints import current_endpoint
 from .problems import Problem, bad_parameters
 
-_Q = re.compile(r"\s*q\s*=\s*([0-9]*\.?[0-9]*)\s*", re.IGNORECASE)
+_Q = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
 @functools.cache
@@ -97,14 +97,11 @@ def parse_accept(accept: str) -> list[tuple[str, float]]:
     """
     ranges = []
     for item in parse_list_header(accept):
-        media_range, *parameters = item.split(";")
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.strip()[:1] in ("q", "Q") and parameter.partition("=")[0].strip() in "qQ":
-                found = _Q.fullmatch(parameter)
-                quality = min(float(found[1]), 1.0) if found and found[1] not in ("", ".") else -1
-        if quality >= 0:
+        media_range, parameters = parse_options_header(item)
+        found = _Q.fullmatch(parameters.get("q", "1").strip())
+        if found:
             media_range = media_range.strip().lower()
+            quality = min(float(found[0]), 1.0)
             ranges.append(("*/*" if media_range == "*" else media_range, quality))
     return ranges
 
