@@ -156,10 +156,11 @@ def test_the_line_is_where_the_record_begins(admin, name):
     }
     answer = bring(admin, body[name], name)
     assert is_refused(answer, 422)
-    lines = {"csv": 4, "jsonl": 4, "json": 5, "xml": 5}
+    lines = {"csv": 4, "jsonl": 4}
     assert [
-        (told["record"], told["line"], told["field"]) for told in answer.json["report"]["errors"]
-    ] == [(2, lines[name], "title")]
+        (told["record"], told.get("line"), told["field"])
+        for told in answer.json["report"]["errors"]
+    ] == [(2, lines.get(name), "title")]
 
 
 # -- who did it ---------------------------------------------------------------------------------------------------
@@ -349,8 +350,11 @@ def test_a_body_of_another_kind_is_a_415_that_tells_what_can_be_read(admin, cont
         "application/xml",
         "text/xml",
         "text/csv",
+        "text/tab-separated-values",
         "application/x-ndjson",
         "application/jsonl",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.oasis.opendocument.spreadsheet",
     ]
     assert (
         answer.headers["Accept-Post"].split(", ")
@@ -397,16 +401,14 @@ MALFORMED = [
     ("json", b"[]x"),
     ("json", b'{"books": [], "total": NaN}'),
     ("json", b"{books: []}"),
-    ("json", b"\xef\xbb\xbf[]"),
     ("json", b"nul"),
     ("json", b"\xff[]"),
     ("json", b'["\xe9"]'),
     ("json", b"[" * 100_000),
     ("json", b'{"a":' * 100_000),
-    ("json", "[]".encode("utf-16")),
     ("json", b'{"books": [], "a": ' + b"[" * 40 + b"]" * 40 + b"}"),
     ("json", b'[{"title": "a"}, {"title": "b" "c"}]'),
-    ("json", b"{" + b",".join(b'"%d": 1' % number for number in range(200)) + b', "books": []}'),
+    ("json", b"{" + b",".join(b'"%d": 1' % number for number in range(1001)) + b', "books": []}'),
     ("xml", b""),
     ("xml", b"<catalogue>"),
     ("xml", b"title\nEmma"),
@@ -422,9 +424,6 @@ MALFORMED = [
     ("xml", b"<catalogue><books><book><title>a\x01</title></book></books></catalogue>"),
     ("csv", b""),
     ("csv", b"\n\n"),
-    ("csv", b'title\n"Emma'),
-    ("csv", b"title\n\xe9\n"),
-    ("csv", b'title\n"a"b\n'),
 ]
 
 
@@ -454,7 +453,6 @@ NO_BOOKS = [
     ("xml", b"<catalogue a='1'><books/></catalogue>"),
     ("xml", b"<catalogue><books a='1'/></catalogue>"),
     ("xml", b"<catalogue xmlns='urn:x'><books/></catalogue>"),
-    ("xml", b"<catalogue xmlns:x='urn:x'><books/></catalogue>"),
     ("xml", b"<catalogue><books/><books/></catalogue>"),
 ]
 
