@@ -3,8 +3,10 @@
 from typing import Any, NoReturn
 
 from flask import Blueprint, request
+from sqlalchemy.engine import Connection
 
-from ..auth.permissions import actor, require_admin
+from ..auth.permissions import Actor, actor, require_admin
+from ..db import db
 from ..formats import Malformed
 from ..http.bodies import deferred_body
 from ..http.cache import (
@@ -22,9 +24,9 @@ from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result, Stream
 from . import changes, queries
 from .addresses import address
+from .edits import read_edit
 from .imports import service, upload
-from .imports.report import Report
-from .schemas import FIELDS, book_schema, load_all, placed
+from .schemas import FIELDS, book_schema, load_all, located
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
 
@@ -66,8 +68,10 @@ def create():
             [{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}]
         )
     if isinstance(sent, dict) and "books" in sent:
-        return run_idempotent(key, _all_created, changes.create_all, load_all(sent), by=actor())
-    return run_idempotent(key, _created, changes.create, book_schema.load(sent), by=actor())
+        records = run_idempotent(key, changes.create_all, load_all(sent), by=actor())
+        document = {"books": records, "total": len(records)}
+        return Result(document, 201, resource="catalogue", fields=FIELDS)
+    return _created(run_idempotent(key, changes.create, book_schema.load(sent), by=actor()))
 
 
 @blueprint.post("/import")
@@ -76,23 +80,22 @@ def import_books():
     """Many books in one body, with a report: all of them or none, or all that are right."""
     options = upload.options(request.args)
     with upload.Body() as body:
-        return _imported(body, options._replace(encoding=options.encoding or body.charset))
+        options = options._replace(encoding=options.encoding or body.charset)
+        key = idempotency_key(body.covered(options))
+        try:
+            prepared = service.prepare(body.file, options, body.reader)
+        except Malformed as error:
+            raise Problem(400, f"{error}; nothing was stored") from None
+        with prepared:
+            # With a key the report is stored in the transaction of the import, so there is one only.
+            if key is None or options.dry_run or prepared.is_rejected:
+                return service.run(prepared, actor()).as_dict()
+            with service.plan(prepared) as planned:
+                return run_idempotent(key, _import, planned, by=actor(), alone=True)
 
 
-def _imported(body: upload.Body, options: service.Options) -> Any:
-    key = idempotency_key(body.covered(options))
-    try:
-        prepared = service.prepare(body.file, options, body.reader)
-    except Malformed as error:
-        raise Problem(400, f"{error}; nothing was stored") from None
-    with prepared:
-        # With a key the response is stored in the transaction of the import, so there is only one.
-        if key is None or options.dry_run or prepared.is_rejected:
-            return service.run(prepared, actor()).as_dict()
-        with service.plan(prepared) as planned:
-            return run_idempotent(
-                key, Report.as_dict, service.store_all, planned, by=actor(), alone=True
-            )
+def _import(connection: Connection, planned: service.Planned, by: Actor) -> dict[str, Any]:
+    return service.store_all(connection, planned, by).as_dict()
 
 
 def _book(record: dict, cache: CachePolicy = NO_STORE) -> Result:
@@ -102,11 +105,6 @@ def _book(record: dict, cache: CachePolicy = NO_STORE) -> Result:
 def _created(record: dict) -> Result:
     headers = {"Location": address(record["id"])}
     return Result(record, 201, headers, etag=book_etag(record))
-
-
-def _all_created(records: list[dict]) -> Result:
-    document = {"books": records, "total": len(records)}
-    return Result(document, 201, resource="catalogue", fields=FIELDS)
 
 
 @blueprint.get("/export")
@@ -163,42 +161,34 @@ def read_one(book_id: int):
 
 @blueprint.put("/<id:book_id>")
 @endpoint(Access.ADMIN, "book")
-def replace(book_id: int):
-    """Replace a book: what is not sent is cleared."""
-    return _book(
-        db.write(changes.replace, book_id, deferred_body(), Preconditions().check, by=actor())
-    )
+def replace(book_id: int) -> Result:
+    """Replace a book: fields that are not sent are cleared."""
+    edit = read_edit()
+    return _book(db.write(changes.change, book_id, edit, Preconditions(edit.version), by=actor()))
 
 
 @blueprint.patch("/<id:book_id>")
 @endpoint(Access.ADMIN, "book")
-def patch(book_id: int):
+def patch(book_id: int) -> Result:
     """Change the fields that are sent."""
-    return _book(
-        db.write(changes.patch, book_id, deferred_body(), Preconditions().check, by=actor())
-    )
+    edit = read_edit(partial=True)
+    return _book(db.write(changes.change, book_id, edit, Preconditions(edit.version), by=actor()))
 
 
 @blueprint.delete("/<id:book_id>")
 @endpoint(Access.ADMIN, "book")
-def delete(book_id: int):
+def delete(book_id: int) -> tuple[str, int]:
     """Move a book to the trash."""
-    db.write(changes.delete, book_id, Preconditions().check, by=actor())
+    db.write(changes.delete, book_id, Preconditions(), by=actor())
     return "", 204
 
 
 @blueprint.post("/<id:book_id>/restore")
 @endpoint(Access.ADMIN, "book")
-def restore(book_id: int):
+def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
-    return run_idempotent(
-        idempotency_key(()),
-        _book,
-        changes.restore,
-        book_id,
-        Preconditions(required=False).check,
-        by=actor(),
-    )
+    key, conditions = idempotency_key(()), Preconditions(required=False)
+    return _book(run_idempotent(key, changes.restore, book_id, conditions, by=actor()))
 
 
 @blueprint.get("/<id:book_id>/history")
@@ -219,10 +209,11 @@ def read_by_isbn(digits: str):
 
 @blueprint.put("/isbn/<isbn:digits>")
 @endpoint(Access.ADMIN, "book")
-def put_by_isbn(digits: str):
+def put_by_isbn(digits: str) -> Result:
     """Create or replace the book of an ISBN."""
+    edit = read_edit(isbn=digits)
     record, is_new = db.write(
-        changes.put_isbn, digits, deferred_body(), Preconditions().check, by=actor()
+        changes.put_isbn, digits, edit, Preconditions(edit.version), by=actor()
     )
     return _created(record) if is_new else _book(record)
 
@@ -247,13 +238,13 @@ def rejected(error: service.Rejected) -> Problem:
     return Problem(422, str(error), type="import-rejected", report=report)
 
 
-def _conflict(taken: changes.Taken) -> dict:
-    told = {"field": "isbn", "detail": "is another book's already"}
+def _conflict(taken: changes.Taken) -> dict[str, Any]:
+    error = {"field": "isbn", "detail": "is that of another book"}
     if taken.book_id is None:
-        told["detail"] = "is that of a book before it in the list"
-    elif taken.place is not None:
-        told["existing"] = address(taken.book_id)
-    return told if taken.place is None else placed(taken.place, told)
+        error["detail"] = "is that of a book before it in the list"
+    elif taken.index is not None:
+        error["existing"] = address(taken.book_id)
+    return error if taken.index is None else located(taken.index, error)
 
 
 def _missing() -> NoReturn:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...formats import csv
-from ...schemas import instant, rfc3339
+from ...schemas import format_timestamp, parse_timestamp
 from ...text import fold
 from ..schemas import LISTS, READ_ONLY, WRITABLE, book_schema
 from . import cells
@@ -289,7 +289,7 @@ def _own(found: dict[str, Any]) -> tuple[int, str, int | None, str | None] | Non
     """id, created_at, version and updated_at, where the first two are there and can be read."""
     try:
         times = {
-            name: rfc3339(instant(found[name]))
+            name: format_timestamp(parse_timestamp(found[name]))
             for name in ("created_at", "updated_at")
             if found.get(name)
         }
@@ -467,14 +467,9 @@ _READERS: dict[str, Any] = {
     "cover_url": _reader(cells.read_cover),
 }
 
-
-def _limit(field: Any, *names: str) -> int:
-    return next((int(getattr(field, name)) for name in names if hasattr(field, name)), 0)
-
-
 _FIELDS: dict[str, Any] = book_schema.fields
-LONGEST = {name: _limit(_FIELDS[name], "max_length", "longest") for name in WRITABLE}
-MAX_ITEMS = {name: _limit(_FIELDS[name], "max_items", "longest") for name in LISTS}
-LONGEST_ITEM = {
-    name: _limit(_FIELDS[name].inner, "max_length", "longest") for name in ("authors", "subjects")
+LONGEST: dict[str, int] = {name: getattr(_FIELDS[name], "max_length", 0) for name in WRITABLE}
+MAX_ITEMS: dict[str, int] = {name: _FIELDS[name].max_items for name in LISTS}
+LONGEST_ITEM: dict[str, int] = {
+    name: _FIELDS[name].inner.max_length for name in ("authors", "subjects")
 }

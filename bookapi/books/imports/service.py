@@ -477,9 +477,9 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
 
 def _changes(state: State, actions: list[Action]) -> list[Change]:
     return [
-        Change(None, changes.made(state, action.changed), CREATED)
+        Change(None, changes.new_record(state, action.changed), CREATED)
         if action.book is None
-        else Change(action.book, changes.applied(action.book, action.changed), UPDATED)
+        else Change(action.book, changes.changed_record(action.book, action.changed), UPDATED)
         for action in actions
     ]
 

@@ -15,7 +15,7 @@ from .filters import FILTERS
 from .sorting import BY_ID, BY_RELEVANCE, SORTS, complete
 
 MAX_VALUES = 20  # of one repeated parameter
-FACETS = ("language", "author", "subject", "publisher", "series", "decade")
+FACETS = ("language", "author", "subject", "publisher", "series", "location", "decade")
 PAGING = ("limit", "page", "cursor", "facets")
 GENERAL = ("format", "q", "sort", "fields", "state")
 _PLACES = {name: place for place, name in enumerate(FILTERS)}
