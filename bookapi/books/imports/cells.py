@@ -56,6 +56,7 @@ _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _MONTH = r"(?P<m>[A-Za-z]{3,9})\.?"
 DATE_UNREADABLE = Issue("date-unreadable", "is not a date that can be read; left out")
 _UNCERTAIN = Issue("date-uncertain", "is uncertain; only the year is kept")
+_IMPOSSIBLE = Issue("date-impossible", "is not a real date; only the year is kept")
 _AMBIGUOUS = Issue("date-ambiguous", "can be read in two ways; only the year is kept")
 
 
@@ -79,7 +80,7 @@ def _slashed(found: re.Match[str]) -> str:
     return f"{year}-{month:02d}-{day:02d}"
 
 
-_YEAR = r"(?P<y>-?[0-9]{3,4}|[0-9]{1,2}(?=\.0))(?:[.,]0+)?"
+_YEAR = r"(?P<y>-?[0-9]{3,4}|[0-9]|[0-9]{2}(?=\.0))(?:[.,]0+)?"
 _TIME = r"(?:[T ][0-9:.]+\s*(?:Z|[+-][0-9:]+)?)?"
 DATES = (
     Rule(re.compile(r"0101-01-01.*|0000-00-00.*"), lambda found: None),
@@ -117,18 +118,14 @@ DATES = (
 def read_date(text: str) -> tuple[str | None, Issue | None]:
     """A date of publication."""
     value, issue = apply(DATES, text.strip(), DATE_UNREADABLE)
-    while value is not None:
+    if value is None:
+        return None, issue
+    for part, of_part in ((value, issue), (re.match("-?[0-9]{4}", value), _IMPOSSIBLE)):
         try:
-            return dates.parse(value), issue
-        except ValueError:
-            # The 30th of February: the year is right.
-            value, issue = (
-                (value[:-3] or None),
-                Issue("date-impossible", "does not exist; in part kept"),
-            )
-            if value and len(value) < 4:
-                break
-    return None, issue
+            return dates.parse(part if isinstance(part, str) else part[0]), of_part
+        except (ValueError, TypeError):
+            continue
+    return None, DATE_UNREADABLE
 
 
 # -- pages
@@ -220,7 +217,7 @@ def read_isbns(text: str) -> tuple[tuple[str, ...], Issue | None]:
     text = unicodedata.normalize("NFKC", text)
     text = "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
     text = re.sub(r'^="?(.*?)"?$', r"\1", text).strip("\"' ")
-    if UNKNOWN.fullmatch(text):
+    if not text.strip("[]() "):
         return (), None
     if _FLOAT.fullmatch(text):
         return (), ISBN_AS_NUMBER

@@ -84,7 +84,7 @@ def open_file(
             table = reader.table(stream, None, sheet)
             return Contents("workbook", table.header, "utf-8", None, table.rows)
         named = encoding or _bom(head)
-        if named is None and reader.name in ("csv", "jsonl"):
+        if named is None and reader.name == "csv":
             rest = iter(lambda: stream.read(_SAMPLE), b"")
             named = _detected(head, rest)
         raw.seek(0)
@@ -177,7 +177,11 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
                 bad, sample = bad + 1, sample + tail[:1000]
     if bad * 4 <= good:
         return None
-    found = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split()).best()
+    matches = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split())
+    found = matches.best()
+    western = next((match for match in matches if match.encoding == "cp1252"), None)
+    if found and western and western.chaos <= found.chaos + 0.02:
+        found = western  # the same letters in most of Europe, and by far the commonest
     if found is None:
         raise Malformed(
             "is not UTF-8, and its encoding can't be told; name it (--encoding, charset)"

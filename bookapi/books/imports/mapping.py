@@ -85,7 +85,8 @@ class Mapping:
     """The columns of one import. `columns` and `separators` (by field) and `skipped` names win over
     the profile.
 
-    `clears`: whether empty cells and nulls clear a field; else they are "not known".
+    `clears`: whether empty cells and nulls clear a field; else they are "not known". `is_table`: the
+    apostrophe before a cell is a spreadsheet's.
     """
 
     def __init__(
@@ -95,10 +96,11 @@ class Mapping:
         separators: dict[str, str],
         skipped: Iterable[str],
         clears: bool,
+        is_table: bool = True,
     ):
         self.profile, self._chosen, self._separators = profile, columns, separators
         self._skipped = {name.strip() for name in skipped}
-        self._clears = clears
+        self._clears, self._is_table = clears, is_table
         self._plans: dict[tuple[str, ...], Plan] = {}
         self.fields_of: dict[str, str | None] = {}  # name → what became of it; None: ignored
         if profile:
@@ -235,7 +237,7 @@ class Mapping:
                     continue
                 if prepare:
                     value = prepare(value)
-                elif type(value) is str and value[0] == "'":
+                elif self._is_table and type(value) is str and value[0] == "'":
                     value = csv.unquote(value)
                 if value is not None and value != "" and value != [] and value != {}:
                     found.append((value, separators))

@@ -226,7 +226,8 @@ class Matcher:
                 return Match(book)
         authors = [fold(name) for name in (row.values.get("authors") or [])[:1]]
         for book in books:
-            if [fold(name) for name in book["authors"][:1]] == authors:
+            same_author = [fold(name) for name in book["authors"][:1]] == authors
+            if same_author and not self._is_taken(book):
                 issue = Issue("title-known", f"book {book['id']} has the same title and author")
                 return Match(None, issue=issue, field="title")
         return None

@@ -180,7 +180,7 @@ def _read_all(
             if number % BATCH == 0:
                 progress(number)
     except Malformed as error:
-        if options.on_error != "skip" or not number:
+        if options.on_error != "skip" or done.counts["read"] == done.counts["rejected"]:
             raise
         done.counts["read"] += 1
         detail = f"{error}; nothing after it could be read"
@@ -200,12 +200,17 @@ def _mapping(options: Options, names: list[str], is_table: bool, done: Report) -
     done.profile = profile.name if profile else None
     clears = options.empty == "clear" or (options.empty is None and not is_table and not profile)
     mapping = Mapping(
-        profile, dict(options.columns), dict(options.separators), options.skipped, clears
+        profile,
+        dict(options.columns),
+        dict(options.separators),
+        options.skipped,
+        clears,
+        is_table,
     )
     mapping.plan(tuple(names))
     targets = set(mapping.fields_of.values())
     missing = [name for name in ("title", "authors", "isbn") if name not in targets]
-    if missing and (is_table or "title" in missing):
+    if "title" in missing or (missing and mapping.ignored):
         detail = f"no column is the {' or '.join(missing)}; name it with column.{missing[0]}=NAME"
         done.add("warnings", (0, None), Issue("no-column", detail), missing[0])
     return mapping
