@@ -78,8 +78,8 @@ def create():
 @endpoint(Access.ADMIN, "report", imports=True, cost=Cost.IMPORT)
 def import_books():
     """Many books in one body, with a report: all of them or none, or all that are right."""
-    options = upload.options(request.args)
     with upload.Body() as body:
+        options = upload.options(request.args)
         options = options._replace(encoding=options.encoding or body.charset)
         key = idempotency_key(body.covered(options))
         try:

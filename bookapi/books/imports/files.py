@@ -89,7 +89,7 @@ def open_file(
             named = _detected(head, rest)
         raw.seek(0)
         stream = cast(BinaryIO, io.BufferedReader(_Gunzip(raw))) if is_gzip else raw
-        shown = codecs.lookup(named).name if named else "utf-8"
+        shown = codecs.lookup(named).name if named and formats.is_charset(named) else "utf-8"
         shown = _NAMES.get(shown, shown)
         if reader.can("table"):
             table = reader.table(stream, named, delimiter)
@@ -179,9 +179,10 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
         return None
     matches = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split())
     found = matches.best()
-    western = next((match for match in matches if match.encoding == "cp1252"), None)
-    if found and western and western.chaos <= found.chaos + 0.02:
-        found = western  # the same letters in most of Europe, and by far the commonest
+    for match in matches if found else ():
+        # Where its letters are as likely, it is the commonest by far.
+        if "cp1252" in match.could_be_from_charset and match.chaos <= found.chaos + 0.02:
+            return "cp1252"
     if found is None:
         raise Malformed(
             "is not UTF-8, and its encoding can't be told; name it (--encoding, charset)"
