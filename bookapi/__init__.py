@@ -1,20 +1,23 @@
 """bookapi: a book catalogue service for small teams."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import auth, books, config, db, logs, site
-from .auth import permissions
-from .http import cache, idempotency, lru, negotiation, pagination, problems, security
+if TYPE_CHECKING:
+    from .http.negotiation import Service
 
 __version__ = "0.1.0"
 
 
-def create_app(settings: Mapping[str, Any] | None = None) -> negotiation.Service:
+def create_app(settings: Mapping[str, Any] | None = None) -> "Service":
     """The application. `settings` (names without BOOKAPI_) are stronger than the environment.
 
-    The database is not touched.
+    The database is not touched. The parts are imported here, so that `bookapi serve` begins without them.
     """
+    from . import auth, books, config, db, logs, site
+    from .auth import permissions
+    from .http import cache, idempotency, lru, negotiation, pagination, problems, proxy, security
+
     app = negotiation.Service(
         __name__, instance_path=config.instance_path(settings), static_folder=None
     )
@@ -33,6 +36,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> negotiation.Service
         books,
         site,
         cache,
+        proxy,
     ):
         part.init_app(app)
     permissions.check(app)

@@ -90,15 +90,26 @@ def _hosts(value: Any) -> list[str]:
     return hosts
 
 
-def _address(value: Any) -> str | None:
+def _proxies(value: Any) -> list[str]:
+    """Addresses and networks in their usual form, and `unix`; `localhost` is an older name of that."""
     if value in (None, ""):
-        return None
-    if value == "localhost":  # what waitress calls the peer of a unix socket
-        return value
+        return []
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+        raise ValueError("must be addresses or networks, by commas or as a list")
+    return [_proxy(part) for part in parts]
+
+
+def _proxy(part: Any) -> str:
+    name = part.strip() if isinstance(part, str) else ""
+    if name in ("unix", "localhost"):
+        return "unix"
     try:
-        return str(ipaddress.ip_address(value))
+        return str(ipaddress.ip_network(name, strict=False))
     except ValueError:
-        raise ValueError("must be one IP address, or localhost for a unix socket") from None
+        raise ValueError(
+            "must be IP addresses or networks by commas, or unix for the peer of a unix socket"
+        ) from None
 
 
 def _secret(value: Any) -> str | None:
@@ -178,7 +189,7 @@ SETTINGS = (
     ),
     Setting(
         "MAX_IMPORT_BYTES",
-        256 * 1024 * 1024,
+        32 * 1024 * 1024,
         _whole(1024, 1024**4),
         "the largest body of an import, in bytes (else 413)",
     ),
@@ -190,9 +201,10 @@ SETTINGS = (
     ),
     Setting(
         "TRUSTED_PROXY",
-        None,
-        _address,
-        "the address of the proxy in front; from it alone X-Forwarded-For, -Proto, -Host and -Port are believed",
+        [],
+        _proxies,
+        "addresses or networks of the proxies in front, by commas, `unix` for the peer of a unix socket; "
+        "X-Forwarded-For, -Proto, -Host, -Port and -Prefix are believed from them alone, the last in a list",
     ),
     Setting(
         "SESSION_IDLE_MINUTES",

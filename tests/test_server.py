@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 from support import READ_ONLY, bookapi, environment, jsonl_bytes, one_line
 
-from bookapi.server.listening import shut
+
 
 PASSWORD = "a long enough password"
 MAX_BODY = 64 * 1024
