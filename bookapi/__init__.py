@@ -12,11 +12,23 @@ __version__ = "0.1.0"
 def create_app(settings: Mapping[str, Any] | None = None) -> "Service":
     """The application. `settings` (names without BOOKAPI_) are stronger than the environment.
 
-    The database is not touched. The parts are imported here, so that `bookapi serve` begins without them.
+    The database is not touched. The parts are imported here, so that `bookapi serve` begins without
+    them.
     """
     from . import auth, books, config, db, logs, site
     from .auth import permissions
-    from .http import cache, idempotency, lru, negotiation, pagination, problems, proxy, security
+    from .http import (
+        cache,
+        idempotency,
+        load,
+        lru,
+        negotiation,
+        pagination,
+        problems,
+        proxy,
+        security,
+        strict,
+    )
 
     app = negotiation.Service(
         __name__, instance_path=config.instance_path(settings), static_folder=None
@@ -36,7 +48,9 @@ def create_app(settings: Mapping[str, Any] | None = None) -> "Service":
         books,
         site,
         cache,
+        load,
         proxy,
+        strict,
     ):
         part.init_app(app)
     permissions.check(app)

@@ -9,7 +9,7 @@ from . import server
 def main() -> None:
     """Run the command that was typed."""
     if sys.argv[1:2] == ["serve"] and server.WORKER not in os.environ:
-        # Without the application: SIGTERM is obeyed from the first moment on, and the supervisor stays small.
+        # Without the application: SIGTERM counts from the first moment; the supervisor is small.
         server.command(server.supervise).main(sys.argv[2:], prog_name="bookapi serve")
     from . import create_app
     from .cli import Console

@@ -1,8 +1,9 @@
 """Every setting: its name, default, meaning and check.
 
-Settings come from the defaults here, then from ``instance/config.py`` (names without BOOKAPI_), then
-from the environment (names with it), then from what the caller gives `create_app`; the last one wins.
-A wrong value or an unknown name is a `SettingError`: one clear line and an exit, never a surprise later.
+Settings come from the defaults here, then from ``instance/config.py`` (names without BOOKAPI_),
+then from the environment (names with it), then from what the caller gives `create_app`; the last
+one wins. A wrong value or an unknown name is a `SettingError`: one clear line and an exit, never a
+surprise later.
 """
 
 import ipaddress
@@ -144,7 +145,9 @@ def _database_url(value: Any) -> str | None:
 
 
 class Setting(NamedTuple):
-    """One setting. `check` takes what was given and returns the value, or raises ValueError saying what would do."""
+    """One setting. `check` takes what was given and returns the value, or raises ValueError saying
+    what would do.
+    """
 
     name: str
     default: Any
@@ -265,7 +268,7 @@ def _checked(name: str, value: Any, origin: str) -> Any:
     try:
         return _BY_NAME[name].check(value)
     except KeyError:
-        raise SettingError(f"{origin} is not a setting; the README lists them all") from None
+        raise SettingError(f"{origin} is not a setting; see docs/operations.md") from None
     except ValueError as error:
         raise SettingError(f"{origin} {error}") from None
 
@@ -311,7 +314,9 @@ def _secret_from_file(instance: Path) -> str | None:
 
 
 def instance_path(given: Mapping[str, Any] | None = None) -> str | None:
-    """The instance folder that the caller or the environment names, absolute; None: where Flask puts it."""
+    """The instance folder that the caller or the environment names, absolute; None: where Flask
+    puts it.
+    """
     chosen = (given or {}).get("INSTANCE_PATH") or os.environ.get(PREFIX + "INSTANCE_PATH")
     return (
         None
@@ -321,7 +326,9 @@ def instance_path(given: Mapping[str, Any] | None = None) -> str | None:
 
 
 def load(given: Mapping[str, Any] | None, instance: str) -> dict[str, Any]:
-    """Every setting with the value it has, names without the prefix; `given` may carry Flask's own names too."""
+    """Every setting with the value it has, names without the prefix; `given` may carry Flask's own
+    names too.
+    """
     folder = Path(instance)
     values = {setting.name: setting.default for setting in SETTINGS}
     values.update(from_file(folder / "config.py"))

@@ -1,8 +1,9 @@
 """What a trusted proxy says about its client, by the X-Forwarded headers.
 
-They are believed from the peers of TRUSTED_PROXY alone, and removed from every other request. In a list the last value
-counts: it is the one that the trusted proxy itself added. A value that is no address, scheme, port or path is ignored;
-the host is checked with every other (`security.check_host`).
+They are believed from the peers of TRUSTED_PROXY alone, and removed from every other request. In a
+list the last value counts: it is the one that the trusted proxy itself added. A value that is no
+address, scheme, port or path is ignored; the host is checked with every other
+(`security.check_host`).
 """
 
 import ipaddress
@@ -28,7 +29,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ProxyMiddleware:
-    """The application as seen by the clients of the `trusted` proxies (addresses, networks or `UNIX`)."""
+    """The application as seen by the clients of the `trusted` proxies (addresses, networks or
+    `UNIX`).
+    """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], trusted: list[str]):
         self._app, self._unix = app, UNIX in trusted

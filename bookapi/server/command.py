@@ -1,7 +1,8 @@
 """``bookapi serve``: its options, and the two parts it has.
 
-The command that was typed is the supervisor. It runs the same command again for each worker, with `WORKER` in the
-environment; only a worker loads the application. So a new worker runs the code and the settings of now.
+The command that was typed is the supervisor. It runs the same command again for each worker, with
+`WORKER` in the environment; only a worker loads the application. So a new worker runs the code and
+the settings of now.
 """
 
 import os
@@ -48,14 +49,17 @@ def command(callback: Callable[..., Any]) -> click.Command:
         "serve",
         params=OPTIONS,
         callback=callback,
-        help="Serve until SIGTERM, which lets requests in progress finish; SIGHUP replaces the workers one by one.",
+        help="Serve until SIGTERM, which lets requests in progress finish; SIGHUP replaces the "
+        "workers one by one.",
     )
 
 
 def supervise(
     host: str, port: int, unix_socket: str | None, workers: int, threads: int
 ) -> NoReturn:
-    """Listen, and keep this number of workers running. `threads` is for the workers, which get the same options."""
+    """Listen, and keep this number of workers running. `threads` is for the workers, which get the
+    same options.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # from here on no signal is lost
     try:
         listening = listen(host, port, unix_socket)
@@ -86,6 +90,8 @@ def work(app: Any, threads: int) -> None:
 
 
 def _end_with(supervisor: socket.socket) -> None:
-    """End this process at once when the supervisor is gone: nobody would stop or replace it any more."""
+    """End this process at once when the supervisor is gone: nobody would stop or replace it any
+    more.
+    """
     supervisor.recv(1)
     os._exit(1)

@@ -1,8 +1,7 @@
 """The listening socket, TCP or unix."""
 
-import os
 import socket
-import stat
+from pathlib import Path
 
 BACKLOG = 1024
 
@@ -18,17 +17,14 @@ def listen(host: str, port: int, unix_socket: str | None) -> socket.socket:
         raise OSError(error.errno, error.strerror, unix_socket or f"{host}:{port}") from None
 
 
-def _listen_unix(path: str) -> socket.socket:
+def _listen_unix(name: str) -> socket.socket:
+    path = Path(name)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        if (
-            os.path.exists(path)
-            and stat.S_ISSOCK(os.stat(path).st_mode)
-            and probe.connect_ex(path) != 0
-        ):
-            os.unlink(path)  # left behind by a process that is gone
-    listening.bind(path)
-    os.chmod(path, 0o660)  # nosec B103 # the proxy in front is of the same group
+        if path.is_socket() and probe.connect_ex(name) != 0:
+            path.unlink()  # left behind by a process that is gone
+    listening.bind(name)
+    path.chmod(0o660)  # nosec B103 # the proxy in front is of the same group
     listening.listen(BACKLOG)
     return listening
 

@@ -1,5 +1,8 @@
-"""Keeps a number of workers running. It loads nothing of the application, so that it is small and starts at once."""
+"""Keeps a number of workers running. It loads nothing of the application, so that it is small and
+starts at once.
+"""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +13,7 @@ import time
 
 from .listening import address
 
-WORKER = "_BOOKAPI_WORKER"  # in a worker's environment: the numbers of its two files, and whether it is the first
+WORKER = "_BOOKAPI_WORKER"  # in a worker's environment: two file descriptors, and whether it is first
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 START_SECONDS = 60  # for a worker to be ready
 DRAIN_SECONDS = 25  # for a worker to finish what is in progress; Kubernetes kills after 30
@@ -18,7 +21,9 @@ MAX_DELAY = 30  # seconds between two starts of a worker that dies again and aga
 
 
 class Child:
-    """A worker process, and the socket by which it says that it is ready; when that closes, the other side is gone."""
+    """A worker process, and the socket by which it says that it is ready; when that closes, the
+    other side is gone.
+    """
 
     def __init__(self, listening: socket.socket, first: bool):
         self.born, self.ready, self.outdated = time.monotonic(), False, False
@@ -34,12 +39,12 @@ class Child:
             )
 
     def check(self) -> int | None:
-        """The exit status, negative for a signal; None while it runs. Notes whether it is ready; kills if too slow."""
+        """The exit status, negative for a signal; None while it runs. Notes whether it is ready;
+        kills if too slow.
+        """
         if not self.ready:
-            try:
+            with contextlib.suppress(BlockingIOError):
                 self.ready = self._control.recv(1) == b"1"
-            except BlockingIOError:
-                pass
         kill_at = self.kill_at or (None if self.ready else self.born + START_SECONDS)
         if kill_at and time.monotonic() > kill_at:
             self.process.kill()
@@ -52,7 +57,9 @@ class Child:
 
 
 class Supervisor:
-    """Starts `workers` processes on a listening socket, restarts those that die, and replaces them on SIGHUP."""
+    """Starts `workers` processes on a listening socket, restarts those that die, and replaces them
+    on SIGHUP.
+    """
 
     def __init__(self, listening: socket.socket, workers: int):
         self._listening, self._workers = listening, workers
@@ -61,7 +68,9 @@ class Supervisor:
         self._failures, self._start_at = 0, 0.0
 
     def run(self) -> int:
-        """Until SIGTERM or SIGINT, or until a worker fails before all were ready once; the exit status."""
+        """Until SIGTERM or SIGINT, or until a worker fails before all were ready once; the exit
+        status.
+        """
         while True:
             waiting = any(not child.ready or child.kill_at for child in self._children)
             got = signal.sigtimedwait(SIGNALS, 0.05 if waiting else 1)
@@ -113,7 +122,7 @@ class Supervisor:
             print(f"serving on {address(self._listening)}", flush=True)
 
     def _stop(self, status: int) -> int:
-        self._listening.close()  # or the kernel would go on accepting connections that nobody answers
+        self._listening.close()  # or the kernel would accept connections that nobody answers
         for child in self._children:
             child.stop()
         while self._children:

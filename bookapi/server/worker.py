@@ -1,29 +1,36 @@
-"""One process that serves the application by waitress until SIGTERM, and then finishes what is in progress.
+"""One process that serves the application by waitress until SIGTERM, and then finishes what is in
+progress.
 
-waitress is used by its documented function and public attributes only: what it refuses by itself (no HTTP, headers or
-a body over its limits) is answered in its own words.
+waitress is used by its documented function and public attributes only: what it refuses by itself
+(no HTTP, headers or a body over its limits) is answered in its own words.
 """
 
 import select
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import waitress
 from flask import Flask
 from waitress import wasyncore
+from waitress.server import create_server
 
+from ..http.load import LOAD, Load
+from ..http.strict import without_length
 from .supervisor import DRAIN_SECONDS
 
 LINGER_SECONDS = 3  # for idle connections; longer than NGINX keeps its own (keepalive_timeout 2s)
-MAX_HEADERS = 64 * 1024  # bytes of a request line and headers
+MAX_HEADERS = (
+    16 * 1024
+)  # bytes of a request line and headers; blanks in them take waitress the square of time
 CONNECTIONS = 1500
 
 
 def adjustments(config: dict[str, Any], threads: int) -> dict[str, Any]:
-    """The settings of waitress. https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html"""
+    """The settings of waitress.
+    https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html
+    """
     return {
         "threads": threads,
         "ident": None,  # no Server header
@@ -34,8 +41,9 @@ def adjustments(config: dict[str, Any], threads: int) -> dict[str, Any]:
         "cleanup_interval": 5,
         "asyncore_use_poll": True,
         "max_request_header_size": MAX_HEADERS,
-        # waitress refuses a body of this size; a body that is larger than its address takes is refused by Flask
-        "max_request_body_size": config["MAX_IMPORT_BYTES"] + 1,
+        # Flask refuses what is too large for its address. waitress counts the framing of chunks,
+        # too, and refuses a body of exactly its limit.
+        "max_request_body_size": config["MAX_IMPORT_BYTES"] * 17 // 16 + 1,
         "send_bytes": 64 * 1024,  # an answer's headers and body in one packet
     }
 
@@ -48,12 +56,13 @@ class Worker:
         self._listening, self._draining = listening, False
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "send_bytes", DeprecationWarning)
-            self._server = waitress.create_server(
+            self._server = create_server(
                 closing_when(lambda: self._draining, app),
                 map=self._map,
                 sockets=[listening],
                 **adjustments(app.config, threads),
             )
+        app.extensions[LOAD] = Load(threads, self._server.task_dispatcher.queue)
 
     def stop(self, *_: Any) -> None:
         """Begin to drain."""
@@ -70,7 +79,9 @@ class Worker:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
 
     def _drain(self) -> None:
-        """Answer all who have connected, for at most DRAIN_SECONDS; each connection ends with its answer."""
+        """Answer all who have connected, for at most DRAIN_SECONDS; each connection ends with its
+        answer.
+        """
         server, begun = self._server, time.monotonic()
         poll = select.poll()
         poll.register(self._listening, select.POLLIN)
@@ -83,32 +94,16 @@ class Worker:
                 for channel in list(server.active_channels.values()):
                     if not (channel.requests or channel.request or channel.total_outbufs_len):
                         channel.will_close = True
-        server.task_dispatcher.shutdown(timeout=0)
+        server.task_dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._map)
 
 
 def closing_when(draining: Callable[[], bool], app: Callable[..., Any]) -> Callable[..., Any]:
-    """The application, with the length of its answers left out while `draining`: waitress then ends the connection
-    behind the answer. (A WSGI application may not ask for that by `Connection: close`.)"""
+    """The application, whose answers end their connections while `draining`."""
 
     def called(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if not draining() or environ["REQUEST_METHOD"] == "HEAD":
-            return app(environ, start_response)
-
-        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            kept = [pair for pair in headers if pair[0].lower() != "content-length"]
-            return start_response(status, kept, *more)
-
-        chunks = app(environ, start)
-        is_file = isinstance(chunks, environ["wsgi.file_wrapper"])
-        return chunks if is_file else _without_length(chunks)
+        if draining() and environ["REQUEST_METHOD"] != "HEAD":
+            return without_length(app, environ, start_response)
+        return app(environ, start_response)  # type: ignore[no-any-return]
 
     return called
-
-
-def _without_length(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    try:
-        yield from chunks
-    finally:
-        if hasattr(chunks, "close"):
-            chunks.close()
