@@ -38,7 +38,7 @@ class LoginSession(db.Model):
     """An open session: the hash of a random secret that one client holds in its cookie."""
 
     __tablename__ = "sessions"
-    __table_args__ = TABLE_OPTIONS
+    __table_args__ = TABLE_OPTIONS | {"sqlite_autoincrement": True}  # no id is given again
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
@@ -53,7 +53,7 @@ class Token(db.Model):
     """A key for programs: the hash of a random secret that was shown once."""
 
     __tablename__ = "tokens"
-    __table_args__ = TABLE_OPTIONS
+    __table_args__ = TABLE_OPTIONS | {"sqlite_autoincrement": True}  # no id is given again
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)

@@ -9,7 +9,7 @@ from flask import Flask
 from .extension import ATTEMPTS, Base, db
 from .failures import InsufficientStorage, cause, translate
 from .reading import Query, Reader
-from .schema import MIGRATIONS, create_file, schema_revisions
+from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
 from .state import Catalogue, State, locked
 from .turns import shares_commit, waits_for
@@ -41,6 +41,7 @@ __all__ = [
     "locked",
     "now",
     "rfc3339",
+    "schema_error",
     "schema_revisions",
     "shares_commit",
     "stored",

@@ -64,7 +64,7 @@ class KeptAnswer(db.Model):
     status: Mapped[int] = mapped_column(Integer)
     headers: Mapped[str] = mapped_column(LongText)
     body: Mapped[bytes] = mapped_column(
-        LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+        LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
     )
     created_at: Mapped[datetime] = mapped_column(Instant)
 

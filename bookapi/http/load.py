@@ -37,7 +37,7 @@ class Load:
         half = max(1, threads // 2)
         self.limits = {HASHING: max(1, threads // 4), EXPORT: half, IMPORT: half, TERMS: half}
         self.queue, self._all = queue, max(1, threads - 2)
-        self._lock, self._running = threading.Lock(), Counter[Hashable]()
+        self._lock, self._running = threading.RLock(), Counter[Hashable]()
 
     @contextmanager
     def slot(self, kind: str, account: int | None = None) -> Iterator[None]:

@@ -13,7 +13,9 @@ import time
 
 from .listening import address
 
-WORKER = "_BOOKAPI_WORKER"  # in a worker's environment: two file descriptors, and whether it is first
+WORKER = (
+    "_BOOKAPI_WORKER"  # in a worker's environment: two file descriptors, and whether it is first
+)
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 START_SECONDS = 60  # for a worker to be ready
 DRAIN_SECONDS = 25  # for a worker to finish what is in progress; Kubernetes kills after 30
@@ -93,10 +95,11 @@ class Supervisor:
             self._children.remove(child)
             if child.kill_at:  # it was told to end
                 continue
-            what = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
-            _log(
-                f"worker {child.process.pid} was {what}" + ("" if child.ready else " at its start")
-            )
+            if self._announced or status < 0:  # else it has said itself why it cannot start
+                what = f"killed by signal {-status}" if status < 0 else f"exited with {status}"
+                _log(
+                    f"worker {child.process.pid} {what}" + ("" if child.ready else " at its start")
+                )
             if not self._announced:
                 return False
             if not child.ready and len(self._children) >= self._workers:

@@ -14,7 +14,8 @@ from ..auth.commands import add_first_admin
 from ..auth.permissions import who_may
 from ..cli import Group, command, telling
 from ..config import SECRET_FILE
-from ..db import MIGRATIONS, create_file, db, promises, schema_revisions
+from ..db import MIGRATIONS, create_file, db, promises, schema_error, schema_revisions
+from ..db.schema import known_revisions
 from .views import unready
 
 
@@ -61,6 +62,8 @@ def _migrate():
 
 def _upgrade() -> None:
     found, needed = schema_revisions()
+    if found not in (None, *known_revisions()):
+        raise click.ClickException(schema_error(found) or "")
     if found != needed:
         _migrate().upgrade()
 
@@ -68,8 +71,6 @@ def _upgrade() -> None:
 @telling
 @with_appcontext
 def _serve(threads: int, **options: Any) -> None:
-    if server.WORKER not in os.environ:
-        server.supervise(threads=threads, **options)
     if not current_app.config["SECRET_KEY"]:
         raise click.ClickException(
             "there is no secret yet; run: bookapi init (or set BOOKAPI_SECRET_KEY)"
@@ -78,6 +79,8 @@ def _serve(threads: int, **options: Any) -> None:
     if reason:
         hint = "" if "run:" in reason else "; is there a database? bookapi init makes one"
         raise click.ClickException(reason + hint)
+    if server.WORKER not in os.environ:
+        server.supervise(threads=threads, **options)
     if server.is_first_worker():
         for warning in db.ask(promises.warnings):
             current_app.logger.warning(warning)

@@ -225,4 +225,4 @@ def mend_figures(session: Session) -> dict[str, str]:
 
 def _new_mark(session: Session) -> None:
     """No answer from before is given again."""
-    session.execute(update(Catalogue.__table__).values(mark=secrets.randbits(62)))
+    session.execute(update(Catalogue.__table__).values(revision=secrets.randbits(62)))

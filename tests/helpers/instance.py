@@ -16,7 +16,6 @@ SECRET = "for the tests alone, of no use to anyone else"
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
 DATA = TESTS / "data"
-SHARED = ROOT.parent / "shared"
 
 
 def _of_this_worker(url):
@@ -64,7 +63,7 @@ def wipe(session):
     for table in reversed(Base.metadata.sorted_tables):
         if table.name != "catalogue":
             session.execute(table.delete())
-    session.execute(text("UPDATE catalogue SET seq = 0, mark = 0, last_id = 0, total = 0"))
+    session.execute(text("UPDATE catalogue SET seq = 0, revision = 0, last_id = 0, total = 0"))
 
 
 class Auth:

@@ -30,7 +30,7 @@ class Page(NamedTuple):
     facets: dict[str, list[dict]] = {}
 
 
-_STATE = Query(select(Catalogue.mark, Catalogue.total))
+_STATE = Query(select(Catalogue.revision, Catalogue.total))
 _ONE = Query(records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id")))
 _BY_ISBN = Query(records.selection().where(Book.live_isbn == bindparam("isbn")))
 _BY_FURTHER_ISBN = Query(
