@@ -4,12 +4,15 @@ import logging
 import re
 import sys
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from flask import Flask, has_request_context, request
 from flask.logging import default_handler
 
-REQUEST_ID = "bookapi.request_id"  # in the environment of a request
+REQUEST_ID = "X-Request-ID"  # the header
+_KEY = "bookapi.request_id"  # in the environment of a request, for this module alone
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -18,15 +21,18 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def new_request_id_for(environ: dict) -> str:
+def new_request_id_for(environ: Mapping[str, Any]) -> str:
     """The id for the request with this WSGI environment: the client's, if it is sane, else a new one."""
-    given = environ.get("HTTP_X_REQUEST_ID")
+    given: str | None = environ.get("HTTP_X_REQUEST_ID")
     return given if given and _SANE_ID.fullmatch(given) else new_request_id()
 
 
 def request_id() -> str:
-    """The id of this request, once the door has given it one."""
-    return request.environ.get(REQUEST_ID, "")
+    """The id of this request."""
+    if _KEY not in request.environ:
+        request.environ[_KEY] = new_request_id_for(request.environ)
+    found: str = request.environ[_KEY]
+    return found
 
 
 def _escaped(text: str, but: str = "") -> str:

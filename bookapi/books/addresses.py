@@ -4,7 +4,7 @@ from flask import Flask
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
-from ..http.pagination import base_url
+from ..http.routing import base_url
 from .fields import isbn
 
 

@@ -10,19 +10,20 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g, request
+from flask_login import current_user
 
 from .. import formats
-from ..logs import new_request_id_for
+from ..logs import REQUEST_ID, new_request_id_for
 from . import security
+from .endpoints import Cost, current_endpoint
 from .negotiation import best
 from .problems import Problem, document
 
 LOAD = "bookapi.load"  # in the application's extensions
-HASHING, EXPORT, IMPORT, TERMS = "hashing", "export", "import", "terms"
 THREADS = 8  # of a server that does not say
 MAX_QUEUE = 128  # requests that wait for a thread before most are refused
 PROBES = ("/healthz", "/readyz")
@@ -35,12 +36,12 @@ class Load:
 
     def __init__(self, threads: int = THREADS, queue: Sized = ()):
         half = max(1, threads // 2)
-        self.limits = {HASHING: max(1, threads // 4), EXPORT: half, IMPORT: half, TERMS: half}
+        self.limits = {**dict.fromkeys(Cost, half), Cost.HASHING: max(1, threads // 4)}
         self.queue, self._all = queue, max(1, threads - 2)
         self._lock, self._running = threading.RLock(), Counter[Hashable]()
 
     @contextmanager
-    def slot(self, kind: str, account: int | None = None) -> Iterator[None]:
+    def slot(self, kind: Cost, account: int | None = None) -> Iterator[None]:
         """Run a block of this kind; 503 where too many do. `account`: it may have half of the
         kind's slots.
         """
@@ -65,10 +66,22 @@ class Load:
         return waiting > MAX_QUEUE and random.random() * waiting > MAX_QUEUE  # noqa: S311 # nosec B311
 
 
-def slot(kind: str, account: int | None = None) -> Any:
-    """`Load.slot` of this application."""
-    load: Load = current_app.extensions[LOAD]
-    return load.slot(kind, account)
+def take_slot() -> None:
+    """Before a view: a slot of the cost that its endpoint declares, until the response is made."""
+    declared = current_endpoint()
+    cost = declared and declared.cost
+    if request.args.get("facets"):
+        cost = Cost.TERMS
+    if cost and request.method != "OPTIONS":
+        account = getattr(current_user, "id", None) if cost is Cost.IMPORT else None
+        load: Load = current_app.extensions[LOAD]
+        g.slots = ExitStack()
+        g.slots.enter_context(load.slot(cost, account))
+
+
+def give_back_slot(_: BaseException | None) -> None:
+    """After the request, whatever came of it."""
+    g.pop("slots", ExitStack()).close()
 
 
 class LoadMiddleware:
@@ -82,9 +95,9 @@ class LoadMiddleware:
     ) -> Iterable[bytes]:
         if not self._extensions[LOAD].is_refused() or environ["PATH_INFO"] in PROBES:
             return self._app(environ, start_response)
-        documents = tuple(formats.having("problem"))
+        documents = tuple(each for each in formats.all_formats() if each.can("problem"))
         chosen = best(environ.get("HTTP_ACCEPT", ""), documents) or documents[0]
-        body: bytes = chosen.problem(document(503, _DETAIL, "/"))
+        body = chosen.problem(document(503, _DETAIL, "/"))
         headers = [
             *security.HEADERS,
             *RETRY.items(),
@@ -92,7 +105,7 @@ class LoadMiddleware:
             ("Content-Length", str(len(body))),
             ("Vary", "Accept"),
             ("Cache-Control", "no-store"),
-            (security.REQUEST_ID, new_request_id_for(environ)),
+            (REQUEST_ID, new_request_id_for(environ)),
         ]
         start_response("503 Service Unavailable", headers)
         return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
@@ -101,4 +114,6 @@ class LoadMiddleware:
 def init_app(app: Flask) -> None:
     """Limit the application; a server says how many threads it has by another `Load`."""
     app.extensions[LOAD] = Load()
+    app.before_request(take_slot)
+    app.teardown_request(give_back_slot)
     app.wsgi_app = LoadMiddleware(app)  # type: ignore[method-assign]

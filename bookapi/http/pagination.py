@@ -2,34 +2,22 @@
 
 import re
 from collections.abc import Set
-from typing import NamedTuple
-from urllib.parse import quote, unquote_plus, urlencode
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus, urlencode
 
-from flask import Flask, request
+from flask import request
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import NotFound
-from werkzeug.routing import BaseConverter
 
+from .cache import NO_STORE, CachePolicy
 from .problems import bad_parameters
+from .results import Result
+from .routing import base_url
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PAGE = 10**15
-LARGEST_ID = 2**63 - 1
 _NUMBER = re.compile("[0-9]{1,19}")
 
 Errors = list[tuple[str, str]]
-
-
-class Id(BaseConverter):
-    """In an address: a positive integer of ASCII digits that the database can hold, written in one way only."""
-
-    regex = "[1-9][0-9]{0,18}"
-
-    def to_python(self, value: str) -> int:
-        number = int(value)
-        if number > LARGEST_ID:
-            raise NotFound
-        return number
 
 
 # -- parameters ---------------------------------------------------------------------------------------------------
@@ -91,22 +79,13 @@ def number(
 # -- links --------------------------------------------------------------------------------------------------------
 
 
-def base_url(path: str) -> str:
-    """The absolute address of a path of this service."""
-    # `url_for` and werkzeug's `base_url` say the same at ten times the price; a list has five of these.
-    return f"{request.scheme}://{request.host}{quote(request.root_path + path)}"
-
-
 def paged(
-    name: str, things: list[dict], total: int, asked: Page
-) -> tuple[dict, int, dict[str, str]]:
-    """A page of a list as an answer, `name` being what its things are called; its links stand in a header, too."""
+    name: str, items: list[dict[str, Any]], total: int, asked: Page, cache: CachePolicy = NO_STORE
+) -> Result:
+    """A page of a list as a result: `name` is the name of the items; with links in the body and in a Link header."""
     links = page_links(asked, total)
-    return (
-        {name: things, "total": total, "limit": asked.limit, "links": links},
-        200,
-        link_header(links),
-    )
+    document = {name: items, "total": total, "limit": asked.limit, "links": links}
+    return Result(document, headers=link_header(links), cache=cache)
 
 
 def page_links(asked: Page, total: int) -> dict[str, str]:
@@ -154,8 +133,3 @@ def link_header(links: dict[str, str]) -> dict[str, str]:
         if relation != "self"
     )
     return {"Link": others} if others else {}
-
-
-def init_app(app: Flask) -> None:
-    """Teach the application ids in addresses."""
-    app.url_map.converters.update(id=Id)

@@ -76,6 +76,5 @@ def refuse() -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Put it before the application, and its refusal before all other checks."""
+    """Put it before the application; `refuse` is the first check of a request."""
     app.wsgi_app = StrictMiddleware(app.wsgi_app)  # type: ignore[method-assign]
-    app.before_request_funcs.setdefault(None, []).insert(0, refuse)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from bookapi.http.load import EXPORT, HASHING, IMPORT, LOAD, MAX_QUEUE, TERMS, Load
+from bookapi.http.endpoints import Cost
+from bookapi.http.load import LOAD, MAX_QUEUE, Load
 from bookapi.http.problems import Problem
 
-KINDS = [HASHING, EXPORT, IMPORT, TERMS]
+KINDS = list(Cost)
 
 
 def take_all(load, kind, account=None):
@@ -35,14 +36,18 @@ def test_two_threads_are_left_to_what_costs_little(threads):
 def test_a_slot_is_given_back_whatever_happens_in_it():
     load = Load(8)
     for _ in range(20):
-        with pytest.raises(ValueError), load.slot(HASHING):
+        with pytest.raises(ValueError), load.slot(Cost.HASHING):
             raise ValueError
-    assert len(take_all(load, HASHING)) == 2
+    assert len(take_all(load, Cost.HASHING)) == 2
 
 
 def test_an_account_has_half_of_the_imports():
     load = Load(8)
-    assert list(map(len, [take_all(load, IMPORT, account) for account in (1, 2, 3)])) == [2, 2, 0]
+    assert list(map(len, [take_all(load, Cost.IMPORT, account) for account in (1, 2, 3)])) == [
+        2,
+        2,
+        0,
+    ]
 
 
 @pytest.fixture
@@ -88,3 +93,25 @@ def test_a_refusal_is_a_problem_that_says_when_to_try_again(client, waiting, acc
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["X-Content-Type-Options"] == "nosniff" and answer.headers["X-Request-ID"]
     assert client.head("/books").data == b""
+
+
+@pytest.mark.parametrize(
+    "method, path, kind",
+    [
+        ("POST", "/auth/login", Cost.HASHING),
+        ("GET", "/books/export", Cost.EXPORT),
+        ("POST", "/books/import", Cost.IMPORT),
+        ("GET", "/books/authors", Cost.TERMS),
+        ("GET", "/books?facets=language", Cost.TERMS),
+    ],
+)
+def test_a_costly_request_is_refused_while_its_kind_has_no_slot(app, admin, method, path, kind):
+    usual = admin.open(path, method=method).status_code
+    taken = take_all(app.extensions[LOAD], kind)
+    assert (usual, admin.open(path, method=method).status_code) != (503, 503)
+    assert admin.open(path, method=method).status_code == 503
+    assert admin.get("/books").status_code == 200
+    for slot in taken:
+        slot.__exit__(None, None, None)
+    for _ in range(10):
+        assert admin.open(path, method=method).status_code == usual

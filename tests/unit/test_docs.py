@@ -5,11 +5,12 @@ import re
 import pytest
 
 from bookapi import create_app, formats
-from bookapi.auth import permissions
 from bookapi.books.queries.filters import FILTERS
 from bookapi.books.queries.listing import FACETS
 from bookapi.books.schemas import FIELDS
 from bookapi.config import SETTINGS
+from bookapi.http import endpoints
+from bookapi.http.problems import TYPE_PREFIX, TYPES
 from helpers.instance import ROOT
 
 DOCUMENTS = sorted(
@@ -175,9 +176,9 @@ def test_the_table_of_resources_has_each_route_with_its_access(plain_app):
         for method in methods.split(", ")
     )
     routes = sorted(
-        (re.sub(r"<(?:\w+:)?(\w+?)>", _placeholder, path), method, access)
-        for path, methods, access in permissions.who_may(plain_app)
-        for method in methods.split()
+        (re.sub(r"<(?:\w+:)?(\w+?)>", _placeholder, path), method, str(declared.access))
+        for path, methods, declared in endpoints.routes(plain_app)
+        for method in methods
     )
     assert documented == routes
 
@@ -195,6 +196,11 @@ def test_the_table_of_formats_has_each_format_with_its_media_types():
     rows = _rows(_section("docs/api.md", "## Formats"))
     documented = {name.strip("`"): _quoted(types) for name, types, _, _ in rows}
     assert documented == {known.name: list(known.media_types) for known in formats.all_formats()}
+
+
+def test_each_problem_type_is_documented():
+    rows = _rows(_section("docs/api.md", "### Problem types"))
+    assert [name for name, _ in rows] == [f"`{TYPE_PREFIX}{name}`" for name in TYPES]
 
 
 def test_each_filter_and_facet_is_documented():

@@ -238,11 +238,11 @@ def test_a_stream_leaves_early_and_in_pieces_of_bounded_size():
 
 
 def test_a_problem_is_written_as_json():
-    assert json.loads(json.problem({"status": 404, "title": "Not Found"})) == {
+    assert json.loads(json.FORMAT.problem({"status": 404, "title": "Not Found"})) == {
         "status": 404,
         "title": "Not Found",
     }
-    assert json.problem_type == "application/problem+json"
+    assert json.FORMAT.problem_type == "application/problem+json"
 
 
 def test_naughty_strings_and_real_titles_come_back_from_json_or_are_refused():
