@@ -20,6 +20,8 @@ from bookapi.server.pace import HEADER_SECONDS, PROGRESS_BYTES, PROGRESS_SECONDS
 
 PATIENCE = 15  # seconds; how long anything may take on a machine that is busy with other things
 
+pytestmark = pytest.mark.usefixtures("own_routes")
+
 
 class Clock:
     def __init__(self):
