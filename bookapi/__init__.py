@@ -18,7 +18,8 @@ from .http import (
 
 __version__ = "0.1.0"
 
-# The first checks of a request, in the order of docs/api.md, Order of checks; those of `auth` follow.
+# The first checks of a request, in the order of docs/api.md, Order of checks; those of `auth`
+# follow.
 CHECKS = (
     security.check_host,
     routing.check_route,
@@ -29,7 +30,9 @@ PARTS = (logs, db, problems, routing, security, conditional, auth, idempotency, 
 
 
 def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:
-    """The application. `settings` (names without BOOKAPI_) override the environment. The database is not touched."""
+    """The application. `settings` (names without BOOKAPI_) override the environment. The database
+    is not touched.
+    """
     app = BookApi(__name__, instance_path=config.instance_path(settings), static_folder=None)
     config.init_app(app, settings)
     app.config["VERSION"] = __version__

@@ -5,14 +5,13 @@ import threading
 import pymysql
 from flask import Flask
 from sqlalchemy import BigInteger, Integer, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extension import db
-from .reading import Query, Reader
 from .sqlite import sqlite3
 from .types import TABLE_OPTIONS
-from .writing import Writer
 
 
 class Catalogue(db.Model):
@@ -32,20 +31,20 @@ class Catalogue(db.Model):
     last_user_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
-def locked(writer: Writer) -> tuple[int, int, int]:
+def locked(connection: Connection) -> tuple[int, int, int]:
     """(seq, last_id, total) of the catalogue's row, locked until the commit. Its lock puts writers in order on every
-    database, and what a unit reads behind it is the newest state."""
-    return writer.rows(_LOCKED)[0]
+    database, and what an operation reads behind it is the newest state."""
+    return tuple(connection.execute(_LOCKED).one())
 
 
-def revision_of(reader: Reader) -> int:
+def revision_of(connection: Connection) -> int:
     """The revision of the catalogue that a read transaction shows."""
-    revision: int = reader.rows(_REVISION)[0][0]
+    revision: int = connection.execute(_REVISION).scalar_one()
     return revision
 
 
-_REVISION = Query(select(Catalogue.revision).where(Catalogue.id == 1))
-_LOCKED = Query(
+_REVISION = select(Catalogue.revision).where(Catalogue.id == 1)
+_LOCKED = (
     select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
     .where(Catalogue.id == 1)
     .with_for_update()
@@ -82,11 +81,8 @@ class State:
 
     def _opened(self) -> "_Watch":
         with self._app.app_context():
-            kind = _SqliteWatch if db.engine.dialect.name == "sqlite" else _Watch
-            pooled = db.engine.raw_connection()
-            connection = pooled.driver_connection
-            pooled.detach()
-            return kind(connection)
+            kind = _SqliteWatch if db.dialect.shares_commits else _Watch
+            return kind(db.dialect.separate_connection(db.engine))
 
 
 class _Watch:

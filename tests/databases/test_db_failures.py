@@ -5,7 +5,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from bookapi.db import ATTEMPTS, db, translate
+from bookapi.db import translate
+from bookapi.db.extension import EXTENSION
+from bookapi.db.queue import ATTEMPTS
+from helpers.database import run_operations_again
 
 
 def failure(code, **more):
@@ -37,17 +40,22 @@ def test_a_fault_of_ours_is_not_explained_away():
     assert translate(failure(1064)) is None
 
 
-def test_a_unit_that_lost_a_deadlock_is_run_again(app):
+@pytest.fixture
+def queue(app):
+    run_operations_again(app)
+    return app.extensions[EXTENSION].queue
+
+
+def test_a_unit_that_lost_a_deadlock_is_run_again(queue):
     tries = []
 
-    def operation(session):
-        tries.append(session)
+    def operation(connection):
+        tries.append(connection)
         if len(tries) < 3:
             raise failure(1213)
         return "done"
 
-    with app.app_context():
-        assert db.write(operation) == "done"
+    assert queue.write(operation) == "done"
     assert len(set(map(id, tries))) == 3
 
 
@@ -60,13 +68,13 @@ def test_a_unit_that_lost_a_deadlock_is_run_again(app):
         (1114, {}, 1),
     ],
 )
-def test_a_unit_is_not_run_for_ever(app, code, more, tries):
+def test_a_unit_is_not_run_for_ever(queue, code, more, tries):
     run = []
 
-    def operation(session):
-        run.append(session)
+    def operation(connection):
+        run.append(connection)
         raise failure(code, **more)
 
-    with app.app_context(), pytest.raises(HTTPException):
-        db.write(operation)
+    with pytest.raises(HTTPException):
+        queue.write(operation)
     assert len(run) == tries

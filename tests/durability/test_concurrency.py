@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bookapi.db.turns import IMPATIENT_SECONDS
+from bookapi.db.queue import IMPATIENT_SECONDS
 from helpers.faults import FILE, LONG, Client, flaws, kill, make_instance, rounds, stored
 from helpers.servers import PATIENCE, post, serving
 
