@@ -23,19 +23,25 @@ if TYPE_CHECKING:
 
 
 class BookApi(Flask):
-    """A Flask whose views return data: a dict, (dict, status, headers) or a `Result`; and whose failures are problems."""
+    """A Flask whose views return data: a dict, (dict, status, headers) or a `Result`; and whose
+    failures are problems.
+    """
 
     def wsgi_app(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Flask's own, for query strings of any bytes: those that are not percent-encoded may be no UTF-8."""
+        """Flask's own, for query strings of any bytes: those that are not percent-encoded may be no
+        UTF-8.
+        """
         query = environ.get("QUERY_STRING", "")
         if not query.isascii():
             environ["QUERY_STRING"] = quote(query, safe=string.punctuation, encoding="latin-1")
         return super().wsgi_app(environ, start_response)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself: none here is a coroutine, and Flask would ask that of eight for each request."""
+        """The function itself: none here is a coroutine, and Flask would ask that of eight for each
+        request.
+        """
         return func
 
     def make_default_options_response(self) -> Response:
@@ -98,7 +104,9 @@ def _written(chosen: formats.Format, result: Result) -> bytes:
 
 
 def _problem_response(error: HTTPException) -> Response:
-    """The problem document, with the headers that the failure brings (Allow, Retry-After, WWW-Authenticate)."""
+    """The problem document, with the headers that the failure brings (Allow, Retry-After,
+    WWW-Authenticate).
+    """
     chosen = chosen_format()
     if not chosen.can("problem"):
         chosen = formats.having("problem")[0]

@@ -1,4 +1,6 @@
-"""The log: one line an event on standard error, as text or as JSON. A line says which request it belongs to."""
+"""The log: one line an event on standard error, as text or as JSON. A line says which request it
+belongs to.
+"""
 
 import logging
 import re
@@ -22,7 +24,9 @@ def new_request_id() -> str:
 
 
 def new_request_id_for(environ: Mapping[str, Any]) -> str:
-    """The id for the request with this WSGI environment: the client's, if it is sane, else a new one."""
+    """The id for the request with this WSGI environment: the client's, if it is sane, else a new
+    one.
+    """
     given: str | None = environ.get("HTTP_X_REQUEST_ID")
     return given if given and _SANE_ID.fullmatch(given) else new_request_id()
 
@@ -48,7 +52,9 @@ def _escaped(text: str, but: str = "") -> str:
 
 
 class _Line(logging.Formatter):
-    """One event. What cannot be seen is escaped: what a client sends must not forge a line or talk to a terminal."""
+    """One event. What cannot be seen is escaped: what a client sends must not forge a line or talk
+    to a terminal.
+    """
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
         where = {}
@@ -97,5 +103,6 @@ def init_app(app: Flask) -> None:
     app.logger.handlers[:] = [handler]
     app.logger.setLevel(logging.INFO)
     app.logger.propagate = False
-    # waitress logs a line for each request that has to wait its turn: 16 % of the time of a busy server.
+    # waitress logs a line for each request that has to wait its turn: 16 % of the time of a busy
+    # server.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

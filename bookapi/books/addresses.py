@@ -1,4 +1,6 @@
-"""The addresses of books: what may stand in them is an id or an ISBN. Anything else is no such address: 404."""
+"""The addresses of books: what may stand in them is an id or an ISBN. Anything else is no such
+address: 404.
+"""
 
 from flask import Flask
 from werkzeug.exceptions import NotFound

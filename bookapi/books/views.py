@@ -1,8 +1,9 @@
 """The catalogue over HTTP: docs/api.md, Resources."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flask import Blueprint, request
+from sqlalchemy.engine import Connection
 
 from ..auth.permissions import actor, require_admin
 from ..db import db
@@ -22,8 +23,9 @@ from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result, Stream
 from . import changes, queries
 from .addresses import address
+from .edits import read_edit
 from .imports import service, upload
-from .schemas import FIELDS, book_schema, load_all, placed
+from .schemas import FIELDS, book_schema, load_all, located
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
 
@@ -65,8 +67,10 @@ def create():
             [{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}]
         )
     if isinstance(sent, dict) and "books" in sent:
-        return run_idempotent(key, _all_created, changes.create_all, load_all(sent), by=actor())
-    return run_idempotent(key, _created, changes.create, book_schema.load(sent), by=actor())
+        records = run_idempotent(key, changes.create_all, load_all(sent), by=actor())
+        document = {"books": records, "total": len(records)}
+        return Result(document, 201, resource="catalogue", fields=FIELDS)
+    return _created(run_idempotent(key, changes.create, book_schema.load(sent), by=actor()))
 
 
 @blueprint.post("/import")
@@ -76,17 +80,13 @@ def import_books():
     with upload.Body() as body:
         options = upload.options(request.args)
         key = idempotency_key(body.covered(options))
-        if options.dry_run:  # answered anew each time: there is nothing that was done
+        if options.dry_run:  # changes nothing, so nothing is kept
             return service.run(db.write, body.records, options).as_dict()
-        return run_idempotent(
-            key,
-            service.Report.as_dict,
-            service.operation,
-            body.records,
-            options,
-            by=actor(),
-            alone=True,
-        )
+        return run_idempotent(key, _import, body.records, options, by=actor(), alone=True)
+
+
+def _import(connection: Connection, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    return service.operation(connection, *args, **kwargs).as_dict()
 
 
 def _book(record: dict, cache: CachePolicy = NO_STORE) -> Result:
@@ -96,11 +96,6 @@ def _book(record: dict, cache: CachePolicy = NO_STORE) -> Result:
 def _created(record: dict) -> Result:
     headers = {"Location": address(record["id"])}
     return Result(record, 201, headers, etag=book_etag(record))
-
-
-def _all_created(records: list[dict]) -> Result:
-    document = {"books": records, "total": len(records)}
-    return Result(document, 201, resource="catalogue", fields=FIELDS)
 
 
 @blueprint.get("/export")
@@ -157,42 +152,34 @@ def read_one(book_id: int):
 
 @blueprint.put("/<id:book_id>")
 @endpoint(Access.ADMIN, "book")
-def replace(book_id: int):
-    """Replace a book: what is not sent is cleared."""
-    return _book(
-        db.write(changes.replace, book_id, deferred_body(), Preconditions().check, by=actor())
-    )
+def replace(book_id: int) -> Result:
+    """Replace a book: fields that are not sent are cleared."""
+    edit = read_edit()
+    return _book(db.write(changes.change, book_id, edit, Preconditions(edit.version), by=actor()))
 
 
 @blueprint.patch("/<id:book_id>")
 @endpoint(Access.ADMIN, "book")
-def patch(book_id: int):
+def patch(book_id: int) -> Result:
     """Change the fields that are sent."""
-    return _book(
-        db.write(changes.patch, book_id, deferred_body(), Preconditions().check, by=actor())
-    )
+    edit = read_edit(partial=True)
+    return _book(db.write(changes.change, book_id, edit, Preconditions(edit.version), by=actor()))
 
 
 @blueprint.delete("/<id:book_id>")
 @endpoint(Access.ADMIN, "book")
-def delete(book_id: int):
+def delete(book_id: int) -> tuple[str, int]:
     """Move a book to the trash."""
-    db.write(changes.delete, book_id, Preconditions().check, by=actor())
+    db.write(changes.delete, book_id, Preconditions(), by=actor())
     return "", 204
 
 
 @blueprint.post("/<id:book_id>/restore")
 @endpoint(Access.ADMIN, "book")
-def restore(book_id: int):
+def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
-    return run_idempotent(
-        idempotency_key(()),
-        _book,
-        changes.restore,
-        book_id,
-        Preconditions(required=False).check,
-        by=actor(),
-    )
+    key, conditions = idempotency_key(()), Preconditions(required=False)
+    return _book(run_idempotent(key, changes.restore, book_id, conditions, by=actor()))
 
 
 @blueprint.get("/<id:book_id>/history")
@@ -213,10 +200,11 @@ def read_by_isbn(digits: str):
 
 @blueprint.put("/isbn/<isbn:digits>")
 @endpoint(Access.ADMIN, "book")
-def put_by_isbn(digits: str):
+def put_by_isbn(digits: str) -> Result:
     """Create or replace the book of an ISBN."""
+    edit = read_edit(isbn=digits)
     record, is_new = db.write(
-        changes.put_isbn, digits, deferred_body(), Preconditions().check, by=actor()
+        changes.put_isbn, digits, edit, Preconditions(edit.version), by=actor()
     )
     return _created(record) if is_new else _book(record)
 
@@ -241,13 +229,13 @@ def rejected(error: service.Rejected) -> Problem:
     return Problem(422, str(error), type="import-rejected", report=report)
 
 
-def _conflict(taken: changes.Taken) -> dict:
-    told = {"field": "isbn", "detail": "is another book's already"}
+def _conflict(taken: changes.Taken) -> dict[str, Any]:
+    error = {"field": "isbn", "detail": "is that of another book"}
     if taken.book_id is None:
-        told["detail"] = "is that of a book before it in the list"
-    elif taken.place is not None:
-        told["existing"] = address(taken.book_id)
-    return told if taken.place is None else placed(taken.place, told)
+        error["detail"] = "is that of a book before it in the list"
+    elif taken.index is not None:
+        error["existing"] = address(taken.book_id)
+    return error if taken.index is None else located(taken.index, error)
 
 
 def _missing() -> NoReturn:

@@ -14,12 +14,16 @@ from .problems import Problem
 
 
 def read_body() -> Any:
-    """The request's body as plain data; 415, 413 or 400 where it can't be read, 422 for what no resource can be."""
+    """The request's body as plain data; 415, 413 or 400 where it can't be read, 422 for what no
+    resource can be.
+    """
     return deferred_body()()
 
 
 def deferred_body() -> Callable[[], Any]:
-    """`read_body`, but a 422 is raised only when the data is asked for: after the 404 of what is to be changed."""
+    """`read_body`, but a 422 is raised only when the data is asked for: after the 404 of what is to
+    be changed.
+    """
     reader, charset = _reader()
     try:
         data = reader.loads(request.get_data(), _declared().body, charset)
@@ -36,7 +40,9 @@ def deferred_body() -> Callable[[], Any]:
 
 
 def stream_reader() -> tuple[formats.Format, str | None]:
-    """The format of the body of an import, and the charset of its media type; 415 where no format reads it."""
+    """The format of the body of an import, and the charset of its media type; 415 where no format
+    reads it.
+    """
     reader, charset = _reader()
     request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
     # A format of documents has its own rule for charsets.
@@ -52,7 +58,9 @@ def _declared() -> Endpoint:
 
 
 def _reader() -> tuple[formats.Format, str | None]:
-    """The format that reads this request's body, and the charset of its media type; 415 where there is none."""
+    """The format that reads this request's body, and the charset of its media type; 415 where there
+    is none.
+    """
     if request.headers.get("Content-Encoding"):
         raise _unsupported("a body with a Content-Encoding is not supported; send it as it is")
     media_type, parameters = parse_options_header(request.headers.get("Content-Type"))

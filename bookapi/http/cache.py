@@ -1,6 +1,7 @@
 """Responses remembered between requests: exact by the catalogue's revision, and bounded in bytes.
 
-A view returns its data with a `CachePolicy`; the response carries it, and `CacheMiddleware` reads it there.
+A view returns its data with a `CachePolicy`; the response carries it, and `CacheMiddleware` reads
+it there.
 """
 
 import threading
@@ -27,9 +28,11 @@ _ABOUT_BODY = ("Content-Type", "Content-Length")  # not on a 304 (RFC 9110, sect
 
 
 class CachePolicy(NamedTuple):
-    """For how long the response to a GET is right. `public`: it is the same for everyone who may read the catalogue,
-    and caches may keep it if they revalidate it (by its ETag). It is remembered here while the catalogue has this
-    `revision`, or while the `book` (id, version, updated_at) has not changed, or `always`."""
+    """For how long the response to a GET is right. `public`: it is the same for everyone who may
+    read the catalogue, and caches may keep it if they revalidate it (by its ETag). It is remembered
+    here while the catalogue has this `revision`, or while the `book` (id, version, updated_at) has
+    not changed, or `always`.
+    """
 
     public: bool = False
     revision: int | None = None
@@ -106,7 +109,8 @@ def current_cache() -> RevisionCache:
 
 
 class DataResponse(Response):
-    """The response that a view's data became: a body of bytes, or a stream; with its policy and ETag.
+    """The response that a view's data became: a body of bytes, or a stream; with its policy and
+    ETag.
 
     Sent, it is a 304 where the request's If-None-Match names the ETag.
     """
@@ -133,7 +137,9 @@ class DataResponse(Response):
 
 
 class SentBody(list[bytes]):
-    """What WSGI gets as the body of a response, with the response: how the middleware around Flask comes by it."""
+    """What WSGI gets as the body of a response, with the response: how the middleware around Flask
+    comes by it.
+    """
 
     def __init__(self, chunks: list[bytes], response: DataResponse):
         super().__init__(chunks)
@@ -172,9 +178,9 @@ class _Remembered(NamedTuple):
 class CacheMiddleware:
     """The WSGI application around Flask: a remembered response costs none of Flask.
 
-    Responses are found by all that they depend on, which is never the client: a request with a cookie or credentials
-    passes by. One is given while the catalogue's revision is the one it was made at, which is read each time, so that
-    changes by other workers count at once.
+    Responses are found by all that they depend on, which is never the client: a request with a
+    cookie or credentials passes by. One is given while the catalogue's revision is the one it was
+    made at, which is read each time, so that changes by other workers count at once.
     """
 
     def __init__(self, app: Flask):

@@ -1,4 +1,5 @@
-"""Conditional requests (RFC 9110, sections 8.8 and 13): ETag, If-Match, If-None-Match and 304; and Vary.
+"""Conditional requests (RFC 9110, sections 8.8 and 13): ETag, If-Match, If-None-Match and 304; and
+Vary.
 
 The rules are in docs/api.md, ETags and preconditions.
 """
@@ -24,7 +25,8 @@ _NOT_DIGITS = str.maketrans("", "", "-T:.Z")
 def book_etag(record: Mapping[str, Any], format_name: str | None = None) -> str:
     """The strong ETag of a book, quoted, in a format (default: the one of this response).
 
-    A version number comes again after a restore of a backup; with the instant of the change it never does.
+    A version number comes again after a restore of a backup; with the instant of the change it
+    never does.
     """
     changed = record["updated_at"].translate(_NOT_DIGITS)
     return f'"{record["id"]}-{record["version"]}-{changed}-{format_name or chosen_format().name}"'
@@ -41,7 +43,9 @@ def export_etag(*parts: object) -> str:
 
 
 def is_not_modified(environ: Mapping[str, Any], etag: str | None) -> bool:
-    """Whether the request's If-None-Match names this ETag. Compared weakly: a proxy that compresses makes tags weak."""
+    """Whether the request's If-None-Match names this ETag. Compared weakly: a proxy that compresses
+    makes tags weak.
+    """
     given = environ.get("HTTP_IF_NONE_MATCH")
     if given is None or not etag:
         return False
@@ -55,7 +59,8 @@ def _opaque(header: str) -> set[str]:
 
 
 class Preconditions:
-    """What a request demands of a book before it is changed: If-Match, If-None-Match, and the version in the body.
+    """What a request demands of a book before it is changed: If-Match, If-None-Match, and the
+    version in the body.
 
     `required`: 428 without a version where the setting REQUIRE_IF_MATCH is on.
     """

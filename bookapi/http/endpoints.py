@@ -4,8 +4,8 @@
     @endpoint(Access.READER, "catalogue", streams=True)
     def read_list(): ...
 
-Authorization, content negotiation, the service document at `/` and `bookapi routes` read the declaration. An
-application with a view that has none does not start (default deny).
+Authorization, content negotiation, the service document at `/` and `bookapi routes` read the
+declaration. An application with a view that has none does not start (default deny).
 """
 
 from collections.abc import Callable
@@ -76,7 +76,9 @@ def current_endpoint() -> Endpoint | None:
 
 
 def routes(app: Flask) -> list[tuple[str, list[str], Endpoint]]:
-    """(path, methods without HEAD and OPTIONS, declaration) of every route, in the order of their paths."""
+    """(path, methods without HEAD and OPTIONS, declaration) of every route, in the order of their
+    paths.
+    """
     found = [
         (
             rule.rule,
@@ -99,7 +101,9 @@ def requests_costing(app: Flask, cost: Cost) -> frozenset[tuple[str, str]]:
 
 
 def linked(app: Flask) -> dict[str, str]:
-    """{name: path} of what the service document links to: every path without variables, two parts at most."""
+    """{name: path} of what the service document links to: every path without variables, two parts
+    at most.
+    """
     paths = {}
     for path, _, declared in routes(app):
         if "<" not in path and 1 <= len(path.strip("/").split("/")) <= 2 and path != "/":

@@ -1,19 +1,21 @@
-"""Which format a response has: content negotiation by `Accept` and `?format=` (RFC 9110, section 12).
+"""Which format a response has: content negotiation by `Accept` and `?format=` (RFC 9110, section
+12).
 
-The choice is made before any work, so that a request that ends in 406 changes nothing. docs/api.md, Formats.
+The choice is made before any work, so that a request that ends in 406 changes nothing. docs/api.md,
+Formats.
 """
 
 import functools
 import re
 
 from flask import g, request
-from werkzeug.http import parse_list_header
+from werkzeug.http import parse_list_header, parse_options_header
 
 from .. import formats
 from .endpoints import current_endpoint
 from .problems import Problem, bad_parameters
 
-_Q = re.compile(r"\s*q\s*=\s*([0-9]*\.?[0-9]*)\s*", re.IGNORECASE)
+_Q = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
 @functools.cache
@@ -27,7 +29,9 @@ def offered_formats(streams: bool) -> tuple[formats.Format, ...]:
 
 
 def choose() -> None:
-    """Choose the response format of a request that has a route; 406 where nothing offered is acceptable."""
+    """Choose the response format of a request that has a route; 406 where nothing offered is
+    acceptable.
+    """
     g.pop("format", None)
     declared = current_endpoint()
     if request.method == "OPTIONS" or declared is None or declared.resource is None:
@@ -51,7 +55,9 @@ def choose() -> None:
 
 
 def chosen_format() -> formats.Format:
-    """The format of this response; without a choice (a 404, a 406) the best of those that write any document."""
+    """The format of this response; without a choice (a 404, a 406) the best of those that write any
+    document.
+    """
     if "format" not in g:
         documents = offered_formats(False)
         named = formats.by_name(request.args.get("format", ""))
@@ -71,7 +77,9 @@ def is_negotiated() -> bool:
 
 @functools.lru_cache(maxsize=128)
 def best(accept: str, offered: tuple[formats.Format, ...]) -> formats.Format | None:
-    """The format that an Accept header prefers among those offered; the first of equals; None: none is acceptable."""
+    """The format that an Accept header prefers among those offered; the first of equals; None: none
+    is acceptable.
+    """
     if not accept.strip():
         return offered[0]
     ranges = parse_accept(accept)
@@ -83,18 +91,16 @@ def best(accept: str, offered: tuple[formats.Format, ...]) -> formats.Format | N
 def parse_accept(accept: str) -> list[tuple[str, float]]:
     """(media range, quality) of an Accept header, read as leniently as clients write it.
 
-    Java sends `*; q=.2` for `*/*; q=0.2`. Other parameters are dropped, and so is a range whose q is no number.
+    Java sends `*; q=.2` for `*/*; q=0.2`. Other parameters are dropped, and so is a range whose q
+    is no number.
     """
     ranges = []
     for item in parse_list_header(accept):
-        media_range, *parameters = item.split(";")
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.strip()[:1] in ("q", "Q") and parameter.partition("=")[0].strip() in "qQ":
-                found = _Q.fullmatch(parameter)
-                quality = min(float(found[1]), 1.0) if found and found[1] not in ("", ".") else -1
-        if quality >= 0:
+        media_range, parameters = parse_options_header(item)
+        found = _Q.fullmatch(parameters.get("q", "1").strip())
+        if found:
             media_range = media_range.strip().lower()
+            quality = min(float(found[0]), 1.0)
             ranges.append(("*/*" if media_range == "*" else media_range, quality))
     return ranges
 

@@ -15,6 +15,7 @@ from .routing import base_url
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PAGE = 10**15
+MAX_LINK_HEADER = 2048  # characters; NGINX takes 4 KiB of headers by default
 _NUMBER = re.compile("[0-9]{1,19}")
 
 Errors = list[tuple[str, str]]
@@ -44,7 +45,9 @@ def page_of(args: MultiDict, errors: Errors) -> Page:
 
 
 def asked_page(args: MultiDict, *others: str) -> Page:
-    """The page of a list that takes `limit`, `page`, `format` and these other parameters; a 400 names what is wrong."""
+    """The page of a list that takes `limit`, `page`, `format` and these other parameters; a 400
+    names what is wrong.
+    """
     errors: Errors = []
     check_names(args, {"limit", "page", "format", *others}, set(), errors)
     page = page_of(args, errors)
@@ -66,13 +69,13 @@ def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: 
 def number(
     name: str, args: MultiDict, default: int, most: int, errors: Errors, least: int = 1
 ) -> int:
-    """A parameter that is a whole number."""
+    """A parameter that is an integer."""
     text = args.get(name)
     if text is None:
         return default
     value = int(text) if _NUMBER.fullmatch(text) else -1
     if not least <= value <= most:
-        errors.append((name, f"must be a whole number from {least} to {most}"))
+        errors.append((name, f"must be an integer from {least} to {most}"))
     return value
 
 
@@ -82,7 +85,9 @@ def number(
 def paged(
     name: str, items: list[dict[str, Any]], total: int, asked: Page, cache: CachePolicy = NO_STORE
 ) -> Result:
-    """A page of a list as a result: `name` is the name of the items; with links in the body and in a Link header."""
+    """A page of a list as a result: `name` is the name of the items; with links in the body and in
+    a Link header.
+    """
     links = page_links(asked, total)
     document = {name: items, "total": total, "limit": asked.limit, "links": links}
     return Result(document, headers=link_header(links), cache=cache)
@@ -126,10 +131,12 @@ def _parameters() -> list[tuple[str, str]]:
 
 
 def link_header(links: dict[str, str]) -> dict[str, str]:
-    """The same links as a header (RFC 8288), but for the list's own."""
-    others = ", ".join(
-        f'<{address}>; rel="{relation}"'
-        for relation, address in links.items()
-        if relation != "self"
-    )
-    return {"Link": others} if others else {}
+    """The links, but for the list's own, as a header (RFC 8288). One that is too long for proxies
+    is in the body alone.
+    """
+    header = ""
+    for relation, address in links.items():
+        link = f'<{address}>; rel="{relation}"'
+        if relation != "self" and len(header) + len(link) + 2 <= MAX_LINK_HEADER:
+            header += f", {link}" if header else link
+    return {"Link": header} if header else {}

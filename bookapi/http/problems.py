@@ -1,8 +1,9 @@
 """Every failure in one shape: problem details (RFC 9457), written by the format of the response.
 
-Raise a `Problem`, any HTTPException of werkzeug, a marshmallow ValidationError or `formats.Invalid`, or return a
-`Problem` from an error handler; `app.make_response` writes it. Anything else that is raised is a fault of this
-service: a 500 without details, and a traceback in the log.
+Raise a `Problem`, any HTTPException of werkzeug, a marshmallow ValidationError or
+`formats.Invalid`, or return a `Problem` from an error handler; `app.make_response` writes it.
+Anything else that is raised is a fault of this service: a 500 without details, and a traceback in
+the log.
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,9 @@ _DETAILS = {
 
 
 class Problem(HTTPException):
-    """A failure. `type` is a key of TYPES; `members` are added to the document, `headers` to the response."""
+    """A failure. `type` is a key of TYPES; `members` are added to the document, `headers` to the
+    response.
+    """
 
     def __init__(
         self,
@@ -79,7 +82,9 @@ def invalid(errors: list[dict[str, Any]]) -> Problem:
 
 
 def from_validation(error: ValidationError) -> Iterator[dict[str, Any]]:
-    """The faults of a marshmallow error as {field, detail}; below a field with a JSON pointer (RFC 6901) too."""
+    """The faults of a marshmallow error as {field, detail}; below a field with a JSON pointer (RFC
+    6901) too.
+    """
     for field, messages in error.normalized_messages().items():
         if field == SCHEMA and isinstance(messages, list):
             yield from ({"pointer": "", "detail": message} for message in messages)

@@ -8,7 +8,8 @@ from .cache import NO_STORE, CachePolicy
 
 
 class Stream:
-    """Records that are written one by one, in constant memory. `fields` names what each has, in order.
+    """Records that are written one by one, in constant memory. `fields` names what each has, in
+    order.
 
     The first record is fetched here, in the view: a failure before it is a problem like any other.
     """
@@ -29,10 +30,12 @@ class Stream:
 
 @dataclass(slots=True)
 class Result:
-    """Data with what HTTP needs to know of it. A dict alone is `Result(data)`; (dict, status, headers) works as well.
+    """Data with what HTTP needs to know of it. A dict alone is `Result(data)`; (dict, status,
+    headers) works as well.
 
-    `resource`: the XML root element, if it is another than the endpoint's. `fields`: what each of data["books"] has,
-    in order. `etag`: quoted; without one the response to a public GET gets a digest of its body.
+    `resource`: the XML root element, if it is another than the endpoint's. `fields`: what each of
+    data["books"] has, in order. `etag`: quoted; without one the response to a public GET gets a
+    digest of its body.
     """
 
     data: Mapping[str, Any] | Stream

@@ -1,4 +1,6 @@
-"""Addresses: the converter for ids, absolute links, and what happens to a request that matches no route."""
+"""Addresses: the converter for ids, absolute links, and what happens to a request that matches no
+route.
+"""
 
 from urllib.parse import quote
 
@@ -25,18 +27,23 @@ class Id(BaseConverter):
 
 
 def base_url(path: str) -> str:
-    """The absolute address of a path of this service. (`url_for` is ten times slower, and a list has five links.)"""
+    """The absolute address of a path of this service. (`url_for` is ten times slower, and a list
+    has five links.)
+    """
     return f"{request.scheme}://{host()}{quote(request.root_path + path)}"
 
 
 def check_route() -> Response | None:
-    """404 or 405 before anything else is looked at; a trailing slash too many is a redirect for GET and HEAD."""
+    """404 or 405 before anything else is looked at; a trailing slash too many is a redirect for GET
+    and HEAD.
+    """
     if request.routing_exception is None:
         return None
     path = request.path.removesuffix("/")
     if (
         request.method in ("GET", "HEAD")
         and path != request.path
+        and not path.endswith("/")
         and isinstance(request.routing_exception, NotFound)
         and _exists(path)
     ):

@@ -29,9 +29,11 @@ HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 
 
 def host() -> str:
-    """The host that this request was sent to, with its port if that is not the scheme's own: what links are built from.
+    """The host that this request was sent to, with its port if that is not the scheme's own: what
+    links are built from.
 
-    In lower case (RFC 3986, section 3.2.2). werkzeug's own has no host where the name has an underscore.
+    In lower case (RFC 3986, section 3.2.2). werkzeug's own has no host where the name has an
+    underscore.
     """
     environ = request.environ
     given: str | None = environ.get("HTTP_HOST")
@@ -67,7 +69,9 @@ def _is_ipv6(text: str) -> bool:
 
 
 def is_trusted(name: str, trusted: list[str]) -> bool:
-    """Whether a host name without its port is among these; one with a leading dot includes subdomains. None: any is."""
+    """Whether a host name without its port is among these; one with a leading dot includes
+    subdomains. None: any is.
+    """
     return not trusted or any(
         name == entry.lower().lstrip(".") or entry[0] == "." and name.endswith(entry.lower())
         for entry in trusted
@@ -75,7 +79,9 @@ def is_trusted(name: str, trusted: list[str]) -> bool:
 
 
 def refuse_cross_site() -> None:
-    """403 for a change that a browser sends from another site. Clients that send neither header are no browsers."""
+    """403 for a change that a browser sends from another site. Clients that send neither header are
+    no browsers.
+    """
     if request.method in SAFE_METHODS:
         return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")

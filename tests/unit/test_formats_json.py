@@ -197,7 +197,7 @@ def test_integers_are_read_exactly(digits):
 def test_a_number_that_is_no_reasonable_integer_is_told_by_the_schema(number):
     with pytest.raises(ValidationError) as failure:
         book_schema.load(json.loads(b'{"title": "T", "pages": %s}' % number.encode()))
-    assert failure.value.messages == {"pages": ["must be a whole number from 1 to 100000"]}
+    assert failure.value.messages == {"pages": ["must be an integer from 1 to 100000"]}
 
 
 def test_a_very_long_number_is_no_text_and_no_integer():

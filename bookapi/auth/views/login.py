@@ -5,7 +5,7 @@ from flask_login import current_user
 
 from ...http.bodies import read_body
 from ...http.endpoints import Access, Cost, endpoint
-from ...schemas import rfc3339
+from ...schemas import format_timestamp
 from .. import events, sessions, signing_in
 from ..schemas import login_schema, user_schema
 
@@ -17,7 +17,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 def login():
     """Open a session: the account and when the session ends, and the cookie."""
     user, expires_at = signing_in.sign_in(**login_schema.load(read_body()))
-    return {"user": user_schema.dump(user), "expires_at": rfc3339(expires_at)}
+    return {"user": user_schema.dump(user), "expires_at": format_timestamp(expires_at)}
 
 
 @blueprint.post("/logout")

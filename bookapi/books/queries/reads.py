@@ -214,7 +214,7 @@ def one(book_id: int) -> tuple[dict, bool] | None:
 
 
 def by_isbn(digits: str) -> tuple[dict, int] | None:
-    """The record of an ISBN, its own before another book's further one; and the revision that was read."""
+    """The record of an ISBN, its own before another book's further one; and the revision read."""
     with db.read() as connection:
         values = {"isbn": digits}
         rows = (
