@@ -412,7 +412,7 @@ def test_create_rejects_what_is_there(load, client):
     assert [book["title"] for book in stored(client)] == ["Ema", "Other"]
 
 
-def test_one_bad_record_and_nothing_is_stored(load, client):
+def test_on_error_abort_stores_nothing_if_one_record_is_bad(load, client):
     report, result = load(
         csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", "x"]), fails=1
     )
@@ -424,7 +424,7 @@ def test_one_bad_record_and_nothing_is_stored(load, client):
     assert counts(report)[-1] == 2 and "nothing was stored" in result.stderr
 
 
-def test_skip_leaves_the_bad_records_out(load, client):
+def test_on_error_skip_stores_the_good_records(load, client):
     report, result = load(
         csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", 3]), "--on-error", "skip"
     )

@@ -316,7 +316,7 @@ def test_a_word_finds_the_books_that_have_it_and_no_others(library, drawn):
     assert unlike(library, {word: library.text.word(word) for word in drawn}) == {}
 
 
-def test_long_words_that_begin_alike_are_different_words(library):
+def test_long_words_with_a_common_prefix_are_distinguished(library):
     plain = [word for word in library.text.vocabulary if not valid_isbn(word)]
     longest = [
         sorted((word for word in plain if word.isascii() == ascii), key=len)[-60:]

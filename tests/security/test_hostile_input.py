@@ -59,7 +59,7 @@ def watch(admin):
 @pytest.mark.parametrize(
     "method, address", [("POST", "/books"), ("POST", "/auth/login"), ("PUT", "/books/1")]
 )
-def test_attacks_in_xml_are_refused(app, watch, method, address):
+def test_xml_attacks_are_rejected(app, watch, method, address):
     watch("POST", "/books", 201, json={"title": "kept"})
     for path in xml_attacks():
         answer = watch(
@@ -71,7 +71,7 @@ def test_attacks_in_xml_are_refused(app, watch, method, address):
     whole(app)
 
 
-def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch):
+def test_json_test_suite_is_accepted_or_rejected(app, watch):
     for case in json_cases():
         body = case["input"].encode("utf-8", "surrogatepass")
         expected = {"reject": {400}, "accept": {400, 422}, "either": {400, 422}}[case["expect"]]
@@ -82,7 +82,7 @@ def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch):
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, name):
+def test_naughty_strings_are_stored_unchanged_or_rejected(app, watch, name):
     for text in naughty_strings()[name == "xml" :: 3]:
         if name == "xml" and not is_xml_text(text):
             continue
