@@ -75,7 +75,7 @@ def increment(client, times):
     return statuses
 
 
-def test_of_increments_with_if_match_by_many_clients_none_is_lost(folder):
+def test_concurrent_increments_with_if_match_lose_none(folder):
     times = rounds(30, 1000)
     with serving(folder, "--workers", "2") as service, clients(service, 32) as every:
         assert every[0].create("Counter", pages=1).status == 201
@@ -94,7 +94,7 @@ def isbn(number):
     )
 
 
-def test_of_the_same_isbn_from_many_clients_at_once_one_is_created_and_the_others_are_told_which(
+def test_concurrent_creates_of_one_isbn_create_one_and_refer_the_others_to_it(
     folder,
 ):
     with serving(folder, "--workers", "2") as service, clients(service, 16) as every:
@@ -148,7 +148,7 @@ class Impatient:
         return {"Idempotency-Key": f"key-{self.count}"}
 
 
-def test_who_loses_the_answer_and_asks_again_with_its_key_makes_one_book(folder):
+def test_retrying_with_a_key_after_a_lost_response_creates_one_book(folder):
     impatient, cookie = Impatient(folder), None
     for _ in range(rounds(4, 40)):
         with serving(folder, "--workers", "2") as service, Client(service, cookie) as client:
@@ -229,7 +229,7 @@ def read_for(client, seconds):
 @pytest.mark.parametrize(
     "writers, longest_read", [(3, READ_SECONDS), (16, READ_SECONDS + IMPATIENT_SECONDS)]
 )
-def test_a_foreign_lock_makes_changes_fail_in_time_and_no_read_wait(folder, writers, longest_read):
+def test_a_foreign_lock_makes_writes_fail_in_time_and_delays_no_read(folder, writers, longest_read):
     with (
         serving(folder, DATABASE_WAIT_SECONDS=str(WAIT)) as service,
         clients(service, writers) as every,
@@ -297,9 +297,7 @@ def follow(client, writing, chance):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_who_follows_the_feed_while_others_write_sees_each_change_once_and_in_order(
-    folder, workers
-):
+def test_following_the_feed_during_writes_shows_each_change_once_in_order(folder, workers):
     ended, chance = threading.Event(), random.Random(SEED)
     with (
         serving(folder, "--workers", workers) as service,

@@ -182,7 +182,7 @@ def judge(file, writers, before):
     return max(books, default=before)
 
 
-def test_whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_is_half_made(folder):
+def test_acknowledged_changes_survive_a_kill_and_none_is_partial(folder):
     writers, cookie, chance, newest = (
         [Writer(number) for number in range(8)],
         None,
@@ -245,7 +245,7 @@ def create_while_failing(service, folder, client, title, out, *fault):
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("call, error", FAULTS)
-def test_whichever_call_of_a_create_fails_nothing_is_acknowledged_that_is_not_stored(
+def test_a_failing_system_call_never_acknowledges_a_lost_create(
     folder, tmp_path, call, error, for_good
 ):
     need("strace")
@@ -311,9 +311,7 @@ def said_the_truth(answer, title, books, error):
         ("fsync,fdatasync,pread64,pwrite64", "EIO", "3+53"),
     ],
 )
-def test_a_disk_that_fails_now_and_then_makes_changes_fail_and_nothing_else(
-    folder, tmp_path, call, error, when, workers
-):
+def test_an_unreliable_disk_only_makes_changes_fail(folder, tmp_path, call, error, when, workers):
     need("strace")
     writers = [Writer(number, refusals=(507 if error == "ENOSPC" else 503,)) for number in range(8)]
     with serving(folder, "--workers", str(workers)) as service, Client(service) as client:
@@ -387,7 +385,7 @@ def give_space_by_growing(folder):
 # What fills the disk: the log itself, or the data file when the log is written back.
 @pytest.mark.parametrize("megabytes, filler", [(4, 1), (6, 1)])
 @pytest.mark.parametrize("give_space", [give_space_by_removing, give_space_by_growing])
-def test_a_full_disk_is_told_reads_go_on_and_with_space_creates_do(
+def test_reads_continue_when_the_disk_is_full_and_writes_when_there_is_space(
     folder, megabytes, filler, give_space
 ):
     known, file = set(), folder / FILE

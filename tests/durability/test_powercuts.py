@@ -128,9 +128,7 @@ class Replay:
 
 # Several clients of one worker share commits.
 @pytest.mark.parametrize("clients, workers", [(1, 1), (8, 1), (8, 2)])
-def test_a_power_cut_at_any_moment_takes_back_nothing_that_was_acknowledged(
-    folder, tmp_path, clients, workers
-):
+def test_a_power_cut_at_any_moment_loses_no_acknowledged_change(folder, tmp_path, clients, workers):
     need("strace")
     each = rounds(50, 1000) // clients
     disk, created = record(folder, tmp_path / "trace", each, clients, workers)
@@ -141,7 +139,7 @@ def test_a_power_cut_at_any_moment_takes_back_nothing_that_was_acknowledged(
     assert disk.is_what_is_there()
 
 
-def test_not_even_where_the_disk_failed_to_write_before(folder, tmp_path):
+def test_a_power_cut_after_a_failed_write_loses_no_acknowledged_change(folder, tmp_path):
     need("strace")
     each, failing = rounds(10, 100), ("-e", "inject=fsync,fdatasync:error=EIO:when=2+3")
     disk, created = record(folder, tmp_path / "trace", each, 8, 2, failing)
@@ -151,9 +149,7 @@ def test_not_even_where_the_disk_failed_to_write_before(folder, tmp_path):
 
 
 @pytest.mark.parametrize("level", ["NORMAL", "OFF"])
-def test_the_replay_of_power_cuts_finds_out_a_service_that_does_not_wait_for_its_disk(
-    folder, tmp_path, monkeypatch, level
-):
+def test_the_power_cut_test_detects_a_missing_fsync(folder, tmp_path, monkeypatch, level):
     need("strace")
     (tmp_path / "careless").mkdir()
     (tmp_path / "careless" / "sitecustomize.py").write_text(CARELESS.format(level=level))

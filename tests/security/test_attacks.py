@@ -225,7 +225,7 @@ def attacker(app, canary, method, rule):
     return Attacker(app, method, rule, canary)
 
 
-def test_the_routes_that_are_attacked_are_there():
+def test_the_attacked_routes_exist():
     there = {f"{method} {re.sub('<[^>]*>', '…', rule)}" for method, rule in ROUTES}
     assert {
         "POST /auth/login",
@@ -239,7 +239,7 @@ def test_the_routes_that_are_attacked_are_there():
 
 
 @pytest.mark.parametrize("make", [attacks.in_xml, attacks.in_json])
-def test_every_attack_has_a_name_of_its_own(make, canary):
+def test_attack_names_are_unique(make, canary):
     names = [name for name, _ in make("book", canary)]
     assert len(names) > 200
     assert len(set(names)) == len(names), sorted(
@@ -247,7 +247,7 @@ def test_every_attack_has_a_name_of_its_own(make, canary):
     )
 
 
-def test_who_watches_the_outside_sees_it(outside, canary):
+def test_the_outbound_watcher_detects_connections(outside, canary):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("books.example", 80), timeout=1)
     with pytest.raises(ConnectionRefusedError), socket.socket() as tried:
@@ -255,7 +255,7 @@ def test_who_watches_the_outside_sees_it(outside, canary):
     assert outside.tried == [("books.example", 80), ("127.0.0.1", 9)] and not canary.heard()
 
 
-def test_a_canary_hears_who_comes(canary):
+def test_the_canary_detects_visitors(canary):
     host, port = canary.address.split(":")
     socket.create_connection((host, int(port))).close()
     assert canary.heard() and not canary.heard()
@@ -322,7 +322,7 @@ def _element(tag, value):
 
 
 @every_route
-def test_what_others_are_attacked_with_breaks_no_route(attacker, outside, canary):
+def test_known_attack_collections_break_no_route(attacker, outside, canary):
     for path in _share(xml_attacks(), attacker):
         body = path.read_bytes()
         attacker(

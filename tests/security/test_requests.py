@@ -455,7 +455,7 @@ def test_no_answer_is_a_redirect(client, address):
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
 
 
-def test_any_request_is_answered_as_the_contract_says(app):
+def test_any_request_gets_a_documented_response(app):
     world = World(app)
 
     @settings(
