@@ -1,18 +1,66 @@
-"""Who may: one mark on every view. A view without a mark stops the service from starting (default deny)."""
+"""Authorization: who sends a request, and one access level on every view. A view without one stops the application from
+starting (default deny).
+"""
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from flask import Flask, current_app, request
 from flask_login import current_user
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, or_, select
+from sqlalchemy.engine import Connection
 
-from ..db import Query, Writer
+from ..db import now
 from ..http.conditional import cacheable
 from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
-from . import events
-from .models import ADMIN, READ, LoginSession, Token, User
+from . import audit
+from .audit import Action
+from .models import ADMIN, READ, WRITE, LoginSession, Token, User
+
+CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
+
+# What a query selects to make a SignedIn of.
+ACCOUNT = (
+    User.id.label("user_id"),
+    User.username,
+    User.role,
+    User.created_at.label("user_created_at"),
+    User.totp_secret.is_not(None).label("has_mfa"),
+)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Flask-Login's user: an active account, and the session or token that proves it. `credential_hash` is the hash of
+    its secret."""
+
+    id: int
+    username: str
+    role: str
+    created_at: datetime
+    has_mfa: bool
+    credential_hash: str
+    session_id: int | None = None
+    token_id: int | None = None
+    scope: str = WRITE
+    active: bool = True
+    is_active = is_authenticated = True
+    is_anonymous = False
+
+    @classmethod
+    def of(cls, row: Row[Any], credential_hash: str, **credential: Any) -> "SignedIn":
+        """The account in a row that has the columns ACCOUNT."""
+        account = (row.user_id, row.username, row.role, row.user_created_at, bool(row.has_mfa))
+        return cls(*account, credential_hash, **credential)
+
+    def get_id(self) -> str:
+        """What Flask-Login identifies a user by."""
+        return str(self.id)
+
 
 ANYONE, READER, SIGNED_IN, IN_SESSION, ADMINS, ADMINS_IN_SESSION = ACCESS = (
     "anyone",
@@ -22,7 +70,6 @@ ANYONE, READER, SIGNED_IN, IN_SESSION, ADMINS, ADMINS_IN_SESSION = ACCESS = (
     "admin",
     "admin, no token",
 )
-CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
 
 
 def _marked(access: str, check):
@@ -86,7 +133,7 @@ def _require_admin_session() -> None:
 
 
 def _refuse(detail: str) -> None:
-    events.tell(events.ACCESS_REFUSED, current_user.username, detail)
+    audit.log(Action.ACCESS_REFUSED, current_user.username, detail)
     raise Problem(403, detail)
 
 
@@ -126,46 +173,49 @@ def who_may(app: Flask) -> list[tuple[str, str, str]]:
 
 
 class Actor(NamedTuple):
-    """Who changes something, and by what: the id of a session or of a token."""
+    """Who changes something. A change confirms it in its own transaction, since rights may have been taken away after
+    the request began; the rows that prove them stay locked until the commit."""
 
     user_id: int
     username: str
     session_id: int | None
     token_id: int | None
+    credential_hash: str
 
-    def confirm(self, writer: Writer) -> None:
-        """Raises 401 or 403 where the account may not any more. It was allowed when the request began; from here to
-        the commit it stays so, since the rows of the account and of what it showed are locked: who took a right away
-        waits, or was first."""
-        query, value = (
-            (_BY_SESSION, self.session_id) if self.token_id is None else (_BY_TOKEN, self.token_id)
-        )
-        found = writer.rows(query, user_id=self.user_id, credential=value)
-        if not found:
-            raise Problem(
-                401, "you were signed out while this was at work; nothing was stored", CHALLENGE
-            )
-        if found[0][0] != ADMIN:
+    def confirm(self, connection: Connection) -> None:
+        """Raise 401 or 403 where the account is no admin (with ADMIN_MFA: with a second factor) any more."""
+        account = self.confirm_signed_in(connection)
+        if account.role != ADMIN:
             raise Problem(403, "only an admin may do this")
+        if current_app.config["ADMIN_MFA"] and not account.has_mfa:
+            raise Problem(403, "an admin needs a second factor here")
 
-
-def _still(credential: type[LoginSession] | type[Token]) -> Query:
-    # Joined, not asked for by EXISTS: MySQL locks no row of a subquery, and reads it as it was before it had to wait.
-    return Query(
-        select(User.role)
-        .join(credential, credential.user_id == User.id)
-        .where(
-            User.id == bindparam("user_id"), User.active, credential.id == bindparam("credential")
+    def confirm_signed_in(self, connection: Connection) -> Row[Any]:
+        """Raise 401 where the session or token has ended, or the account is not active; returns the account's row."""
+        # Joined: MySQL locks no row of an EXISTS, and reads it as it was before it had to wait.
+        held: Any = LoginSession if self.token_id is None else Token
+        statement = (
+            select(*ACCOUNT)
+            .join(held, held.user_id == User.id)
+            .where(User.id == self.user_id, User.active, held.secret_hash == self.credential_hash)
+            .with_for_update(read=True)
         )
-        .with_for_update(read=True)
-    )
-
-
-_BY_SESSION, _BY_TOKEN = _still(LoginSession), _still(Token)
+        if held is Token:
+            statement = statement.where(or_(Token.expires_at.is_(None), Token.expires_at > now()))
+        account = connection.execute(statement).one_or_none()
+        if account is None:
+            raise Problem(
+                401, "the session or token ended during this request; nothing was stored", CHALLENGE
+            )
+        return account
 
 
 def actor() -> Actor:
     """Who sends this request."""
     return Actor(
-        current_user.id, current_user.username, current_user.session_id, current_user.token_id
+        current_user.id,
+        current_user.username,
+        current_user.session_id,
+        current_user.token_id,
+        current_user.credential_hash,
     )

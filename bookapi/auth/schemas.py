@@ -33,10 +33,10 @@ class NewUserSchema(_Document):
     def check_faults(self, data, **kwargs):
         """What no account may have is told with all else that is wrong."""
         username, password = data.get("username"), data.get("password")
-        known = username if username and usernames.possible(username) else ""
+        known = username if username and usernames.is_possible(username) else ""
         faults = {
-            "username": username is not None and usernames.fault(username),
-            "password": password is not None and passwords.fault(password, known),
+            "username": username is not None and usernames.error_in(username),
+            "password": password is not None and passwords.error_in(password, known),
         }
         if any(faults.values()):
             raise ValidationError({field: [detail] for field, detail in faults.items() if detail})

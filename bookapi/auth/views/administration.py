@@ -1,14 +1,16 @@
 """Everybody's accounts, and what happened at the door: for admins."""
 
+from typing import Any
+
 from flask import Blueprint, Response, request, url_for
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, select
 
 from ...db import db
 from ...http.negotiation import body, deferred_body, represents
 from ...http.pagination import asked_page, paged
 from ...http.problems import Problem, invalid, respond
-from .. import accounts, audit, line, passwords
-from ..models import User
+from .. import accounts, audit, passwords
+from ..models import User, read_page
 from ..permissions import actor, admin_required, admin_session_required
 from ..schemas import new_user_schema, user_change_schema, user_schema
 
@@ -21,8 +23,7 @@ blueprint = Blueprint("administration", __name__, url_prefix="/auth")
 def read_users():
     """A page of all accounts, oldest first."""
     page = asked_page(request.args)
-    with db.read() as reader, Session(reader.engine) as session:
-        users, total = accounts.page_of(session, page.limit, page.offset)
+    users, total = read_page(select(User).order_by(User.id), page.limit, page.offset)
     return paged("users", user_schema.dump(users, many=True), total, page)
 
 
@@ -118,27 +119,24 @@ def refused(error: accounts.AccountError) -> Response:
     told = [{"field": error.field, "detail": error.detail}]
     if isinstance(error, accounts.LastAdmin):
         return respond(Problem(409, "this is the last active admin; make another one first"))
-    if isinstance(error, accounts.Taken):
+    if isinstance(error, accounts.UsernameTaken):
         return respond(
             Problem(409, "another account has this name, or one that looks like it", errors=told)
         )
     return respond(invalid(told))
 
 
-def _fetch(user_id: int) -> User:
-    with db.read() as reader, Session(reader.engine) as session:
-        user = session.get(User, user_id)
-    if user is None:
-        raise Problem(404, "there is no account of that id")
-    return user
+def _fetch(user_id: int) -> Row[Any]:
+    with db.read() as connection:
+        return accounts.by_id(connection, user_id)
 
 
 def _as_its_account_has_it(username: str | None) -> str | None:
     """A name however it was spelt; as it is where no account has it any more."""
     if username is None:
         return None
-    with db.read() as reader, Session(reader.engine) as session:
-        user = accounts.find(session, username)
+    with db.read() as connection:
+        user = accounts.find(connection, username)
     return user.username if user else username
 
 
@@ -149,5 +147,5 @@ def _refuse_own(user_id: int, instead: str) -> None:
 
 
 def _hash(password: str) -> str:
-    with line.of().place():
+    with passwords.hash_slot():
         return passwords.make_hash(password)

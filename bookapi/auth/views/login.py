@@ -5,7 +5,9 @@ from flask_login import current_user
 
 from ...http.negotiation import body, represents
 from ...schemas import rfc3339
-from .. import events, sessions, signing_in
+from .. import login as signing_in
+from .. import sessions
+from ..audit import Action
 from ..permissions import public, session_required
 from ..schemas import login_schema, user_schema
 
@@ -25,5 +27,5 @@ def login():
 @session_required
 def logout():
     """End this session."""
-    sessions.close(current_user.session_id, events.LOGOUT)
+    sessions.close(current_user.session_id, Action.LOGOUT)
     return "", 204

@@ -1,14 +1,15 @@
 """One's own account: who one is, one's password, sessions, tokens and second factor."""
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from flask_login import current_user
-from sqlalchemy.orm import Session
 
 from ...db import db
 from ...http.negotiation import body, represents
 from ...http.pagination import asked_page, paged
 from ...http.problems import Problem, invalid
-from .. import accounts, events, line, mfa, passwords, sessions, tokens
+from .. import accounts, mfa, passwords, sessions, tokens
+from ..audit import Action
+from ..login import confirm_code, confirm_password
 from ..permissions import actor, login_required, session_required
 from ..schemas import (
     code_schema,
@@ -18,7 +19,6 @@ from ..schemas import (
     token_schema,
     user_schema,
 )
-from ..signing_in import confirm_code, confirm_password
 
 blueprint = Blueprint("own", __name__, url_prefix="/auth")
 
@@ -28,7 +28,7 @@ blueprint = Blueprint("own", __name__, url_prefix="/auth")
 @represents("user")
 def me():
     """Who I am."""
-    return user_schema.dump(current_user.user)
+    return user_schema.dump(current_user)
 
 
 @blueprint.post("/password")
@@ -38,10 +38,10 @@ def change_password():
     """Change one's own password; every other session of the account ends."""
     given = password_schema.load(body())
     known_hash = confirm_password(given["current_password"])
-    fault = passwords.fault(given["new_password"], current_user.username)
+    fault = passwords.error_in(given["new_password"], current_user.username)
     if fault:
         raise invalid([{"field": "new_password", "detail": fault}])
-    with line.of().place():
+    with passwords.hash_slot():
         password_hash = passwords.make_hash(given["new_password"])
     db.write(accounts.change_own_password, actor(), known_hash, password_hash)
     return "", 204
@@ -53,7 +53,7 @@ def change_password():
 def read_sessions():
     """A page of one's open sessions, newest first."""
     page = asked_page(request.args)
-    return paged("sessions", *sessions.open_of(current_user.id, page.limit, page.offset), page)
+    return paged("sessions", *sessions.read_open(current_user.id, page.limit, page.offset), page)
 
 
 @blueprint.delete("/sessions/<id:session_id>")
@@ -61,7 +61,7 @@ def read_sessions():
 @represents("session")
 def end_session(session_id: int):
     """End one of one's own sessions."""
-    if not sessions.close(session_id, events.SESSION_ENDED):
+    if not sessions.close(session_id, Action.SESSION_ENDED):
         raise Problem(404, "there is no session of yours of that id")
     return "", 204
 
@@ -72,7 +72,8 @@ def end_session(session_id: int):
 def read_tokens():
     """A page of one's API tokens, newest first."""
     page = asked_page(request.args)
-    return paged("tokens", *tokens.list_of(current_user.id, page.limit, page.offset), page)
+    found, total = tokens.read_all(current_user.id, page.limit, page.offset)
+    return paged("tokens", token_schema.dump(found, many=True), total, page)
 
 
 @blueprint.post("/tokens")
@@ -81,8 +82,8 @@ def read_tokens():
 def add_token():
     """Make an API token; its secret is told here and never again."""
     values = token_schema.load(body())
-    secret = tokens.new_secret(current_app)
-    token = db.write(tokens.add, current_user.id, current_user.session_id, values, secret)
+    secret = tokens.new_secret()
+    token = db.write(tokens.add, actor(), values, secret)
     return {**token_schema.dump(token), "secret": secret}, 201
 
 
@@ -91,7 +92,7 @@ def add_token():
 @represents("token")
 def revoke_token(token_id: int):
     """Revoke one of one's own API tokens."""
-    if not db.write(tokens.revoke, current_user.id, token_id, current_user.username):
+    if not db.write(tokens.revoke, actor(), token_id):
         raise Problem(404, "there is no token of yours of that id")
     return "", 204
 
@@ -101,8 +102,8 @@ def revoke_token(token_id: int):
 @represents("mfa")
 def read_second_factor():
     """Whether signing in takes a code, and how many recovery codes are left."""
-    with db.read() as reader, Session(reader.engine) as session:
-        user = accounts.existing(session, current_user.username)
+    with db.read() as connection:
+        user = accounts.by_id(connection, current_user.id)
     return {
         "enabled": user.totp_secret is not None,
         "recovery_codes_left": len(user.recovery_hashes or []),
