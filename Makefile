@@ -7,7 +7,7 @@ N ?= 10000
 SECONDS ?= 3
 BIN = $(VENV)/bin
 
-.PHONY: help run test lint bench requirements clean
+.PHONY: help run test lint format types coverage bench requirements clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -20,11 +20,21 @@ run: $(VENV)/installed  ## install, make the instance, load a sample, serve (POR
 test: $(VENV)/installed-test  ## install, run the tests (DATABASE_URL=mariadb://… to run them there; PYTEST="-k name")
 	DATABASE_URL="$(DATABASE_URL)" $(BIN)/python -m pytest $(if $(DATABASE_URL),,-n 2 --dist loadfile) $(PYTEST)
 
-lint: $(VENV)/installed-test  ## look for what ruff and bandit find
+lint: $(VENV)/installed-test  ## check style and known security mistakes (ruff, bandit)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@# On its standard error it tells of each exception that is allowed, several times: worth reading only if it fails.
+	@# bandit lists every allowed exception on standard error: worth reading only if it fails
 	$(BIN)/bandit -q --ini setup.cfg -r bookapi wsgi.py benchmarks 2>$(VENV)/bandit.log || { cat $(VENV)/bandit.log; exit 1; }
+
+format: $(VENV)/installed-test  ## format the code and sort the imports (ruff)
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/installed-test  ## check the types (mypy)
+	$(BIN)/mypy
+
+coverage: $(VENV)/installed-test  ## run the tests and print which lines they miss
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(PYTEST)
 
 bench: $(VENV)/installed  ## measure the service (N=10000 books, SECONDS=3 a turn, WORK=list,search; see benchmarks/)
 	$(BIN)/python -m benchmarks.run --books $(N) --seconds $(SECONDS) $(if $(WORK),--work $(WORK))
@@ -50,7 +60,7 @@ $(VENV)/bin/python:
 $(VENV)/installed: requirements.txt requirements-sqlite.txt setup.cfg | $(VENV)/bin/python
 	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements.txt
 	@$(BIN)/pip install --disable-pip-version-check -q --only-binary :all: --require-hashes -r requirements-sqlite.txt \
-		2>/dev/null || echo "pysqlite3 was not installed (not every machine has a wheel): SQLite is the one of Python" >&2
+		2>/dev/null || echo "no pysqlite3 wheel for this machine: using the SQLite that Python ships" >&2
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
 	@touch $@
 

@@ -1,0 +1,404 @@
+"""What is wrong with an instance is found, told with its mending step, and mended where it is derived."""
+
+import os
+import sys
+import threading
+
+import pytest
+from sqlalchemy import text
+from test_backup import in_database
+
+from bookapi.books import changes
+from bookapi.books.schemas import book_schema
+from bookapi.db import db
+from bookapi.db.sqlite import sqlite3
+from bookapi.site import check, derived
+from helpers.instance import DATABASE_URL
+from helpers.support import Somebody, one_line, sqlite_url, store
+
+BOOKS = [
+    {
+        "title": "Emma",
+        "authors": ["Jane Austen", "JANE AUSTEN"],
+        "isbn": "9780141439587",
+        "published": "1815-12",
+        "publisher": "John Murray",
+        "subjects": ["Fiction", "fiction"],
+        "series": "Classics",
+        "description": "Handsome",
+    },
+    {
+        "title": "红楼梦",
+        "authors": ["曹雪芹"],
+        "identifiers": [{"scheme": "lccn", "value": "1"}] * 2,
+    },
+    {"title": "Łódź", "published": "-0720"},
+    {"title": "Thrown away", "authors": ["Nobody"]},
+    {"title": "Back again"},
+    {"title": "?"},
+]
+
+
+@pytest.fixture
+def filled(app, monkeypatch):
+    """An application with books, more than one batch of them: in the trash, back from it, changed."""
+    monkeypatch.setattr(derived, "_BOOKS", derived.Query(derived._BOOKS.statement.limit(4)))
+    store(app, *BOOKS)
+    with app.app_context():
+        for number in (4, 5):
+            db.write(changes.delete, number, lambda record: None, Somebody("admin"))
+        db.write(changes.restore, 5, lambda record: None, Somebody("admin"))
+        db.write(changes.patch, 1, lambda: {"pages": 513}, lambda record: None, Somebody("admin"))
+    return app
+
+
+def told(app, *options, status=0):
+    """The lines of a check; fails where its status is another one."""
+    result = app.test_cli_runner().invoke(args=["check", *options])
+    assert result.exit_code == status, (result.output, result.exception)
+    assert status == 0 or one_line(result.stderr)
+    return result.stdout.splitlines()
+
+
+def wrong(app):
+    """The lines about what is wrong."""
+    return [line for line in told(app, status=1) if not line.startswith("ok     ")]
+
+
+def spoil(app, *statements):
+    """Change the database behind the program's back."""
+    with app.app_context(), db.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+# -- looking ------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_instance_is_told_line_by_line(filled):
+    lines = told(filled)
+    assert all(line.startswith("ok     ") for line in lines)
+    assert {
+        "settings",
+        "folder",
+        "database",
+        "schema",
+        "structure of the database",
+        "search index",
+        "number of books",
+        "newest id",
+        "number of changes",
+        *derived.SUBJECTS,
+        "history of each book",
+        "clock",
+    } <= {line.split(maxsplit=1)[1] for line in lines}
+
+
+def test_an_empty_catalogue_is_sound(app):
+    assert all(line.startswith("ok     ") for line in told(app))
+
+
+def test_a_purged_book_leaves_a_sound_catalogue_behind(filled):
+    with filled.app_context():
+        assert db.write(changes.purge, -1, 10) == 1
+    told(filled)
+
+
+FUTURE = "2999-01-01 00:00:00.000000"
+FAULTS = [
+    ("search words", "UPDATE book_words SET words = 'other' WHERE book_id = 3"),
+    ("search words", "DELETE FROM book_words WHERE book_id = 3"),
+    ("sort keys", "UPDATE books SET title_key = 'other' WHERE id = 3"),
+    ("sort keys", "UPDATE books SET author_key = NULL WHERE id = 1"),
+    ("sort keys", "UPDATE books SET publisher_key = 'John Murray' WHERE id = 1"),
+    ("sort keys", "UPDATE books SET published_key = 3 WHERE id = 3"),
+    ("list of authors", "UPDATE book_authors SET name_key = 'other' WHERE book_id = 1"),
+    (
+        "list of subjects",
+        "INSERT INTO book_subjects (book_id, position, name, name_key) VALUES (1, 7, 'a', 'a')",
+    ),
+    ("list of identifiers", "DELETE FROM book_identifiers WHERE book_id = 2"),
+    ("number of books", "UPDATE catalogue SET total = total - 1"),
+    ("newest id", "UPDATE catalogue SET last_id = 3"),
+    ("number of changes", "UPDATE catalogue SET seq = seq - 1"),
+    ("number of changes", "DELETE FROM history WHERE seq = 3"),
+    ("history of each book", "UPDATE history SET version = 7 WHERE book_id = 3"),
+    ("history of each book", "UPDATE history SET version = 3 WHERE book_id = 1 AND version = 1"),
+    ("history of each book", "UPDATE history SET action = 'updated' WHERE book_id = 3"),
+    (
+        "history of each book",
+        "UPDATE history SET action = 'deleted' WHERE book_id = 5 AND version = 3",
+    ),
+    ("history of each book", "UPDATE books SET version = 9 WHERE id = 3"),
+    ("history of each book", "UPDATE history SET book_id = 5 WHERE seq = 3"),
+    ("clock", f"UPDATE books SET updated_at = '{FUTURE}' WHERE id = 3"),
+    ("clock", f"UPDATE history SET at = '{FUTURE}' WHERE seq = 3"),
+]
+
+
+@pytest.mark.parametrize("subject, statement", FAULTS)
+def test_each_fault_is_told_with_the_step_that_mends_it(filled, subject, statement):
+    spoil(filled, statement)
+    lines = wrong(filled)
+    [line] = [line for line in lines if line.startswith(f"wrong  {subject}: ")]
+    assert "; to mend it: " in line
+
+
+def test_what_is_wrong_of_a_book_is_told_with_the_books(filled):
+    spoil(filled, "UPDATE books SET title_key = 'other' WHERE id > 2")
+    assert wrong(filled) == [
+        "wrong  sort keys: 4 books (3, 4, 5, 6); to mend it: bookapi check --mend"
+    ]
+    spoil(filled, "UPDATE books SET title_key = 'other' WHERE id < 3")
+    assert "6 books (1, 2, 3, 4, 5, …)" in wrong(filled)[0]
+
+
+def test_a_look_changes_nothing(filled):
+    spoil(filled, *[statement for _, statement in FAULTS[:10]])
+    before = in_database(filled)
+    wrong(filled)
+    assert in_database(filled) == before
+
+
+def test_a_book_in_the_trash_that_searches_find_is_told(filled):
+    spoil(filled, "UPDATE books SET deleted_at = NULL WHERE id = 4")
+    assert {line.split(":")[0] for line in wrong(filled)} == {
+        "wrong  search words",
+        "wrong  number of books",
+        "wrong  history of each book",
+    }
+
+
+def test_changes_that_go_on_meanwhile_are_no_faults(app):
+    over = threading.Event()
+
+    def write():
+        with app.app_context():
+            while not over.is_set():
+                book = db.write(
+                    changes.create, book_schema.load({"title": "One more", "authors": ["Somebody"]})
+                )
+                db.write(changes.delete, book["id"], lambda record: None)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(8):
+            told(app)
+    finally:
+        over.set()
+        writer.join()
+
+
+# -- mending ------------------------------------------------------------------------------------------------------
+
+
+def test_all_that_is_derived_is_made_again_and_nothing_else_is_touched(filled):
+    wanted = in_database(filled)
+    spoil(filled, *[statement for subject, statement in FAULTS[:11]])
+    lines = told(filled, "--mend")
+    mended = [line for line in lines if line.startswith("mended ")]
+    assert [line.split(":")[0].removeprefix("mended ") for line in mended][-7:] == [
+        *derived.SUBJECTS,
+        "number of books",
+        "newest id",
+    ]
+    assert all(line.startswith("ok     ") for line in lines[lines.index(mended[-1]) + 1 :])
+    found = in_database(filled)
+    marks = {found["catalogue"][0][4], wanted["catalogue"][0][4]}  # the names of two states
+    assert set(found.pop("catalogue")[0]) ^ set(wanted.pop("catalogue")[0]) == marks
+    assert found == wanted
+    assert filled.test_client().get("/books?q=lodz").json["total"] == 1
+
+
+def test_no_answer_from_before_is_given_again_once_it_is_mended(filled):
+    client = filled.test_client()
+    spoil(filled, "UPDATE book_authors SET name_key = 'other' WHERE book_id = 1")
+    assert [client.get("/books?author=jane%20austen").json["total"] for _ in range(2)] == [0, 0]
+    told(filled, "--mend")
+    assert client.get("/books?author=jane%20austen").json["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE books SET authors = '{' WHERE id = 3",
+        "UPDATE books SET authors = 'null' WHERE id = 3",
+        "UPDATE catalogue SET last_id = 9223372036854775807",
+        *([] if DATABASE_URL else ["DROP TABLE history", "DROP TABLE book_words"]),
+    ],
+)  # on a server other tests need them
+def test_what_the_program_would_never_store_is_told_with_a_step(filled, statement):
+    spoil(filled, statement)
+    [*_, last] = wrong(filled)
+    assert "restore FILE" in last or "--mend" in last
+
+
+def test_what_people_gave_is_not_mended(filled):
+    spoil(
+        filled,
+        "UPDATE books SET version = 9 WHERE id = 3",
+        "UPDATE catalogue SET total = 9, seq = seq - 1",
+    )
+    before = in_database(filled)
+    lines = told(filled, "--mend", status=1)
+    assert [line.split(":")[0] for line in lines if line.startswith("mended")] == [
+        "mended number of books"
+    ]
+    assert [line.split(":")[0] for line in lines if line.startswith("wrong")][-2:] == [
+        "wrong  number of changes",
+        "wrong  history of each book",
+    ]
+    after = in_database(filled)
+    assert (after["books"], after["history"]) == (before["books"], before["history"])
+    assert after["catalogue"][0][1] == before["catalogue"][0][1]
+
+
+def test_where_nothing_derived_is_wrong_nothing_is_mended(filled):
+    before = in_database(filled)
+    assert told(filled, "--mend") == told(filled)
+    assert in_database(filled) == before
+
+
+# -- SQLite's own -------------------------------------------------------------------------------------------------
+
+
+def _without_trigger(statement):
+    return (
+        "DROP TRIGGER book_words_update",
+        statement,
+        """CREATE TRIGGER book_words_update AFTER UPDATE ON book_words BEGIN
+               INSERT INTO book_words_index (book_words_index, rowid, words) VALUES ('delete', old.book_id, old.words);
+               INSERT INTO book_words_index (rowid, words) VALUES (new.book_id, new.words); END""",
+    )
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        _without_trigger("UPDATE book_words SET words = words || ' more' WHERE book_id = 3"),
+        ["INSERT INTO book_words_index (book_words_index) VALUES ('delete-all')"],
+        ["DELETE FROM book_words_index_data WHERE id > 10"],
+    ],
+)
+def test_an_index_that_does_not_find_what_its_table_holds_is_told_and_made_again(
+    filled, statements
+):
+    if DATABASE_URL:
+        return  # FTS5's own faults: no server has these tables
+    spoil(filled, *statements)
+    assert wrong(filled)[0].startswith("wrong  search index: ")
+    lines = told(filled, "--mend")
+    assert "mended search index: made again from its table" in lines
+    assert filled.test_client().get("/books?q=lodz").json["total"] == 1
+
+
+def test_a_look_at_the_index_writes_nothing_and_waits_no_longer_than_a_change(make_app):
+    if DATABASE_URL:
+        return  # a server's index is looked at by reading
+    app = make_app(DATABASE_WAIT_SECONDS=1)
+    with app.app_context():
+        connection = db.engine.raw_connection()
+        watch = connection.driver_connection
+        version = watch.execute("PRAGMA data_version").fetchone()
+        told(app)
+        assert watch.execute("PRAGMA data_version").fetchone() == version
+        watch.execute("BEGIN IMMEDIATE")
+        result = app.test_cli_runner().invoke(args=["check"])
+        assert "another change" in result.stderr or "locked" in one_line(result.stderr)
+        assert "wrong" not in result.stdout
+        connection.close()
+
+
+def test_a_spoilt_file_is_told_and_not_looked_into_any_further(filled, tmp_path):
+    if DATABASE_URL:
+        return
+    path = tmp_path / "bookapi.sqlite"
+    with filled.app_context():
+        db.engine.dispose()
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 8192 * 4096)
+        file.write(b"\xa5" * 4096)
+    assert "bookapi restore" in wrong(filled)[-1]
+    assert told(filled, "--mend", status=1)[-1].startswith("wrong")
+
+
+def test_a_row_that_belongs_to_none_is_told(filled, tmp_path):
+    if DATABASE_URL:
+        return
+    connection = sqlite3.connect(tmp_path / "bookapi.sqlite")
+    connection.execute("DELETE FROM books WHERE id = 3")
+    connection.commit()
+    connection.close()
+    assert "book_words" in wrong(filled)[-1] and "not there" in wrong(filled)[-1]
+
+
+@pytest.mark.two_databases
+def test_a_server_without_the_index_is_told_and_gets_it_again(filled):
+    spoil(filled, "ALTER TABLE book_words DROP INDEX ft_book_words_words")
+    assert wrong(filled)[0].startswith("wrong  search index: ")
+    assert "mended search index: made again from its table" in told(filled, "--mend")
+    assert filled.test_client().get("/books?q=lodz").json["total"] == 1
+
+
+@pytest.mark.two_databases
+def test_a_server_whose_index_misses_books_is_told(filled, monkeypatch):
+    monkeypatch.setattr(check.integrity, "PAUSE", 0)
+    monkeypatch.setattr(
+        check.integrity, "BARRIER", "eqa OR bbb"
+    )  # all that stand before it are missed
+    spoil(filled, "UPDATE book_words SET words = 'eqa OR bbb none' WHERE book_id = 3")
+    assert "search index: it finds" in wrong(filled)[0]
+
+
+# -- the instance -------------------------------------------------------------------------------------------------
+
+
+def test_what_everybody_on_the_machine_may_read_is_told(make_app, tmp_path):
+    folder = tmp_path / "instance"
+    app = make_app(INSTANCE_PATH=str(folder), DATABASE_URL=sqlite_url(folder))
+    assert app.test_cli_runner().invoke(args=["init"]).exit_code == 0
+    told(app)
+    for path in (folder, folder / "secret", folder / "bookapi.sqlite"):
+        path.chmod(path.stat().st_mode | 0o004)
+    assert [line.split(":")[0] for line in wrong(app)] == [
+        "wrong  folder",
+        "wrong  secret",
+        "wrong  database file",
+    ]
+    assert all("chmod o-rwx" in line for line in wrong(app))
+
+
+def test_an_instance_without_a_secret_is_told(make_app):
+    assert "bookapi init" in wrong(make_app(SECRET_KEY=None))[0]
+
+
+def test_without_a_database_there_is_nothing_more_to_look_at_and_none_is_made(make_app, tmp_path):
+    app = make_app(DATABASE_URL=sqlite_url(tmp_path / "nowhere"))
+    lines = wrong(app)
+    assert (
+        len(lines) == 1 and lines[0].startswith("wrong  database: ") and "bookapi init" in lines[0]
+    )
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    "revision, step", [("0001", "bookapi db upgrade"), ("9999", "newer program")]
+)
+def test_another_schema_is_told_with_what_to_run(app, revision, step):
+    with app.app_context(), db.engine.begin() as connection:
+        own = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+    try:
+        assert step in wrong(app)[-1]
+    finally:
+        spoil(app, f"UPDATE alembic_version SET version_num = '{own}'")
+
+
+def test_only_what_the_index_says_is_made_again_by_mending(filled, monkeypatch):
+    monkeypatch.setattr(check.integrity, "index_fault", lambda: None)
+    monkeypatch.setattr(
+        check.integrity, "rebuild_index", lambda session: sys.exit("nobody asked for it")
+    )
+    spoil(filled, "UPDATE catalogue SET total = 9")
+    assert "mended number of books: it says 9, there are 5" in told(filled, "--mend")

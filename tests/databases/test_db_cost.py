@@ -1,0 +1,270 @@
+"""What one answer may cost: the database gives up what takes too long, and nothing else does."""
+
+import logging
+import time
+from contextlib import closing
+
+import pymysql
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import aliased
+from werkzeug.exceptions import HTTPException
+
+from bookapi.books.models import Book
+from bookapi.books.queries import reads
+from bookapi.db import Query, Reader, Writer, db, limits, translate
+from bookapi.db.sqlite import sqlite3
+from helpers.support import store
+
+BOOKS = 10
+SOON = (
+    5  # seconds: far more than the limits of these tests, far less than what they stop would take
+)
+ASKED = [
+    "/books",
+    "/books?sort=-title,published",
+    "/books?q=word+-other&sort=-relevance",
+    "/books?q=-other",
+    "/books?author=a&subject=b&facets=author,subject,publisher,series,language,decade",
+    "/books?cursor=*&sort=author",
+    "/books?cursor=*&limit=1&sort=published",
+    "/books/1",
+    "/books/isbn/9780141439587",
+    "/books/1/history",
+    "/books/changes",
+    "/books/authors",
+    "/books/subjects?sort=-count",
+    "/books?isbn=9780141439587&identifier=a:b&published_from=1900",
+]
+
+
+def counting(power):
+    """A select that looks at every sequence of so many books. (Without a condition MySQL would multiply.)"""
+    books = [aliased(Book) for _ in range(power)]
+    return select(func.count()).select_from(*books).where(books[0].id + books[-1].id > books[0].id)
+
+
+ENDLESS, LONG = Query(counting(14)), Query(counting(6))
+LONG_NUMBER = BOOKS**6  # some hundredths of a second; millions of steps of SQLite
+
+
+def slowly(query):
+    """The same rows as the query's, after some hundredths of a second."""
+    return Query(query.statement.where(counting(6).scalar_subquery() > 0))
+
+
+@pytest.fixture(autouse=True)
+def shelf(app):
+    store(
+        app,
+        *[
+            {"title": f"t{number}", "isbn": isbn}
+            for number, isbn in enumerate(["9780141439587", *[None] * (BOOKS - 1)])
+        ],
+    )
+
+
+@pytest.fixture
+def limit(app):
+    """A function that sets the limit to less than a setting may be."""
+
+    def change(seconds):
+        app.config["QUERY_SECONDS"] = seconds
+
+    return change
+
+
+@pytest.fixture
+def errors(app, caplog, monkeypatch):
+    """A function that tells the lines of errors so far."""
+    monkeypatch.setattr(app.logger, "propagate", True)
+    return lambda: [
+        record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR
+    ]
+
+
+def read(query, **options):
+    with db.read(**options) as reader:
+        return reader.rows(query)[0][0]
+
+
+# -- what takes too long ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1])
+def test_what_takes_too_long_is_ended_in_time(app, limit, seconds):
+    limit(seconds)
+    with app.test_request_context():
+        begun = time.monotonic()
+        with pytest.raises(HTTPException) as told:
+            read(ENDLESS)
+        assert seconds * 0.9 <= time.monotonic() - begun < seconds + SOON
+    assert told.value.code == 503 and "ask for less" in told.value.description
+
+
+def test_a_block_of_many_reads_has_one_limit_for_all(app, limit):
+    limit(0.2)
+    number = 0
+    with app.test_request_context(), pytest.raises(HTTPException) as told, db.read() as reader:
+        for number in range(1000):
+            reader.rows(LONG)
+    assert told.value.code == 503 and number < 100
+
+
+def test_the_next_reads_are_as_ever(app, limit):
+    limit(0.2)
+    with app.test_request_context():
+        for _ in range(3):
+            with pytest.raises(HTTPException):
+                read(ENDLESS)
+            assert read(Query(counting(1))) == BOOKS
+            assert read(LONG, limited=False) == LONG_NUMBER
+
+
+def test_a_limit_that_was_met_does_not_last(app, limit):
+    limit(0.2)
+    with app.test_request_context():
+        assert read(Query(counting(1))) == BOOKS
+        time.sleep(0.3)
+        limit(60)
+        assert read(LONG) == LONG_NUMBER
+
+
+def test_a_client_is_told_to_ask_for_less(client, limit, monkeypatch, errors):
+    limit(0.2)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            reads, "_ONE", Query(reads._ONE.statement.where(counting(14).scalar_subquery() > 0))
+        )
+        answer = client.get("/books/1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert answer.json["detail"].startswith("this question took too long")
+    assert client.get("/books/1").json["title"] == "t0"
+    [line] = errors()
+    assert "interrupted" in line and not {"SELECT", "t0"} & set(line.split())
+
+
+def test_a_search_in_many_pages_of_an_index_is_ended_too():
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE VIRTUAL TABLE found USING fts5 (words)")
+        connection.execute("INSERT INTO found (found, rank) VALUES ('pgsz', 64)")
+        connection.executemany(
+            "INSERT INTO found VALUES (?)",
+            [
+                [" ".join(f"w{(number * 7 + at * 13) % 3000}" for at in range(40))]
+                for number in range(3000)
+            ],
+        )
+        connection.commit()
+        limits.Deadline(connection).set(0)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            connection.execute("SELECT count(*) FROM found WHERE found MATCH 'w*'").fetchall()
+
+
+@pytest.mark.parametrize("code", [188, 1317, 1969, 3024])
+def test_what_a_server_gave_up_is_told_alike(code):
+    told = translate(pymysql.err.OperationalError(code, "told by the server"))
+    assert told.code == 503 and "ask for less" in told.description
+
+
+# -- what may take its time ---------------------------------------------------------------------------------------
+
+
+def _in_request(app, work):
+    with app.test_request_context():
+        return work()
+
+
+def _in_command(app, work):
+    with app.app_context():
+        return work()
+
+
+def _written(session):
+    return Writer(session).rows(LONG)[0][0]
+
+
+def _asked(connection):
+    return connection.exec_driver_sql(str(counting(6).compile(connection))).scalar()
+
+
+@pytest.mark.parametrize(
+    "place, work",
+    [
+        (_in_request, lambda: read(LONG, limited=False)),
+        (_in_command, lambda: read(LONG)),
+        (_in_request, lambda: db.write(_written)),
+        (_in_request, lambda: db.ask(_asked)),
+    ],
+    ids=["not limited", "command", "change", "question about the database"],
+)
+def test_some_work_may_take_its_time(app, limit, place, work):
+    limit(0.01)
+    with pytest.raises(HTTPException):
+        _in_request(app, lambda: read(LONG))
+    assert place(app, work) == LONG_NUMBER
+
+
+def test_an_export_may_take_its_time_where_a_list_may_not(client, limit, monkeypatch):
+    limit(0.01)
+    monkeypatch.setattr(reads, "_STATE", slowly(reads._STATE))
+    assert client.get("/books").status_code == 503
+    export = client.get("/books/export?format=jsonl")
+    assert (export.status_code, len(export.data.splitlines())) == (200, BOOKS)
+
+
+def test_an_export_to_a_slow_client_is_whole(app, limit, monkeypatch):
+    monkeypatch.setattr(limits, "STEPS", 1)
+    store(
+        app, *[{"title": f"more {number}", "description": "long " * 200} for number in range(500)]
+    )
+    limit(0.05)
+    with app.test_client().get("/books/export?format=jsonl", buffered=False) as answer:
+        pieces = iter(answer.response)
+        content = next(pieces)
+        time.sleep(0.1)
+        content += b"".join(pieces)
+    assert len(content.splitlines()) == BOOKS + 500
+
+
+def test_commands_are_not_limited(runner, limit, monkeypatch):
+    monkeypatch.setattr(limits, "STEPS", 100)
+    limit(0)
+    monkeypatch.setattr(reads, "_STATE", slowly(reads._STATE))
+    for command in (["check"], ["books", "export", "-"]):
+        result = runner.invoke(args=command)
+        assert result.exit_code == 0, result.output
+
+
+# -- how a server is told -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "is_mariadb, seconds, expected",
+    [
+        (True, 9.9996, "SET STATEMENT max_statement_time = 10.000 FOR SELECT 1"),
+        (True, 0.25, "SET STATEMENT max_statement_time = 0.250 FOR SELECT 1"),
+        (True, -3, "SET STATEMENT max_statement_time = 0.001 FOR SELECT 1"),
+        (False, 9.9996, "SELECT /*+ MAX_EXECUTION_TIME(10000) */ 1"),
+        (False, 0, "SELECT /*+ MAX_EXECUTION_TIME(1) */ 1"),
+    ],
+)
+def test_a_server_is_told_with_the_statement(is_mariadb, seconds, expected):
+    assert limits.limited("SELECT 1", seconds, mysql.dialect(is_mariadb=is_mariadb)) == expected
+
+
+def test_every_read_of_a_request_is_a_select_that_can_be_limited(admin, monkeypatch):
+    asked, as_ever = set(), Reader.rows
+
+    def rows(reader, query, **values):
+        asked.add(query)
+        return as_ever(reader, query, **values)
+
+    for kind in {Reader, *Reader.__subclasses__()}:
+        monkeypatch.setattr(kind, "rows", rows)
+    for address in ASKED:
+        assert admin.get(address).status_code == 200, address
+    statements = {str(query.statement.compile(dialect=mysql.dialect())) for query in asked}
+    assert len(statements) > 20
+    assert [sql for sql in statements if not sql.startswith("SELECT ")] == []

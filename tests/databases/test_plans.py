@@ -1,0 +1,306 @@
+"""How the databases go about lists: by their indexes, never through a whole table for a page."""
+
+import itertools
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from sqlalchemy import text
+from werkzeug.datastructures import MultiDict
+
+from bookapi import create_app
+from bookapi.books import changes, queries
+from bookapi.books.queries import reads, statements
+from bookapi.books.schemas import book_schema
+from bookapi.db import Query, db
+from bookapi.db.search import expressions
+from helpers.instance import DATABASE_URL, settings, wipe
+
+TABLES = ("books", "book_authors", "book_subjects", "book_identifiers", "book_words")
+FILTERS = {
+    "title": "title=t1",
+    "author": "author=a1",
+    "publisher": "publisher=p1",
+    "subject": "subject=s1",
+    "series": "series=r1",
+    "isbn": "isbn=9780141439587",
+    "language": "language=fr",
+    "identifier": "identifier=lccn:3",
+    "published_from": "published_from=1995",
+    "published_to": "published_to=1805",
+    "updated_since": "updated_since=2999-01-01T00:00:00Z",
+    "several": "author=a1&author=a2&language=en&published_to=1805",
+}
+ASCENDING = ("id", "title", "author", "published", "created_at", "updated_at")
+DESCENDING = tuple(f"-{name}" for name in ASCENDING)
+SEARCHES = ("q=word3", "q=wor*+-word3", 'q="common+word3"')
+
+
+def _books():
+    """Some hundred books: enough for a planner to see what an index is worth."""
+    for number in range(300):
+        yield {
+            "title": f"T{number % 150}",
+            "authors": [f"A{number % 40}"] if number % 5 else [],
+            "publisher": f"P{number % 30}",
+            "subjects": [f"S{number % 50}", f"S{number % 7 + 100}"],
+            "series": f"R{number % 60}",
+            "language": ("en", "en", "fr", None, "en-GB")[number % 5],
+            "published": str(1800 + number % 200) if number % 6 else None,
+            "identifiers": [{"scheme": "lccn", "value": str(number)}],
+            "description": f"common word{number % 11}",
+        }
+
+
+@pytest.fixture(scope="module")
+def catalogue(template, tmp_path_factory):
+    """The application with those books, every ninth of them in the trash; its database knows its figures."""
+    folder = tmp_path_factory.mktemp("plans")
+    if not DATABASE_URL:
+        shutil.copy(Path(template.instance_path) / "bookapi.sqlite", folder)
+
+    def fill(session):
+        wipe(session)
+        made = [changes.create(session, book_schema.load(book)) for book in _books()]
+        for book in made[::9]:
+            changes.delete(session, book["id"], lambda record: None)
+
+    app = create_app(settings(folder))
+    with app.app_context():
+        db.write(fill)
+        if db.engine.dialect.name != "sqlite":
+            with db.engine.begin() as connection:
+                connection.execute(text("ANALYZE TABLE " + ", ".join(TABLES))).all()
+        yield app
+        db.engine.dispose()
+
+
+def listed(address):
+    """Every statement of a list with its values: both ends of its pages, cursors, counts."""
+    listing = queries.parse(MultiDict(parse_qsl(address)))
+    shape, sort = listing.shape, listing.sort
+    numbers = ("id", "published", "relevance")
+    after = {
+        f"after_{at}": 5 if name.removeprefix("-") in numbers else "2024-01-01 00:00:00.000000"
+        for at, name in enumerate(sort)
+    }
+    found = (
+        expressions(db.engine.dialect.name, listing.match, shape.in_trash) if shape.search else {}
+    )
+    values = {**dict(listing.values), **found, **after, "limit": 10, "offset": 0}
+    parts = statements.parts(shape, sort)
+    for part, segment in enumerate(parts):
+        yield from (
+            (statements.page(shape, sort, part, backwards), values) for backwards in (False, True)
+        )
+        for nulls in (None, (False,) * len(segment.keys)):
+            yield statements.onward(shape, sort, part, nulls), values
+    yield statements.count(shape), values
+    if len(parts) > 1:
+        yield statements.count(shape, sort, 0), values
+
+
+def plan(made, values):
+    """What the database says about a statement: (table, how) of each step."""
+    sql, bound = made.prepare(db.engine, values)
+    connection = db.engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        if db.engine.dialect.name == "sqlite":
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}", bound)
+            return [row[3] for row in cursor.fetchall()]
+        cursor.execute(f"EXPLAIN {sql}", bound)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row)) for row in cursor.fetchall()]
+    finally:
+        connection.close()
+
+
+def whole_tables(steps):
+    """The tables of ours that are read row by row."""
+    if db.engine.dialect.name == "sqlite":
+        found = [re.match(r"SCAN (\w+)(?! USING)(?!.*VIRTUAL TABLE)", step) for step in steps]
+        return sorted({match[1] for match in found if match} & {*TABLES})
+    return sorted({step["table"] for step in steps if step["type"] == "ALL"} & {*TABLES})
+
+
+def sorted_wholly(steps):
+    """Whether all that is found is put in order before the first of it is known."""
+    if db.engine.dialect.name == "sqlite":
+        return "USE TEMP B-TREE FOR ORDER BY" in steps
+    return any("filesort" in (step["Extra"] or "") for step in steps)
+
+
+def offenders(addresses, is_offence):
+    """The statements that a plan offends with, each with the address that asks for it."""
+    return [
+        f"{address}: {offence}: {made.prepare(db.engine, values)[0]}"
+        for address in addresses
+        for made, values in listed(address)
+        if (offence := is_offence(plan(made, values)))
+    ]
+
+
+# -- lists --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_no_filter_reads_a_whole_table_in_any_order(catalogue, name):
+    addresses = [
+        f"{FILTERS[name]}&sort={sort}" for sort in (*ASCENDING, *DESCENDING, "author,-title")
+    ]
+    assert offenders(addresses, whole_tables) == []
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_no_filter_of_a_search_reads_a_whole_table(catalogue, name):
+    addresses = [
+        f"{FILTERS[name]}&{search}&sort={sort}"
+        for search, sort in itertools.product(SEARCHES, ("-relevance", "id", "-author", "title"))
+    ]
+    assert offenders(addresses, whole_tables) == []
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_no_filter_of_exclusions_reads_a_whole_table(catalogue, name):
+    addresses = [
+        f"{FILTERS[name]}&q=-word3&sort={sort}" for sort in ("-relevance", "-id", "author", "title")
+    ]
+    assert offenders(addresses, whole_tables) == []
+
+
+def test_no_plain_list_or_search_reads_a_whole_table(catalogue):
+    plain = [
+        f"sort={sort}" for sort in (*ASCENDING, *DESCENDING, "author,-title", "-published,title")
+    ]
+    searches = [
+        f"{search}&sort={sort}"
+        for search, sort in itertools.product(
+            (*SEARCHES, "q=-word3"),
+            ("-relevance", "-relevance,title", "author,-relevance", *ASCENDING, *DESCENDING),
+        )
+    ]
+    assert offenders(plain, whole_tables) == []
+    assert offenders(searches, whole_tables) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *[f"sort={sort}" for sort in ASCENDING],
+        "sort=-id",
+        "author=a1",
+        "published_from=1995",
+        "updated_since=2999-01-01T00:00:00Z",
+        "q=word3",
+        "q=word3&sort=title",
+    ],
+)
+def test_no_list_of_the_trash_reads_the_whole_catalogue(catalogue, more):
+    # The trash is small, the catalogue is not.
+    assert offenders([f"state=deleted&{more}"], whole_tables) == []
+
+
+def test_a_plain_order_is_that_of_an_index(catalogue):
+    # Descending ones have ties by id ascending: only books that are equal in the first key are put in order.
+    ascending = [f"sort={sort}" for sort in (*ASCENDING, "-id")]
+    assert offenders(ascending, sorted_wholly) == []
+    if db.engine.dialect.name == "sqlite":
+        assert offenders([f"sort={sort}" for sort in DESCENDING], sorted_wholly) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "published_from=1995&sort=published",
+        "published_to=1805&sort=published",
+        "updated_since=2024-01-01T00:00:00Z&sort=updated_at",
+    ],
+)
+def test_a_range_of_what_is_sorted_by_is_in_order_already(catalogue, address):
+    # So goes who takes over what has changed: with a cursor, all of it once, whatever its size.
+    assert db.engine.dialect.name != "sqlite" or offenders([address], sorted_wholly) == []
+    assert offenders([address], whole_tables) == []
+
+
+# -- what is no list ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(catalogue, monkeypatch):
+    """A function that reads an address and returns the plans of all its statements."""
+
+    def ask(address):
+        seen = []
+
+        def noted(self, engine, values):
+            made = prepare(self, engine, values)
+            seen.append((self, values))
+            return made
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Query, "prepare", noted)
+            answer = catalogue.test_client().get(address)
+        assert answer.status_code in (200, 404), (address, answer.get_data())
+        return [(prepare(made, db.engine, values)[0], plan(made, values)) for made, values in seen]
+
+    prepare = Query.prepare
+    return ask
+
+
+def named(plans, is_offence=whole_tables):
+    return [f"{offence}: {sql}" for sql, steps in plans if (offence := is_offence(steps))]
+
+
+def test_one_book_is_found_by_an_index(asked):
+    for address in (
+        "/books/2",
+        "/books/999",
+        "/books/isbn/9780141439587",
+        "/books/isbn/9780306406157",
+    ):
+        assert named(asked(address)) == [], address
+
+
+KINDS = ("language", "author", "subject", "publisher", "series", "decade")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_facet_of_few_books_reads_those_alone(asked, kind):
+    for name, filtered in FILTERS.items():
+        if name != "isbn":
+            assert named(asked(f"/books?{filtered}&facets={kind}&limit=1&sort=title")) == [], name
+    assert named(asked(f"/books?q=word3&facets={kind}&limit=1")) == []
+
+
+def test_facets_of_the_books_of_an_isbn_read_those_alone(asked):
+    assert named(asked(f"/books?isbn=9780141439587&facets={','.join(KINDS)}")) == []
+
+
+def test_a_facet_or_terms_of_the_whole_catalogue_are_read_from_indexes(asked):
+    addresses = [f"/books?facets={kind}&limit=1&sort=title" for kind in KINDS]
+    addresses += [
+        f"/books/{kind}s?sort={sort}"
+        for kind in KINDS[:4]
+        for sort in ("value", "-value", "-count")
+    ]
+    # The spelling stands in the table beside the index, looked up for the few values that are shown.
+    assert {address: found for address in addresses if (found := named(asked(address)))} == {}
+
+
+def test_an_export_in_a_plain_order_is_not_put_in_order_first(catalogue):
+    # It would be kept in memory or on a disk as a whole, before its first byte leaves.
+    found = {}
+    for sort in ASCENDING:
+        listing = queries.parse(MultiDict({"sort": sort}), paging=False)
+        for part in range(len(statements.parts(listing.shape, listing.sort))):
+            made = statements.everything(listing.shape, listing.sort, part, listing.fields)
+            if db.engine.dialect.name == "sqlite" and sorted_wholly(steps := plan(made, {})):
+                found[sort] = steps
+    assert found == {}
+
+
+def test_the_state_of_the_catalogue_is_known_without_reading_it(catalogue):
+    assert whole_tables(plan(reads._STATE, {})) == []

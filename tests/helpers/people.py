@@ -1,0 +1,126 @@
+"""Accounts for the tests: clients who sign in, their tokens, and lists read back from either format."""
+
+import base64
+import functools
+import inspect
+
+from lxml import etree
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bookapi.auth import accounts, passwords
+from bookapi.auth.models import User
+from bookapi.db import db
+from helpers.documents import TYPES, _data
+from helpers.instance import PASSWORD
+
+NEW = "another long enough password"
+NO_ID = 2**63 - 1  # that nothing has
+
+
+def each(names, cases):
+    """As `parametrize`, but in one test with one database: for many cases that are refused and change nothing."""
+    names = names.split(", ")
+
+    def decorate(test):
+        @functools.wraps(test)
+        def run(**fixtures):
+            for case in cases:
+                try:
+                    test(**fixtures, **dict(zip(names, case if len(names) > 1 else (case,))))
+                except AssertionError as error:
+                    raise AssertionError(f"{case!r}: {error}") from error
+
+        given = inspect.signature(test)
+        del run.__wrapped__  # pytest is to see the fixtures alone
+        run.__signature__ = given.replace(
+            parameters=[
+                parameter for name, parameter in given.parameters.items() if name not in names
+            ]
+        )
+        return run
+
+    return decorate
+
+
+def signed_in(app, username="admin", password=PASSWORD, **more):
+    """A client of its own that holds a session."""
+    client = app.test_client()
+    answer = client.post("/auth/login", json={"username": username, "password": password, **more})
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return client
+
+
+def cookie_of(client):
+    """The Cookie header of a client, to be sent by another one."""
+    [cookie] = client._cookies.values()
+    return {"Cookie": f"{cookie.key}={cookie.value}"}
+
+
+def bearer(secret):
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def basic(username, secret):
+    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{secret}".encode()).decode()}
+
+
+def stranger(app, address=None):
+    """A client that keeps no cookie, and comes from this address."""
+    client = app.test_client(use_cookies=False)
+    client.environ_base.update({"REMOTE_ADDR": address} if address else {})
+    return client
+
+
+def change(app, operation, *args, **kwargs):
+    with app.app_context():
+        return db.write(operation, *args, **kwargs)
+
+
+def add(app, username, role="member", password=PASSWORD):
+    """A new account; its id."""
+    return change(app, accounts.add, username, passwords.make_hash(password), role).id
+
+
+def id_of(app, username):
+    with app.app_context(), Session(db.engine) as session:
+        return accounts.existing(session, username).id
+
+
+def rows(app, model):
+    """All rows of a table."""
+    with app.app_context(), Session(db.engine) as session:
+        return list(session.scalars(select(model).order_by(model.id)))
+
+
+def usernames(app):
+    return [user.username for user in rows(app, User)]
+
+
+def make_token(client, scope="write", **more):
+    """A new token of who is signed in, with its secret."""
+    answer = client.post("/auth/tokens", json={"name": "a script", "scope": scope, **more})
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    return answer.json
+
+
+def get(client, address, name="json", **more):
+    headers = {"Accept": TYPES[name], **more.pop("headers", {})}
+    return client.get(address, headers=headers, **more)
+
+
+def page(answer, root):
+    """A page of a list as a dict; in XML everything but the list and what it holds is text, and null is not there."""
+    if "json" in answer.content_type:
+        return answer.json
+    document = etree.fromstring(answer.get_data())
+    assert document.tag == root
+    return {
+        child.tag: [_data(item) for item in child] if child.tag == root else _data(child)
+        for child in document
+    }
+
+
+def truth(name, value):
+    """A boolean as it is sent and told in a format."""
+    return value if name == "json" else str(value).lower()

@@ -1,0 +1,541 @@
+"""Idempotency-Key: what is sent twice is done once (contract, section 5)."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+from test_books import FULL, ISBN, OTHER, both, rows
+from test_history import crash, history, second_admin, seq, steps
+
+from bookapi.auth.models import User
+from bookapi.books import store
+from bookapi.db import Base, db, now
+from helpers.documents import TYPES, read, write
+from helpers.instance import PASSWORD, Auth
+
+KEYS = (
+    Base.metadata.tables
+)  # the table is looked up when it is used: `idempotency_keys` is the contract's, not a class
+LIST = {"books": [{"title": "a", "isbn": OTHER}, {"title": "b"}]}
+SAME = ("Location", "ETag", "Content-Type", "Content-Length", "Vary", "Cache-Control")
+REQUESTS = {
+    "book": ("/books", FULL, "book"),
+    "list": ("/books", LIST, "catalogue"),
+    "restore": ("/books/1/restore", {}, "book"),
+}
+each = pytest.mark.parametrize("what", REQUESTS)
+
+
+def post(
+    client,
+    key,
+    document=FULL,
+    name="json",
+    address="/books",
+    root="book",
+    content_type=None,
+    **headers,
+):
+    """The answer to a POST with a key (None: without one)."""
+    own = {} if key is None else {"Idempotency-Key": key}
+    return client.post(
+        address,
+        data=write(name, document, root),
+        content_type=content_type or TYPES[name],
+        headers={"Accept": TYPES[name], **own, **headers},
+    )
+
+
+def request(client, key, what, name="json", **headers):
+    """The answer to one of REQUESTS with a key."""
+    address, document, root = REQUESTS[what]
+    return post(client, key, document, name, address, root, **headers)
+
+
+def given(answer):
+    """All of an answer that is the same when it is given again."""
+    return answer.status_code, answer.get_data(), {name: answer.headers.get(name) for name in SAME}
+
+
+def kept(app):
+    """How many answers are kept."""
+    with app.app_context(), Session(db.engine) as session:
+        return session.scalar(select(func.count()).select_from(KEYS["idempotency_keys"]))
+
+
+def grow_older(app, **by):
+    """Have every answer be kept for that long already."""
+    table = KEYS["idempotency_keys"]
+    with app.app_context():
+        db.write(
+            lambda session: session.execute(
+                update(table).values(created_at=now() - timedelta(**by))
+            )
+        )
+
+
+def as_admin(app, admin):
+    """A function that makes another client of the admin's session."""
+    cookie = f"bookapi={admin.get_cookie('bookapi').value}"
+
+    def client():
+        made = app.test_client(use_cookies=False)
+        made.environ_base["HTTP_COOKIE"] = cookie
+        return made
+
+    return client
+
+
+@pytest.fixture
+def shelf(admin):
+    """An admin of a catalogue whose only book is in the trash: each of REQUESTS can be done."""
+    admin.post("/books", json={"title": "Gone"})
+    assert admin.delete("/books/1").status_code == 204
+    return admin
+
+
+# -- again --------------------------------------------------------------------------------------------------------
+
+
+@both
+@each
+def test_what_is_sent_twice_is_answered_twice_and_done_once(app, shelf, what, name):
+    first = request(shelf, "a-key", what, name)
+    before = rows(app)
+    again = [request(shelf, "a-key", what, name) for _ in range(3)]
+    assert first.status_code == (200 if what == "restore" else 201)
+    assert [given(answer) for answer in again] == [given(first)] * 3
+    assert rows(app) == before and kept(app) == 1
+    assert len(steps(shelf)) == seq(app) == (4 if what == "list" else 3)
+
+
+@both
+@each
+def test_with_a_key_an_answer_is_what_it_is_without(make_app, shelf, what, name):
+    without = request(shelf, None, what, name)
+    for number in range(1, 4):
+        shelf.delete(f"/books/{number}")
+    with_key = request(shelf, "k", what, name)
+    own = ("X-Request-ID", "ETag", "Location", "Content-Length")  # of each book or request
+    told = [
+        [pair for pair in answer.headers if pair[0] not in own] for answer in (without, with_key)
+    ]
+    assert told[0] == told[1] and with_key.status_code == without.status_code
+    assert (
+        ("ETag" in with_key.headers, "Location" in with_key.headers)
+        == ("ETag" in without.headers, "Location" in without.headers)
+        == (what != "list", what == "book")
+    )
+
+
+@each
+def test_without_a_key_everything_is_done_again(shelf, what):
+    told = [request(shelf, None, what).status_code for _ in range(2)]
+    assert told == ([200, 409] if what == "restore" else [201, 409])
+
+
+@both
+def test_the_first_answer_is_given_again_whatever_became_of_the_book(app, admin, name):
+    first = given(post(admin, "k", name=name))
+    admin.patch("/books/1", json={"title": "Changed"})
+    told = [given(post(admin, "k", name=name))]
+    admin.delete("/books/1")
+    told.append(given(post(admin, "k", name=name)))
+    admin.post("/books", json=FULL)
+    told.append(given(post(admin, "k", name=name)))
+    assert told == [first] * 3 and admin.get("/books/1").status_code == 410 and seq(app) == 4
+
+
+def test_a_restore_is_answered_again_though_its_condition_holds_no_more(shelf):
+    told = [given(request(shelf, "k", "restore", **{"If-Match": '"1-2-json"'})) for _ in range(2)]
+    assert told[0] == told[1] and told[0][0] == 200
+    assert shelf.get("/books/1").json["version"] == 3
+
+
+def test_a_new_key_is_a_new_request(admin):
+    told = [post(admin, key, {"title": "a"}).json["id"] for key in ("k", "K", "k.", "kk", "k")]
+    assert told == [1, 2, 3, 4, 1]
+
+
+def test_a_large_answer_is_given_again_too(admin):
+    books = {
+        "books": [{"title": f"T{number}", "description": "\u00e9" * 200} for number in range(700)]
+    }
+    for name in ("json", "xml"):
+        told = [
+            given(post(admin, name, books, root="catalogue", Accept=TYPES[name])) for _ in range(2)
+        ]
+        assert told[0] == told[1] and told[0][0] == 201 and len(told[0][1]) > 400_000
+    assert admin.get("/books").json["total"] == 1400
+
+
+def test_the_format_counts_and_not_how_it_is_asked_for(admin):
+    asked = [
+        ("/books", {"Accept": TYPES["json"]}),
+        ("/books", {"Accept": "*/*"}),
+        ("/books?format=json", {}),
+        ("/books", {"Accept": "application/xml;q=0.5, application/json"}),
+    ]
+    told = [post(admin, "k", address=address, **headers) for address, headers in asked]
+    assert [given(answer) for answer in told] == [given(told[0])] * 4
+    assert told[0].status_code == 201
+
+
+@each
+def test_a_key_outlives_a_session(app, shelf, what):
+    first = given(request(shelf, "k", what))
+    Auth(shelf).logout()
+    refused = request(shelf, "k", what).status_code
+    Auth(shelf).login()
+    assert (refused, given(request(shelf, "k", what))) == (401, first)
+
+
+# -- another request ----------------------------------------------------------------------------------------------
+
+OTHERS = [  # what differs from FULL sent as JSON to /books and answered as JSON
+    {"document": {**FULL, "pages": 5}},
+    {"document": {"title": "a"}},
+    {"document": LIST, "root": "catalogue"},
+    {"name": "xml"},
+    {"Accept": TYPES["xml"]},
+    {"address": "/books?format=xml"},
+    {"address": "/books/1/restore"},
+    {"document": {"books": [FULL]}},
+    {"document": dict(reversed(FULL.items()))},
+]
+
+
+def test_a_key_that_stands_for_another_request_is_a_422(app, shelf):
+    first = given(post(shelf, "k"))
+    before = rows(app)
+    for other in OTHERS:
+        answer = post(shelf, "k", **other)
+        assert answer.status_code == 422 and "errors" not in read(answer), other
+        assert given(post(shelf, "k")) == first, other
+    assert rows(app) == before
+
+
+def test_a_key_of_a_restore_is_for_that_book_alone(shelf):
+    shelf.post("/books", json={"title": "b"})
+    shelf.delete("/books/2")
+    told = [
+        post(shelf, "k", {}, address=f"/books/{number}/restore").status_code for number in (1, 2, 1)
+    ]
+    assert told == [200, 422, 200]
+    assert shelf.get("/books/2").status_code == 410
+
+
+@each
+def test_another_accounts_keys_are_its_own(app, shelf, what):
+    other = second_admin(app)
+    first = request(shelf, "k", what)
+    for number in range(1, 4):
+        shelf.delete(f"/books/{number}")
+    second = request(other, "k", what)
+    assert first.status_code == second.status_code and first.get_data() != second.get_data()
+    newest = shelf.get("/books").json["books"][-1]["id"]
+    assert history(shelf, newest)[-1]["username"] == "second"
+    assert given(request(shelf, "k", what)) == given(first) and given(
+        request(other, "k", what)
+    ) == given(second)
+
+
+# -- for a day ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "age, is_kept", [({"hours": 23, "minutes": 59}, True), ({"hours": 24, "seconds": 1}, False)]
+)
+@pytest.mark.parametrize("second", [{"title": "a"}, {"title": "b"}])
+def test_an_answer_is_kept_for_a_day(app, admin, age, is_kept, second):
+    first = post(admin, "k", {"title": "a"})
+    grow_older(app, **age)
+    again = post(admin, "k", second)
+    if is_kept:
+        assert (
+            again.status_code == 422 if second != {"title": "a"} else given(again) == given(first)
+        )
+    else:
+        assert (again.status_code, again.json["id"]) == (201, 2)
+        assert given(post(admin, "k", second)) == given(again)
+    assert kept(app) == 1
+
+
+def test_answers_that_are_old_do_not_pile_up(app, admin):
+    for number in range(10):
+        post(admin, f"k{number}", {"title": "a"})
+    grow_older(app, hours=25)
+    post(admin, "another", {"title": "a"})
+    assert kept(app) == 1
+
+
+# -- what is no key -----------------------------------------------------------------------------------------------
+
+WRONG = [
+    "",
+    " ",
+    "a b",
+    "a" * 256,
+    "a" * 10000,
+    "caf\xe9",
+    "a\tb",
+    "a\x7f",
+    "\x80",
+    "a\x00b",
+    "\xf0\x9f\x93\x9a",
+]
+
+
+@each
+def test_what_is_no_key_is_a_400(app, shelf, what):
+    before, (address, document, _) = rows(app), REQUESTS[what]
+    told = {
+        key: [
+            shelf.post(
+                address,
+                json=document,
+                headers={"Accept": TYPES[name]},
+                environ_overrides={"HTTP_IDEMPOTENCY_KEY": key},
+            ).status_code
+            for name in TYPES
+        ]
+        for key in WRONG
+    }
+    assert told == dict.fromkeys(WRONG, [400, 400])
+    assert rows(app) == before and kept(app) == 0
+
+
+def test_any_visible_ascii_makes_a_key(app, admin):
+    keys = [
+        "a",
+        "A",
+        "0",
+        "a" * 255,
+        "a" * 254,
+        "!",
+        "~",
+        '"x"',
+        "a,b",
+        "%00",
+        "{};'--<&>",
+        "8e03978e-40d5-43dd",
+    ]
+    for number, key in enumerate(keys, 1):
+        told = [given(post(admin, key, {"title": "a"})) for _ in range(2)]
+        assert told[0] == told[1] and told[0][0] == 201 and kept(app) == number, key
+
+
+@pytest.mark.parametrize("key", ["k", "", "a b", "caf\xe9", "a" * 256])
+def test_a_key_means_nothing_to_other_requests(app, admin, key):
+    def ask(method, address, document=None):
+        return admin.open(
+            address, method=method, json=document, environ_overrides={"HTTP_IDEMPOTENCY_KEY": key}
+        )
+
+    admin.post("/books", json={"title": "a"})
+    told = [
+        ask(method, address, document).status_code
+        for method, address, document in (
+            ("GET", "/books", None),
+            ("GET", "/books/1", None),
+            ("PATCH", "/books/1", {"pages": 1}),
+            ("PATCH", "/books/1", {"pages": 2}),
+            ("PUT", "/books/1", {"title": "b"}),
+            ("PUT", "/books/1", {"title": "c"}),
+            ("PUT", f"/books/isbn/{ISBN}", {"title": "d"}),
+            ("PUT", f"/books/isbn/{ISBN}", {"title": "e"}),
+            ("DELETE", "/books/1", None),
+            ("DELETE", "/books/1", None),
+            ("POST", "/auth/login", {"username": "admin", "password": PASSWORD}),
+            ("POST", "/auth/login", {"username": "admin", "password": PASSWORD}),
+            ("POST", "/auth/logout", None),
+        )
+    ]
+    assert told == [200] * 6 + [201, 200, 204, 410, 200, 200, 204]
+    assert kept(app) == 0
+
+
+# -- failures -----------------------------------------------------------------------------------------------------
+
+FAILURES = [
+    ({"document": {"title": "", "pages": 0}}, 422),
+    ({"document": {"title": "x", "isbn": OTHER}}, 409),
+    ({"document": {"books": [{"title": "x"}, {}]}, "root": "catalogue"}, 422),
+    (
+        {
+            "document": {"books": [{"title": "x"}, {"title": "y", "isbn": OTHER}]},
+            "root": "catalogue",
+        },
+        409,
+    ),
+    ({"content_type": "text/plain"}, 415),
+    ({"Content-Encoding": "gzip"}, 415),
+    ({"address": "/books?format=csv"}, 406),
+    ({"address": "/books/99/restore"}, 404),
+    ({"address": "/books/2/restore"}, 409),
+    ({"address": "/books/1/restore", "If-Match": '"1-1-json"'}, 412),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+]
+
+
+@both
+def test_a_failure_is_not_kept_and_its_key_is_free(app, shelf, name):
+    shelf.post("/books", json={"title": "Taken", "isbn": OTHER})
+    for number, (failing, status) in enumerate(FAILURES):
+        told = [post(shelf, f"k{number}", **{"name": name, **failing}) for _ in range(2)]
+        assert [answer.status_code for answer in told] == [status] * 2 and kept(app) == number, (
+            failing
+        )
+        mended = [given(post(shelf, f"k{number}", {"title": "Mended"}, name)) for _ in range(2)]
+        assert mended[0] == mended[1] and mended[0][0] == 201, failing
+
+
+@each
+def test_after_a_crash_the_key_is_free(app, shelf, monkeypatch, what):
+    before = rows(app)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_store_words", crash)
+        assert request(shelf, "k", what).status_code == 500
+    assert rows(app) == before and kept(app) == 0
+    told = [given(request(shelf, "k", what)) for _ in range(2)]
+    assert told[0] == told[1] and told[0][0] in (200, 201)
+
+
+def test_refusals_come_in_the_contracts_order(make_app):
+    app = make_app(MAX_BODY_BYTES=2048)
+    clients = {None: app.test_client(), "member": app.test_client(), "admin": app.test_client()}
+    for who in ("member", "admin"):
+        Auth(clients[who]).login(who)
+    large, broken, invalid = b"x" * 4096, b'{"title": ', b'{"title": ""}'
+    chain = [
+        (404, "/nowhere", None, large, "text/plain"),
+        (406, "/books?format=csv", None, large, "text/plain"),
+        (401, "/books", None, large, "text/plain"),
+        (403, "/books", "member", large, "text/plain"),
+        (415, "/books", "admin", large, "text/plain"),
+        (413, "/books", "admin", large, TYPES["json"]),
+        (400, "/books", "admin", broken, TYPES["json"]),
+        (400, "/books", "admin", invalid, TYPES["json"]),
+        (406, "/books/9/restore?format=csv", None, b"", None),
+        (401, "/books/9/restore", None, b"", None),
+        (403, "/books/9/restore", "member", b"", None),
+        (400, "/books/9/restore", "admin", b"", None),
+    ]
+    told = [
+        clients[who].post(
+            address, data=body, content_type=kind, headers={"Idempotency-Key": "not a key"}
+        )
+        for _, address, who, body, kind in chain
+    ]
+    assert [answer.status_code for answer in told] == [status for status, *_ in chain]
+
+
+@pytest.mark.parametrize("fate, status", [("demoted", 403), ("disabled", 401), ("deleted", 401)])
+def test_a_key_gives_nothing_away_to_who_may_no_more(app, shelf, fate, status):
+    other = second_admin(app)
+    assert [request(other, what, what).status_code for what in REQUESTS] == [201, 201, 200]
+    end = {
+        "demoted": update(User).values(role="member"),
+        "disabled": update(User).values(active=False),
+        "deleted": delete(User),
+    }[fate]
+    with app.app_context():
+        db.write(lambda session: session.execute(end.where(User.username == "second")))
+    member = app.test_client()
+    Auth(member).login("member")
+    for what in REQUESTS:
+        answer = request(other, what, what)
+        assert answer.status_code == status and "Location" not in answer.headers
+        assert FULL["title"] not in answer.get_data(as_text=True) and ISBN not in answer.get_data(
+            as_text=True
+        )
+        assert [
+            request(client, what, what).status_code for client in (member, app.test_client())
+        ] == [403, 401]
+
+
+# -- at the same time ---------------------------------------------------------------------------------------------
+
+
+@each
+def test_at_the_same_time_it_is_done_once(app, shelf, what):
+    """Whoever comes while the first is at work gets its answer or a 409; nobody another answer."""
+    client, start, before = as_admin(app, shelf), threading.Barrier(8), seq(app)
+
+    def ask(_):
+        mine = client()
+        start.wait()
+        return request(mine, "k", what)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(ask, range(8)))
+    done = [given(answer) for answer in told if answer.status_code != 409]
+    assert done and done == [done[0]] * len(done) and done[0][0] in (200, 201)
+    assert given(request(shelf, "k", what)) == done[0]
+    assert seq(app) - before == (2 if what == "list" else 1) and kept(app) == 1
+
+
+@each
+def test_two_services_on_one_database_do_it_once_between_them(make_app, what):
+    """They know nothing of each other, as two processes would."""
+    apps = [make_app(), make_app()]
+    admin = apps[0].test_client()
+    Auth(admin).login()
+    admin.post("/books", json={"title": "Gone"})
+    admin.delete("/books/1")
+    clients, start = [as_admin(app, admin) for app in apps], threading.Barrier(6)
+
+    def ask(number):
+        mine = clients[number % 2]()
+        start.wait()
+        return request(mine, "k", what)
+
+    with ThreadPoolExecutor(6) as pool:
+        told = list(pool.map(ask, range(6)))
+    done = [given(answer) for answer in told if answer.status_code != 409]
+    assert done and done == [done[0]] * len(done) and done[0][0] in (200, 201)
+    assert (seq(apps[0]), kept(apps[0])) == (4 if what == "list" else 3, 1)
+
+
+@each
+def test_while_the_first_is_at_work_the_second_waits_or_is_told_so(app, shelf, monkeypatch, what):
+    """The first is held in the midst of its transaction until the second has been answered, or gave up waiting."""
+    entered, go_on, client, original = (
+        threading.Event(),
+        threading.Event(),
+        as_admin(app, shelf),
+        store._store_words,
+    )
+
+    def held(*args):
+        entered.set()
+        go_on.wait(2)
+        return original(*args)
+
+    monkeypatch.setattr(store, "_store_words", held)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(request, client(), "k", what)
+        assert entered.wait(5)
+        second = pool.submit(request, client(), "k", what)
+        second.add_done_callback(lambda _: go_on.set())
+        told = [first.result(), second.result()]
+    assert told[0].status_code in (200, 201)
+    assert (
+        told[1].status_code == 409
+        and "existing" not in read(told[1])
+        or given(told[1]) == given(told[0])
+    )
+    assert given(request(shelf, "k", what)) == given(told[0])
+
+
+def test_keys_of_different_requests_do_not_hinder_each_other(app, admin):
+    client = as_admin(app, admin)
+    with ThreadPoolExecutor(6) as pool:
+        told = list(
+            pool.map(lambda number: post(client(), f"k{number}", {"title": f"{number}"}), range(24))
+        )
+    assert [answer.status_code for answer in told] == [201] * 24
+    assert sorted(answer.json["id"] for answer in told) == list(range(1, 25)) and kept(app) == 24

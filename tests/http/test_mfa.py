@@ -1,0 +1,624 @@
+"""The second factor: codes of an app by time, and recovery codes (RFC 6238)."""
+
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pyotp
+import pytest
+from lxml import etree
+
+from bookapi.auth import mfa
+from bookapi.auth.models import User
+from bookapi.db import now
+from helpers.documents import faults, read, send
+from helpers.instance import PASSWORD
+from helpers.people import (
+    NEW,
+    add,
+    bearer,
+    each,
+    get,
+    id_of,
+    make_token,
+    rows,
+    signed_in,
+    stranger,
+    truth,
+)
+
+both = pytest.mark.parametrize("name", ["json", "xml"])
+in_both = each("name", ["json", "xml"])
+STEP = timedelta(seconds=mfa.STEP_SECONDS)
+WRONG_CODE = "the code is wrong, or was used already: take the next one"
+MISSING, WRONG = (
+    "this account has a second factor: send its code, too",
+    "wrong username or password",
+)
+
+
+class Clock:
+    """The clock of the codes, which stands until a test moves it."""
+
+    def __init__(self):
+        self.at = now()
+
+    def __call__(self):
+        return self.at
+
+    def code(self, secret, steps=0):
+        """The code that an app shows some steps from now."""
+        return pyotp.TOTP(secret).generate_otp(int(self.at.timestamp()) // mfa.STEP_SECONDS + steps)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(mfa, "now", made)
+    return made
+
+
+def post(client, address, name="json", **sent):
+    return send(client, "POST", address, name, sent, "mfa")
+
+
+def offered(client):
+    answer = post(client, "/auth/mfa", current_password=PASSWORD)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return answer.json["secret"]
+
+
+def codes_in(answer):
+    if "json" in answer.content_type:
+        return answer.json["recovery_codes"]
+    return [
+        code.text for code in etree.fromstring(answer.get_data()).iterfind("recovery_codes/code")
+    ]
+
+
+def login(app, code=None, username="member", password=PASSWORD, name="json", **more):
+    sent = {"username": username, "password": password, **({} if code is None else {"code": code})}
+    return send(stranger(app, **more), "POST", "/auth/login", name, sent, "login")
+
+
+class Factor:
+    """The second factor of an account, switched on: its secret, its recovery codes and a client that is signed in."""
+
+    def __init__(self, app, clock, username="member"):
+        self.client, self.app = signed_in(app, username), app
+        self.secret = offered(self.client)
+        answer = post(self.client, "/auth/mfa/confirm", code=clock.code(self.secret))
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        self.recovery_codes = codes_in(answer)
+        clock.at += STEP  # the code of the confirmation is used up
+
+
+@pytest.fixture
+def factor(app, clock):
+    return Factor(app, clock)
+
+
+# -- the codes ----------------------------------------------------------------------------------------------------
+
+
+@each(
+    "seconds, code",
+    [
+        (59, "94287082"),
+        (1111111109, "07081804"),
+        (1111111111, "14050471"),
+        (1234567890, "89005924"),
+        (2000000000, "69279037"),
+        (20000000000, "65353130"),
+    ],
+)
+def test_a_code_is_that_of_the_rfc(clock, seconds, code):
+    """RFC 6238, appendix B, for SHA-1; six digits are the last of eight."""
+    clock.at = datetime.fromtimestamp(seconds, UTC)
+    secret = base64.b32encode(b"12345678901234567890").decode()
+    assert mfa.step_of(secret, code[-6:]) == seconds // 30
+    assert mfa.step_of(secret, code) is None and mfa.step_of(secret, code[:6]) != seconds // 30
+
+
+@pytest.mark.parametrize(
+    "steps, right", [(-2, False), (-1, True), (0, True), (1, True), (2, False), (-100, False)]
+)
+def test_a_clock_may_be_off_by_one_step(app, clock, factor, steps, right):
+    clock.at += 10 * STEP
+    answer = login(app, clock.code(factor.secret, steps))
+    assert answer.status_code == (200 if right else 401)
+
+
+@each(
+    "code",
+    [
+        "",
+        " ",
+        "000000x",
+        "0",
+        "12345",
+        "1234567",
+        "-12345",
+        "+12345",
+        "1e5",
+        "１２３４５６",
+        "٠١٢٣٤٥",
+        "\x00",
+        "\ud800",
+        "x" * 100_000,
+        "' OR 1=1 --",
+        "null",
+    ],
+)
+def test_what_is_no_code_is_refused(clock, code):
+    secret = pyotp.random_base32()
+    assert mfa.step_of(secret, code) is None
+    assert mfa.hash_of(code) not in map(mfa.hash_of, mfa.new_recovery_codes())
+
+
+def test_a_secret_and_recovery_codes_cannot_be_guessed():
+    secrets, codes = {mfa.new_secret() for _ in range(20)}, mfa.new_recovery_codes()
+    assert len(secrets) == 20 and {len(base64.b32decode(secret)) for secret in secrets} == {20}
+    assert len(set(codes)) == mfa.RECOVERY_CODES and {
+        len(code.replace("-", "")) for code in codes
+    } == {24}
+
+
+# -- switching it on ----------------------------------------------------------------------------------------------
+
+
+@both
+def test_a_second_factor_is_offered_and_counts_from_its_first_right_code_on(app, clock, name):
+    client = signed_in(app, "member")
+    answer = post(client, "/auth/mfa", name, current_password=PASSWORD)
+    told = read(answer)
+    assert (answer.status_code, list(told), answer.headers["Cache-Control"]) == (
+        200,
+        ["secret", "uri"],
+        "no-store",
+    )
+    assert read(get(client, "/auth/mfa", name))["enabled"] == truth(name, False)
+    assert login(app).status_code == 200
+    confirmed = post(client, "/auth/mfa/confirm", name, code=clock.code(told["secret"]))
+    codes = codes_in(confirmed)
+    assert (confirmed.status_code, len(set(codes)), confirmed.headers["Cache-Control"]) == (
+        200,
+        10,
+        "no-store",
+    )
+    assert login(app).status_code == 401
+    state = read(get(client, "/auth/mfa", name))
+    assert (state["enabled"], str(state["recovery_codes_left"])) == (truth(name, True), "10")
+
+
+def test_an_app_can_read_the_address(app, clock):
+    add(app, "Zoë:K&M")
+    told = post(signed_in(app, "Zoë:K&M"), "/auth/mfa", current_password=PASSWORD).json
+    parts = urlsplit(told["uri"])
+    assert (parts.scheme, parts.netloc, parse_qs(parts.query)["secret"]) == (
+        "otpauth",
+        "totp",
+        [told["secret"]],
+    )
+    assert unquote(parts.path) == "/bookapi:Zoë:K&M" and parse_qs(parts.query)["issuer"] == [
+        "bookapi"
+    ]
+    assert pyotp.parse_uri(told["uri"]).now() == pyotp.TOTP(told["secret"]).now()
+
+
+@in_both
+@each(
+    "sent, status, fields",
+    [
+        ({"current_password": "a wrong password"}, 403, []),
+        ({"current_password": None}, 422, ["current_password"]),
+        ({}, 422, ["current_password"]),
+        ({"current_password": PASSWORD, "code": "1"}, 422, ["code"]),
+    ],
+)
+def test_setting_one_up_takes_the_current_password(app, name, sent, status, fields):
+    answer = post(signed_in(app, "member"), "/auth/mfa", name, **sent)
+    assert (answer.status_code, faults(answer)) == (status, fields)
+    assert {user.totp_offered for user in rows(app, User)} == {None}
+
+
+@both
+def test_a_wrong_code_confirms_nothing(app, clock, name):
+    client = signed_in(app, "member")
+    secret = offered(client)
+    for code in ("000000", clock.code(secret, 5), clock.code(pyotp.random_base32())):
+        assert post(client, "/auth/mfa/confirm", name, code=code).status_code == 403
+    assert login(app).status_code == 200
+    assert post(client, "/auth/mfa/confirm", name, code=clock.code(secret)).status_code == 200
+
+
+@in_both
+def test_there_must_be_something_to_confirm(app, name):
+    answer = post(signed_in(app, "member"), "/auth/mfa/confirm", name, code="123456")
+    assert (answer.status_code, "/auth/mfa" in read(answer)["detail"]) == (409, True)
+    assert post(signed_in(app, "member"), "/auth/mfa/confirm", name).status_code == 422
+
+
+def test_the_newest_offer_is_the_one_that_counts(app, clock):
+    client = signed_in(app, "member")
+    first, second = offered(client), offered(client)
+    assert first != second
+    statuses = [
+        post(client, "/auth/mfa/confirm", code=clock.code(secret)).status_code
+        for secret in (first, second)
+    ]
+    assert statuses == [403, 200]
+
+
+@both
+def test_a_factor_in_use_is_not_replaced_by_who_knows_only_the_password(app, clock, factor, name):
+    answer = post(factor.client, "/auth/mfa", name, current_password=PASSWORD)
+    assert (answer.status_code, "/auth/mfa/disable" in read(answer)["detail"]) == (409, True)
+    assert (
+        post(factor.client, "/auth/mfa/confirm", name, code=clock.code(factor.secret)).status_code
+        == 409
+    )
+    assert login(app, clock.code(factor.secret)).status_code == 200
+
+
+def test_the_other_sessions_end_when_it_is_switched_on(app, clock):
+    other, foreign = signed_in(app, "member"), signed_in(app)
+    own = Factor(app, clock).client
+    assert [client.get("/auth/me").status_code for client in (own, other, foreign)] == [
+        200,
+        401,
+        200,
+    ]
+
+
+def test_neither_the_secret_nor_the_recovery_codes_are_told_again(app, factor):
+    told = [
+        factor.client.get(address).get_data(as_text=True) for address in ("/auth/mfa", "/auth/me")
+    ]
+    told.append(signed_in(app).get(f"/auth/users/{id_of(app, 'member')}").get_data(as_text=True))
+    assert not any(
+        secret in text for text in told for secret in (factor.secret, *factor.recovery_codes)
+    )
+    [kept] = [user for user in rows(app, User) if user.username == "member"]
+    assert not any(code in str(kept.recovery_hashes) for code in factor.recovery_codes)
+
+
+# -- signing in ---------------------------------------------------------------------------------------------------
+
+
+@both
+def test_signing_in_takes_the_code(app, clock, factor, name):
+    answer = login(app, clock.code(factor.secret), name=name)
+    assert (answer.status_code, read(answer)["user"]["username"]) == (200, "member")
+
+
+@both
+def test_that_a_code_is_needed_is_told_only_to_who_knows_the_password(app, clock, factor, name):
+    right = clock.code(factor.secret)
+    for password, code, told in (
+        (PASSWORD, None, MISSING),
+        (PASSWORD, "" if name == "json" else None, MISSING),
+        (PASSWORD, "000000", WRONG_CODE),
+        ("a wrong password", None, WRONG),
+        ("a wrong password", right, WRONG),
+    ):
+        answer = login(app, code, password=password, name=name)
+        assert (answer.status_code, read(answer)["detail"]) == (401, told), (password, code)
+        assert "WWW-Authenticate" in answer.headers and "Set-Cookie" not in answer.headers
+    assert login(app, right).status_code == 200
+
+
+def test_a_code_works_once_and_none_before_it(app, clock, factor):
+    clock.at += 10 * STEP
+    code, before = clock.code(factor.secret), clock.code(factor.secret, -1)
+    assert [login(app, given).status_code for given in (code, code, before, code)] == [
+        200,
+        401,
+        401,
+        401,
+    ]
+    assert login(app, clock.code(factor.secret, 1)).status_code == 200
+
+
+def test_the_code_that_confirmed_it_does_not_sign_in(app, clock):
+    client = signed_in(app, "member")
+    code = clock.code(offered(client))
+    assert post(client, "/auth/mfa/confirm", code=code).status_code == 200
+    assert login(app, code).status_code == 401
+
+
+def test_a_code_may_be_written_in_groups(app, clock, factor):
+    code = clock.code(factor.secret)
+    assert login(app, f" {code[:3]} {code[3:]} ").status_code == 200
+
+
+def test_who_has_no_second_factor_may_send_a_code(app):
+    assert [login(app, code).status_code for code in ("123456", "", "x")] == [200] * 3
+
+
+@each("code", [123456, True, ["123456"], {"code": 1}])
+def test_a_code_is_a_text(app, code):
+    answer = app.test_client().post(
+        "/auth/login", json={"username": "member", "password": PASSWORD, "code": code}
+    )
+    assert (answer.status_code, faults(answer)) == (422, ["code"])
+
+
+@each("code", ["\x00", "x" * 900_000, "\U0001f4da", "%s", "-" * 1000])
+def test_no_code_makes_a_crash(app, factor, code):
+    assert login(app, code).status_code == 401
+
+
+def test_tokens_need_no_code(app, factor):
+    """They were made by somebody who had shown one."""
+    secret = make_token(factor.client, "read")["secret"]
+    assert stranger(app).get("/auth/me", headers=bearer(secret)).status_code == 200
+
+
+# -- recovery codes -----------------------------------------------------------------------------------------------
+
+
+def test_each_recovery_code_works_once(app, factor):
+    first, second = factor.recovery_codes[:2]
+    assert [login(app, code).status_code for code in (first, first, second, first)] == [
+        200,
+        401,
+        200,
+        401,
+    ]
+    assert factor.client.get("/auth/mfa").json["recovery_codes_left"] == 8
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str.upper,
+        lambda code: code.replace("-", ""),
+        lambda code: code.replace("-", " "),
+        lambda code: f"  {code}\n",
+        lambda code: code.replace("-", "–").upper(),
+        lambda code: " ".join(code.replace("-", "")),
+    ],
+    ids=["capitals", "no hyphens", "spaces", "around", "dashes", "apart"],
+)
+def test_a_recovery_code_may_be_spelt_sloppily(app, factor, spell):
+    assert [login(app, spell(factor.recovery_codes[0])).status_code for _ in range(2)] == [200, 401]
+
+
+def test_a_part_of_a_recovery_code_is_worth_nothing(app, factor):
+    code = factor.recovery_codes[0]
+    for wrong in (
+        code[:-1],
+        code[1:],
+        code + "a",
+        code[::-1],
+        f"{code}{code}",
+        "-".join(factor.recovery_codes),
+    ):
+        assert login(app, wrong).status_code == 401, wrong
+    assert login(app, code).status_code == 200
+
+
+def test_recovery_codes_of_another_account_are_worth_nothing(app, clock, factor):
+    other = Factor(app, clock, "admin")
+    assert login(app, other.recovery_codes[0]).status_code == 401
+    assert login(app, other.recovery_codes[0], "admin").status_code == 200
+
+
+def test_all_ten_work_and_then_none_is_left(app, factor):
+    assert [login(app, code).status_code for code in factor.recovery_codes] == [200] * 10
+    assert factor.client.get("/auth/mfa").json["recovery_codes_left"] == 0
+    assert login(app, factor.recovery_codes[0]).status_code == 401
+
+
+# -- switching it off ---------------------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("how", ["app", "recovery"])
+def test_it_is_switched_off_by_the_password_and_a_code(app, clock, factor, name, how):
+    other = signed_in(app, "member", code=factor.recovery_codes[1])
+    code = clock.code(factor.secret) if how == "app" else factor.recovery_codes[0]
+    answer = post(factor.client, "/auth/mfa/disable", name, current_password=PASSWORD, code=code)
+    assert (answer.status_code, answer.get_data()) == (204, b"")
+    assert (login(app).status_code, read(get(factor.client, "/auth/mfa", name))["enabled"]) == (
+        200,
+        truth(name, False),
+    )
+    assert [client.get("/auth/me").status_code for client in (factor.client, other)] == [200, 401]
+
+
+@in_both
+@each(
+    "sent, status, fields",
+    [
+        ({"current_password": "a wrong password", "code": "right"}, 403, []),
+        ({"code": "right"}, 422, ["current_password"]),
+        ({"current_password": PASSWORD, "code": "000000"}, 403, []),
+        ({"current_password": PASSWORD}, 422, ["code"]),
+        ({}, 422, ["code", "current_password"]),
+    ],
+)
+def test_neither_alone_switches_it_off(app, clock, factor, name, sent, status, fields):
+    given = {**sent, "code": clock.code(factor.secret)} if sent.get("code") == "right" else sent
+    answer = post(factor.client, "/auth/mfa/disable", name, **given)
+    assert (answer.status_code, sorted(faults(answer))) == (status, fields)
+    assert (login(app).status_code, factor.client.get("/auth/mfa").json["enabled"]) == (401, True)
+
+
+def test_a_used_code_does_not_switch_it_off(app, clock, factor):
+    code = clock.code(factor.secret)
+    assert login(app, code).status_code == 200
+    assert (
+        post(factor.client, "/auth/mfa/disable", current_password=PASSWORD, code=code).status_code
+        == 403
+    )
+
+
+@in_both
+def test_there_must_be_something_to_switch_off(app, name):
+    client = signed_in(app, "member")
+    sent = {"current_password": PASSWORD, "code": "123456"}
+    assert post(client, "/auth/mfa/disable", name, **sent).status_code == 409
+
+
+def test_a_new_factor_after_the_old_one_has_codes_of_its_own(app, clock, factor):
+    post(
+        factor.client,
+        "/auth/mfa/disable",
+        current_password=PASSWORD,
+        code=clock.code(factor.secret),
+    )
+    clock.at += STEP
+    newer = Factor(app, clock)
+    assert [
+        login(app, code).status_code
+        for code in (
+            factor.recovery_codes[0],
+            clock.code(factor.secret),
+            newer.recovery_codes[0],
+            clock.code(newer.secret),
+        )
+    ] == [401, 401, 200, 200]
+
+
+def test_a_new_password_keeps_the_factor(app, clock, factor):
+    sent = {"current_password": PASSWORD, "new_password": NEW}
+    assert factor.client.post("/auth/password", json=sent).status_code == 204
+    assert [
+        login(app, code, password=NEW).status_code for code in (None, clock.code(factor.secret))
+    ] == [401, 200]
+
+
+# -- for who lost it ----------------------------------------------------------------------------------------------
+
+
+def test_an_admin_takes_it_off_an_account(app, admin, factor):
+    answer = admin.delete(f"/auth/users/{id_of(app, 'member')}/mfa")
+    assert (answer.status_code, answer.get_data()) == (204, b"")
+    assert (login(app).status_code, factor.client.get("/auth/me").status_code) == (200, 401)
+    assert admin.delete(f"/auth/users/{id_of(app, 'member')}/mfa").status_code == 204
+
+
+def test_an_admin_does_not_take_off_his_own_so(app, clock):
+    factor = Factor(app, clock, "admin")
+    answer = factor.client.delete(f"/auth/users/{id_of(app, 'admin')}/mfa")
+    assert (answer.status_code, "/auth/mfa/disable" in answer.json["detail"]) == (403, True)
+    assert login(app, username="admin").status_code == 401
+
+
+@pytest.mark.parametrize("who", [None, "member"])
+def test_nobody_else_takes_it_off(app, clock, who):
+    Factor(app, clock, "admin")
+    client = signed_in(app, who) if who else app.test_client()
+    answer = client.delete(f"/auth/users/{id_of(app, 'admin')}/mfa")
+    assert answer.status_code == (403 if who else 401)
+    assert login(app, username="admin").status_code == 401
+
+
+def test_the_console_takes_it_off(app, runner, factor):
+    assert "mfa" in runner.invoke(args=["users", "list"]).output
+    told = runner.invoke(args=["users", "mfa-off", "MEMBER"])
+    assert (told.exit_code, login(app).status_code) == (0, 200)
+    assert "mfa" not in runner.invoke(args=["users", "list"]).output
+    unknown = runner.invoke(args=["users", "mfa-off", "nobody"])
+    assert unknown.exit_code == 1 and len(unknown.stderr.splitlines()) == 1
+
+
+# -- guessing -----------------------------------------------------------------------------------------------------
+
+
+def test_wrong_codes_at_the_login_are_throttled(app, clock, factor):
+    statuses = [login(app, "000000").status_code for _ in range(12)]
+    assert (statuses[:10], statuses[-1]) == ([401] * 10, 429)
+    blocked = login(app, clock.code(factor.secret))
+    assert (blocked.status_code, int(blocked.headers["Retry-After"]) > 0) == (429, True)
+
+
+def test_codes_are_not_guessed_by_signing_in_with_the_password_between(app, factor):
+    """A right password without its code is a failure, too: else it would give back the tries."""
+    statuses = [login(app, code).status_code for _ in range(8) for code in ("000000", None)]
+    assert statuses[-1] == 429 and 200 not in statuses
+
+
+def test_wrong_codes_that_switch_it_on_are_throttled(app, clock):
+    client = signed_in(app, "member")
+    secret = offered(client)
+    statuses = [post(client, "/auth/mfa/confirm", code="000000").status_code for _ in range(12)]
+    assert (statuses[:10], statuses[-1]) == ([403] * 10, 429)
+    assert post(client, "/auth/mfa/confirm", code=clock.code(secret)).status_code == 429
+
+
+def test_wrong_codes_that_switch_it_off_are_throttled(app, clock, factor):
+    sent = {"current_password": PASSWORD, "code": "000000"}
+    statuses = [post(factor.client, "/auth/mfa/disable", **sent).status_code for _ in range(12)]
+    assert (statuses[:10], statuses[-1]) == ([403] * 10, 429)
+    sent["code"] = clock.code(factor.secret)
+    assert post(factor.client, "/auth/mfa/disable", **sent).status_code == 429
+
+
+# -- ADMIN_MFA ----------------------------------------------------------------------------------------------------
+
+
+@both
+def test_where_admins_need_one_an_admin_without_is_told_so_and_can_set_it_up(make_app, clock, name):
+    app = make_app(ADMIN_MFA=True)
+    client, member = signed_in(app), signed_in(app, "member")
+    answer = send(client, "POST", "/books", name, {"title": "Emma"})
+    assert (answer.status_code, "/auth/mfa" in read(answer)["detail"]) == (403, True)
+    assert [
+        client.get(address).status_code
+        for address in ("/books", "/auth/me", "/auth/users", "/auth/events")
+    ] == [200, 200, 403, 403]
+    assert member.get("/auth/me").status_code == 200
+    factor = Factor(app, clock, "admin")
+    assert send(factor.client, "POST", "/books", name, {"title": "Emma"}).status_code == 201
+    token = make_token(factor.client)["secret"]
+    assert stranger(app).get("/auth/users", headers=bearer(token)).status_code == 200
+
+
+def test_where_admins_need_one_a_token_made_before_does_nothing_until_there_is_one(make_app, clock):
+    app = make_app(ADMIN_MFA=True)
+    headers = bearer(make_token(signed_in(app))["secret"])
+    before = stranger(app).post("/books", json={"title": "a"}, headers=headers).status_code
+    Factor(app, clock, "admin")
+    assert (
+        before,
+        stranger(app).post("/books", json={"title": "a"}, headers=headers).status_code,
+    ) == (403, 201)
+
+
+def test_a_factor_that_was_taken_off_is_missed_at_once(make_app, clock):
+    app = make_app(ADMIN_MFA=True)
+    factor = Factor(app, clock, "admin")
+    headers = bearer(make_token(factor.client)["secret"])
+    assert factor.client.get("/auth/users").status_code == 200
+    post(
+        factor.client,
+        "/auth/mfa/disable",
+        current_password=PASSWORD,
+        code=clock.code(factor.secret),
+    )
+    assert [
+        factor.client.get("/auth/users").status_code,
+        stranger(app).get("/auth/users", headers=headers).status_code,
+    ] == [403, 403]
+
+
+# -- side by side -------------------------------------------------------------------------------------------------
+
+
+def test_one_code_that_several_send_at_once_lets_in_one(app, clock, factor):
+    code = clock.code(factor.secret)
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(lambda _: login(app, code).status_code, range(4)))
+    assert sorted(statuses) == [200, 401, 401, 401]
+
+
+def test_a_step_that_was_used_stays_used_when_the_clock_is_put_back(app, clock, factor):
+    clock.at += 100 * STEP
+    assert login(app, clock.code(factor.secret)).status_code == 200
+    clock.at -= 50 * STEP
+    assert login(app, clock.code(factor.secret)).status_code == 401
+    assert login(app, factor.recovery_codes[0]).status_code == 200

@@ -1,0 +1,240 @@
+"""One's own sessions: which there are, and ending them (contract, section 6)."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from bookapi.auth import sessions
+from bookapi.auth.models import LoginSession
+from bookapi.auth.sessions import MAX_AGENT, hash_of
+from bookapi.db import now
+from bookapi.schemas import instant, rfc3339
+from helpers.documents import TYPES, read
+from helpers.instance import PASSWORD
+from helpers.people import (
+    NO_ID,
+    bearer,
+    change,
+    cookie_of,
+    each,
+    get,
+    make_token,
+    page,
+    rows,
+    signed_in,
+    stranger,
+    truth,
+)
+
+both = pytest.mark.parametrize("name", ["json", "xml"])
+in_both = each("name", ["json", "xml"])
+FIELDS = ["id", "created_at", "last_seen_at", "expires_at", "address", "user_agent", "current"]
+
+
+def listed(client, name="json", query=""):
+    answer = get(client, f"/auth/sessions{query}", name)
+    assert answer.status_code == 200
+    return page(answer, "sessions")
+
+
+def current(client):
+    """The id of the session that this client holds."""
+    [number] = [session["id"] for session in listed(client)["sessions"] if session["current"]]
+    return number
+
+
+def from_a_place(app, address, agent, username="admin"):
+    client = app.test_client()
+    client.environ_base["REMOTE_ADDR"] = address
+    sent = {"username": username, "password": PASSWORD}
+    assert client.post("/auth/login", json=sent, headers={"User-Agent": agent}).status_code == 200
+    return client
+
+
+def age(app, **ages):
+    change(
+        app,
+        lambda session: session.execute(
+            update(LoginSession).values(**{column: now() - since for column, since in ages.items()})
+        ),
+    )
+
+
+# -- the list -----------------------------------------------------------------------------------------------------
+
+
+@both
+def test_ones_own_sessions_are_listed_newest_first_with_where_they_came_from(app, name):
+    from_a_place(app, "192.0.2.7", "Lynx/2.9")
+    from_a_place(app, "2001:db8::7", "curl/8", "member")
+    client = from_a_place(app, "198.51.100.9", "Firefox <&>")
+    told = listed(client, name)
+    assert [list(session) for session in told["sessions"]] == [FIELDS, FIELDS]
+    assert [
+        (session["address"], session["user_agent"], session["current"])
+        for session in told["sessions"]
+    ] == [
+        ("198.51.100.9", "Firefox <&>", truth(name, True)),
+        ("192.0.2.7", "Lynx/2.9", truth(name, False)),
+    ]
+    assert (int(told["total"]), int(told["limit"])) == (2, 20)
+
+
+def test_the_list_has_neither_a_secret_nor_its_hash(app, admin):
+    text = admin.get("/auth/sessions").get_data(as_text=True)
+    with admin.session_transaction() as held:
+        secret = held["_user_id"]
+    assert (
+        secret not in text
+        and hash_of(secret) not in text
+        and cookie_of(admin)["Cookie"][8:] not in text
+    )
+    assert admin.get("/auth/sessions").headers["Cache-Control"] == "no-store"
+
+
+@both
+def test_the_list_has_pages(app, name):
+    client = [signed_in(app) for _ in range(5)][-1]
+    told = listed(client, name, "?limit=2&page=2")
+    newest = [str(session["id"]) for session in listed(client)["sessions"]]
+    assert [str(session["id"]) for session in told["sessions"]] == newest[2:4]
+    assert (int(told["total"]), sorted(told["links"])) == (
+        5,
+        ["first", "last", "next", "prev", "self"],
+    )
+    assert listed(client, name, "?page=9")["sessions"] == []
+
+
+@both
+def test_a_browser_that_does_not_say_what_it_is_has_null_there(app, name):
+    client = app.test_client()
+    client.post(
+        "/auth/login", json={"username": "admin", "password": PASSWORD}, headers={"User-Agent": ""}
+    )
+    [told] = listed(client, name)["sessions"]
+    assert told.get("user_agent") is None
+
+
+@in_both
+@each("agent", ["x" * 5000, "a\x01b\x1b[31m", "\u00ff\u00fe"])
+def test_any_user_agent_can_be_told(app, name, agent):
+    client = from_a_place(app, "192.0.2.7", agent)
+    told, *_ = listed(client, name)["sessions"]
+    assert 0 < len(told["user_agent"]) <= MAX_AGENT
+    assert "\x01" not in told["user_agent"] and "\x1b" not in told["user_agent"]
+
+
+@in_both
+@each("address", ["x" * 500, "", None])
+def test_any_address_that_a_proxy_tells_can_be_told(app, name, address):
+    client = from_a_place(app, address, "curl/8")
+    told, *_ = listed(client, name)["sessions"]
+    assert told.get("address") == ((address or "")[:64] or None)
+
+
+@pytest.mark.parametrize(
+    "idle, opened, left",
+    [
+        (timedelta(minutes=10), timedelta(hours=1), timedelta(minutes=20)),
+        (timedelta(0), timedelta(hours=11, minutes=50), timedelta(minutes=10)),
+    ],
+)
+def test_a_session_tells_when_it_ends(app, admin, idle, opened, left):
+    """By thirty idle minutes or by twelve hours, whichever comes first."""
+    other = signed_in(app)
+    age(app, last_seen_at=idle, created_at=opened)
+    [_, told] = [session["expires_at"] for session in listed(other)["sessions"]]
+    assert abs(now() + left - instant(told)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "ages", [{"last_seen_at": timedelta(minutes=30)}, {"created_at": timedelta(hours=12)}]
+)
+def test_a_session_that_is_over_is_not_listed(app, ages):
+    signed_in(app)
+    age(app, **ages)
+    client = signed_in(app)
+    told = listed(client)
+    assert (len(told["sessions"]), told["total"], told["sessions"][0]["current"]) == (1, 1, True)
+
+
+def test_a_request_moves_the_end_of_its_session(app, admin):
+    age(app, last_seen_at=timedelta(minutes=20))
+    admin.get("/auth/me")
+    [told] = listed(admin)["sessions"]
+    assert told["last_seen_at"] > rfc3339(now() - timedelta(minutes=1))
+    assert told["expires_at"] > rfc3339(now() + timedelta(minutes=28))
+
+
+def test_a_token_is_no_session_and_sees_its_owners(app, admin):
+    headers = bearer(make_token(admin, "read")["secret"])
+    told = stranger(app).get("/auth/sessions", headers=headers).json
+    assert [session["current"] for session in told["sessions"]] == [False]
+
+
+# -- ending one ---------------------------------------------------------------------------------------------------
+
+
+@both
+def test_one_ends_another_session_of_ones_own(app, admin, name):
+    lost = signed_in(app)
+    answer = admin.delete(f"/auth/sessions/{current(lost)}", headers={"Accept": TYPES[name]})
+    assert (answer.status_code, answer.get_data()) == (204, b"")
+    assert [client.get("/auth/me").status_code for client in (lost, admin)] == [401, 200]
+    assert int(listed(admin, name)["total"]) == 1
+
+
+def test_ending_the_current_session_is_a_logout(app, admin):
+    copied = cookie_of(admin)
+    answer = admin.delete(f"/auth/sessions/{current(admin)}")
+    assert answer.status_code == 204 and "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert stranger(app).get("/auth/me", headers=copied).status_code == 401
+    assert (admin.get("/auth/me").status_code, rows(app, LoginSession)) == (401, [])
+
+
+def test_ending_another_session_keeps_the_cookie(app, admin):
+    number = current(signed_in(app))
+    answer = admin.delete(f"/auth/sessions/{number}")
+    assert answer.status_code == 204 and "Max-Age=0" not in answer.headers.get("Set-Cookie", "")
+
+
+@both
+def test_anothers_session_is_a_404_as_one_that_is_not_there(app, admin, name):
+    member = signed_in(app, "member")
+    headers = {"Accept": TYPES[name]}
+    answers = [
+        member.delete(f"/auth/sessions/{number}", headers=headers)
+        for number in (current(admin), NO_ID)
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert len({read(answer)["detail"] for answer in answers}) == 1
+    assert admin.get("/auth/me").status_code == 200
+
+
+def test_a_session_is_ended_once(app, admin):
+    number = current(signed_in(app))
+    assert [admin.delete(f"/auth/sessions/{number}").status_code for _ in range(2)] == [204, 404]
+
+
+def test_an_admin_ends_nobody_elses_session_here(app, admin):
+    member = signed_in(app, "member")
+    assert admin.delete(f"/auth/sessions/{current(member)}").status_code == 404
+    assert member.get("/auth/me").status_code == 200
+
+
+def test_a_token_that_may_write_ends_its_owners_sessions(app, admin):
+    for scope, status, left in (("read", 403, 200), ("write", 204, 401)):
+        headers = bearer(make_token(admin, scope)["secret"])
+        assert (
+            stranger(app).delete(f"/auth/sessions/{current(admin)}", headers=headers).status_code
+            == status
+        )
+        assert admin.get("/auth/me").status_code == left
+
+
+def test_an_account_has_no_more_than_a_hundred_sessions_and_the_oldest_end(app, admin, monkeypatch):
+    monkeypatch.setattr(sessions, "MOST", 3)
+    clients = [signed_in(app, "member") for _ in range(5)]
+    assert [client.get("/auth/me").status_code for client in clients] == [401, 401, 200, 200, 200]
+    assert admin.get("/auth/me").status_code == 200

@@ -1,0 +1,709 @@
+"""Serving: real processes on the loopback, spoken to byte by byte."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from bookapi.server.listening import shut
+from helpers.support import READ_ONLY, bookapi, environment, jsonl_bytes, one_line
+
+PASSWORD = "a long enough password"
+MAX_BODY = 64 * 1024
+PATIENCE = 40
+SAFE_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
+
+
+class Service:
+    """A process that serves, and ways to talk to it."""
+
+    def __init__(self, process, announced):
+        self.process, self.announced = process, announced
+        self.path = announced.removeprefix("serving on unix:") if "unix:" in announced else None
+        if not self.path:
+            host, _, port = announced.removeprefix("serving on http://").rpartition(":")
+            self.address = (host, int(port))
+
+    def connect(self):
+        if not self.path:
+            return socket.create_connection(self.address, PATIENCE)
+        connected = socket.socket(socket.AF_UNIX)
+        connected.settimeout(PATIENCE)
+        connected.connect(self.path)
+        return connected
+
+    def ask(self, request):
+        """The whole answer to some bytes, until the service ends the connection."""
+        with self.connect() as connection:
+            with contextlib.suppress(ConnectionError):  # it may answer and go before all is sent
+                connection.sendall(request)
+            return read_to_end(connection)
+
+    def get(self, path="/healthz"):
+        return self.ask(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+
+    def children(self):
+        """The ids of the worker processes, of those that are alive."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                number, rest = entry.parent.name, entry.read_text().rpartition(")")[2].split()
+                if int(rest[1]) == self.process.pid and rest[0] != "Z":
+                    found.append(int(number))
+        return found
+
+    def end(self):
+        """SIGTERM; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+class Answer:
+    """An answer taken apart; `whole`: its body has all the bytes that its headers promise."""
+
+    def __init__(self, text):
+        head, self.ended, self.body = text.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        self.status = int(first.split(" ")[1]) if first.startswith("HTTP/1.") else None
+        self.headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
+        self.whole = bool(self.ended) and len(self.body) == int(
+            self.headers.get("content-length", -1)
+        )
+
+    def json(self):
+        return json.loads(self.body)
+
+
+def read_to_end(connection):
+    parts = []
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            parts.append(part)
+    return Answer(b"".join(parts))
+
+
+@contextlib.contextmanager
+def serving(folder, *arguments, **settings):
+    """A service over this instance, until the block ends."""
+    listen = [] if "--unix-socket" in arguments else ["--port", "0"]
+    with (
+        open(folder / "log", "ab") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "bookapi", "serve", *listen, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment(folder, **settings),
+        ) as process,
+    ):
+        try:
+            announced = process.stdout.readline().strip()
+            assert announced.startswith("serving on "), (folder / "log").read_text()
+            yield Service(process, announced)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """An instance with an admin and 1,500 long books, to be copied."""
+    folder = tmp_path_factory.mktemp("server") / "instance"
+    bookapi(folder, "init")
+    bookapi(folder, "users", "add", "keeper", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+    (folder / "books.jsonl").write_bytes(
+        jsonl_bytes(
+            *[{"title": f"Book {number}", "description": "long " * 2000} for number in range(1500)]
+        )
+    )
+    assert bookapi(folder, "books", "import", folder / "books.jsonl").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def folder(filled, tmp_path):
+    """An instance of this test's own."""
+    return Path(shutil.copytree(filled, tmp_path / "instance"))
+
+
+@pytest.fixture(scope="module")
+def service(filled, tmp_path_factory):
+    """A service that all tests of what it refuses share."""
+    folder = Path(shutil.copytree(filled, tmp_path_factory.mktemp("shared") / "instance"))
+    with serving(folder, MAX_BODY_BYTES=str(MAX_BODY)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cookie(service):
+    body = json.dumps({"username": "keeper", "password": PASSWORD}).encode()
+    answer = service.ask(post("/auth/login", body))
+    assert answer.status == 200, answer.body
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+def post(path, body, cookie=None, chunked=False, **headers):
+    lines = {"Host": "a", "Content-Type": "application/json", "Connection": "close", **headers}
+    lines.update({"Cookie": cookie} if cookie else {})
+    lines.update({"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": len(body)})
+    sent = (
+        b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in _parts(body)) + b"0\r\n\r\n"
+        if chunked
+        else body
+    )
+    return (
+        f"POST {path} HTTP/1.1\r\n".encode()
+        + "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
+        + b"\r\n"
+        + sent
+    )
+
+
+def _parts(body):
+    return [body[at : at + 10000] for at in range(0, len(body), 10000)]
+
+
+def is_problem(answer, status):
+    assert answer.status == status, answer.body[:300]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status and answer.whole
+    assert SAFE_HEADERS.items() <= answer.headers.items()
+    return True
+
+
+# -- refusals -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [8 * 1024 + 1, 9000, 30000, 200000])
+def test_a_request_line_that_is_too_long_is_a_414(service, length):
+    rest = length - len("GET / HTTP/1.1")
+    assert is_problem(
+        service.ask(b"GET /" + b"x" * rest + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        414,
+    )
+
+
+def test_a_request_line_without_end_is_a_414(service):
+    assert is_problem(service.ask(b"GET /" + b"x" * 20000), 414)
+
+
+def test_a_request_line_of_8_kib_is_read(service):
+    rest = 8 * 1024 - len("GET / HTTP/1.1")
+    assert is_problem(
+        service.ask(b"GET /" + b"x" * rest + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        404,
+    )
+
+
+@pytest.mark.parametrize(
+    "header", [b"X: " + b"x" * 70000 + b"\r\n", b"X: y\r\n" * 12000, b"X: " + b"x" * 300000]
+)
+def test_headers_that_are_too_large_are_a_431(service, header):
+    assert is_problem(
+        service.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + header + b"\r\n"), 431
+    )
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize("size", [MAX_BODY + 1, 4 * 1024 * 1024])
+def test_a_body_too_large_is_a_413(service, cookie, chunked, size):
+    answer = service.ask(
+        post("/books", b'{"title": "' + b"x" * (size - 13) + b'"}', cookie, chunked)
+    )
+    assert is_problem(answer, 413)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_too_large_of_somebody_unknown_is_a_401(service, chunked):
+    answer = service.ask(post("/books", b"x" * (MAX_BODY + 1), chunked=chunked))
+    assert is_problem(answer, 401)
+    assert "www-authenticate" in answer.headers
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_too_large_of_a_kind_not_read_is_a_415(service, cookie, chunked):
+    answer = service.ask(
+        post("/books", b"x" * (MAX_BODY + 1), cookie, chunked, **{"Content-Type": "text/plain"})
+    )
+    assert is_problem(answer, 415)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_as_large_as_allowed_is_read(service, cookie, chunked):
+    answer = service.ask(post("/books", b'{"title": "Large"}'.ljust(MAX_BODY), cookie, chunked))
+    assert (answer.status, answer.json()["title"]) == (201, "Large")
+    assert set(READ_ONLY) < set(answer.json())
+
+
+def test_a_refusal_is_xml_for_who_asked_for_xml(service):
+    answer = service.ask(
+        b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\nAccept: application/xml\r\n\r\n"
+    )
+    assert (answer.status, answer.headers["content-type"]) == (414, "application/problem+xml")
+    assert answer.body.startswith(b"<?xml")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.1 extra\r\n\r\n",
+        b"GET / FTP/1.0\r\n\r\n",
+        b"get / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+    ],
+    ids=repr,
+)
+def test_garbage_gets_a_400_and_the_end_of_the_connection(service, request_bytes):
+    answer = service.ask(request_bytes)
+    assert answer.status == 400 and answer.whole
+    assert "server" not in answer.headers and b"Traceback" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a:port\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: <a>\r\nConnection: close\r\n\r\n",
+    ],
+    ids=repr,
+)
+def test_a_host_that_is_none_is_a_400(service, request_bytes):
+    assert is_problem(service.ask(request_bytes), 400)
+
+
+def test_a_second_request_hidden_in_a_body_is_not_answered(service):
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    lengths = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % (5 + len(hidden))
+    answer = service.ask(
+        b"POST /books HTTP/1.1\r\nHost: a\r\n" + lengths + b"\r\n0\r\n\r\n" + hidden
+    )
+    assert answer.status == 400
+    assert answer.body.count(b"HTTP/1.1") == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/books?limit=1", "/nowhere", "/healthz", "/readyz", "/books/1"]
+)
+def test_no_answer_names_the_server(service, path):
+    answer = service.get(path)
+    assert "server" not in answer.headers and "via" not in answer.headers
+    assert SAFE_HEADERS.items() <= answer.headers.items() and answer.headers["x-request-id"]
+
+
+def test_requests_sent_at_once_are_answered_in_order(service):
+    one, last = (
+        f"GET /{path} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode()
+        for path, more in (
+            ("healthz", "X-Request-ID: one\r\n"),
+            ("nowhere", "X-Request-ID: two\r\nConnection: close\r\n"),
+        )
+    )
+    text = service.ask(one + last)
+    assert text.headers["x-request-id"] == "one" and text.body.count(b"HTTP/1.1 404") == 1
+    assert b"x-request-id: two" in text.body.partition(b"HTTP/1.1 404")[2].lower()
+
+
+def test_a_connection_stays_and_stays_in_step_behind_answers_without_a_body(service):
+    tag = service.get("/books/1").headers["etag"]
+    asked = [
+        f"GET /books/1 HTTP/1.1\r\nHost: a\r\nIf-None-Match: {tag}\r\n\r\n",
+        "HEAD /books/1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ]
+    with service.connect() as connection:
+        connection.sendall("".join(asked).encode())
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    statuses = re.findall(rb"(?:\A|\r\n\r\n)HTTP/1\.1 ([0-9]{3})", received)
+    assert statuses == [b"304", b"200", b"404"]
+
+
+@pytest.mark.parametrize(
+    "head, status",
+    [
+        (b"GET /healthz HTTP/1.1", b"200"),
+        (b"DELETE /books/1 HTTP/1.1", b"401"),
+        (b"POST /books HTTP/1.1\r\nContent-Length: 0", b"401"),
+        (b"POST /books HTTP/1.1\r\nContent-Length: 99999999999", b"413"),
+    ],
+)
+def test_who_waits_to_send_a_body_that_is_not_wanted_is_answered_at_once(service, head, status):
+    with service.connect() as connection:
+        connection.sendall(
+            head + b"\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        )
+        assert connection.recv(12) == b"HTTP/1.1 " + status
+
+
+def test_who_waits_to_send_a_body_that_is_wanted_is_told_to(service):
+    answer = service.ask(
+        b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+        b"Connection: close\r\n\r\n{}"
+    )
+    assert (answer.status, b"HTTP/1.1 401" in answer.body) == (100, True)
+
+
+@pytest.mark.parametrize("option", ["", "Connection: close\r\n"])
+def test_head_of_a_stream_has_no_body_and_leaves_the_connection_in_step(service, option):
+    more = "" if option else "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = service.ask(f"HEAD /books/export HTTP/1.1\r\nHost: a\r\n{option}\r\n{more}".encode())
+    assert (answer.status, answer.body[:12]) == (200, b"HTTP/1.1 404" if more else b"")
+
+
+def test_a_request_of_http_1_1_names_its_host(service):
+    assert is_problem(service.ask(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), 400)
+
+
+@pytest.mark.parametrize("query", ["q=red&title=Émile", "q=紅樓夢", "title=%C3%89mile&q=é"])
+def test_an_address_in_raw_utf_8_is_the_one_it_means(service, query):
+    raw, encoded = service.get(f"/books?{query}"), service.get(f"/books?{quote(query, safe='=&%')}")
+    assert (raw.status, raw.body) == (200, encoded.body)
+
+
+# -- ending -------------------------------------------------------------------------------------------------------
+
+
+class Visitors:
+    """Threads that ask all the time, over connections that stay and over new ones; what they saw is counted."""
+
+    def __init__(self, service, number=4):
+        self.service, self.answered, self.lost = service, 0, []
+        self._wanted, self._lock = True, threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._visit, args=(place % 2 == 0,)) for place in range(number)
+        ]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._wanted = False
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    def wait_for(self, more):
+        """Until that many more answers came."""
+        aim, begun = self.answered + more, time.monotonic()
+        while self.answered < aim and not self.lost:
+            assert time.monotonic() - begun < PATIENCE, "no answers"
+            time.sleep(0.01)
+
+    def _visit(self, keeps):
+        while self._wanted:
+            connection = HTTPConnection(*self.service.address, timeout=PATIENCE)
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                return  # the door is closed: nothing was accepted
+            except OSError as error:
+                self.lost.append(error)
+                return
+            with contextlib.closing(connection):
+                self._ask(connection, keeps)
+
+    def _ask(self, connection, keeps):
+        while self._wanted:
+            try:
+                connection.request(
+                    "GET", "/books?limit=20", headers={} if keeps else {"Connection": "close"}
+                )
+                answer = connection.getresponse()
+                right = answer.status == 200 and len(json.loads(answer.read())["books"]) == 20
+            except (OSError, HTTPException, ValueError) as error:
+                self.lost.append(error)
+                return
+            with self._lock:
+                self.answered += 1
+            time.sleep(0.005)  # leave the service some time
+            if not right:
+                self.lost.append(answer.status)
+            if answer.will_close:
+                return
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_in_the_middle_of_requests_loses_no_answer(folder, workers):
+    with serving(folder, "--workers", workers) as service, Visitors(service) as visitors:
+        visitors.wait_for(40)
+        assert service.end() == 0
+    assert visitors.lost == []
+    assert visitors.answered >= 40
+
+
+class Newcomers(Visitors):
+    """Visitors who knock without a pause, each time anew."""
+
+    def _ask(self, connection, keeps):
+        try:
+            connection.request("GET", "/healthz", headers={"Connection": "close"})
+            connection.getresponse().read()
+        except (OSError, HTTPException) as error:
+            self.lost.append(error)
+        with self._lock:
+            self.answered += 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_whoever_is_let_in_while_the_door_closes_is_answered(folder, workers):
+    with serving(folder, "--workers", workers) as service, Newcomers(service, 8) as newcomers:
+        newcomers.wait_for(200)
+        assert service.end() == 0
+    assert newcomers.lost == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="socket filters are Linux's")
+def test_a_shut_socket_lets_nobody_in_and_keeps_whom_it_let_in():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_connection(listening.getsockname(), timeout=PATIENCE) as early:
+            shut(listening)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(listening.getsockname(), timeout=0.2).close()
+            early.sendall(b"here")
+            accepted, _ = listening.accept()
+            with accepted:
+                assert accepted.recv(4) == b"here"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_while_the_service_drains_nobody_is_let_in_to_be_dropped(folder, workers):
+    with (
+        serving(folder, "--workers", workers) as service,
+        service.connect(),
+    ):  # idle: the drain waits for it a while
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        try:
+            assert service.get().whole
+        except ConnectionRefusedError:
+            pass
+        assert service.process.wait(PATIENCE) == 0
+
+
+def test_a_request_that_is_half_sent_when_the_end_comes_is_answered(folder):
+    with serving(folder) as service, service.connect() as connection:
+        request = post(
+            "/auth/login", json.dumps({"username": "keeper", "password": PASSWORD}).encode()
+        )
+        connection.sendall(request[:-20])
+        service.get()
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(request[-20:])
+        answer = read_to_end(connection)
+        assert (answer.status, answer.whole) == (200, True)
+        assert service.process.wait(PATIENCE) == 0
+
+
+def test_a_long_answer_that_is_being_read_when_the_end_comes_is_sent_to_its_end(folder):
+    with serving(folder) as service, service.connect() as connection:
+        connection.sendall(b"GET /books/export?format=jsonl HTTP/1.0\r\n\r\n")
+        begun = connection.recv(4096)
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        rest = read_to_end_bytes(connection)
+        assert (begun + rest).count(b'"title":"Book ') == 1500
+        assert service.process.wait(PATIENCE) == 0
+
+
+def read_to_end_bytes(connection):
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_sigint_ends_the_service_too(folder):
+    with serving(folder) as service:
+        assert service.get().status == 200
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(PATIENCE) == 0
+
+
+# -- replacing ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sighup_replaces_the_workers_and_goes_on_answering(folder, workers):
+    with serving(folder, "--workers", workers) as service, Visitors(service) as visitors:
+        visitors.wait_for(20)
+        before = set(service.children())
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(
+            lambda: len(service.children()) == int(workers) and not before & set(service.children())
+        )
+        visitors.wait_for(20)
+        assert visitors.lost == []
+        visitors.__exit__()
+        assert service.end() == 0
+
+
+def wait_until(condition):
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < PATIENCE, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_sighup_takes_new_settings_in(folder):
+    with serving(folder) as service:
+        assert service.get("/books?limit=1").status == 200
+        (folder / "config.py").write_text("PUBLIC_READ = False\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: service.get("/books?limit=1").status == 401)
+        assert service.get("/healthz").status == 200
+
+
+def test_sighup_with_a_wrong_setting_leaves_the_old_worker_serving(folder):
+    with serving(folder) as service:
+        (folder / "config.py").write_text("PUBLIC_READ = 'perhaps'\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "PUBLIC_READ" in (folder / "log").read_text())
+        assert service.get().status == 200
+        assert service.end() == 0
+
+
+def test_sigterm_soon_after_sighup_is_not_forgotten(folder):
+    with serving(folder) as service, service.connect():  # idle: the old worker drains for a while
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(service.children()) == 1)
+        time.sleep(1.5)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(10) == 0
+
+
+def test_two_workers_share_the_work_and_one_that_dies_is_replaced(folder):
+    with serving(folder, "--workers", "2") as service:
+        before = service.children()
+        os.kill(before[0], signal.SIGKILL)
+        wait_until(lambda: len(service.children()) == 2 and set(service.children()) != set(before))
+        assert (len(before), service.get().status) == (2, 200)
+
+
+def test_workers_end_when_their_supervisor_is_killed(folder):
+    with serving(folder, "--workers", "2") as service:
+        children = service.children()
+        service.process.kill()
+        wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+        assert len(children) == 2
+
+
+def test_a_service_outlives_the_shell_that_started_it(folder):
+    shell = f'"{sys.executable}" -m bookapi serve --port 0 > "{folder}/said" 2> "{folder}/log" & echo $!'
+    shell += f'; while [ ! -s "{folder}/said" ]; do sleep 0.1; done'
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+    )
+    number = int(done.stdout)
+    try:
+        wait_until(lambda: (folder / "said").read_text())
+        service = Service(None, (folder / "said").read_text().strip())
+        for _ in range(5):
+            time.sleep(0.4)
+            assert service.get().status == 200
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGTERM)
+        wait_until(lambda: not Path(f"/proc/{number}").exists())
+
+
+# -- where it listens ---------------------------------------------------------------------------------------------
+
+
+def test_a_unix_socket_serves_its_group_and_is_taken_again_after_a_crash(folder):
+    path = folder / "socket"
+    with serving(folder, "--unix-socket", str(path)) as service:
+        assert service.announced == f"serving on unix:{path}"
+        assert (service.get("/books/1").status, stat.S_IMODE(path.stat().st_mode)) == (200, 0o660)
+        service.process.kill()
+        service.process.wait(PATIENCE)
+    with serving(folder, "--unix-socket", str(path)) as service:
+        assert service.get().status == 200
+
+
+def test_a_unix_socket_in_use_is_left_to_who_has_it(folder):
+    path = str(folder / "socket")
+    with serving(folder, "--unix-socket", path) as service:
+        done = bookapi(folder, "serve", "--unix-socket", path)
+        assert done.returncode == 1 and path in one_line(done.stderr)
+        assert service.get().status == 200
+
+
+def test_a_file_that_is_no_socket_is_not_taken_away(folder):
+    path = folder / "notes"
+    path.write_text("dear to somebody")
+    command = [sys.executable, "-m", "bookapi", "serve", "--unix-socket", str(path)]
+    with subprocess.Popen(
+        command, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        announced = process.stdout.readline()  # empty, where it ends as it should
+        if announced:
+            process.terminate()
+        assert (announced, process.wait(PATIENCE)) == ("", 1)
+        assert str(path) in one_line(process.stderr.read())
+    assert path.read_text() == "dear to somebody"
+
+
+# -- the database goes away ---------------------------------------------------------------------------------------
+
+
+def _gone(path):
+    path.unlink()
+
+
+def _replaced(path):
+    shutil.copy(path, path.with_suffix(".copy"))
+    os.replace(path.with_suffix(".copy"), path)
+
+
+def _spoilt(path):
+    path.write_bytes(b"this is no database " * 1000)
+
+
+@pytest.mark.parametrize("harm", [_gone, _replaced, _spoilt])
+def test_a_database_that_goes_missing_makes_the_service_unready_and_is_not_made_anew(folder, harm):
+    with serving(folder) as service:
+        login = service.ask(
+            post("/auth/login", json.dumps({"username": "keeper", "password": PASSWORD}).encode())
+        )
+        cookie = login.headers["set-cookie"].partition(";")[0]
+        harm(folder / "bookapi.sqlite")
+        assert is_problem(service.get("/readyz"), 503) and service.get("/healthz").status == 200
+        assert is_problem(service.ask(post("/books", b'{"title": "Lost"}', cookie)), 503)
+        assert (folder / "bookapi.sqlite").exists() == (harm is not _gone)

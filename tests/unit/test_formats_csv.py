@@ -1,0 +1,304 @@
+"""CSV: cells, lists in a cell, formulas, and the way back."""
+
+import csv as standard
+import gc
+import io
+import json
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bookapi.books.imports.mapping import Columns
+from bookapi.books.schemas import FIELDS, LISTS, WRITABLE, book_schema
+from bookapi.formats import Malformed, csv
+from helpers.inventions import FULL, SPARSE, books, bounded, texts
+
+SPECTRUM = (
+    "comma_in_quotes",
+    "empty_crlf",
+    "json",
+    "newlines",
+    "quotes_and_newlines",
+    "simple_crlf",
+)
+items = st.text(
+    st.one_of(st.sampled_from(" |\\'=a"), texts.map(lambda text: text[0])), min_size=1, max_size=8
+)
+
+
+def _read(body, **options):
+    return list(csv.read(io.BytesIO(body.encode() if isinstance(body, str) else body), **options))
+
+
+def _cells(record):
+    """What reading gives for a record: text, lists still in one cell."""
+    return {
+        name: ""
+        if value is None
+        else value
+        if isinstance(value, str)
+        else csv.join(value)
+        if isinstance(value, list)
+        else str(value)
+        for name, value in record.items()
+    }
+
+
+def _raw(written):
+    """The rows as any other reader of RFC 4180 sees them."""
+    return list(standard.reader(io.StringIO(written.decode(), newline=""), strict=True))
+
+
+@bounded
+@given(st.lists(books(texts), max_size=4))
+def test_any_list_of_records_is_read_back(records):
+    read = [record for _, record in _read(b"".join(csv.write(records)))]
+    assert read == [_cells(record) for record in records]
+    assert [[csv.split(record[name]) for name in ("authors", "subjects")] for record in read] == [
+        [record[name] for name in ("authors", "subjects")] for record in records
+    ]
+
+
+@bounded
+@given(st.lists(books(), max_size=3))
+def test_an_export_comes_back_through_the_columns_and_the_schema(records):
+    columns = Columns({}, {})
+    for (_, cells), record in zip(_read(b"".join(csv.write(records))), records, strict=True):
+        values, warnings = columns.read(cells)
+        assert book_schema.load(values) == {name: record[name] for name in WRITABLE}
+        assert warnings == []
+    assert columns.ignored == []
+
+
+def test_the_first_year_of_the_calendar_comes_back_too():
+    [(_, cells)] = _read(b"".join(csv.write([{**SPARSE, "published": "0000"}])))
+    values, warnings = Columns({}, {}).read(cells)
+    assert (values["published"], warnings) == (
+        book_schema.load({"title": "T", "published": "0000"})["published"],
+        [],
+    )
+
+
+@bounded
+@given(st.lists(items, max_size=5))
+def test_lists_come_back_from_one_cell_whatever_bars_and_backslashes_their_items_hold(values):
+    assert csv.split(csv.join(values)) == values
+
+
+@pytest.mark.parametrize(
+    ("values", "cell"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a | b"),
+        (["a | b"], r"a \| b"),
+        (["a|b", "c"], "a|b | c"),
+        (["|"], r"\|"),
+        (["|", "|"], r"\| | \|"),
+        ([r"\|"], r"\\|"),
+        (["a |", "| b"], r"a \| | \| b"),
+        (["\\", "\\"], "\\ | \\"),
+        ([r"a \| b"], r"a \\| b"),
+        (["a | | b"], r"a \| \| b"),
+        (["a\n| b"], "a\n| b"),
+        (
+            [{"scheme": "isbn", "value": "1"}, {"scheme": "x", "value": "a:b | c"}],
+            r"isbn:1 | x:a:b \| c",
+        ),
+    ],
+)
+def test_a_bar_inside_an_item_gets_a_backslash(values, cell):
+    assert csv.join(values) == cell
+    assert csv.split(cell) == [
+        f"{item['scheme']}:{item['value']}" if isinstance(item, dict) else item for item in values
+    ]
+
+
+def test_another_separator_splits_and_trims():
+    assert csv.split("Ann; Bob ;;Cy", ";") == ["Ann", "Bob", "Cy"]
+    assert csv.split("", ";") == csv.split(" ; ", ";") == []
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("apostrophes", ["", "'", "''"])
+def test_a_cell_that_a_spreadsheet_would_run_is_written_with_an_apostrophe_more(apostrophes, start):
+    title = apostrophes + start + "1+1"
+    written = b"".join(csv.write([{**SPARSE, "title": title}]))
+    assert _raw(written)[1][1] == "'" + title
+    assert _read(written)[0][1]["title"] == title
+
+
+@pytest.mark.parametrize(
+    "title", ["'", "''", "'Tis", "'90s", "a=1", " =1", "1-1", "'\n=", "|", "\\", "'a-b"]
+)
+def test_any_other_cell_is_written_as_it_is(title):
+    written = b"".join(csv.write([{**SPARSE, "title": title}]))
+    assert _raw(written)[1][1] == title
+    assert _read(written)[0][1]["title"] == title
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "cell"),
+    [
+        ("authors", ["=cmd", "b"], "'=cmd | b"),
+        ("published", "-0720", "'-0720"),
+        ("subjects", ["@a"], "'@a"),
+        ("identifiers", [{"scheme": "-x", "value": "=1"}], "'-x:=1"),
+        ("series_number", "+1", "'+1"),
+        ("pages", 671, "671"),
+    ],
+)
+def test_every_column_is_guarded(field, value, cell):
+    written = b"".join(csv.write([{**SPARSE, field: value}]))
+    assert _raw(written)[1][FIELDS.index(field)] == cell
+    assert _read(written)[0][1][field] == (cell[1:] if cell.startswith("'") else cell)
+
+
+def test_no_cell_of_known_injections_would_be_run_and_each_comes_back(shared):
+    titles = (shared / "data/naughty/formula-injection.txt").read_text("utf-8").splitlines()
+    titles += [
+        json.loads(line)["text"]
+        for line in (shared / "data/naughty/real-titles.jsonl").read_text("utf-8").splitlines()
+    ]
+    titles += json.loads((shared / "data/naughty/blns.json").read_text("utf-8"))
+    written = b"".join(
+        csv.write([{**SPARSE, "title": title, "description": title} for title in titles])
+    )
+    assert [
+        cell
+        for row in _raw(written)
+        for cell in row
+        if cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    ] == []
+    assert [record["title"] for _, record in _read(written)] == titles
+
+
+def test_the_header_is_the_fields_of_a_book_and_lines_end_as_rfc_4180_says():
+    written = b"".join(csv.write([FULL, SPARSE]))
+    assert tuple(_raw(written)[0]) == csv.COLUMNS == FIELDS
+    assert (
+        written.startswith(b"id,title,")
+        and written.endswith(b"\r\n")
+        and not written.startswith(b"\xef\xbb\xbf")
+    )
+
+
+def test_no_records_are_a_header_alone():
+    written = b"".join(csv.write([]))
+    assert written == ",".join(FIELDS).encode() + b"\r\n"
+    assert _read(written) == []
+
+
+@pytest.mark.parametrize("name", SPECTRUM)
+def test_the_files_of_csv_spectrum_give_their_json(shared, name):
+    read = [record for _, record in _read((shared / f"data/csv/{name}.csv").read_bytes())]
+    assert read == json.loads((shared / f"data/csv/{name}.json").read_text("utf-8"))
+
+
+def test_every_file_of_csv_spectrum_is_in_the_table(shared):
+    assert sorted(path.stem for path in (shared / "data/csv").glob("*.csv")) == sorted(SPECTRUM)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_lines_may_end_in_any_way_and_cells_stand_apart_by_comma_semicolon_or_tab(delimiter, end):
+    body = end.join(
+        [delimiter.join(row) for row in (["title", "isbn"], ["A", "1"], ['"x""y"', ""])]
+    )
+    assert _read(body) == [(2, {"title": "A", "isbn": "1"}), (3, {"title": 'x"y', "isbn": ""})]
+
+
+def test_a_record_has_the_physical_line_where_it_begins():
+    body = 'title,isbn\n"a\nb",1\n\n"c\r\nd\r\ne",2\nf,3\n'
+    assert [line for line, _ in _read(body)] == [2, 5, 8]
+
+
+def test_a_byte_order_mark_and_spaces_in_the_header_mean_nothing():
+    assert _read(b"\xef\xbb\xbf title , isbn\nA,1\n") == [(2, {"title": "A", "isbn": "1"})]
+
+
+@pytest.mark.parametrize(
+    ("body", "record"),
+    [
+        ("title,isbn\nA\n", {"title": "A"}),
+        ("title,,isbn\nA,x,1\n", {"title": "A", "isbn": "1"}),
+        ("title,title\n,B\n", {"title": "B"}),
+        ("title,title\nA,B\n", {"title": "A"}),
+        ("title,isbn\nA,1,,\n", {"title": "A", "isbn": "1"}),
+    ],
+)
+def test_cells_too_few_without_a_name_or_twice_are_read_by_sense(body, record):
+    assert _read(body) == [(2, record)]
+
+
+def test_cells_too_many_are_told_in_the_place_of_the_record():
+    (line, wrong), after = _read("title,isbn\nA,1,x\nB,2\n")
+    assert (
+        line == 2
+        and isinstance(wrong, Malformed)
+        and "3 fields where the header has 2" in str(wrong)
+    )
+    assert after == (3, {"title": "B", "isbn": "2"})
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "no header"),
+        (b"\n", "no header"),
+        (b",,\n1,2,3\n", "no header"),
+        (b"\xef\xbb\xbf", "no header"),
+        (b'title\n"A\n', "line 2"),
+        (b'title\nA\n"B"x\n', "line 3"),
+        (b"title\n\xe9\n", "not utf-8"),
+        ("title\né\n".encode("utf-16"), "not utf-8"),
+        (b"title\n\xed\xa0\x80\n", "not utf-8"),
+        (b"title\n" + b"x" * (csv.MAX_CELL + 1), "line 2"),
+    ],
+)
+def test_what_cannot_be_read_on_is_malformed_and_says_where(body, detail):
+    with pytest.raises(Malformed, match=detail):
+        _read(body)
+
+
+def test_another_encoding_is_read_where_it_is_named():
+    body = "title\nMötley – Crüe\n"
+    assert _read(body.encode("cp1252"), encoding="cp1252") == [(2, {"title": "Mötley – Crüe"})]
+    assert _read(body.encode("utf-16"), encoding="utf-16") == [(2, {"title": "Mötley – Crüe"})]
+
+
+def test_the_stream_that_was_read_is_left_open_for_its_owner():
+    stream = io.BytesIO(b"title\nA\n")
+    list(csv.read(stream))
+    assert not stream.closed
+
+
+def test_reading_that_is_given_up_leaves_no_failure_behind(monkeypatch):
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    records = csv.read(io.BytesIO(b"title\nA\nB\n"))
+    assert next(records) == (2, {"title": "A"})
+    records.close()
+    gc.collect()
+    assert [str(failure.exc_value) for failure in ignored] == []
+
+
+def test_a_stream_leaves_early_and_in_pieces():
+    taken = []
+
+    def records():
+        for number in range(1000):
+            taken.append(number)
+            yield FULL
+
+    chunks = csv.write(records())
+    assert len(next(chunks)) < 8192 and len(taken) < 20
+    assert max(map(len, chunks)) < 128 * 1024
+
+
+def test_the_columns_of_lists_are_those_that_hold_lists():
+    assert [name for name in FIELDS if isinstance(FULL[name], list)] == sorted(
+        LISTS, key=FIELDS.index
+    )

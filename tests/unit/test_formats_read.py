@@ -1,0 +1,115 @@
+"""Streams of books as the formats read them: in pieces, and in bounded memory whatever comes."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_books import FULL
+
+from bookapi import formats
+from bookapi.formats import csv, json, jsonl
+from bookapi.formats.xml import reading
+from helpers.inventions import books, bounded
+
+
+@bounded
+@given(st.lists(books(), max_size=4), st.sampled_from(["json", "xml"]))
+def test_a_stream_is_read_as_the_same_document_is(records, name):
+    module = formats.by_name(name)
+    body = b"".join(module.write(records))
+    assert [record for _, record in module.read(io.BytesIO(body))] == module.loads(
+        body, ("catalogue",)
+    )["books"]
+
+
+class Endless:
+    """A body that never ends: bytes again and again behind a beginning. `taken`: how many were read."""
+
+    def __init__(self, begin, again):
+        self._begin, self._again, self.taken = begin, again * (65536 // len(again) + 1), 0
+
+    def read(self, size=-1):
+        assert size >= 0 and self.taken < 32 * 1024 * 1024, "more is read than can be a record"
+        given, self._begin = (self._begin or self._again)[:size], b""
+        self.taken += len(given)
+        return given
+
+    read1 = read
+
+    def readline(self, size=-1):
+        return self.read(size)
+
+    def readable(self):
+        return True
+
+    def writable(self):
+        return False
+
+    seekable, closed, flush, close = writable, False, readable, readable
+
+
+ENDLESS = [
+    ("json", b'[{"title": "', b"x"),
+    ("json", b'[{"title": ', b"["),
+    ("json", b"[", b"1"),
+    ("json", b'[{"a": [', b"[],"),
+    ("json", b'{"a": [', b"1,"),
+    ("json", b'[{"title": "\\', b"\\"),
+    ("json", b'{"', b"x"),
+    ("xml", b"<catalogue><books><book>", b"x"),
+    ("xml", b"<catalogue><books><book>", b"<a/>"),
+    ("xml", b"<catalogue>", b"<a/>"),
+    ("xml", b"<catalogue><books>", b" "),
+    ("xml", b"<catalogue a='", b"x"),
+    ("xml", b"<", b"x"),
+    ("xml", b"<!--", b"x"),
+    ("xml", b"", b" "),
+    ("xml", b"<?a ", b"x"),
+    ("xml", b"<catalogue><books><book><title>", b"&#13;"),
+    ("xml", b"<catalogue><!--", b"x"),
+    ("csv", b"title\n", b","),
+    ("csv", b"", b"title,"),
+    ("csv", b'title\n"', b"x\n"),
+    ("csv", b"title\n", b"x"),
+    ("csv", b'title\n"', b'","\n'),
+]
+
+
+@pytest.mark.parametrize("name, begin, again", ENDLESS, ids=lambda part: repr(part)[:30])
+def test_a_record_without_end_is_given_up(name, begin, again, monkeypatch):
+    longest = 256 * 1024
+    for module in (formats, csv, json, jsonl, reading):
+        monkeypatch.setattr(module, "MAX_RECORD", longest)
+    body = Endless(begin, again)
+    with pytest.raises(formats.Malformed):
+        for _ in formats.by_name(name).read(body):
+            pass
+    assert body.taken < 6 * longest
+
+
+def test_a_line_without_end_is_told_and_the_next_one_read():
+    body = b'{"title": "a"}\n' + b"x" * (3 * formats.MAX_RECORD) + b'\n{"title": "b"}\n'
+    told = list(formats.by_name("jsonl").read(io.BytesIO(body)))
+    assert [line for line, _ in told] == [1, 2, 3] and told[2][1] == {"title": "b"}
+    assert "has more than" in str(told[1][1])
+
+
+@pytest.mark.parametrize("name", ["json", "xml", "csv", "jsonl"])
+@pytest.mark.parametrize("size", [1, 7, 65536])
+def test_it_does_not_matter_where_a_body_is_cut(name, size):
+    """Many records, and long ones, read by pieces of any size."""
+    records = [
+        {**FULL, "description": "\U0001f4da\xe9 \n" * number, "pages": number}
+        for number in range(1, 300, 11)
+    ]
+    body = b"".join(formats.by_name(name).write(records, tuple(FULL)))
+
+    class Cut(io.BytesIO):
+        def read(self, wanted=-1):
+            return super().read(min(wanted, size) if wanted >= 0 else wanted)
+
+        read1 = read
+
+    module = formats.by_name(name)
+    assert list(module.read(Cut(body))) == list(module.read(io.BytesIO(body)))

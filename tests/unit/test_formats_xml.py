@@ -1,0 +1,568 @@
+"""XML: the dialect, byte for byte that of dicttoxml; reading it, and surviving what others send."""
+
+import json
+import re
+import socket
+import time
+
+import dicttoxml
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import ValidationError
+
+from bookapi.books.schemas import LISTS, READ_ONLY, WRITABLE, book_schema
+from bookapi.formats import MAX_DEPTH, Invalid, Malformed, xml
+from bookapi.text import FORBIDDEN, clean
+from helpers.inventions import FULL, SPARSE, books, bounded, texts
+
+# What each attack is refused as, read by the root element that it has itself, so that the root is not why.
+ATTACKS = {
+    "defusedxml-dtd.xml": ("html", Malformed),
+    "defusedxml-external.xml": ("root", Malformed),
+    "defusedxml-quadratic.xml": ("bomb", Malformed),
+    "defusedxml-simple-ns.xml": ("{namespace}root", Invalid),
+    "defusedxml-simple.xml": ("root", Invalid),  # attributes and mixed text
+    "defusedxml-xalan_exec.xsl": ("{http://www.w3.org/1999/XSL/Transform}stylesheet", Invalid),
+    "defusedxml-xmlbomb.xml": ("bomb", Malformed),
+    "lxml-test_xinclude.xml": ("doc", Invalid),
+    "marcxml-billion-laughs.xml": ("{http://www.loc.gov/MARC21/slim}collection", Malformed),
+    "marcxml-clean.xml": ("{http://www.loc.gov/MARC21/slim}collection", Invalid),
+    "marcxml-dtd-retrieval.xml": ("{http://www.loc.gov/MARC21/slim}collection", Malformed),
+    "marcxml-external-entity-file.xml": ("{http://www.loc.gov/MARC21/slim}collection", Malformed),
+    "marcxml-xinclude.xml": ("{http://www.loc.gov/MARC21/slim}collection", Invalid),
+    "patt-classic-xxe-b64-encoded.xml": ("foo", Malformed),
+    "patt-classic-xxe-etc-passwd.xml": ("data", Malformed),
+    "patt-classic-xxe.xml": ("data", Malformed),
+    "patt-deny-of-service-billion-laugh-attack.xml": ("data", Malformed),
+    "patt-xxe-oob-attack-yunusov-2013.xml": ("data", Malformed),
+    "patt-xxe-php-wrapper.xml": ("contacts", Malformed),
+}
+QUICK = 5  # seconds: a guard against what never ends, not a measure
+BOMB = (
+    '<!DOCTYPE book [<!ENTITY a "lol">'
+    + "".join(
+        f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefgh", "bcdefghi")
+    )
+    + "]>"
+)
+
+
+def _document(root, inner):
+    return xml.DECLARATION + f"<{root}>{inner}</{root}>".encode()
+
+
+def _as_read(value):
+    """What reading gives for what was written: numbers as text, nulls absent."""
+    if isinstance(value, dict):
+        return {name: _as_read(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_as_read(part) for part in value]
+    return str(value)
+
+
+def _told(body, root="book"):
+    with pytest.raises(Invalid) as failure:
+        xml.loads(body.encode() if isinstance(body, str) else body, (root,))
+    return failure.value.errors
+
+
+# -- writing --------------------------------------------------------------------------------------------------
+
+
+@bounded
+@given(books(texts))
+def test_a_book_is_written_byte_for_byte_as_dicttoxml_does(record):
+    assert xml.dumps(record, "book") == _document("book", xml._by_dicttoxml(record))
+
+
+@bounded
+@given(books(texts))
+def test_a_book_is_read_back_as_it_was_written(record):
+    assert xml.loads(xml.dumps(record, "book"), ("book",)) == _as_read(record)
+
+
+@bounded
+@given(st.lists(books(texts), max_size=3), st.integers(0, 10**6), texts)
+def test_a_list_of_books_is_written_as_dicttoxml_does_and_read_back(records, total, address):
+    data = {"books": records, "total": total, "limit": 20, "links": {"self": address, "next": None}}
+    written = xml.dumps(data, "catalogue")
+    assert written == _document("catalogue", xml._by_dicttoxml(data))
+    assert xml.loads(written, ("catalogue",))["books"] == [_as_read(record) for record in records]
+
+
+@bounded
+@given(st.lists(books(texts), max_size=3))
+def test_a_stream_is_written_as_dicttoxml_does_and_read_back(records):
+    written = b"".join(xml.write(records))
+    assert written == _document("catalogue", xml._by_dicttoxml({"books": records}))
+    assert xml.loads(written, ("catalogue",)) == {"books": [_as_read(record) for record in records]}
+
+
+@bounded
+@given(books())
+def test_the_oracle_is_dicttoxml_itself_but_for_bare_carriage_returns_and_nulls(record):
+    full = {name: value for name, value in record.items() if value is not None}
+    named = {
+        "root": False,
+        "attr_type": False,
+        "item_func": lambda parent: xml.ITEMS.get(parent, "item"),
+    }
+    plain = dicttoxml.dicttoxml(full, **named)
+    assert xml._by_dicttoxml(record) == plain.decode().replace("\r", "&#13;")
+
+
+def test_lists_of_the_greatest_length_are_written_as_dicttoxml_does():
+    record = {
+        **FULL,
+        "authors": [f"<{number}>" for number in range(100)],
+        "subjects": ["&"] * 100,
+        "identifiers": [{"scheme": "a", "value": f"'{number}\r"} for number in range(50)],
+        "description": "]]>" * 6000,
+    }
+    assert xml.dumps(record, "book") == _document("book", xml._by_dicttoxml(record))
+    assert xml.loads(xml.dumps(record, "book"), ("book",)) == _as_read(record)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a & b", "a &amp; b"),
+        ("<>", "&lt;&gt;"),
+        ("\"'", "&quot;&apos;"),
+        ("a\rb\r\nc\td", "a&#13;b&#13;\nc\td"),
+        ("&amp;", "&amp;amp;"),
+        ("]]>", "]]&gt;"),
+        ("📚 ף", "📚 ף"),
+        ("<![CDATA[x]]>", "&lt;![CDATA[x]]&gt;"),
+    ],
+)
+def test_text_is_escaped_so_that_nothing_of_it_is_lost(text, written):
+    made = xml.dumps({**SPARSE, "title": text, "authors": [text]}, "book").decode()
+    assert f"<title>{written}</title>" in made and f"<author>{written}</author>" in made
+    assert xml.loads(made.encode(), ("book",))["title"] == text
+
+
+def test_a_null_is_left_out_and_an_empty_list_is_an_empty_element():
+    written = xml.dumps(SPARSE, "book").decode()
+    assert "subtitle" not in written
+    assert "<authors></authors>" in written and "<identifiers></identifiers>" in written
+
+
+def test_fields_stand_in_the_order_of_the_contract_as_elements_without_attributes():
+    written = xml.dumps(FULL, "book").decode()
+    assert written.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<book><id>7</id><title>')
+    assert [name for name in re.findall(r"<(\w+)>", written) if name in FULL] == list(FULL)
+
+
+@pytest.mark.parametrize(
+    ("root", "data", "inner"),
+    [
+        (
+            "users",
+            {"users": [{"id": 1, "active": True}]},
+            "<users><user><id>1</id><active>true</active></user></users>",
+        ),
+        (
+            "terms",
+            {"terms": [{"value": "a&b", "count": 2}], "total": 1},
+            "<terms><term><value>a&amp;b</value><count>2</count></term></terms><total>1</total>",
+        ),
+        (
+            "history",
+            {
+                "history": [
+                    {"seq": 1, "changes": [{"field": "title", "before": None, "after": "x"}]}
+                ]
+            },
+            "<history><entry><seq>1</seq><changes><change><field>title</field><after>x</after></change></changes></entry>"
+            "</history>",
+        ),
+        (
+            "report",
+            {"read": 1, "errors": [], "warnings": [{"detail": "a\rb"}]},
+            "<read>1</read><errors></errors><warnings><warning><detail>a&#13;b</detail></warning></warnings>",
+        ),
+        ("user", {"active": False, "name": None}, "<active>false</active>"),
+    ],
+)
+def test_every_other_document_is_of_elements_named_for_their_fields(root, data, inner):
+    assert xml.dumps(data, root) == _document(root, inner)
+
+
+def test_a_problem_has_its_own_namespace_and_items_named_i():
+    written = xml.problem(
+        {"status": 422, "detail": None, "errors": [{"field": "isbn", "detail": "<wrong>"}]}
+    )
+    assert written == xml.DECLARATION + (
+        b'<problem xmlns="urn:ietf:rfc:7807"><status>422</status><errors><i><field>isbn</field>'
+        b"<detail>&lt;wrong&gt;</detail></i></errors></problem>"
+    )
+
+
+def test_a_stream_leaves_early_and_in_pieces_of_bounded_size():
+    taken = []
+
+    def records():
+        for number in range(1000):
+            taken.append(number)
+            yield FULL
+
+    chunks = xml.write(records())
+    assert len(next(chunks)) < 8192 and len(taken) < 20
+    assert max(map(len, chunks)) < 2 * xml.CHUNK
+
+
+# -- reading --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("inner", "read"),
+    [
+        ("", {}),
+        ("<title>Emma</title>", {"title": "Emma"}),
+        ("<title/>", {"title": None}),
+        ("<title></title>", {"title": None}),
+        ("<authors/>", {"authors": []}),
+        ("<authors>\n </authors>", {"authors": []}),
+        ("<authors>\n <author>A</author>\n <author/>\n</authors>", {"authors": ["A", None]}),
+        ("<pages>671</pages><title>T</title>", {"pages": "671", "title": "T"}),
+        (
+            "<identifiers><identifier><value>1</value><scheme>a</scheme></identifier></identifiers>",
+            {"identifiers": [{"value": "1", "scheme": "a"}]},
+        ),
+        ("<title>a<!-- b -->c<?d e?>f</title>", {"title": "acf"}),
+        ("<title><!-- a --></title>", {"title": None}),
+        ("<title><![CDATA[<a> & ]]>b<![CDATA[]]></title>", {"title": "<a> & b"}),
+        ("<title>&lt;&amp;&gt;&quot;&apos;&#13;&#x1F4DA;</title>", {"title": "<&>\"'\r📚"}),
+        ("<title>a\r\nb\rc</title>", {"title": "a\nb\nc"}),
+        ("<title> a </title>", {"title": " a "}),
+        ("<!-- a -->\n<title>T</title><!-- b -->\n<?c?>", {"title": "T"}),
+        ("<rating>5</rating>", {"rating": "5"}),
+        ("<title><b>T</b></title>", {"title": {"b": "T"}}),
+    ],
+)
+def test_elements_are_read_as_members_in_any_order(inner, read):
+    assert xml.loads(f"<book>{inner}</book>".encode(), ("book",)) == read
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<catalogue/>",
+        "<Book/>",
+        '<book xmlns="urn:x"/>',
+        '<b:book xmlns:b="urn:x"/>',
+        "<title>T</title>",
+    ],
+)
+def test_another_root_element_is_told(body):
+    assert _told(body) == [
+        {"pointer": "/", "detail": "the root element must be <book>, without a namespace"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "detail"),
+    [
+        ('<book id="1"/>', {"pointer": "/"}, "attributes"),
+        ('<book xml:lang="en"/>', {"pointer": "/"}, "attributes"),
+        ('<book><title a="b">T</title></book>', {"field": "title"}, "attributes"),
+        (
+            '<book><authors><author role="x">A</author></authors></book>',
+            {"field": "authors"},
+            "attributes",
+        ),
+        ('<book><pages nil="true"/></book>', {"field": "pages"}, "attributes"),
+        ('<book xmlns:a="urn:x"/>', {"pointer": "/"}, "namespaces"),
+        ('<book><title xmlns:a="urn:x">T</title></book>', {"field": "title"}, "namespaces"),
+        ('<book><title xmlns="urn:x">T</title></book>', {"field": "{urn:x}title"}, "namespaces"),
+        ("<book>a<title>T</title></book>", {"pointer": "/"}, "text between"),
+        ("<book><title>T</title>a</book>", {"pointer": "/"}, "text between"),
+        ("<book>text alone</book>", {"pointer": "/"}, "text"),
+        ("<book><title>a<b>c</b></title></book>", {"field": "title"}, "text between"),
+        (
+            "<book><authors>x<author>A</author></authors></book>",
+            {"field": "authors"},
+            "text between",
+        ),
+        ("<book><authors>A</authors></book>", {"field": "authors"}, "only <author>"),
+        ("<book><authors><name>A</name></authors></book>", {"field": "authors"}, "only <author>"),
+        (
+            "<book><subjects><author>A</author></subjects></book>",
+            {"field": "subjects"},
+            "only <subject>",
+        ),
+        ("<book><title>A</title><title>A</title></book>", {"field": "title"}, "more than once"),
+        ("<book><authors/><title/><authors/></book>", {"field": "authors"}, "more than once"),
+        (
+            "<book><identifiers><identifier><scheme>a</scheme><scheme>b</scheme></identifier></identifiers></book>",
+            {"field": "identifiers"},
+            "more than once",
+        ),
+    ],
+)
+def test_what_json_could_not_say_is_refused_with_its_place(body, where, detail):
+    errors = _told(body)
+    assert any(error.items() >= where.items() and detail in error["detail"] for error in errors)
+    assert len(errors) == 1
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    errors = _told('<book a="b"><title c="d">T</title><title/><authors>A</authors></book>')
+    assert [error.get("field") for error in errors] == [None, "title", "title", "authors"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"text",
+        b"<book>",
+        b"<book></Book>",
+        b"<book/><book/>",
+        b"<book/>x",
+        b"<book",
+        b"</book>",
+        b"<book a=b/>",
+        b"<book a='1' a='2'/>",
+        b"<book>&foo;</book>",
+        b"<book>&</book>",
+        b"<book>&#0;</book>",
+        b"<book>&#xFFFE;</book>",
+        b"<book>&#xD800;</book>",
+        b"<book>&#x1;</book>",
+        b"<book>\x00</book>",
+        b"<book>\x1f</book>",
+        b"<book>]]></book>",
+        "<book>\ufffe</book>".encode(),
+        b"<book><a:b/></book>",
+        b"<book><!-- -- --></book>",
+        b"<1/>",
+        b" <?xml version='1.0'?><book/>",
+        b"{}",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf\xef\xbb\xbf<book/>",
+        b"<book>" + b"<a>" * 100_000,
+        b"<" * 100_000,
+        b"<book>" + b"<!--" * 50_000,
+        b"<?" * 100_000,
+    ],
+)
+def test_what_is_not_well_formed_is_malformed(body):
+    started = time.perf_counter()
+    with pytest.raises(Malformed):
+        xml.loads(body, ("book",))
+    assert time.perf_counter() - started < QUICK
+
+
+@pytest.mark.parametrize(
+    ("levels", "read"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (200, False), (5000, False)]
+)
+def test_nesting_beyond_thirty_two_levels_is_malformed(levels, read):
+    body = b"<book>" + b"<a>" * (levels - 1) + b"</a>" * (levels - 1) + b"</book>"
+    if read:
+        assert xml.loads(body, ("book",))
+    else:
+        with pytest.raises(Malformed, match="nested deeper|Excessive depth"):
+            xml.loads(body, ("book",))
+
+
+# -- encodings ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec", "charset"),
+    [
+        (None, "utf-8", None),
+        (None, "utf-8-sig", None),
+        ("UTF-8", "utf-8", None),
+        ("utf-8", "utf-8-sig", "UTF-8"),
+        (None, "utf-8", "utf-8"),
+        ("UTF-16", "utf-16", None),
+        ("utf-16", "utf-16", "UTF-16"),
+        (None, "utf-16", None),
+        ("UTF-16", "utf-16-le", None),
+        ("UTF-16", "utf-16-be", None),
+        ("UTF-16LE", "utf-16-le", None),
+    ],
+)
+def test_utf_8_and_utf_16_are_read(declared, codec, charset):
+    declaration = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
+    body = f"{declaration}<book><title>é 📚</title></book>".encode(codec)
+    assert xml.loads(body, ("book",), charset) == {"title": "é 📚"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec", "charset"),
+    [
+        ("UTF-16", "utf-8", None),
+        ("UTF-8", "utf-16", None),
+        ("UTF-8", "utf-16-le", None),
+        ("ISO-8859-1", "utf-8", None),
+        ("ISO-8859-1", "latin-1", None),
+        (None, "latin-1", None),
+        (None, "latin-1", "iso-8859-1"),
+        (None, "utf-8", "utf-16"),
+        (None, "utf-16", "utf-8"),
+        ("UTF-32", "utf-32", None),
+        (None, "utf-32-be", None),
+        ("UTF-7", "utf-8", None),
+        ("cp037", "cp037", None),
+        ("", "utf-8", None),
+        ("UTF-8", "utf-8", "windows-1252"),
+        (None, "utf-8", "nonsense"),
+        ("US-ASCII", "utf-8", None),
+    ],
+)
+def test_any_other_encoding_and_any_contradiction_is_malformed(declared, codec, charset):
+    declaration = f'<?xml version="1.0" encoding="{declared}"?>' if declared is not None else ""
+    with pytest.raises(Malformed):
+        xml.loads(f"{declaration}<book><title>é</title></book>".encode(codec), ("book",), charset)
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "<?xml version='1.0' encoding='ISO-8859-1'?>",
+        '<?xml version="1.0"\n\tencoding = "ISO-8859-1"\n?>',
+        '\ufeff<?xml version="1.0" encoding="ISO-8859-1"?>',
+        '\ufeff\ufeff<?xml version="1.0" encoding="ISO-8859-1"?>',
+    ],
+)
+def test_a_declared_encoding_is_seen_in_any_spelling(declaration):
+    with pytest.raises(Malformed):
+        xml.loads(f"{declaration}<book/>".encode(), ("book",))
+
+
+def test_bytes_that_are_not_the_encoding_are_told_with_their_place():
+    with pytest.raises(Malformed, match="not valid UTF-8 at byte 6"):
+        xml.loads(b"<book>\xff</book>", ("book",))
+
+
+# -- attacks --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trap(tmp_path):
+    """A secret file and a listening socket: `set_in(text)` points every address of an attack at one of them."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the secret")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        here = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        class Trap:
+            @staticmethod
+            def set_in(text):
+                text = re.sub(
+                    r"http://(www\.w3schools\.com|publicServer\.com|www\.w3\.org/TR|127\.0\.0\.1:9)",
+                    here,
+                    text,
+                )
+                return re.sub(r"file:///[\w/]+|\.\./test\.xml", secret.as_uri(), text)
+
+            @staticmethod
+            def was_sprung(outcome):
+                try:
+                    listener.accept()[0].close()
+                except BlockingIOError:
+                    return "the secret" in str(outcome)
+                return True
+
+        yield Trap
+
+
+def test_every_attack_is_in_the_table(shared):
+    assert sorted(path.name for path in (shared / "data/xml-attacks").iterdir()) == sorted(ATTACKS)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_is_refused_at_once_and_nothing_is_fetched(shared, trap, name):
+    root, expected = ATTACKS[name]
+    body = trap.set_in((shared / "data/xml-attacks" / name).read_text("utf-8")).encode()
+    started = time.perf_counter()
+    with pytest.raises(expected) as failure:
+        xml.loads(body, (root,))
+    assert time.perf_counter() - started < QUICK
+    assert not trap.was_sprung(failure.value)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_attack_is_read_as_a_book(shared, name):
+    with pytest.raises((Malformed, Invalid)):
+        xml.loads((shared / "data/xml-attacks" / name).read_bytes(), ("book",))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "<?xml version='1.0'?>",
+        "\n \t",
+        "<!-- a -->",
+        "<?a b?>",
+        "<?xml version='1.0'?>\n<!-- a --><?b c?>\n<!-- d -->",
+        "\ufeff",
+    ],
+)
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_doctype_is_refused_wherever_it_may_stand(codec, before):
+    if before.startswith(
+        "\ufeff"
+    ):  # a second byte order mark must not hide it from us and show it to the parser
+        before += "<?xml version='1.0'?>"
+    for doctype in (
+        "<!DOCTYPE book>",
+        "<!DOCTYPE book SYSTEM 'x'>",
+        "<!DOCTYPE book [<!ENTITY a 'b'>]>",
+        BOMB,
+    ):
+        started = time.perf_counter()
+        with pytest.raises(Malformed):
+            xml.loads(f"{before}{doctype}<book><title>&i;</title></book>".encode(codec), ("book",))
+        assert time.perf_counter() - started < QUICK
+
+
+def test_the_word_doctype_inside_a_text_is_text():
+    body = b"<book><!-- <!DOCTYPE a> --><title><![CDATA[<!DOCTYPE book>]]></title></book>"
+    assert xml.loads(body, ("book",)) == {"title": "<!DOCTYPE book>"}
+
+
+# -- through the schema and back ------------------------------------------------------------------------------
+
+
+def _back(record):
+    """The record that a client makes which sends back what it got."""
+    read = xml.loads(xml.dumps(record, "book"), ("book",))
+    return book_schema.load({name: value for name, value in read.items() if name not in READ_ONLY})
+
+
+@bounded
+@given(books())
+def test_a_book_that_is_sent_back_as_xml_is_the_same_book(record):
+    assert _back(record) == {name: record[name] for name in WRITABLE}
+
+
+def test_naughty_strings_and_real_titles_come_back_from_xml_or_are_refused(shared):
+    strings = json.loads((shared / "data/naughty/blns.json").read_text("utf-8"))
+    strings += [
+        json.loads(line)["text"]
+        for line in (shared / "data/naughty/real-titles.jsonl").read_text("utf-8").splitlines()
+    ]
+    kept = [text for text in strings if not FORBIDDEN.search(text) and clean(text)]
+    assert len(strings) - len(kept) < 20 < len(kept)
+    for text in kept:
+        subjects = [text[:100]] if clean(text[:100]) else []
+        record = book_schema.load({"title": text, "subjects": subjects, "description": text})
+        assert _back(record) == record
+    for text in set(strings) - set(kept):
+        with pytest.raises(ValidationError, match="title"):
+            book_schema.load({"title": text})
+
+
+@pytest.mark.parametrize("record", [FULL, SPARSE], ids=["full", "sparse"])
+def test_lists_are_lists_however_short(record):
+    read = xml.loads(xml.dumps(record, "book"), ("book",))
+    assert {name: read[name] for name in LISTS} == {name: record[name] for name in LISTS}

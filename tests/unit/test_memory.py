@@ -1,0 +1,159 @@
+"""What is remembered between requests is bounded, and its count of bytes is right whatever happens at once."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bookapi.http import lru
+from bookapi.http.lru import OVERHEAD, Memory
+from helpers.inventions import bounded
+
+EACH = 1000 - OVERHEAD  # what an entry is said to have, for it to take 1,000 bytes
+THREADS, TURNS = 8, 500
+
+
+def filled(room, *keys):
+    """A memory that was given entries of 1,000 bytes."""
+    made = Memory(room)
+    for key in keys:
+        made.put(key, 1, f"value of {key}", EACH)
+    return made
+
+
+def held(made, keys):
+    """Those of the keys that are in a memory; asking makes them the newest, in this order."""
+    return [key for key in keys if made.get(key) is not None]
+
+
+def test_what_was_put_is_given_back_with_its_state(app):
+    made = filled(10_000, "a", "b")
+    assert made.get("a") == (1, "value of a", 1000)
+    assert (made.get("c"), len(made), made.used) == (None, 2, 2000)
+
+
+def test_an_application_has_one_memory_of_its_own_with_the_room_that_is_set(make_app):
+    one, other = make_app(ANSWER_CACHE_BYTES=12345), make_app()
+    assert lru.of(one) is lru.of(one) is not lru.of(other)
+    assert (lru.of(one).room, lru.of(other).room) == (12345, 16 * 1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    "room, kept",
+    [
+        (0, ""),
+        (511, ""),
+        (999, ""),
+        (1000, "e"),
+        (1999, "e"),
+        (2000, "de"),
+        (4999, "bcde"),
+        (5000, "abcde"),
+    ],
+)
+def test_no_more_is_kept_than_there_is_room_for(room, kept):
+    made = filled(room, *"abcde")
+    assert held(made, "abcde") == list(kept)
+    assert made.used == 1000 * len(kept) <= room
+
+
+def test_what_nobody_asked_for_the_longest_goes_first():
+    made = filled(3000, *"abc")
+    made.get("a")
+    made.put("d", 1, "value of d", EACH)
+    assert held(made, "abcd") == ["a", "c", "d"]
+    made.put("a", 2, "newer", EACH)  # being replaced is being used, too
+    made.put("e", 1, "value of e", EACH)
+    assert held(made, "abcde") == ["a", "d", "e"]
+
+
+def test_to_ask_for_what_is_not_there_changes_nothing():
+    made = filled(2000, *"ab")
+    assert held(made, "xyz") == []
+    made.put("c", 1, "value of c", EACH)
+    assert (held(made, "abc"), len(made)) == (["b", "c"], 2)
+
+
+@pytest.mark.parametrize(
+    "size, used", [(EACH, 3000), (EACH + 500, 3500), (0, 2000 + OVERHEAD), (EACH + 2000, 5000)]
+)
+def test_what_is_replaced_is_not_counted_twice(size, used):
+    made = filled(5000, *"abc")
+    made.put("b", 7, "newer", size)
+    assert (made.get("b"), made.used) == ((7, "newer", size + OVERHEAD), used)
+    assert len(made) == 3
+
+
+def test_a_replacement_that_grows_makes_room_by_what_is_older():
+    made = filled(3000, *"abc")
+    made.put("b", 2, "grown", EACH + 1000)
+    assert held(made, "abc") == ["b", "c"]
+    made.put("c", 2, "all there is", EACH + 2000)
+    assert (held(made, "abc"), made.used) == (["c"], 3000)
+
+
+def test_what_is_larger_than_the_room_pushes_nothing_out():
+    made = filled(3000, *"abc")
+    made.put("d", 1, "too large", EACH + 2001)
+    assert (held(made, "abcd"), made.used) == (list("abc"), 3000)
+
+
+def test_with_no_room_nothing_is_kept():
+    made = Memory(0)
+    for size in (0, 1, 10**9):
+        made.put("a", 1, b"", size)
+    assert (made.get("a"), len(made), made.used) == (None, 0, 0)
+
+
+_KEYS = st.integers(0, 5)
+_STEPS = st.lists(st.tuples(_KEYS, st.none() | st.integers(0, 2500)), max_size=60)
+
+
+@bounded
+@given(steps=_STEPS, room=st.sampled_from([0, 600, 1500, 3000, 5000]))
+def test_it_holds_what_a_plain_list_of_the_newest_would(steps, room):
+    made, plain = Memory(room), []  # (key, size), the newest last
+    for turn, (key, size) in enumerate(steps):
+        known = [entry for entry in plain if entry[0] == key]
+        if size is None:
+            assert (made.get(key) is not None) == bool(known)
+            plain = [entry for entry in plain if entry[0] != key] + known
+        elif size + OVERHEAD <= room:
+            plain = [entry for entry in plain if entry[0] != key] + [(key, size + OVERHEAD)]
+            while sum(taken for _, taken in plain) > room:
+                del plain[0]
+        if size is not None:
+            made.put(key, turn, turn, size)
+        assert (made.used, len(made)) == (sum(taken for _, taken in plain), len(plain))
+
+
+class Key(int):
+    """A key at which a thread gives way to the others, right in the middle of what it does."""
+
+    def __hash__(self):
+        time.sleep(0)
+        return super().__hash__()
+
+
+def test_many_threads_at_once_leave_the_count_of_bytes_right():
+    room, keys, together = 4000, [Key(number) for number in range(6)], threading.Barrier(THREADS)
+    made = Memory(room)
+
+    def work(thread):
+        together.wait(10)
+        for turn in range(TURNS):
+            key, size = keys[turn // 3 % len(keys)], (turn * 7 + thread) % 1500
+            if turn % 2:
+                made.put(key, turn, (key, size + OVERHEAD), size)
+            else:
+                entry = made.get(key)
+                assert entry is None or entry.value == (key, entry.size), "the value of another"
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, range(THREADS)))
+    there = [made.get(key) for key in keys if made.get(key) is not None]
+    assert (made.used, len(made)) == (sum(entry.size for entry in there), len(there))
+    assert 0 < made.used <= room

@@ -1,0 +1,554 @@
+"""What a query means, and how a search and what it searches are put to the engines (contract, section 4: `q`)."""
+
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bookapi.books.search import LONGEST, MAX_WORDS, parse, text_of
+from bookapi.db.search import (
+    ANYWHERE,
+    HEADING,
+    LEVELS,
+    MAX_TOKEN,
+    TITLE,
+    Match,
+    Term,
+    expressions,
+    index_text,
+)
+from bookapi.db.sqlite import sqlite3
+from bookapi.text import words
+from helpers.inventions import books, bounded, texts
+
+
+def said(query):
+    """What a query was taken for: words as they are, phrases with spaces, `*` behind a beginning, `-` before what must
+    not occur; None for no search at all."""
+    match = parse(query)
+    return match and [
+        f"{sign}{' '.join(term.words)}{'*' * term.prefix}"
+        for sign, terms in (("", match.terms), ("-", match.without))
+        for term in terms
+    ]
+
+
+# -- what a query means -------------------------------------------------------------------------------------------
+
+WORDS = {
+    "emma": ["emma"],
+    " Jane  AUSTEN\n": ["jane", "austen"],
+    "Émile": ["emile"],
+    "emma emma EMMA": ["emma"],
+    "don't": ["don t"],
+    "well-known": ["well known"],
+    "a.b/c": ["a b c"],
+    "C++": ["c"],
+    "1984": ["1984"],
+    "日本": ["日 本"],
+    "日本 東京": ["日 本", "東 京"],
+    "ภาษา": ["ภ า ษ า"],
+    "한국 문학": ["한 국", "문 학"],
+    "война": ["воина"],
+    "": None,
+    " ": None,
+    "\t\r\n": None,
+    "\u3000": None,
+    "!": [],
+    "…—?": [],
+    "📚": [],
+    "%": [],
+    "_": [],
+    "\u0301": [],
+}
+PHRASES = {
+    '"two words"': ["two words"],
+    "“two words”": ["two words"],
+    "„two words“": ["two words"],
+    "«two words»": ["two words"],
+    "»two words«": ["two words"],
+    "＂two words＂": ["two words"],
+    "〝two words〞": ["two words"],
+    '“two words"': ["two words"],
+    '"one"': ["one"],
+    '" two  words "': ["two words"],
+    '"two, (words)!"': ["two words"],
+    'a "b c" d': ["a", "b c", "d"],
+    'a"b c"d': ["a", "b c", "d"],
+    '"a b""c d"': ["a b", "c d"],
+    '"two words': ["two words"],
+    'a "b c': ["a", "b c"],
+    'a "b c" "': ["a", "b c"],
+    'a" b c': ["a", "b c"],
+    '"': [],
+    '""': [],
+    '" "': [],
+    '"""': [],
+    '"!"': [],
+    '"日本 東"': ["日 本 東"],
+    '"wor* ld"': ["wor ld"],
+    '"wor"*': ["wor"],
+    '"wor*"': ["wor"],
+    '"a -b"': ["a b"],
+    "'two words'": ["two", "words"],
+}
+PREFIXES = {
+    "wor*": ["wor*"],
+    "w*": ["w*"],
+    "WÖR*": ["wor*"],
+    "wor**": ["wor*"],
+    "*": [],
+    "**": [],
+    "* *": [],
+    "*wor": ["wor"],
+    "w*r": ["w r"],
+    "a* b*": ["a*", "b*"],
+    "well-kno*": ["well", "kno*"],
+    "вой*": ["вои*"],
+    "日*": ["日"],
+    "日本*": ["日 本"],
+    "한국*": ["한 국"],
+    "ภา*": ["ภ า"],
+    "wor *": ["wor"],
+    "wor*s": ["wor s"],
+    "97801*": ["97801*"],
+}
+EXCLUSIONS = {
+    "-bad": ["-bad"],
+    "good -bad": ["good", "-bad"],
+    "-bad good": ["good", "-bad"],
+    '-"two words"': ["-two words"],
+    "-“two words”": ["-two words"],
+    '-"two words': ["-two words"],
+    "-wor*": ["-wor*"],
+    "-well-known": ["-well known"],
+    "- bad": ["bad"],
+    "a - b": ["a", "b"],
+    "-": [],
+    "--": [],
+    "- -": [],
+    "-*": [],
+    '-"': [],
+    '-""': [],
+    "-!": [],
+    "a-": ["a"],
+    'a-"b c"': ["a", "b c"],
+    "bad-": ["bad"],
+    "–bad": ["bad"],
+    "\u2212bad": ["bad"],
+    "-a -a -b": ["-a", "-b"],
+    "a -a": ["a", "-a"],
+    "-日本": ["-日 本"],
+}
+OPERATORS = {
+    "AND OR NOT NEAR": ["and", "or", "not", "near"],
+    "a AND b": ["a", "and", "b"],
+    "NEAR(a b, 5)": ["near a", "b", "5"],
+    "title:emma": ["title emma"],
+    "words:emma": ["words emma"],
+    "^emma": ["emma"],
+    "{a b} : c": ["a", "b", "c"],
+    "-{a}:b": ["-a b"],
+    "+a +b": ["a", "b"],
+    "~a": ["a"],
+    '"a b" @8': ["a b", "8"],
+    "@distance": ["distance"],
+    "<a >b": ["a", "b"],
+    "(a OR b)": ["a", "or", "b"],
+    "+(a -b)": ["a", "-b"],
+    "a || b && !c": ["a", "b", "c"],
+    "a*b c*": ["a b", "c*"],
+    "[1 TO 2]": ["1", "to", "2"],
+    "a\\b": ["a b"],
+    "'; DROP TABLE books; --": ["drop", "table", "books"],
+    "a;b": ["a b"],
+    "%a_b%": ["a b"],
+}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [WORDS, PHRASES, PREFIXES, EXCLUSIONS, OPERATORS],
+    ids=["words", "phrases", "prefixes", "exclusions", "operators"],
+)
+def test_every_query_means_something(table):
+    assert {query: said(query) for query in table} == table
+
+
+DASHES = {
+    "--good": ["good"],
+    '--"two words"': ["two words"],
+    "a --b": ["a", "b"],
+    "a--b": ["a b"],
+    "---a": ["a"],
+    '"two words"--good': ["two words", "good"],
+    '"two words"-good': ["two words", "good"],
+}
+
+
+def test_a_minus_excludes_only_as_the_one_sign_at_the_beginning_of_a_word():
+    # Catalogues write titles so: `--aus Vorsatz und durch Zufall--`, `"…"--Vol. 1`.
+    assert {query: said(query) for query in DASHES} == DASHES
+
+
+ISBN = {
+    "9780141439587": ["9780141439587"],
+    "0141439580": ["9780141439587"],
+    "0-14-143958-0": ["9780141439587"],
+    "0 14 143958 0": ["9780141439587"],
+    "978-0-14-143958-7": ["9780141439587"],
+    "978–0–14–143958–7": ["9780141439587"],
+    " 978 0 14 143958 7 ": ["9780141439587"],
+    "080442957x": ["9780804429573"],
+    "0-8044-2957-X": ["9780804429573"],
+    "9791034304776": ["9791034304776"],
+    "emma 0-14-143958-0": ["emma", "9780141439587"],
+    "0141439580 9780804429573": ["9780141439587", "9780804429573"],
+    # What is no ISBN is read as any other word.
+    "9780141439588": ["9780141439588"],
+    "978-0-14-143958-8": ["978 0 14 143958 8"],
+    "1234567890": ["1234567890"],
+    "٩٧٨٠١٤١٤٣٩٥٨٧": ["٩٧٨٠١٤١٤٣٩٥٨٧"],
+    "97801414395870": ["97801414395870"],
+}
+NO_ISBN_WANTED = {
+    "emma -0141439580": ["emma", "-9780141439587"],
+    "emma -978-0-14-143958-7": ["emma", "-9780141439587"],
+    "-9780141439587": ["-9780141439587"],
+    "-0141439580": ["-9780141439587"],
+    "-0-14-143958-0": ["-9780141439587"],
+}
+
+
+@pytest.mark.parametrize("table", [ISBN, NO_ISBN_WANTED], ids=["wanted", "not wanted"])
+def test_an_isbn_is_one_word_however_it_is_spelt(table):
+    assert {query: said(query) for query in table} == table
+
+
+@pytest.mark.parametrize(
+    "query", ['"9780141439587"', '"0141439580"', '"0-14-143958-0"', "“978-0-14-143958-7”"]
+)
+def test_an_isbn_in_quotes_is_an_isbn(query):
+    assert said(query) == ["9780141439587"]
+
+
+@pytest.mark.parametrize(
+    ("query", "whole"),
+    [
+        ("Pride and Prejudice", ("pride", "and", "prejudice")),
+        ('pride "and prejudice"', ("pride", "and", "prejudice")),
+        ("pride pride", ("pride", "pride")),
+        ("pride -bad", ("pride",)),
+        ("pri* and", ()),
+        ("-bad", ()),
+        ("!", ()),
+    ],
+)
+def test_a_query_may_be_a_whole_title(query, whole):
+    assert parse(query).whole == whole
+
+
+# -- what is refused ----------------------------------------------------------------------------------------------
+
+
+def _many(words, number):
+    return " ".join(f"{words}{at}" for at in range(number))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "x" * LONGEST,
+        "é" * LONGEST,
+        " " * 5000 + "x",
+        "x " * MAX_WORDS,
+        _many("w", MAX_WORDS),
+        _many("-w", MAX_WORDS),
+        '"' + "x " * MAX_WORDS + '"',
+        "日" * MAX_WORDS,
+        "a* b* c* d*",
+        "-a* -b* c* d*",
+        '"' * LONGEST,
+        "-" * LONGEST,
+        "*" * LONGEST,
+        "- " * 900,
+    ],
+)
+def test_a_search_up_to_the_limits_is_one(query):
+    match = parse(query)
+    assert sum(len(term.words) for term in match.terms + match.without) <= MAX_WORDS
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("x" * (LONGEST + 1), "2000 characters"),
+        ("x " * 999, "100 words"),
+        (_many("w", MAX_WORDS + 1), "100 words"),
+        (_many("-w", MAX_WORDS + 1), "100 words"),
+        (_many("w", 60) + ' "' + _many("v", 41) + '"', "100 words"),
+        ("-".join("a" * 101), "100 words"),
+        ("日" * 101, "100 words"),
+        ("a* b* c* d* e*", "4 words that end in *"),
+        ("a* b* c* -d* -e*", "4 words that end in *"),
+        ('"a b" ' * 10 + '-"a b" ' * 11, "20 phrases"),
+        ("a\0b", "U\\+0000"),
+        ("\ud800", "U\\+D800"),
+        ("\ufffe", "U\\+FFFE"),
+    ],
+)
+def test_what_would_cost_too_much_or_no_book_may_have_is_refused(query, named):
+    with pytest.raises(ValueError, match=named):
+        parse(query)
+
+
+queries = st.one_of(
+    texts,
+    st.lists(
+        st.one_of(
+            texts,
+            st.sampled_from(
+                [
+                    '"',
+                    "-",
+                    "*",
+                    " ",
+                    '-"',
+                    "“",
+                    "AND",
+                    "NEAR",
+                    "title:",
+                    "9780141439587",
+                    "日本",
+                    "zz",
+                    "é*",
+                    "-a*",
+                ]
+            ),
+        ),
+        max_size=12,
+    ).map("".join),
+)
+
+
+@bounded
+@given(queries)
+def test_any_text_is_a_query_of_searched_words(query):
+    match = parse(query) or Match(())
+    assert all(
+        term.words and words(" ".join(term.words)) == list(term.words)
+        for term in match.terms + match.without
+    )
+    assert all(len(term.words) == 1 for term in match.terms + match.without if term.prefix)
+
+
+# -- tokens -------------------------------------------------------------------------------------------------------
+
+some_words = st.text(st.sampled_from("axz09béиあ語한\u0e01\U00020000"), min_size=1, max_size=30)
+
+
+def token(word):
+    """What the index holds for a word, without its tag."""
+    return index_text([], {TITLE: [], HEADING: [], ANYWHERE: [[word]]}).split()[-1][2:]
+
+
+def beginning(word):
+    """What a search for all words that begin so asks the index for, without its tag."""
+    return re.fullmatch(
+        r"\+aq([a-z0-9]+)\*", expressions("mysql", Match((Term((word,), prefix=True),)))["q"]
+    )[1]
+
+
+@bounded
+@given(some_words, some_words)
+def test_tokens_are_equal_where_words_are(one, other):
+    assert (token(one) == token(other)) == (one == other)
+    assert len(token(one + other)) <= MAX_TOKEN
+
+
+@bounded
+@given(some_words)
+def test_a_word_is_found_by_each_of_its_beginnings(word):
+    assert [
+        word[:size]
+        for size in range(1, len(word) + 1)
+        if not token(word).startswith(beginning(word[:size]))
+    ] == []
+
+
+@bounded
+@given(some_words, some_words)
+def test_a_word_is_not_found_by_what_it_does_not_begin_with(one, other):
+    assume(
+        len(token(one)) < MAX_TOKEN - 20
+    )  # of what is longer a beginning is all that is asked for
+    assert token(other).startswith(beginning(one)) == other.startswith(one)
+
+
+def test_long_words_of_one_beginning_are_told_apart_in_any_script():
+    # Twenty letters are nothing unusual in Russian, German or Finnish.
+    for one, other in (
+        ("достопримечательность", "достопримечательный"),
+        ("ελληνικοτουρκικος", "ελληνικοτουρκικη"),
+        ("x" * 79 + "y", "x" * 79 + "w"),
+        ("a" * 200, "a" * 201),
+    ):
+        assert token(one) != token(other)
+
+
+@bounded
+@given(books(st.one_of(texts, queries.filter(bool))))
+def test_a_token_is_what_every_engine_takes_for_a_word(book):
+    kept = {**book, "title": book["title"] + " é語 " + "z" * 300}
+    for in_trash in (False, True):
+        tokens = text_of(kept, in_trash).split(" ")
+        assert [made for made in tokens if not re.fullmatch("[a-z0-9]{3,84}", made)] == []
+
+
+# The default stop words of InnoDB (MySQL manual, 14.9.4), which its index leaves out.
+STOP_WORDS = [
+    "a",
+    "about",
+    "an",
+    "are",
+    "as",
+    "at",
+    "be",
+    "by",
+    "com",
+    "de",
+    "en",
+    "for",
+    "from",
+    "how",
+    "i",
+    "in",
+    "is",
+    "it",
+    "la",
+    "of",
+    "on",
+    "or",
+    "that",
+    "the",
+    "this",
+    "to",
+    "was",
+    "what",
+    "when",
+    "where",
+    "who",
+    "will",
+    "with",
+    "und",
+    "www",
+]
+
+
+def test_no_token_is_a_stop_word_and_none_is_lost():
+    book = {
+        "title": " ".join(STOP_WORDS),
+        "subtitle": None,
+        "authors": STOP_WORDS,
+        "series": None,
+        "publisher": None,
+        "subjects": [],
+        "description": None,
+        "isbn": None,
+        "identifiers": [],
+    }
+    tokens = text_of(book).split()
+    assert set(tokens) & set(STOP_WORDS) == set()
+    assert {made[2:] for made in tokens if made.startswith("aq")} == set(STOP_WORDS)
+
+
+def test_the_trash_and_the_levels_have_tokens_of_their_own():
+    texts_of_levels = {TITLE: [["w"]], HEADING: [["w"]], ANYWHERE: [["w"]]}
+    live, trash = (
+        set(index_text(["w"], texts_of_levels, in_trash).split()) - {"bbb"}
+        for in_trash in (False, True)
+    )
+    assert live & trash == set()
+    assert {made[0] for made in live} == {made[0] for made in trash} == set(LEVELS)
+
+
+# -- expressions --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def index():
+    """An index of FTS5, as the migration makes it, with a few books in it."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute(
+        "CREATE VIRTUAL TABLE found USING fts5 (words, tokenize = 'ascii', columnsize = 0)"
+    )
+    for text in ("a b", "b a", "é zz", "日本"):
+        connection.execute(
+            "INSERT INTO found VALUES (?)",
+            [index_text(words(text), {TITLE: [words(text)], HEADING: [], ANYWHERE: []})],
+        )
+    yield lambda value: connection.execute(
+        "SELECT rowid FROM found WHERE found MATCH ?", [value]
+    ).fetchall()
+    connection.close()
+
+
+@bounded
+@given(queries)
+def test_fts5_takes_every_expression(index, query):
+    match = parse(query)
+    assume(match and (match.terms or match.without))
+    for in_trash in (False, True):
+        assert all(
+            isinstance(index(value), list)
+            for value in expressions("sqlite", match, in_trash).values()
+        )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        _many("w", MAX_WORDS),
+        _many("-w", MAX_WORDS),
+        _many("w", 50) + " " + _many("-v", 50),
+        '"' + _many("w", MAX_WORDS) + '"',
+        "日" * MAX_WORDS,
+        _many("w", 96) + " a* b* c* d*",
+        "z" * LONGEST,
+        "я" * (LONGEST - 1) + "*",
+        '-"' + _many("w", 99) + '" a',
+    ],
+)
+def test_fts5_takes_the_largest_expressions(index, query):
+    assert all(
+        index(value) == [] or query.startswith("-")
+        for value in expressions("sqlite", parse(query)).values()
+    )
+
+
+@bounded
+@given(queries)
+def test_an_expression_for_mysql_has_no_operator_but_ours(query):
+    match = parse(query)
+    assume(match and (match.terms or match.without))
+    for value in expressions("mariadb", match).values():
+        assert re.fullmatch(r'[+(\- "a-z0-9*)]*', value)
+        assert (
+            re.sub(
+                r'-\((?:"[a-z0-9 ]+"|[a-z0-9]+\*?| )+\)|\+?(?:"[a-z0-9 ]+"|[a-z0-9]+\*?)| ',
+                "",
+                value,
+            )
+            == ""
+        )
+
+
+def test_a_search_for_nothing_but_exclusions_asks_for_what_must_not_occur():
+    for dialect in ("sqlite", "mysql"):
+        assert set(expressions(dialect, Match((), (Term(("a",)),)))) == {"q_without"}
+        assert set(expressions(dialect, Match((Term(("a",)),)))) == {
+            "q",
+            "q_less",
+            *[f"q_{level}" for level in LEVELS],
+        }
