@@ -16,15 +16,13 @@ from typing import NamedTuple
 
 from flask import current_app
 from sqlalchemy import Connection, Engine, inspect, text
-from sqlalchemy.orm import Session
 
 from . import copies, integrity, search
 from .copies import Unfit
 from .extension import db
-from .reading import FAILURES
+from .failures import FAILURES
 from .schema import MIGRATIONS, create_file, revision_of, schema_revisions
 from .state import locked
-from .writing import Writer
 
 OURS = "the database"
 SQLITE = b"SQLite format 3\0"  # how each of its files begins
@@ -248,15 +246,15 @@ def _into_server(copy: Engine, force: bool) -> None:
             + ("db upgrade" if found else "init")
         )
 
-    def operation(session: Session) -> None:
-        seq, last_id, _ = locked(Writer(session))
-        _refuse_loss(_books(session.connection()), force)
+    def operation(connection: Connection) -> None:
+        seq, last_id, _ = locked(connection)
+        _refuse_loss(_books(connection), force)
         _go_on_from(copy, seq, last_id)
-        _drop_revoked(copy, session.connection())
+        _drop_revoked(copy, connection)
         with copy.connect() as source:
-            copies.pour(source, session.connection())
+            copies.pour(source, connection)
 
-    db.write(operation)
+    db.write(operation, alone=True)
 
 
 def _books(connection: Connection) -> int:

@@ -22,9 +22,9 @@ from sqlalchemy import (
 )
 from werkzeug.exceptions import Conflict
 
-from . import engines
+from .dialects.sqlite import SqliteDialect, begin
 from .extension import db
-from .reading import FAILURES
+from .failures import FAILURES
 from .sqlite import sqlite3
 
 BATCH = 500  # rows in memory at a time
@@ -55,19 +55,18 @@ def workshop(folder: Path | None) -> Iterator[Engine]:
 
 def _engine(path: Path) -> Engine:
     """An engine that has one connection, made like the service's own but without a log: the file is all there is."""
-    connection = engines.sqlite_options(path, current_app.config["DATABASE_WAIT_SECONDS"], {})[
-        "creator"
-    ]()
+    url = URL.create("sqlite", database=str(path))
+    connection = SqliteDialect(url, current_app.config["DATABASE_WAIT_SECONDS"]).connect()
     # Not synchronous: `settle` flushes what is kept. A cache of 64 MB, for rows go into a dozen indexes at a time.
     for pragma in ("synchronous = OFF", "journal_mode = DELETE", "cache_size = -65536"):
         connection.execute(f"PRAGMA {pragma}")
     engine = create_engine(
-        URL.create("sqlite", database=str(path)),
+        url,
         module=sqlite3,
         creator=lambda: connection,
         poolclass=StaticPool,
     )
-    event.listen(engine, "begin", engines.begin_on_sqlite)
+    event.listen(engine, "begin", begin)
     return engine
 
 

@@ -4,14 +4,11 @@ import time
 
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session
 
 from .extension import db
-from .failures import busy, raise_translated, translate
-from .reading import FAILURES
+from .failures import FAILURES, busy, raise_translated, translate
 from .search import BARRIER, INDEX, TABLE
 from .state import locked
-from .writing import Writer
 
 SHOWN = 5  # faults that are told: one says as much as a thousand
 LOOKS, PAUSE = 3, 0.5  # while InnoDB empties the cache of its index, a search may miss books
@@ -139,7 +136,7 @@ def index_fault() -> str | None:
         for attempt in range(LOOKS):
             if attempt:
                 time.sleep(PAUSE)
-            has, finds = db.write(_mysql_counts)
+            has, finds = db.write(_mysql_counts, alone=True)
             if has == finds:
                 return None
         return f"it finds {finds} of {has} books"
@@ -156,22 +153,21 @@ def _sqlite_index_fault() -> None:
         connection.rollback()
 
 
-def _mysql_counts(session: Session) -> tuple[int, int]:
+def _mysql_counts(connection: Connection) -> tuple[int, int]:
     """A unit that only reads: how many books have a barrier between their texts, as nearly all do, and how many of
     them the index finds. (InnoDB itself compares nothing.)"""
-    locked(Writer(session))
+    locked(connection)
     counted = f"SELECT count(*) FROM {TABLE} WHERE "  # nosec B608 # a constant
     return (
-        session.scalar(text(f"{counted} words LIKE :words"), {"words": f"% {BARRIER} %"}),
-        session.scalar(
+        connection.scalar(text(f"{counted} words LIKE :words"), {"words": f"% {BARRIER} %"}),
+        connection.scalar(
             text(f"{counted} MATCH (words) AGAINST (:word IN BOOLEAN MODE)"), {"word": BARRIER}
         ),
     )
 
 
-def rebuild_index(session: Session) -> None:
+def rebuild_index(connection: Connection) -> None:
     """A unit for `db.write`: make the index of words again from its table; also where there is none on a server."""
-    connection = session.connection()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"INSERT INTO {INDEX} ({INDEX}) VALUES ('rebuild')")  # nosec B608 # a constant
         return

@@ -14,9 +14,8 @@ from werkzeug.exceptions import HTTPException
 
 from ..books.models import Book, History
 from ..config import SECRET_FILE
-from ..db import Query, cause, db, integrity, now, rfc3339, schema_revisions
+from ..db import FAILURES, cause, db, integrity, now, rfc3339, schema_revisions
 from ..db.failures import busy
-from ..db.reading import FAILURES
 from . import derived
 from .views import unready
 
@@ -130,8 +129,8 @@ def _books() -> Iterator[Finding]:
     """What is wrong of single books, all seen in one state of the database."""
     wrong = {subject: derived.IssueCount() for subject in derived.SUBJECTS}
     history = derived.IssueCount()
-    with db.read() as reader:
-        for books in derived.batches(reader):
+    with db.read() as connection:
+        for books in derived.batches(connection):
             for book in books:
                 for subject in derived.wrong(book):
                     wrong[subject].add(book.id)
@@ -143,8 +142,8 @@ def _books() -> Iterator[Finding]:
 
 
 _NEWEST = [
-    ("books", Query(select(func.max(rfc3339(Book.updated_at))))),
-    ("history", Query(select(func.max(rfc3339(History.at))))),
+    ("books", select(func.max(rfc3339(Book.updated_at)))),
+    ("history", select(func.max(rfc3339(History.at)))),
 ]
 
 
@@ -153,8 +152,8 @@ def _clock() -> Finding:
     instant, latest = (
         moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for moment in (now(), now() + AHEAD)
     )
-    with db.read() as reader:
-        newest = {name: reader.rows(query)[0][0] or "" for name, query in _NEWEST}
+    with db.read() as connection:
+        newest = {name: connection.scalar(query) or "" for name, query in _NEWEST}
     ahead = [
         f"{name} were changed at {changed}, it is {instant[:19]}Z"
         for name, changed in newest.items()
@@ -174,15 +173,16 @@ def _clock() -> Finding:
 def mend() -> Iterator[str]:
     """Make again what is derived and wrong, a line for each thing that was. Other changes go on between."""
     if integrity.index_fault():
-        db.write(integrity.rebuild_index)
+        db.write(integrity.rebuild_index, alone=True)
         yield f"{INDEX}: made again from its table"
     mended = {subject: derived.IssueCount() for subject in derived.SUBJECTS}
     last = 0
     while last is not None:
-        last, found = db.write(derived.mend_batch, last)
+        last, found = db.write(derived.mend_batch, last, alone=True)
         for subject, book_id in found:
             mended[subject].add(book_id)
     yield from [f"{subject}: {tally.words}" for subject, tally in mended.items() if tally.words]
     yield from [
-        f"{FIGURES[column][0]}: {words}" for column, words in db.write(derived.mend_figures).items()
+        f"{FIGURES[column][0]}: {words}"
+        for column, words in db.write(derived.mend_figures, alone=True).items()
     ]

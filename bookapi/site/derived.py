@@ -4,13 +4,13 @@ import secrets
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection
 
 from ..books import records, search, store
 from ..books.models import LIST_TABLES, Book, BookWords, History, lists_of
 from ..books.schemas import FIELDS
-from ..db import Catalogue, Query, Reader, Writer, integrity, locked
+from ..db import Catalogue, integrity, locked
 
 BATCH = 200  # books in memory at a time: of the longest 20 MB
 SHOWN = 5
@@ -60,7 +60,7 @@ class Stored(NamedTuple):
 # -- as it is stored ----------------------------------------------------------------------------------------------
 
 _KEYS = tuple(column.name for column in Book.__table__.c if column.name.endswith("_key"))
-_BOOKS = Query(
+_BOOKS = (
     records.selection(FIELDS, Book.deleted_at, *[getattr(Book, name) for name in _KEYS])
     .where(Book.id > bindparam("after"))
     .order_by(Book.id)
@@ -68,8 +68,8 @@ _BOOKS = Query(
 )
 
 
-def _of_books(table, *columns, order) -> Query:
-    return Query(
+def _of_books(table, *columns, order) -> Select:
+    return (
         select(*columns)
         .where(table.book_id.between(bindparam("first"), bindparam("last")))
         .order_by(table.book_id, order)
@@ -84,7 +84,7 @@ _LISTS = {
 _HISTORY = _of_books(History, History.book_id, History.action, History.version, order=History.seq)
 
 
-def batches(source: Reader | Writer) -> Iterator[list[Stored]]:
+def batches(connection: Connection) -> Iterator[list[Stored]]:
     """All books, some at a time, oldest first."""
     last = 0
     while books := batch(source, last):
@@ -92,15 +92,19 @@ def batches(source: Reader | Writer) -> Iterator[list[Stored]]:
         last = books[-1].id
 
 
-def batch(source: Reader | Writer, after: int) -> list[Stored]:
+def batch(connection: Connection, after: int) -> list[Stored]:
     """The books with the next ids."""
-    rows = [tuple(row) for row in source.rows(_BOOKS, after=after)]
+    rows = [tuple(row) for row in connection.execute(_BOOKS, {"after": after}).all()]
     if not rows:
         return []
     found = records.from_rows(FIELDS, rows)
     span = {"first": found[0]["id"], "last": found[-1]["id"]}
-    words, history = (_by_book(source.rows(query, **span)) for query in (_WORDS, _HISTORY))
-    lists = {field: _by_book(source.rows(query, **span)) for field, query in _LISTS.items()}
+    words, history = (
+        _by_book(connection.execute(query, span).all()) for query in (_WORDS, _HISTORY)
+    )
+    lists = {
+        field: _by_book(connection.execute(query, span).all()) for field, query in _LISTS.items()
+    }
     return [
         _stored(record, row[len(FIELDS) :], words, lists, history)
         for row, record in zip(rows, found)
@@ -171,58 +175,58 @@ def wrong_history(book: Stored) -> bool:
 # -- mending ------------------------------------------------------------------------------------------------------
 
 
-def mend_batch(session: Session, after: int) -> tuple[int | None, list[tuple[str, int]]]:
+def mend_batch(connection: Connection, after: int) -> tuple[int | None, list[tuple[str, int]]]:
     """A unit for `db.write`: what is wrong of the books with the next ids is made again. Returns the last of these ids
     (None: there were no more) and each (subject, id) that was wrong."""
-    writer = Writer(session)
-    locked(writer)
-    books = batch(writer, after)
+    locked(connection)
+    books = batch(connection, after)
     found = [(subject, book) for book in books for subject in wrong(book)]
     for subject, book in found:
-        _mend(session, subject, book)
+        _mend(connection, subject, book)
     if found:
-        _new_mark(session)
+        _new_mark(connection)
     return books[-1].id if books else None, [(subject, book.id) for subject, book in found]
 
 
-def _mend(session: Session, subject: str, book: Stored) -> None:
+def _mend(connection: Connection, subject: str, book: Stored) -> None:
     if subject == KEYS:
-        session.execute(update(Book.__table__).where(Book.id == book.id).values(_keys(book.record)))
+        connection.execute(
+            update(Book.__table__).where(Book.id == book.id).values(_keys(book.record))
+        )
     elif subject == WORDS:
         _put(
-            session,
+            connection,
             BookWords,
             book.id,
             [{"book_id": book.id, "words": search.text_of(book.record, book.in_trash)}],
         )
     else:
         field = next(field for field, name in LIST_SUBJECTS.items() if name == subject)
-        _put(session, LIST_TABLES[field], book.id, lists_of(book.id, book.record[field]))
+        _put(connection, LIST_TABLES[field], book.id, lists_of(book.id, book.record[field]))
 
 
-def _put(session: Session, table, book_id: int, rows: list[dict]) -> None:
-    session.execute(delete(table.__table__).where(table.book_id == book_id))
+def _put(connection: Connection, table, book_id: int, rows: list[dict]) -> None:
+    connection.execute(delete(table.__table__).where(table.book_id == book_id))
     if rows:
-        session.execute(insert(table.__table__), rows)
+        connection.execute(insert(table.__table__), rows)
 
 
-def mend_figures(session: Session) -> dict[str, str]:
+def mend_figures(connection: Connection) -> dict[str, str]:
     """A unit for `db.write`: the number of books and the newest id are found again. Returns what was wrong, by column;
     the number of changes is not derived from anything."""
-    locked(Writer(session))
-    connection = session.connection()
+    locked(connection)
     values = {"total": integrity.total(connection), "last_id": integrity.newest_id(connection)}
     faults = {
         column: words for column, words in integrity.figures(connection).items() if column in values
     }
     if faults:
-        session.execute(
+        connection.execute(
             update(Catalogue.__table__).values({column: values[column] for column in faults})
         )
-        _new_mark(session)
+        _new_mark(connection)
     return faults
 
 
-def _new_mark(session: Session) -> None:
+def _new_mark(connection: Connection) -> None:
     """No answer from before is given again."""
-    session.execute(update(Catalogue.__table__).values(mark=secrets.randbits(62)))
+    connection.execute(update(Catalogue.__table__).values(mark=secrets.randbits(62)))
