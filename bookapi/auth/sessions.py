@@ -4,7 +4,6 @@ Logging out, a new password, disabling and a change of role delete rows, so they
 every worker.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -33,8 +32,13 @@ _MARK_LENGTH = 16  # hexadecimal digits
 
 
 def hash_of(secret: str) -> str:
-    """The hash that is kept of a random secret; it has so many bits that a plain one is enough."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    """The hash that is kept of a session's secret. It is keyed, so that a new SECRET_KEY ends all sessions."""
+    return _keyed_digest("session", secret)
+
+
+def _keyed_digest(purpose: str, text: str) -> str:
+    key = current_app.config["SECRET_KEY"].encode()
+    return hmac.digest(key, f"{purpose}\0{text}".encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def end_of(created_at: datetime, last_seen_at: datetime) -> datetime:
@@ -101,9 +105,8 @@ def known_browser(username: str) -> str | None:
 
 
 def _mark(random: str, username: str) -> str:
-    key = current_app.config["SECRET_KEY"].encode()
-    text = f"known browser\0{random}\0{usernames.canonical(username)}"
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:_MARK_LENGTH]
+    digest = _keyed_digest("known browser", f"{random}\0{usernames.canonical(username)}")
+    return digest[:_MARK_LENGTH]
 
 
 # -- using one ----------------------------------------------------------------------------------------------------

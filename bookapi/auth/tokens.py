@@ -1,5 +1,6 @@
 """API tokens: secrets for programs, of which the hash is kept. Their prefix lets secret scanners recognise them."""
 
+import hashlib
 import re
 import secrets
 import string
@@ -17,7 +18,7 @@ from . import accounts, audit, usernames
 from .audit import Action
 from .models import Token, User, read_page
 from .permissions import ACCOUNT, Actor, SignedIn
-from .sessions import hash_of, seen_interval
+from .sessions import seen_interval
 from .throttle import Attempt
 
 PREFIX = "bookapi_"
@@ -34,6 +35,11 @@ def new_secret() -> str:
     """A random secret."""
     digits = string.digits + string.ascii_letters
     return PREFIX + "".join(secrets.choice(digits) for _ in range(LENGTH))
+
+
+def hash_of(secret: str) -> str:
+    """The hash that is kept of a secret; it has so many bits that a plain one is enough."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 # -- using one ----------------------------------------------------------------------------------------------------

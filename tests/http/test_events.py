@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm.exc import StaleDataError
 from test_mfa import Clock, Factor
 
-from bookapi.auth import accounts, events, mfa
+from bookapi.auth import events, mfa
 from bookapi.auth.models import Event, User
 from bookapi.db import Work, extension, now
 from helpers.documents import read, send
@@ -22,6 +22,7 @@ from helpers.people import (
     basic,
     bearer,
     change,
+    change_account,
     cookie_of,
     each,
     get,
@@ -441,7 +442,7 @@ def test_a_unit_that_breaks_off_leaves_neither_and_the_next_one_only_its_own(log
     before = actions(app)
     with pytest.raises(ZeroDivisionError):
         change(app, broken)
-    change(app, accounts.change_named, "member", {"active": False})
+    change_account(app, "member", {"active": False})
     assert (lines.actions(), actions(app)) == (["user_disabled"], [*before, "user_disabled"])
 
 
@@ -470,7 +471,7 @@ def test_a_commit_that_fails_is_not_told(logged, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(Work, "finish", full)
-        change(app, accounts.change_named, "member", {"active": False})
+        change_account(app, "member", {"active": False})
     assert (lines.raw(), actions(app)) == ([], before)
 
 
@@ -737,7 +738,7 @@ def test_but_there_is_an_end_to_those_too(app, monkeypatch):
     for name, most in (("MAX_KEPT", 2), ("MAX_IN_ALL", 8)):
         monkeypatch.setattr(events, name, most)
     for number in range(12):
-        change(app, accounts.change_named, "member", {"active": bool(number % 2)})
+        change_account(app, "member", {"active": bool(number % 2)})
     assert len(newest(app, 100)) == 8
 
 

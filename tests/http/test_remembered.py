@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
+from bookapi.auth.cookies import Cookies
 from flask import request as current
 from flask import request_started
 from flask.testing import FlaskClient
@@ -20,7 +21,6 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
-from bookapi.auth.cookies import Cookies
 from bookapi.books import queries
 from bookapi.db import State, create_file, db
 from bookapi.db.sqlite import sqlite3

@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import update
 
 from bookapi.auth import tokens
-from bookapi.auth.accounts import change_named
 from bookapi.auth.models import Event, Token
 from bookapi.db import now
 from bookapi.schemas import rfc3339
@@ -19,6 +18,7 @@ from helpers.people import (
     basic,
     bearer,
     change,
+    change_account,
     cookie_of,
     each,
     get,
@@ -188,7 +188,7 @@ def _fill(session, user_id, number, **values):
 def test_an_account_has_at_most_a_hundred_tokens_that_hold(app, admin, name):
     owner = id_of(app, "admin")
     change(app, _fill, owner, 5, expires_at=now())  # over: they do not count
-    change(app, _fill, owner, tokens.MOST - 1)
+    change(app, _fill, owner, tokens.MAX_TOKENS - 1)
     last = make(admin, name)
     answer = make(admin, name)
     assert (last.status_code, answer.status_code, "problem" in answer.content_type) == (
@@ -540,7 +540,7 @@ def test_a_member_may_have_a_token_and_a_disabled_one_has_none(app):
     secret = make_token(signed_in(app, "member"))["secret"]
     statuses = []
     for active in (True, False, True):
-        change(app, change_named, "member", {"active": active})
+        change_account(app, "member", {"active": active})
         statuses.append(ask(app, bearer(secret)).status_code)
     assert statuses == [200, 401, 200]
 

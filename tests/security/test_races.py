@@ -594,7 +594,7 @@ def test_a_password_is_not_changed_by_a_session_that_has_ended(people, pool, tak
         assert TAKINGS[taking](everyone) in (200, 204)
         gate.let_go()
         assert changing.result(PATIENCE) in (401, 403)
-    write(everyone.app, accounts.change_named, "victim", {"active": True})
+    change_account(everyone.app, "victim", {"active": True})
     assert (
         Auth(everyone.app.test_client()).login("victim", given["new_password"]).status_code == 401
     )

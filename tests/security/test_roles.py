@@ -18,6 +18,7 @@ from helpers.people import (
     basic,
     bearer,
     change,
+    change_account,
     cookie_of,
     id_of,
     make_token,
@@ -144,7 +145,7 @@ def outdated_sessions(app):
     cookies["leaving"] = cookie_of(leaving)
     leaving.post(LOGOUT)
     for name, values in (("disabled", {"active": False}), ("demoted", {"role": "member"})):
-        change(app, accounts.change_named, name, values)
+        change_account(app, name, values)
     change(app, accounts.remove, id_of(app, "deleted"))
     change(
         app,
@@ -169,7 +170,7 @@ def outdated_tokens(app):
             update(Token).where(Token.id == secrets["expired"]["id"]).values(expires_at=now())
         ),
     )
-    change(app, accounts.change_named, "owner-2", {"active": False})
+    change_account(app, "owner-2", {"active": False})
     change(app, accounts.remove, id_of(app, "owner-3"))
     owner = signed_in(app, "owner-1")
     assert owner.delete(f"/auth/tokens/{secrets['revoked']['id']}").status_code == 204
