@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Double, ForeignKey, Row, Select, String, func
+from sqlalchemy import BigInteger, Boolean, Double, ForeignKey, Row, Select, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import TABLE_OPTIONS, BigId, Instant, JsonList, db, now
@@ -98,7 +98,7 @@ class Throttle(db.Model):
 
 def read_page(statement: Select[Any], limit: int, offset: int) -> tuple[list[Row[Any]], int]:
     """A page of what a statement selects, and the number of rows on all pages."""
-    counted = statement.order_by(None).with_only_columns(func.count())
+    counted = select(func.count()).select_from(statement.order_by(None).subquery())
     with db.read() as connection:
         total = connection.scalar(counted) or 0
         rows = connection.execute(statement.limit(limit).offset(offset)).all()

@@ -3,7 +3,6 @@ starting (default deny).
 """
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple

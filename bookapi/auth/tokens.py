@@ -71,7 +71,8 @@ def authenticate() -> SignedIn | None:
 
 def _given() -> tuple[str | None, str]:
     """(username, secret) in the header: Basic has both, Bearer no username."""
-    given = request.authorization
+    # werkzeug raises ValueError for Basic with anything but ASCII.
+    given = request.authorization if request.headers["Authorization"].isascii() else None
     if given is None:
         return None, ""
     if given.type == "basic":

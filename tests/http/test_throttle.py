@@ -14,17 +14,18 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bookapi.auth import accounts, line, passwords, throttle
+from bookapi.auth import accounts, passwords, throttle
 from bookapi.auth.models import Event, LoginSession, Throttle, User
 from bookapi.db import db, now
 from bookapi.server import listen
 from bookapi.server.worker import Worker
 from helpers.documents import read, send
 from helpers.instance import PASSWORD
+from helpers.people import change_account, id_of
 
 PATIENCE = 30
-FREE = throttle.NAME.free
-OF_ADDRESS = throttle.ADDRESS.free
+FREE = throttle.PER_NAME.free
+OF_ADDRESS = throttle.PER_ADDRESS.free
 WAITS = [30, 60, 120, 240, 480, 960, 1920]
 NEW = "another long enough password"
 
@@ -214,8 +215,7 @@ def test_a_refused_attempt_is_not_counted_and_does_not_lengthen_the_wait(app, cl
 
 
 def test_a_disabled_account_is_throttled_like_any_name(app, client, clock):
-    with app.app_context():
-        db.write(accounts.change_named, "member", {"active": False})
+    change_account(app, "member", {"active": False})
     fail(client, password=PASSWORD)
     assert wait_of(login(client, password=PASSWORD)) == 30
 
@@ -337,9 +337,7 @@ def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_o
 ):
     client.set_cookie("bookapi", signed_in(app).get_cookie("bookapi").value)
     with app.app_context():
-        db.write(
-            lambda session: accounts.end_sessions(session, accounts.existing(session, "member").id)
-        )
+        db.write(accounts.end_sessions, id_of(app, "member"))
     fail(app.test_client())
     fail(client)
     assert wait_of(login(client, password=PASSWORD)) == 30
@@ -415,12 +413,10 @@ def at_once(number, work):
 
 
 @pytest.fixture
-def two(make_app):
-    """Two applications on one database, as two processes of a service are. At each many may hash at once."""
-    apps = [make_app(), make_app()]
-    for app in apps:
-        app.extensions[line.LINE] = line.Line(at_once=20)
-    return apps
+def two(make_app, monkeypatch):
+    """Two applications on one database, as two processes of a service are. Many may hash at once."""
+    monkeypatch.setattr(passwords, "_slots", threading.BoundedSemaphore(40))
+    return [make_app(), make_app()]
 
 
 @pytest.fixture

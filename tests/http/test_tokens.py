@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from bookapi.auth import tokens
 from bookapi.auth.models import Event, Token
@@ -171,17 +171,11 @@ def test_a_token_is_called_what_its_owner_says(admin, name, given):
     assert page(get(admin, "/auth/tokens", name), "tokens")["tokens"][0]["name"] == given
 
 
-def _fill(session, user_id, number, **values):
+def _fill(connection, user_id, number, **values):
     for at in range(number):
-        session.add(
-            Token(
-                user_id=user_id,
-                secret_hash=f"{user_id}-{at}-{len(values)}",
-                name=str(at),
-                scope="read",
-                **values,
-            )
-        )
+        secret_hash = f"{user_id}-{at}-{len(values)}"
+        row = {"user_id": user_id, "secret_hash": secret_hash, "name": str(at), "scope": "read"}
+        connection.execute(insert(Token).values(**row, **values))
 
 
 @both
