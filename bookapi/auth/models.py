@@ -39,7 +39,7 @@ class LoginSession(db.Model):
     """An open session: the hash of a random secret that one client has in its cookie."""
 
     __tablename__ = "sessions"
-    __table_args__ = TABLE_OPTIONS
+    __table_args__ = TABLE_OPTIONS | {"sqlite_autoincrement": True}  # no id is given again
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
@@ -54,7 +54,7 @@ class Token(db.Model):
     """An API token: the hash of a random secret that was shown once."""
 
     __tablename__ = "tokens"
-    __table_args__ = TABLE_OPTIONS
+    __table_args__ = TABLE_OPTIONS | {"sqlite_autoincrement": True}  # no id is given again
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)

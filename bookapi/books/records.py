@@ -17,7 +17,7 @@ def _column(name: str) -> ColumnElement:
     column = getattr(Book, name)
     if name in _INSTANTS:
         return rfc3339(column)
-    return type_coerce(column, LongText) if name in LISTS else column
+    return type_coerce(column, LongText).label(name) if name in LISTS else column
 
 
 def columns(fields: tuple[str, ...] = FIELDS) -> list[ColumnElement]:

@@ -89,7 +89,7 @@ _FREE_ISBN = update(Book.__table__).where(Book.id == bindparam("book_id")).value
 _COUNTED = (
     update(Catalogue.__table__)
     .where(Catalogue.id == 1)
-    .values(_plain(("seq", "mark", "last_id", "total")))
+    .values(_plain(("seq", "revision", "last_id", "total")))
 )
 _WORDS = insert(BookWords.__table__).values(_plain(("book_id", "words")))
 _OTHER_WORDS = (
@@ -176,7 +176,7 @@ def _new_state(connection: Connection, state: State) -> None:
         [
             {
                 "seq": state.seq,
-                "mark": secrets.randbits(62),
+                "revision": secrets.randbits(62),
                 "last_id": state.last_id,
                 "total": state.total,
             }

@@ -8,7 +8,7 @@ from flask import Flask
 
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
-from .schema import MIGRATIONS, create_file, schema_revisions
+from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
 from .state import Catalogue, State, locked
 from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339, stored
@@ -34,6 +34,7 @@ __all__ = [
     "locked",
     "now",
     "rfc3339",
+    "schema_error",
     "schema_revisions",
     "stored",
     "translate",

@@ -17,11 +17,18 @@ from typing import NamedTuple
 from flask import current_app
 from sqlalchemy import Connection, Engine, inspect, text
 
-from . import copies, integrity, search
+from . import copies, integrity
 from .copies import Unfit
 from .extension import db
 from .failures import FAILURES
-from .schema import MIGRATIONS, create_file, revision_of, schema_revisions
+from .schema import (
+    MIGRATIONS,
+    create_file,
+    known_revisions,
+    revision_of,
+    schema_error,
+    schema_revisions,
+)
 from .state import locked
 
 OURS = "the database"
@@ -143,39 +150,43 @@ def _make_ready(copy: Engine, name: str) -> None:
     with copy.connect() as connection:
         _refuse_broken(connection, name)
         found = _known(revision_of(connection), name)
-    if found != max(_revisions()):
+    if found != known_revisions()[-1]:
         _upgrade(copy, "head")
     with copy.begin() as connection:
         connection.execute(
             text("DELETE FROM sessions")
         )  # of those that ended since, none must come alive again
         connection.execute(
-            text("UPDATE catalogue SET mark = :mark"), {"mark": secrets.randbits(62)}
+            text("UPDATE catalogue SET revision = :revision"), {"revision": secrets.randbits(62)}
         )
 
 
 def _refuse_strange(copy: Engine, name: str) -> None:
-    """Raises Unfit for a copy whose tables are not those that the migrations make."""
+    """Raises Unfit for a copy whose tables are not those that the migrations create."""
     with copies.workshop(None) as fresh:
         _upgrade(fresh, "head")
-        strange = sorted({found for _, found, _ in _tables(fresh) ^ _tables(copy)})
+        strange = sorted({found[1] for found in _structure(fresh) ^ _structure(copy)})
     if strange:
         raise Unfit(
             f"{name} has not the tables of its schema: {', '.join(strange[: integrity.SHOWN])}"
         )
 
 
-def _tables(engine: Engine) -> set[tuple[str, str, str]]:
-    """(kind, name, definition) of all that a file has, but for what SQLite makes by itself for its own use."""
+# What a SQLite file is made of, as rows; the text of CREATE TABLE is no part of it, for ALTER TABLE writes another one.
+_STRUCTURE = """
+    SELECT 'column' AS kind, t.name, c.name, c.type, c."notnull", c.pk, c.hidden
+      FROM sqlite_master t, pragma_table_xinfo(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite~_%' ESCAPE '~'
+    UNION ALL SELECT 'index', t.name, i.name, i."unique", c.seqno, c.name, ''
+      FROM sqlite_master t, pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.type = 'table'
+    UNION ALL SELECT 'foreign key', t.name, f."from", f."table", f."to", f.on_delete, ''
+      FROM sqlite_master t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table'
+    UNION ALL SELECT type, name, sql, '', '', '', ''
+      FROM sqlite_master WHERE type IN ('trigger', 'view') OR sql LIKE '%VIRTUAL TABLE%'"""
+
+
+def _structure(engine: Engine) -> set[tuple]:
     with engine.connect() as connection:
-        found = connection.execute(
-            text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        ).all()
-    return {
-        (kind, name, " ".join(sql.split()))
-        for kind, name, sql in found
-        if not name.startswith(("sqlite_", f"{search.INDEX}_"))
-    }
+        return {tuple(row) for row in connection.exec_driver_sql(_STRUCTURE)}
 
 
 def _into_sqlite(copy: Engine, force: bool) -> None:
@@ -274,19 +285,12 @@ def _refuse_loss(books: int, force: bool) -> None:
 # -- schema and soundness -----------------------------------------------------------------------------------------
 
 
-def _revisions() -> set[str]:
-    return {path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
-
-
 def _known(found: str | None, name: str, hint: str = "") -> str:
     """The revision of the schema, where this program can work with it."""
     if found is None:
         raise Unfit(f"{name} has no schema of bookapi{hint}")
-    if found not in _revisions():
-        raise Unfit(
-            f"{name} has the schema {found}, this program knows none after {max(_revisions())}; use the newer "
-            "program"
-        )
+    if found not in known_revisions():
+        raise Unfit(f"{name}: {schema_error(found)}")
     return found
 
 

@@ -134,6 +134,7 @@ class WriteQueue:
             with self._changed:
                 if self._thread is threading.current_thread():
                     self._fail_all()
+                    self._thread = None
 
     def _has_next(self) -> bool:
         with self._changed:

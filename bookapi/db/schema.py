@@ -25,12 +25,34 @@ def schema_revisions() -> tuple[str | None, str]:
 
     Revisions are numbered by their files, so that a service that serves need not carry Alembic about (10 MB).
     """
-    return db.ask(revision_of), _needed()
+    return db.ask(revision_of), known_revisions()[-1]
 
 
 @functools.cache
-def _needed() -> str:
-    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+def known_revisions() -> tuple[str, ...]:
+    """The revisions that this program can upgrade from, oldest first; the last one is the one it needs."""
+    found = (path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return tuple(sorted(found))
+
+
+def schema_error(found: str | None) -> str | None:
+    """Why this program cannot use a database of this schema, and the way out; None where it can."""
+    known = known_revisions()
+    if found is None:
+        return "the database has no schema yet; run: bookapi init"
+    if found < known[0]:
+        return (
+            f"the database has the schema {found} of a version before the first release, which cannot be upgraded; "
+            "with the version that made it run: bookapi books export FILE, then import FILE into a new instance"
+        )
+    if found not in known:
+        return f"the database has the schema {found}, this program knows none after {known[-1]}; use the newer program"
+    if found != known[-1]:
+        return (
+            f"the database has the schema {found}, this program needs {known[-1]}; "
+            "run: bookapi db upgrade (a backup first)"
+        )
+    return None
 
 
 def revision_of(connection: Connection) -> str | None:

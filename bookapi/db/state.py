@@ -16,7 +16,7 @@ from .types import TABLE_OPTIONS
 
 class Catalogue(db.Model):
     """One row. `seq` is the number of the newest change: it grows with every change of a book, inside the change's own
-    transaction, and the row's lock makes its order the order of commits. `mark` names the state that this makes: a
+    transaction, and the row's lock makes its order the order of commits. `revision` names the state that this makes: a
     random number, for `seq` would come again in a catalogue that was put back and went on from there. `last_id` is the
     newest book's id, `last_user_id` the newest account's, `total` the number of books outside the trash."""
 
@@ -27,7 +27,7 @@ class Catalogue(db.Model):
     seq: Mapped[int] = mapped_column(BigInteger)
     last_id: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int] = mapped_column(BigInteger)
-    mark: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int] = mapped_column(BigInteger)
     last_user_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
@@ -93,7 +93,7 @@ class _Watch:
         self._cursor = self._connection.cursor()
 
     def mark(self) -> int | None:
-        self._cursor.execute("SELECT mark FROM catalogue")
+        self._cursor.execute("SELECT revision FROM catalogue")
         return (self._cursor.fetchone() or [None])[0]
 
     def version(self, book_id: int) -> tuple[int, str] | None:
@@ -120,9 +120,9 @@ class _SqliteWatch(_Watch):
         if (
             version != self._version
         ):  # read in this order, a commit in between is noticed at the next call
-            [self._mark] = self._connection.execute("SELECT mark FROM catalogue").fetchone() or [
-                None
-            ]
+            [self._mark] = self._connection.execute(
+                "SELECT revision FROM catalogue"
+            ).fetchone() or [None]
             self._version = version
         return self._mark
 

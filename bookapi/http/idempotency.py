@@ -62,7 +62,7 @@ class KeptAnswer(db.Model):
     status: Mapped[int] = mapped_column(Integer)
     headers: Mapped[str] = mapped_column(LongText)
     body: Mapped[bytes] = mapped_column(
-        LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+        LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
     )
     created_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -108,14 +108,19 @@ def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
 
 
 def run_idempotent(
-    key: Key | None, answer: Callable[[Any], Any], operation: Callable, *args: Any, **kwargs: Any
+    key: Key | None,
+    answer: Callable[[Any], Any],
+    operation: Callable[..., Any],
+    *args: Any,
+    alone: bool = False,
+    **kwargs: Any,
 ) -> Any:
-    """What `answer` makes of the result of ``db.write(unit, …)``, as a view returns it; with a key that was used before
+    """What `answer` makes of the result of ``db.write(operation, …)``, as a view returns it; with a key that was used before
     the answer that it got then. 422 where that was another request, 409 where it is still being worked on."""
     if key is None:
-        return answer(db.write(operation, *args, **kwargs))
+        return answer(db.write(operation, *args, alone=alone, **kwargs))
     with _running(key):
-        return db.write(_kept, key, answer, operation, args, kwargs)
+        return db.write(_kept, key, answer, operation, args, kwargs, alone=alone)
 
 
 def _kept(

@@ -12,7 +12,8 @@ from ..auth.commands import add_first_admin
 from ..auth.permissions import who_may
 from ..cli import Group, command
 from ..config import SECRET_FILE
-from ..db import MIGRATIONS, create_file, db, promises, schema_revisions
+from ..db import MIGRATIONS, create_file, db, promises, schema_error, schema_revisions
+from ..db.schema import known_revisions
 from ..server.listening import HANDED_OVER
 from .views import unready
 
@@ -60,6 +61,8 @@ def _migrate():
 
 def _upgrade() -> None:
     found, needed = schema_revisions()
+    if found not in (None, *known_revisions()):
+        raise click.ClickException(schema_error(found) or "")
     if found != needed:
         _migrate().upgrade()
 

@@ -87,7 +87,7 @@ _HISTORY = _of_books(History, History.book_id, History.action, History.version, 
 def batches(connection: Connection) -> Iterator[list[Stored]]:
     """All books, some at a time, oldest first."""
     last = 0
-    while books := batch(source, last):
+    while books := batch(connection, last):
         yield books
         last = books[-1].id
 
@@ -229,4 +229,4 @@ def mend_figures(connection: Connection) -> dict[str, str]:
 
 def _new_mark(connection: Connection) -> None:
     """No answer from before is given again."""
-    connection.execute(update(Catalogue.__table__).values(mark=secrets.randbits(62)))
+    connection.execute(update(Catalogue.__table__).values(revision=secrets.randbits(62)))

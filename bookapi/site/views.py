@@ -4,7 +4,7 @@ from flask import Blueprint, current_app, url_for
 from werkzeug.exceptions import HTTPException
 
 from ..auth.permissions import public
-from ..db import cause, db, schema_revisions, search
+from ..db import cause, db, schema_error, schema_revisions, search
 from ..http.conditional import cacheable
 from ..http.negotiation import represents
 from ..http.problems import Problem
@@ -74,15 +74,8 @@ def unready() -> str | None:
     """Why the service cannot serve, in words for its operator; None where it can."""
     try:
         db.check_file()
-        found, needed = schema_revisions()
+        found, _ = schema_revisions()
         unfit = db.ask(search.unfit)
     except HTTPException as error:
         return ": ".join(part for part in (error.description, cause(error)) if part)
-    if found is None:
-        return "the database has no schema yet; run: bookapi init"
-    if found != needed:
-        return (
-            f"the database has the schema {found}, this program needs {needed}; "
-            "run: bookapi db upgrade (a backup first), or use the newer program"
-        )
-    return unfit
+    return schema_error(found) or unfit

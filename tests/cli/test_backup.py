@@ -19,13 +19,15 @@ from sqlalchemy import create_engine, delete, event, inspect, select, text
 from sqlalchemy.orm import Session
 
 from bookapi.auth import accounts
+from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Token
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
-from bookapi.db import MIGRATIONS, Base, backup, copies, create_file, db
+from bookapi.db import MIGRATIONS, Base, copies, create_file, db
+from bookapi.db.schema import known_revisions
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
-from helpers.instance import PASSWORD
+from helpers.instance import DATA, PASSWORD, drop_tables
 from helpers.support import Somebody, environment, one_line, sqlite_url, store, stored
 
 BOOKS = [
@@ -144,7 +146,7 @@ def spoil(path, statement, *values):
 
 def test_a_backup_holds_every_row_of_every_table(filled, tmp_path):
     said = run(filled, "backup", tmp_path / "file")
-    assert said == f"{tmp_path / 'file'}: 3 books, seq 6, schema {max(backup._revisions())}"
+    assert said == f"{tmp_path / 'file'}: 3 books, seq 6, schema {known_revisions()[-1]}"
     found = in_file(tmp_path / "file")
     assert found == in_database(filled)
     assert len(found["books"]) == 4 and len(found["users"]) == 2 and len(found["history"]) == 6
@@ -375,24 +377,25 @@ def migrate():
     return flask_migrate
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
-def test_a_backup_of_an_older_schema_is_brought_to_this_one(
-    filled, local, other, tmp_path, revision
-):
-    run(filled, "backup", tmp_path / "new.sqlite")
-    old = local()
-    run(old, "restore", tmp_path / "new.sqlite")
-    with old.app_context():
-        migrate().downgrade(revision=revision)
-    assert f"schema {revision}" in run(old, "backup", tmp_path / "old")
-    before = (tmp_path / "old").read_bytes()
-    run(other, "restore", tmp_path / "old")
-    kept = ("books", "book_authors", "book_words", "users")
-    assert {name: in_database(other)[name] for name in kept} == {
-        name: in_database(filled)[name] for name in kept
-    }
-    assert (tmp_path / "old").read_bytes() == before
+@pytest.fixture
+def of_first_schema(tmp_path):
+    """A backup that was made when the schema was 0004."""
+    with closing(sqlite3.connect(tmp_path / "0004.sqlite")) as connection, connection:
+        connection.executescript((DATA / "schema-0004.sql").read_text())
+    return tmp_path / "0004.sqlite"
+
+
+def test_a_backup_of_an_older_schema_is_brought_to_this_one(of_first_schema, other):
+    before = of_first_schema.read_bytes()
+    assert f"schema {known_revisions()[-1]}" in run(other, "restore", of_first_schema)
+    assert of_first_schema.read_bytes() == before
+    assert len(in_database(other)["books"]) == 6 and len(in_database(other)["history"]) == 12
     run(other, "check")
+
+
+def test_a_backup_of_a_schema_before_the_first_release_is_refused(of_first_schema, other):
+    spoil(of_first_schema, "UPDATE alembic_version SET version_num = '0002'")
+    assert "bookapi books export" in run(other, "restore", of_first_schema, status=1)
 
 
 def damage(path):
@@ -550,20 +553,20 @@ def test_a_restore_that_fails_midway_leaves_the_server_as_it_was(filled, tmp_pat
 
 
 @pytest.mark.two_databases
-def test_a_server_of_an_older_schema_has_a_backup_before_it_is_upgraded(filled, other, tmp_path):
-    books = in_database(filled)["books"]
-    with filled.app_context():
-        migrate().downgrade(revision="0002")
+def test_a_server_of_an_older_schema_has_a_backup_before_it_is_upgraded(app, other, tmp_path):
+    with app.app_context():
+        drop_tables()
+        migrate().upgrade(revision="0004")
     try:
-        assert "schema 0002" in run(filled, "backup", tmp_path / "file")
-        assert "bookapi db upgrade" in run(
-            filled, "restore", tmp_path / "file", "--force", status=1
-        )
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("UPDATE catalogue SET last_user_id = 7"))
+        assert "schema 0004" in run(app, "backup", tmp_path / "file")
+        assert "bookapi db upgrade" in run(app, "restore", tmp_path / "file", "--force", status=1)
     finally:
-        with filled.app_context():
+        with app.app_context():
             migrate().upgrade()
     run(other, "restore", tmp_path / "file")
-    assert in_database(other)["books"] == books
+    assert in_database(other)["catalogue"][0][5] == 7
 
 
 @pytest.mark.two_databases
@@ -584,6 +587,7 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
 
 
 def add_tokens(app, *names):
+    @with_session
     def operation(session):
         owner = accounts.existing(session, "admin").id
         session.add_all(

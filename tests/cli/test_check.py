@@ -42,7 +42,7 @@ BOOKS = [
 @pytest.fixture
 def filled(app, monkeypatch):
     """An application with books, more than one batch of them: in the trash, back from it, changed."""
-    monkeypatch.setattr(derived, "_BOOKS", derived.Query(derived._BOOKS.statement.limit(4)))
+    monkeypatch.setattr(derived, "_BOOKS", derived._BOOKS.limit(4))
     store(app, *BOOKS)
     with app.app_context():
         for number in (4, 5):
@@ -383,7 +383,8 @@ def test_without_a_database_there_is_nothing_more_to_look_at_and_none_is_made(ma
 
 
 @pytest.mark.parametrize(
-    "revision, step", [("0001", "bookapi db upgrade"), ("9999", "newer program")]
+    "revision, step",
+    [("0001", "books export"), ("0004", "bookapi db upgrade"), ("9999", "newer program")],
 )
 def test_another_schema_is_told_with_what_to_run(app, revision, step):
     with app.app_context(), db.engine.begin() as connection:

@@ -64,7 +64,7 @@ def wipe(session):
     for table in reversed(Base.metadata.sorted_tables):
         if table.name != "catalogue":
             session.execute(table.delete())
-    session.execute(text("UPDATE catalogue SET seq = 0, mark = 0, last_id = 0, total = 0"))
+    session.execute(text("UPDATE catalogue SET seq = 0, revision = 0, last_id = 0, total = 0"))
 
 
 class Auth:

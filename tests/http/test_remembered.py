@@ -1200,7 +1200,7 @@ def without_state(app, shelf):
 
     run("DELETE FROM catalogue")
     yield
-    run("INSERT INTO catalogue (id, seq, mark, last_id, total) VALUES (1, 3, 3, 3, 3)")
+    run("INSERT INTO catalogue (id, seq, revision, last_id, total) VALUES (1, 3, 3, 3, 3)")
 
 
 def test_while_the_state_is_missing_everything_is_made_anew(without_state, reader, bare):

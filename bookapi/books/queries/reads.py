@@ -32,7 +32,7 @@ class Page(NamedTuple):
     facets: dict[str, list[dict]] = {}
 
 
-_STATE = select(Catalogue.mark, Catalogue.total)
+_STATE = select(Catalogue.revision, Catalogue.total)
 _ONE = records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id"))
 _BY_ISBN = records.selection().where(Book.live_isbn == bindparam("isbn"))
 _BY_FURTHER_ISBN = (
