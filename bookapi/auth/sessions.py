@@ -27,6 +27,7 @@ from .permissions import ACCOUNT, SignedIn
 
 MAX_AGENT = 200
 MAX_SESSIONS = 100  # of an account
+SEEN_EVERY = timedelta(minutes=1)
 MAX_SWEPT = 100  # sessions of any account that have ended, deleted with a sign-in
 _MARK_LENGTH = 16  # hexadecimal digits
 
@@ -53,9 +54,7 @@ def end_of(created_at: datetime, last_seen_at: datetime) -> datetime:
 def seen_interval() -> timedelta:
     """How often `last_seen_at` is written: rarely, since a read should not cost a write, but well within the idle
     time."""
-    return min(
-        timedelta(minutes=1), timedelta(minutes=current_app.config["SESSION_IDLE_MINUTES"]) / 4
-    )
+    return min(SEEN_EVERY, timedelta(minutes=current_app.config["SESSION_IDLE_MINUTES"]) / 4)
 
 
 # -- the cookie ---------------------------------------------------------------------------------------------------
@@ -114,6 +113,7 @@ def _mark(random: str, username: str) -> str:
 
 def load() -> SignedIn | None:
     """Who sends this request, by its cookie, if the session is open and the account active."""
+    after_this_request(_vary_by_cookie)
     secret = request.cookies.get(cookie_name())
     if not secret:
         return None
@@ -140,6 +140,11 @@ _BY_SECRET = (
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.secret_hash == bindparam("secret_hash"), User.active)
 )
+
+
+def _vary_by_cookie(response: Response) -> Response:
+    response.vary.add("Cookie")
+    return response
 
 
 def _write_if_free(operation: Callable[..., Any], *args: Any) -> None:

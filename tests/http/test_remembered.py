@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
-from bookapi.auth.cookies import Cookies
 from flask import request as current
 from flask import request_started
 from flask.testing import FlaskClient
@@ -449,7 +448,7 @@ def _crash(*args):
     return 1 / 0
 
 
-@pytest.mark.parametrize("place, name", [(queries, "page"), (Cookies, "save_session")])
+@pytest.mark.parametrize("place, name", [(queries, "page"), (Service, "process_response")])
 def test_a_crash_is_over_when_it_is_over(make_app, bare, monkeypatch, place, name):
     client = make_app(PROPAGATE_EXCEPTIONS=False).test_client(use_cookies=False)
     with monkeypatch.context() as patch:

@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from bookapi.auth import accounts, tokens
-from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, LoginSession, Token, User
 from bookapi.auth.permissions import ADMINS, ADMINS_IN_SESSION, ANYONE, IN_SESSION, READER
 from bookapi.db import now
@@ -121,18 +120,11 @@ def known(app):
     }
 
 
-@with_session
-def _key_of(session, username):
+def _key_of(connection, username):
     """A token for an account that needs a code to sign in."""
-    secret = "bookapi_" + username.replace("-", "0").ljust(tokens.RANDOM + tokens.MARK, "0")
-    session.add(
-        Token(
-            user_id=accounts.existing(session, username).id,
-            secret_hash=tokens.hash_of(secret),
-            name="a",
-            scope="write",
-        )
-    )
+    secret = tokens.PREFIX + username.replace("-", "0").ljust(tokens.LENGTH, "0")
+    row = {"user_id": accounts.existing(connection, username).id, "name": "a", "scope": "write"}
+    connection.execute(insert(Token).values(secret_hash=tokens.hash_of(secret), **row))
     return secret
 
 
