@@ -16,8 +16,7 @@ from bookapi.auth import audit, mfa
 from bookapi.auth.audit import Action
 from bookapi.auth.models import Event, User
 from bookapi.db import db, now
-from bookapi.db.dialects.mysql import MysqlDialect
-from bookapi.db.queue import WriteQueue
+from helpers.database import run_operations_again
 from helpers.documents import read, send
 from helpers.instance import PASSWORD
 from helpers.people import (
@@ -459,8 +458,8 @@ def test_an_operation_that_runs_again_is_recorded_once(logged):
         if len(runs) == 1:  # as MySQL answers a deadlock
             raise pymysql.err.OperationalError(1213, "deadlock")
 
-    with app.app_context():
-        WriteQueue(db.engine, MysqlDialect(db.engine.url, 5), 5).write(operation)
+    run_operations_again(app)
+    change(app, operation)
     assert (len(runs), lines.actions(), actions(app).count("logout")) == (2, ["logout"], 1)
 
 

@@ -18,6 +18,7 @@ from test_idempotency import as_admin, given, kept
 from bookapi import formats
 from bookapi.books import store
 from bookapi.books.imports import upload
+from helpers.database import run_operations_again
 from helpers.documents import TYPES, faults, read
 from helpers.instance import Auth
 from helpers.support import csv_bytes, jsonl_bytes, stored
@@ -650,6 +651,7 @@ def test_a_body_is_read_as_often_as_it_is_needed(app, admin, monkeypatch):
 
     monkeypatch.setattr(store, "store", deadlock)
     monkeypatch.setattr(upload, "IN_MEMORY", 100)
+    run_operations_again(app)
     for number, name in enumerate(KINDS):
         failures[:] = [1213, 1213]
         answer = bring(
