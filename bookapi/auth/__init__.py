@@ -1,10 +1,10 @@
 """Accounts: sign-in, permissions and the audit log."""
 
-from flask import Flask, Request, request
+from flask import Flask, Request
 from flask.sessions import SessionInterface, SessionMixin
-from flask_login import LoginManager, current_user
+from flask_login import LoginManager
 
-from . import commands, sessions, tokens, views
+from . import admin_views, commands, permissions, sessions, tokens, views
 from .permissions import SignedIn
 
 
@@ -21,13 +21,6 @@ def load_user(request: Request) -> SignedIn | None:
     return tokens.authenticate() or sessions.load()
 
 
-def authenticate_early() -> None:
-    """Answer a wrong Authorization header with 401 everywhere, even where anyone may read: its sender believes it is
-    right."""
-    if "Authorization" in request.headers and request.method != "OPTIONS":
-        current_user.is_authenticated  # noqa: B018  (loads the user)
-
-
 def init_app(app: Flask) -> None:
     """Register sign-in, the views and the command of accounts."""
     app.session_interface = NoSessions()
@@ -37,7 +30,7 @@ def init_app(app: Flask) -> None:
     manager = LoginManager(app, add_context_processor=False)
     manager.session_protection = None  # a session may move to another address
     manager.request_loader(load_user)
-    app.before_request(authenticate_early)
-    for blueprint in views.BLUEPRINTS:
-        app.register_blueprint(blueprint)
+    app.before_request(permissions.authorize)
+    app.register_blueprint(views.blueprint)
+    app.register_blueprint(admin_views.blueprint)
     app.cli.add_command(commands.users)

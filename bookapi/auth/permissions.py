@@ -1,19 +1,17 @@
-"""Authorization: who sends a request, and one access level on every view. A view without one stops the application from
-starting (default deny).
-"""
+"""Authorization: who sends a request, the access that each endpoint declares, and both again inside a transaction."""
 
-import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from flask import Flask, current_app, request
+from flask import current_app, request
 from flask_login import current_user
 from sqlalchemy import Row, or_, select
 from sqlalchemy.engine import Connection
 
 from ..db import now
-from ..http.conditional import cacheable
+from ..http.endpoints import Access, current_endpoint
 from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
 from . import audit
@@ -61,38 +59,16 @@ class SignedIn:
         return str(self.id)
 
 
-ANYONE, READER, SIGNED_IN, IN_SESSION, ADMINS, ADMINS_IN_SESSION = ACCESS = (
-    "anyone",
-    "reader",
-    "signed in",
-    "signed in, no token",
-    "admin",
-    "admin, no token",
-)
+def authorize() -> None:
+    """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its body is looked at.
 
-
-def _marked(access: str, check):
-    def mark(view):
-        @functools.wraps(view)
-        def guarded(*args, **kwargs):
-            check()
-            return view(*args, **kwargs)
-
-        guarded.access = access
-        return guarded
-
-    return mark
-
-
-def public(view):
-    """Anyone may."""
-    view.access = ANYONE
-    return view
-
-
-def reader_required(view):
-    """Anyone may while PUBLIC_READ is true; else whoever is signed in."""
-    return cacheable(_marked(READER, _require_reader)(view))
+    A wrong Authorization header is a 401 even where anyone may read: its sender believes that it is right.
+    """
+    declared = current_endpoint()
+    if declared is not None and request.method != "OPTIONS":
+        if "Authorization" in request.headers:
+            current_user.is_authenticated  # noqa: B018 (loads the user)
+        _CHECKS[declared.access]()
 
 
 def _require_reader() -> None:
@@ -103,27 +79,25 @@ def _require_reader() -> None:
 def _require_signed_in() -> None:
     if not current_user.is_authenticated:
         raise Problem(
-            401,
-            "sign in first (again, if a session has ended): POST /auth/login, or send an API token",
-            CHALLENGE,
+            401, "sign in (POST /auth/login) or send an API token; a session may have ended", CHALLENGE
         )
     if current_user.scope == READ and request.method not in SAFE_METHODS:
-        _refuse("this token may only read")
+        _refuse("this token is for reading only")
 
 
 def _require_session() -> None:
     _require_signed_in()
     if current_user.token_id is not None:
-        _refuse("no token may do this; sign in with the password")
+        _refuse("not with a token; sign in with the password")
 
 
 def require_admin() -> None:
-    """In a view that not all of is for everyone: go on for an admin, else 401 or 403."""
+    """Raise 401 or 403 for anyone but an admin: for views of which only a part is for everyone."""
     _require_signed_in()
     if current_user.role != ADMIN:
-        _refuse("only an admin may do this")
+        _refuse("only for admins")
     if current_app.config["ADMIN_MFA"] and not current_user.has_mfa:
-        _refuse("an admin needs a second factor here; set one up: POST /auth/mfa")
+        _refuse("admins need a second factor here; set one up: POST /auth/mfa")
 
 
 def _require_admin_session() -> None:
@@ -131,41 +105,19 @@ def _require_admin_session() -> None:
     require_admin()
 
 
-def _refuse(detail: str) -> None:
+def _refuse(detail: str) -> NoReturn:
     audit.log(Action.ACCESS_REFUSED, current_user.username, detail)
     raise Problem(403, detail)
 
 
-login_required = _marked(SIGNED_IN, _require_signed_in)  # whoever is signed in may; else 401
-session_required = _marked(IN_SESSION, _require_session)  # but not by a token: 403
-admin_required = _marked(
-    ADMINS, require_admin
-)  # admins may; else 401 or 403, before anything of the body is looked at
-admin_session_required = _marked(ADMINS_IN_SESSION, _require_admin_session)
-
-
-def check(app: Flask) -> None:
-    """Raises RuntimeError for a route that does not say who may."""
-    silent = [
-        endpoint
-        for endpoint, view in app.view_functions.items()
-        if getattr(view, "access", None) not in ACCESS
-    ]
-    if silent:
-        raise RuntimeError(f"these views do not say who may: {', '.join(silent)}")
-
-
-def who_may(app: Flask) -> list[tuple[str, str, str]]:
-    """(address, methods, who may) of every route, in the order of their addresses. OPTIONS is everybody's."""
-    views = app.view_functions
-    return sorted(
-        (
-            rule.rule,
-            " ".join(sorted(rule.methods - {"HEAD", "OPTIONS"})),
-            views[rule.endpoint].access,
-        )
-        for rule in app.url_map.iter_rules()
-    )
+_CHECKS: dict[Access, Callable[[], None]] = {
+    Access.ANYONE: lambda: None,
+    Access.READER: _require_reader,
+    Access.SIGNED_IN: _require_signed_in,
+    Access.IN_SESSION: _require_session,
+    Access.ADMIN: require_admin,
+    Access.ADMIN_IN_SESSION: _require_admin_session,
+}
 
 
 # -- until the commit ---------------------------------------------------------------------------------------------
@@ -185,9 +137,9 @@ class Actor(NamedTuple):
         """Raise 401 or 403 where the account is no admin (with ADMIN_MFA: with a second factor) any more."""
         account = self.confirm_signed_in(connection)
         if account.role != ADMIN:
-            raise Problem(403, "only an admin may do this")
+            raise Problem(403, "only for admins")
         if current_app.config["ADMIN_MFA"] and not account.has_mfa:
-            raise Problem(403, "an admin needs a second factor here")
+            raise Problem(403, "admins need a second factor here")
 
     def confirm_signed_in(self, connection: Connection) -> Row[Any]:
         """Raise 401 where the session or token has ended, or the account is not active; returns the account's row."""
