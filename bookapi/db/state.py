@@ -74,11 +74,8 @@ class State:
 
     def _opened(self) -> "_Watch":
         with self._app.app_context():
-            kind = _SqliteWatch if db.engine.dialect.name == "sqlite" else _Watch
-            pooled = db.engine.raw_connection()
-            connection = pooled.driver_connection
-            pooled.detach()
-            return kind(connection)
+            kind = _SqliteWatch if db.dialect.shares_commits else _Watch
+            return kind(db.dialect.separate_connection(db.engine))
 
 
 class _Watch:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject
 from bookapi.db import Catalogue, db
+from helpers.data import json_cases, naughty_strings, xml_attacks
 from helpers.documents import TYPES, read, write
 
 FORBIDDEN = {*range(32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)} - {9, 10, 13}
@@ -73,29 +74,6 @@ def watch(admin):
     return Watch(admin)
 
 
-def naughty(shared):
-    folder = shared / "data" / "naughty"
-    strings = json.loads((folder / "blns.json").read_text())
-    strings += [
-        json.loads(line)["text"] for line in (folder / "real-titles.jsonl").read_text().splitlines()
-    ]
-    strings += [
-        json.loads(line)["original"]
-        for line in (folder / "mojibake.jsonl").read_text().splitlines()
-    ]
-    for name in (
-        "formula-injection",
-        "path-traversal",
-        "sql-fuzz",
-        "sql-polyglots",
-        "xss-polyglots",
-    ):
-        strings += (
-            (folder / f"{name}.txt").read_text(encoding="utf-8", errors="replace").splitlines()
-        )
-    return list(dict.fromkeys(strings))
-
-
 def in_xml(text):
     return not any(ord(character) in FORBIDDEN for character in text)
 
@@ -106,9 +84,9 @@ def in_xml(text):
 @pytest.mark.parametrize(
     "method, address", [("POST", "/books"), ("POST", "/auth/login"), ("PUT", "/books/1")]
 )
-def test_attacks_in_xml_are_refused(app, watch, shared, method, address):
+def test_attacks_in_xml_are_refused(app, watch, method, address):
     watch("POST", "/books", 201, json={"title": "kept"})
-    for path in sorted((shared / "data" / "xml-attacks").iterdir()):
+    for path in xml_attacks():
         answer = watch(
             method, address, 400, 422, data=path.read_bytes(), content_type="application/xml"
         )
@@ -118,9 +96,8 @@ def test_attacks_in_xml_are_refused(app, watch, shared, method, address):
     whole(app)
 
 
-def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch, shared):
-    for line in (shared / "data" / "json" / "json-parsing.jsonl").read_text().splitlines():
-        case = json.loads(line)
+def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch):
+    for case in json_cases():
         body = case["input"].encode("utf-8", "surrogatepass")
         expected = {"reject": {400}, "accept": {400, 422}, "either": {400, 422}}[case["expect"]]
         for address in ("/books", "/auth/login"):
@@ -130,8 +107,8 @@ def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch, shared):
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, shared, name):
-    for text in naughty(shared)[name == "xml" :: 3]:
+def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, name):
+    for text in naughty_strings()[name == "xml" :: 3]:
         if name == "xml" and not in_xml(text):
             continue
         answer = watch(
@@ -150,12 +127,12 @@ def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, shared, n
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_naughty_strings_sign_nobody_in(client, shared, monkeypatch, name):
+def test_naughty_strings_sign_nobody_in(client, monkeypatch, name):
     monkeypatch.setattr(
         "bookapi.auth.passwords.matches", lambda password_hash, password: False
     )  # 20 ms each
     watch = Watch(client)
-    for number, text in enumerate(naughty(shared)[name == "xml" :: 2]):
+    for number, text in enumerate(naughty_strings()[name == "xml" :: 2]):
         if name == "json" or in_xml(
             text
         ):  # each from another address, or it would have to wait before the next
@@ -172,9 +149,9 @@ def test_naughty_strings_sign_nobody_in(client, shared, monkeypatch, name):
     assert watch.in_time() > 350
 
 
-def test_naughty_strings_are_parameters_like_any_other(watch, shared):
+def test_naughty_strings_are_parameters_like_any_other(watch):
     watch("POST", "/books", 201, json={"title": "kept"})
-    for number, text in enumerate(naughty(shared)):
+    for number, text in enumerate(naughty_strings()):
         name = (
             "title",
             "author",
@@ -194,15 +171,15 @@ def test_naughty_strings_are_parameters_like_any_other(watch, shared):
     watch.in_time()
 
 
-def test_naughty_strings_are_no_addresses(watch, shared):
-    for text in naughty(shared)[::2]:
+def test_naughty_strings_are_no_addresses(watch):
+    for text in naughty_strings()[::2]:
         for folder in ("/books/", "/books/isbn/"):
             watch("GET", folder + quote(text or " ", safe=""), 404)
     watch.in_time()
 
 
-def test_naughty_strings_in_headers_are_quiet(watch, shared):
-    for text in naughty(shared)[1::2]:
+def test_naughty_strings_in_headers_are_quiet(watch):
+    for text in naughty_strings()[1::2]:
         value = (
             text.encode("utf-8", "replace").decode("latin-1").replace("\r", " ").replace("\n", " ")
         )
