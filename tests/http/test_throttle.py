@@ -13,8 +13,10 @@ import argon2
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import ServiceUnavailable
 
 from bookapi.auth import accounts, passwords, throttle
+from bookapi.auth import login as signing_in
 from bookapi.auth.models import Event, LoginSession, Throttle, User
 from bookapi.db import db, now
 from bookapi.server import listen
@@ -622,6 +624,34 @@ def test_a_network_of_ipv6_is_one_address(client, clock):
         assert login(client, f"name-{number}", address=f"2001:db8::{number:x}").status_code == 401
     assert wait_of(login(client, "another", address="2001:db8::ffff")) == 30
     assert login(client, "another", address="2001:db8:0:1::1").status_code == 401
+
+
+# -- when the service fails ---------------------------------------------------------------------------------------
+
+
+def busy(*args):
+    raise ServiceUnavailable
+
+
+@pytest.mark.parametrize("taken_back", [True, False], ids=["at once", "with the next attempt"])
+def test_a_right_password_that_met_a_busy_database_is_no_failure(
+    app, client, clock, monkeypatch, taken_back
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(signing_in, "_open", busy)
+        if not taken_back:
+            patch.setattr(throttle.Attempt, "take_back", busy)
+        statuses = [login(client, password=PASSWORD).status_code for _ in range(FREE + 5)]
+    assert statuses == [503] * (FREE + 5)
+    assert login(client, password=PASSWORD).status_code == 200
+
+
+def test_a_wrong_password_is_a_failure_even_if_it_cannot_be_recorded(client, clock, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(signing_in, "_record_refusal", busy)
+        statuses = [login(client).status_code for _ in range(FREE)]
+    assert statuses == [503] * FREE
+    assert wait_of(login(client, password=PASSWORD)) == 30
 
 
 # -- a browser that is known --------------------------------------------------------------------------------------

@@ -1,13 +1,14 @@
 """API tokens: made, listed, shown, revoked (contract, section 6)."""
 
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 from sqlalchemy import insert, update
 
 from bookapi.auth import tokens
 from bookapi.auth.models import Event, Token
-from bookapi.db import now
+from bookapi.db import db, now
 from bookapi.schemas import rfc3339
 from helpers.documents import TYPES, faults, read, send
 from helpers.instance import PASSWORD
@@ -569,3 +570,51 @@ def test_a_refused_token_is_not_used(app, admin, token):
         assert ask(app, headers).status_code == 401
     assert admin.get("/auth/tokens").json["tokens"][0]["last_used_at"] is None
     assert admin.get("/auth/events?action=token_first_used").json["total"] == 0
+
+
+# -- what a wrong one costs ---------------------------------------------------------------------------------------
+
+
+def test_a_wrong_token_takes_the_same_work_for_known_and_unknown_names(app, monkeypatch):
+    operations, write = [], db.write
+
+    def count(operation, *args, **kwargs):
+        operations[-1].append(operation.__name__)
+        return write(operation, *args, **kwargs)
+
+    monkeypatch.setattr(db, "write", count)
+    for username in ("member", "nobody"):
+        operations.append([])
+        assert ask(app, basic(username, "wrong")).status_code == 401
+    assert operations[0] == operations[1]
+
+
+class Unread(BytesIO):
+    """A body that must not be read."""
+
+    def read(self, *args):
+        raise AssertionError("the body was read")
+
+    readline = readinto = read
+
+
+@pytest.mark.parametrize("ending", ["revoked", "disabled", "deleted"])
+def test_an_upload_by_a_token_that_has_ended_is_refused_before_its_body_is_read(app, admin, ending):
+    add(app, "owner", "admin")
+    token = make_token(signed_in(app, "owner"))
+    owner = f"/auth/users/{id_of(app, 'owner')}"
+    if ending == "revoked":
+        answer = admin.delete(f"{owner}/tokens")
+    elif ending == "disabled":
+        answer = admin.patch(owner, json={"active": False})
+    else:
+        answer = admin.delete(owner)
+    assert answer.status_code in (200, 204)
+    answer = stranger(app).post(
+        "/books/import",
+        headers=bearer(token["secret"]),
+        input_stream=Unread(),
+        content_length=10**6,
+        content_type="text/csv",
+    )
+    assert answer.status_code == 401
