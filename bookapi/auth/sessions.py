@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
 from ..db import db, now
-from ..schemas import rfc3339
+from ..schemas import format_timestamp
 from ..text import printable
 from . import audit, usernames
 from .audit import Action
@@ -258,9 +258,9 @@ def read_open(user_id: int, limit: int, offset: int) -> tuple[list[dict[str, Any
 def _described(row: Row[Any]) -> dict[str, Any]:
     return {
         "id": row.id,
-        "created_at": rfc3339(row.created_at),
-        "last_seen_at": rfc3339(row.last_seen_at),
-        "expires_at": rfc3339(end_of(row.created_at, row.last_seen_at)),
+        "created_at": format_timestamp(row.created_at),
+        "last_seen_at": format_timestamp(row.last_seen_at),
+        "expires_at": format_timestamp(end_of(row.created_at, row.last_seen_at)),
         "address": row.address,
         "user_agent": row.user_agent,
         "current": row.id == current_user.session_id,

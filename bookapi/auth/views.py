@@ -10,7 +10,7 @@ from ..http.bodies import read_body
 from ..http.endpoints import Access, Cost, endpoint
 from ..http.pagination import asked_page, paged
 from ..http.problems import Problem, invalid
-from ..schemas import rfc3339
+from ..schemas import format_timestamp
 from . import accounts, mfa, passwords, sessions, tokens
 from .audit import Action
 from .login import confirm_code, confirm_password, sign_in
@@ -34,7 +34,7 @@ NO_CONTENT = ("", 204)
 def login() -> dict[str, Any]:
     """Open a session: the account, when the session ends, and the cookie."""
     user, expires_at = sign_in(**login_schema.load(read_body()))
-    return {"user": user_schema.dump(user), "expires_at": rfc3339(expires_at)}
+    return {"user": user_schema.dump(user), "expires_at": format_timestamp(expires_at)}
 
 
 @blueprint.post("/logout")

@@ -37,6 +37,13 @@ def locked(connection: Connection) -> tuple[int, int, int]:
     return tuple(connection.execute(_LOCKED).one())
 
 
+def revision_of(connection: Connection) -> int:
+    """The revision of the catalogue that a read transaction shows."""
+    revision: int = connection.execute(_REVISION).scalar_one()
+    return revision
+
+
+_REVISION = select(Catalogue.revision).where(Catalogue.id == 1)
 _LOCKED = (
     select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
     .where(Catalogue.id == 1)

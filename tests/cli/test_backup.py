@@ -15,19 +15,28 @@ from contextlib import closing, contextmanager
 import flask_migrate
 import pytest
 from flask import current_app
-from sqlalchemy import create_engine, delete, event, insert, inspect, select, text
+from sqlalchemy import create_engine, delete, event, insert, select, text
 from sqlalchemy.orm import Session
 
 from bookapi.auth import accounts
 from bookapi.auth.models import Token
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
-from bookapi.db import MIGRATIONS, Base, copies, create_file, db
+from bookapi.db import MIGRATIONS, copies, create_file, db
 from bookapi.db.schema import known_revisions
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import DATA, PASSWORD, drop_tables
-from helpers.support import Somebody, environment, one_line, sqlite_url, store, stored
+from helpers.support import (
+    Somebody,
+    _rows,
+    environment,
+    in_database,
+    one_line,
+    sqlite_url,
+    store,
+    stored,
+)
 
 BOOKS = [
     {
@@ -99,24 +108,6 @@ def run(app, *arguments, status=0):
         result.exception,
     )
     return result.stdout.strip() if status == 0 else one_line(result.stderr)
-
-
-def _rows(engine):
-    with engine.connect() as connection:
-        there = inspect(connection).get_table_names()
-        return {
-            table.name: [
-                tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))
-            ]
-            for table in Base.metadata.sorted_tables
-            if table.name in there
-        }
-
-
-def in_database(app):
-    """All rows of all tables of an application."""
-    with app.app_context():
-        return _rows(db.engine)
 
 
 def in_file(path):

@@ -9,7 +9,6 @@ from logging import StreamHandler
 import pymysql
 import pytest
 from sqlalchemy import event, update
-from test_mfa import Clock, Factor
 from werkzeug.exceptions import HTTPException
 
 from bookapi.auth import audit, mfa
@@ -19,6 +18,7 @@ from bookapi.db import db, now
 from helpers.database import run_operations_again
 from helpers.documents import read, send
 from helpers.instance import PASSWORD
+from helpers.mfa import Factor
 from helpers.people import (
     NEW,
     add,
@@ -96,13 +96,6 @@ def logged(form, make_app):
     """(an application, its lines)"""
     app = make_app(LOG_FORMAT=form)
     return app, Lines(app, form)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = Clock()
-    monkeypatch.setattr(mfa, "now", made)
-    return made
 
 
 def newest(app, number=1):

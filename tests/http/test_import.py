@@ -11,17 +11,15 @@ import orjson
 import pymysql
 import pytest
 from lxml import etree
-from test_books import EMPTY, FULL, both, own, rows
-from test_history import history, seq, steps
-from test_hostile_input import whole
-from test_idempotency import as_admin, given, kept
 
 from bookapi import formats
 from bookapi.books import store
 from bookapi.books.imports import upload
+from helpers.books import EMPTY, FULL, history, own, rows, seq, steps, whole
 from helpers.data import json_cases, naughty_strings, open_catalogue, xml_attacks
 from helpers.database import run_operations_again
-from helpers.documents import TYPES, faults, read
+from helpers.documents import TYPES, both, faults, read
+from helpers.idempotency import as_admin, given, kept
 from helpers.instance import DATA, Auth
 from helpers.support import csv_bytes, jsonl_bytes, stored
 

@@ -18,8 +18,6 @@ import pytest
 from lxml import etree
 from sqlalchemy import select
 from sqlalchemy.engine import make_url
-from test_hostile_input import in_xml
-from test_problems import INSIDE
 
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
@@ -27,7 +25,7 @@ from bookapi.auth.models import User
 from bookapi.db import db
 from helpers import attacks
 from helpers.data import json_cases, naughty_strings, xml_attacks
-from helpers.documents import TYPES
+from helpers.documents import INSIDE, TYPES, is_xml_text
 from helpers.instance import PASSWORD, SECRET
 
 pytestmark = pytest.mark.stress
@@ -302,7 +300,7 @@ def _send_texts(attacker, texts, name):
         field, whole = fields[at % len(fields)], attacks.valid(root)
         alone = {**whole, field: [text] if isinstance(whole.get(field), list) else text}
         for document in (dict.fromkeys(fields, text), alone):
-            if name == "json" or in_xml(text):
+            if name == "json" or is_xml_text(text):
                 body = (
                     json.dumps(document).encode()
                     if name == "json"

@@ -9,15 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject
-from bookapi.db import Catalogue, db
+from helpers.books import whole
 from helpers.data import json_cases, naughty_strings, xml_attacks
-from helpers.documents import TYPES, read, write
+from helpers.documents import TYPES, is_xml_text, read, write
 
-FORBIDDEN = {*range(32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)} - {9, 10, 13}
 SLOW, SLOW_ON_AVERAGE = 5, 1  # seconds: guards against what never ends, not measures
 fuzz = settings(
     max_examples=300,
@@ -26,24 +22,6 @@ fuzz = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-def whole(app):
-    """Fails where a book and the tables of its lists differ, or the catalogue's row and the books."""
-    with app.app_context(), Session(db.engine) as session:
-        books = session.scalars(select(Book)).all()
-        for table, field in (
-            (BookAuthor, "authors"),
-            (BookSubject, "subjects"),
-            (BookIdentifier, "identifiers"),
-        ):
-            held = sum(len(getattr(book, field)) for book in books)
-            assert session.scalar(select(func.count()).select_from(table)) == held, field
-        catalogue = session.get(Catalogue, 1)
-        assert (catalogue.last_id, catalogue.seq) == (
-            len(books),
-            sum(book.version for book in books),
-        )
 
 
 class Watch:
@@ -72,10 +50,6 @@ class Watch:
 @pytest.fixture
 def watch(admin):
     return Watch(admin)
-
-
-def in_xml(text):
-    return not any(ord(character) in FORBIDDEN for character in text)
 
 
 # -- known attacks --------------------------------------------------------------------------------------------------
@@ -109,7 +83,7 @@ def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch):
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, name):
     for text in naughty_strings()[name == "xml" :: 3]:
-        if name == "xml" and not in_xml(text):
+        if name == "xml" and not is_xml_text(text):
             continue
         answer = watch(
             "POST",
@@ -133,7 +107,7 @@ def test_naughty_strings_sign_nobody_in(client, monkeypatch, name):
     )  # 20 ms each
     watch = Watch(client)
     for number, text in enumerate(naughty_strings()[name == "xml" :: 2]):
-        if name == "json" or in_xml(
+        if name == "json" or is_xml_text(
             text
         ):  # each from another address, or it would have to wait before the next
             watch(

@@ -103,7 +103,7 @@ def test_a_passphrase_of_any_script_is_accepted(password):
     assert passwords.error_in(password, "reader") is None
 
 
-@pytest.mark.parametrize("odd", ["\x00" * 20, "\u0301" * 128, "1" * 20 + "!?", "\ufdfa" * 128])
+@pytest.mark.parametrize("odd", ["\x00" * 20, "\u0301" * 128, "1" * 20 + "!?", "\u200d" * 20])
 def test_odd_characters_are_judged_without_a_failure(odd):
     assert passwords.error_in(odd, "reader")
 
