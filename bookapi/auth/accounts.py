@@ -106,6 +106,15 @@ def add(
     return user
 
 
+def add_first_admin(connection: Connection, username: str, password_hash: str) -> bool:
+    """Add a provisional admin; False if there is an admin already, perhaps since a moment ago."""
+    lock_catalogue(connection)
+    if has_admin(connection):
+        return False
+    add(connection, username, password_hash, ADMIN, provisional=True)
+    return True
+
+
 def _next_id(connection: Connection) -> int:
     """An id that no account ever had: SQLite alone would reuse that of a deleted account."""
     connection.execute(update(Catalogue).values(last_user_id=Catalogue.last_user_id + 1))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ..cli import Group
 from ..db import db
 from . import accounts, passwords
-from .models import ADMIN, MEMBER, ROLES, User
+from .models import MEMBER, ROLES, User
 
 users = Group("users", help="Accounts: add, list, change, delete; sessions, tokens, second factor.")
 password_stdin = click.option(
@@ -135,8 +135,8 @@ def add_first_admin(name: str) -> str | None:
     chosen = passwords.random_password()
     with account_errors():
         accounts.check_name(name)
-        db.write(accounts.add, name, passwords.make_hash(chosen), ADMIN, provisional=True)
-    return chosen
+        added = db.write(accounts.add_first_admin, name, passwords.make_hash(chosen))
+    return chosen if added else None
 
 
 def _id_of(name: str) -> int:

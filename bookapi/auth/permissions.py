@@ -79,7 +79,9 @@ def _require_reader() -> None:
 def _require_signed_in() -> None:
     if not current_user.is_authenticated:
         raise Problem(
-            401, "sign in (POST /auth/login) or send an API token; a session may have ended", CHALLENGE
+            401,
+            "sign in (POST /auth/login) or send an API token; a session may have ended",
+            CHALLENGE,
         )
     if current_user.scope == READ and request.method not in SAFE_METHODS:
         _refuse("this token is for reading only")

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bookapi.db.queue import IMPATIENT_SECONDS
 
+from bookapi.db.queue import IMPATIENT_SECONDS
 from helpers.faults import FILE, LONG, Client, flaws, kill, make_instance, rounds, stored
 from helpers.servers import PATIENCE, post, serving
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, update
 from werkzeug.exceptions import HTTPException
 
-from bookapi.auth import audit, mfa
+from bookapi.auth import audit
 from bookapi.auth.audit import Action
 from bookapi.auth.models import Event, User
 from bookapi.db import db, now

@@ -132,7 +132,9 @@ def test_an_end_that_is_no_instant_of_the_future_is_a_422(app, admin, name, give
 
 def test_the_present_instant_is_not_in_the_future(admin):
     assert make(admin, expires_at=format_timestamp(now())).status_code == 422
-    assert make(admin, expires_at=format_timestamp(now() + timedelta(seconds=30))).status_code == 201
+    assert (
+        make(admin, expires_at=format_timestamp(now() + timedelta(seconds=30))).status_code == 201
+    )
 
 
 @in_both

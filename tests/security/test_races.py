@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from bookapi.auth import accounts, passwords, sessions, tokens
+from bookapi.auth import accounts, passwords, sessions
 from bookapi.auth.models import ADMIN, MEMBER, LoginSession, Throttle, User
 from bookapi.books import store
 from bookapi.books.models import History

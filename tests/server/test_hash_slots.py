@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bookapi.auth import line, passwords
-from bookapi.auth.line import Line
+from bookapi.auth import passwords
 from bookapi.http.problems import Problem
 from helpers.faults import Client, make_instance
 from helpers.instance import PASSWORD
@@ -27,10 +26,10 @@ def refused(error):
 
 
 class Crowd:
-    """People in a line, each of whom stays at its hashing until he is let go."""
+    """Threads that hash, each of which goes on until it is let go."""
 
-    def __init__(self, line):
-        self.line, self.goes_on = line, threading.Event()
+    def __init__(self):
+        self.goes_on = threading.Event()
         self.hashing, self.most, self.told = 0, 0, []
         self._lock, self._threads = threading.Lock(), []
 
@@ -43,7 +42,7 @@ class Crowd:
     def _hash(self):
         begun = time.monotonic()
         try:
-            with self.line.place():
+            with passwords.hash_slot():
                 with self._lock:
                     self.hashing += 1
                     self.most = max(self.most, self.hashing)
@@ -63,9 +62,9 @@ class Crowd:
 
 
 @contextmanager
-def crowd(line, number):
+def crowd(number):
     """So many people, after a moment."""
-    people = Crowd(line)
+    people = Crowd()
     try:
         people.come(number)
         time.sleep(SHORT)
@@ -81,12 +80,23 @@ def until(condition):
         time.sleep(0.001)
 
 
-# -- the line ---------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def slots(monkeypatch):
+    """A function that sets how many may hash at once."""
+
+    def set_number(number):
+        monkeypatch.setattr(passwords, "_slots", threading.BoundedSemaphore(number))
+
+    return set_number
+
+
+# -- the slots --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("at_once, number", [(1, 6), (2, 6), (4, 6), (3, 3)])
-def test_no_more_hash_at_the_same_time_and_all_in_line_have_their_turn(at_once, number):
-    with crowd(Line(at_once), number) as people:
+def test_no_more_hash_at_the_same_time_and_all_get_their_turn(slots, at_once, number):
+    slots(at_once)
+    with crowd(number) as people:
         until(lambda: people.hashing == at_once)
         time.sleep(SHORT)
         assert people.hashing == at_once
@@ -94,36 +104,26 @@ def test_no_more_hash_at_the_same_time_and_all_in_line_have_their_turn(at_once, 
     assert people.most == at_once
 
 
-@pytest.mark.parametrize(
-    "processors, at_once", [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4), (None, 1)]
-)
-def test_a_part_of_the_processors_hashes(monkeypatch, processors, at_once):
-    monkeypatch.setattr(line.os, "cpu_count", lambda: processors)
-    with crowd(Line(), 5) as people:
-        until(lambda: people.hashing == at_once)
-        time.sleep(SHORT)
-        assert people.hashing == at_once
-
-
 @pytest.fixture
 def short(monkeypatch):
     """Nobody waits in line for long."""
-    monkeypatch.setattr(line, "PATIENCE", SHORT)
+    monkeypatch.setattr(passwords, "SLOT_WAIT", SHORT)
 
 
-def test_who_is_in_line_for_too_long_is_refused(short):
-    with crowd(Line(1), 3) as people:
+def test_whoever_waits_too_long_is_refused(slots, short):
+    slots(1)
+    with crowd(3) as people:
         until(lambda: len(people.told) == 2)
         assert min(seconds for _, seconds in people.told) >= SHORT
         assert people.end() == {True: 1, "refused": 2}
 
 
-def test_a_place_is_given_back_whatever_happens_at_it(short):
-    own = Line(1)
+def test_a_slot_is_given_back_whatever_happens(slots, short):
+    slots(1)
     for _ in range(5):
-        with pytest.raises(ZeroDivisionError), own.place():
+        with pytest.raises(ZeroDivisionError), passwords.hash_slot():
             1 / 0
-    with own.place():
+    with passwords.hash_slot():
         pass
 
 
@@ -140,9 +140,9 @@ def test_a_place_is_given_back_whatever_happens_at_it(short):
         ("/auth/users/2", {"password": "another long enough password"}),
     ],
 )
-def test_whatever_hashes_a_password_is_in_line(app, admin, short, path, document):
-    app.extensions[line.LINE] = Line(1)
-    with app.extensions[line.LINE].place():
+def test_whatever_hashes_a_password_takes_a_slot(slots, admin, short, path, document):
+    slots(1)
+    with passwords.hash_slot():
         method = "PATCH" if path.endswith("/2") else "POST"
         path = (
             path
@@ -154,9 +154,9 @@ def test_whatever_hashes_a_password_is_in_line(app, admin, short, path, document
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_who_is_refused_in_line_is_not_counted_as_one_who_failed(app, client, short):
-    app.extensions[line.LINE] = Line(1)
-    with app.extensions[line.LINE].place():
+def test_an_attempt_without_a_slot_is_no_failure(slots, client, short):
+    slots(1)
+    with passwords.hash_slot():
         told = [
             client.post("/auth/login", json={"username": "member", "password": "wrong"})
             for _ in range(12)
