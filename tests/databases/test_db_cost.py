@@ -1,4 +1,4 @@
-"""What one answer may cost: the database gives up what takes too long, and nothing else does."""
+"""Slow queries are interrupted, and nothing else is."""
 
 import logging
 import time
@@ -41,7 +41,9 @@ ASKED = [
 
 
 def counting(power):
-    """A select that looks at every sequence of so many books. (Without a condition MySQL would multiply.)"""
+    """A select that looks at every sequence of so many books. (Without a condition MySQL would
+    multiply.)
+    """
     first, *others = [aliased(Book) for _ in range(power)]
     sequences = select(func.count()).select_from(first)
     for other in others:
@@ -94,7 +96,7 @@ def read(query, **options):
         return connection.scalar(query)
 
 
-# -- what takes too long ------------------------------------------------------------------------------------------
+# -- what takes too long ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1])
@@ -171,7 +173,7 @@ def test_a_timeout_of_mysql_gives_the_same_problem(code):
     assert told.code == 503 and "ask for less" in told.description
 
 
-# -- what may take its time ---------------------------------------------------------------------------------------
+# -- what may take its time ------------------------------------------------------------
 
 
 def _in_request(app, work):
@@ -240,7 +242,7 @@ def test_commands_are_not_limited(runner, limit, monkeypatch):
         assert result.exit_code == 0, result.output
 
 
-# -- how a server is told -----------------------------------------------------------------------------------------
+# -- how a server is told --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

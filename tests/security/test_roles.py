@@ -1,4 +1,4 @@
-"""Who may what: every route with every method by everybody (contract, sections 1 and 6)."""
+"""Access: every route with every method by every role. docs/api.md, Resources."""
 
 import re
 from datetime import timedelta
@@ -36,7 +36,9 @@ LOGOUT = "/auth/logout"
 
 
 class Caller(NamedTuple):
-    """Somebody who sends `headers`. `role`: None for whom nobody knows; `by`: what was shown, "cookie" or "token"."""
+    """Somebody who sends `headers`. `role`: None for whom nobody knows; `by`: what was shown,
+    "cookie" or "token".
+    """
 
     headers: dict
     role: str | None = None
@@ -45,7 +47,7 @@ class Caller(NamedTuple):
     has_mfa: bool = False
 
 
-# -- what is expected -------------------------------------------------------------------------------------------------
+# -- what is expected ------------------------------------------------------------------
 
 
 def verdict(access, method, caller, settings):
@@ -70,7 +72,7 @@ def refusals(access, method, caller, settings):
         yield settings.get("ADMIN_MFA", False) and not caller.has_mfa
 
 
-# -- everybody --------------------------------------------------------------------------------------------------------
+# -- everybody -------------------------------------------------------------------------
 
 
 def everybody(app):
@@ -180,7 +182,7 @@ def outdated_tokens(app):
     return {f"token {name}": Caller(headers, by="token") for name, headers in sent.items()}
 
 
-# -- every route --------------------------------------------------------------------------------------------------
+# -- every route -----------------------------------------------------------------------
 
 
 def doors(app):
@@ -310,7 +312,9 @@ def test_only_admins_see_the_trash(app):
 
 
 def test_the_routes_command_lists_every_route_with_its_access(runner):
-    """Whoever adds a route, or changes who may, says so here: bookapi routes > tests/data/routes.txt."""
+    """Whoever adds a route, or changes who may, says so here: bookapi routes >
+    tests/data/routes.txt.
+    """
     told = runner.invoke(args=["routes"])
     assert told.exit_code == 0
     assert told.output == ROUTES.read_text("utf-8")
