@@ -34,7 +34,7 @@ def read_users() -> Any:
 def add_user() -> tuple[Any, int, dict[str, str]]:
     """Add an account."""
     given = new_user_schema.load(read_body())
-    password_hash = _hash(given["password"])
+    password_hash = passwords.make_hash(given["password"])
     user = db.write(accounts.add, given["username"], password_hash, given["role"], by=actor())
     return user_schema.dump(user), 201, {"Location": base_url(f"/auth/users/{user.id}")}
 
@@ -47,7 +47,7 @@ def read_user(user_id: int) -> Any:
 
 
 @blueprint.patch("/users/<id:user_id>")
-@endpoint(Access.ADMIN_IN_SESSION, "user")
+@endpoint(Access.ADMIN_IN_SESSION, "user", cost=Cost.HASHING)
 def change_user(user_id: int) -> Any:
     """Change role, password or active."""
     document, user = deferred_body(), _fetch(user_id)
@@ -55,7 +55,7 @@ def change_user(user_id: int) -> Any:
     if "password" in values:
         _refuse_own(user_id, "change your own password by POST /auth/password")
         accounts.check_password(user.username, values["password"])
-        values["password_hash"] = _hash(values.pop("password"))
+        values["password_hash"] = passwords.make_hash(values.pop("password"))
     return user_schema.dump(db.write(accounts.change, user_id, values, by=actor()))
 
 
@@ -127,8 +127,3 @@ def _refuse_own(user_id: int, instead: str) -> None:
     """403 for a change of one's own account that elsewhere asks for the password: an open session is not enough."""
     if user_id == actor().user_id:
         raise Problem(403, instead)
-
-
-def _hash(password: str) -> str:
-    with passwords.hash_slot():
-        return passwords.make_hash(password)

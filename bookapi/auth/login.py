@@ -63,11 +63,10 @@ def _compare(attempt: Attempt, username: str, password: str) -> Compared:
     attempt.refuse_blocked()
     with db.read() as connection:
         account = accounts.find(connection, username)
-    with passwords.hash_slot():
-        attempt.count()
-        is_right = passwords.matches(account.password_hash if account else None, password)
-        outdated = account is not None and is_right and passwords.is_outdated(account.password_hash)
-        return Compared(account, is_right, passwords.make_hash(password) if outdated else None)
+    attempt.count()
+    is_right = passwords.matches(account.password_hash if account else None, password)
+    outdated = account is not None and is_right and passwords.is_outdated(account.password_hash)
+    return Compared(account, is_right, passwords.make_hash(password) if outdated else None)
 
 
 def _open(

@@ -1,17 +1,13 @@
 """Passwords: which are accepted, how they are hashed (argon2id with OWASP's 19 MiB, t=2, p=1) and compared."""
 
-import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
-from ..http.problems import Problem
 from .usernames import canonical
 
 MIN_LENGTH, MAX_LENGTH = 15, 128  # code points
@@ -19,7 +15,6 @@ MIN_SCORE = 3  # of zxcvbn's 0 to 4: at least 10^8 guesses
 SERVICE = "bookapi"
 MIN_OTHER_LETTERS = 6  # that a password has besides the names in it
 MAX_JUDGED = 32  # characters: zxcvbn takes ten seconds for 128 signs that could each be one of several letters
-SLOT_WAIT = 5.0  # seconds
 
 PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
@@ -94,23 +89,6 @@ def _score(text: str, username: str) -> int:
 
 
 # -- hashes -------------------------------------------------------------------------------------------------------
-
-
-_slots = threading.BoundedSemaphore(max(1, min(4, (os.cpu_count() or 1) // 2)))
-
-
-@contextmanager
-def hash_slot() -> Iterator[None]:
-    """A block that hashes; 503 where too many others do for SLOT_WAIT seconds.
-
-    Each hash takes 19 MiB and tens of milliseconds of a processor: a flood of sign-ins may use half of the processors.
-    """
-    if not _slots.acquire(timeout=SLOT_WAIT):
-        raise Problem(503, "too many sign-ins at this moment; try again", {"Retry-After": "1"})
-    try:
-        yield
-    finally:
-        _slots.release()
 
 
 def make_hash(password: str) -> str:

@@ -1,4 +1,4 @@
-"""Signing in and out over HTTP, sessions and roles (contract, section 6)."""
+"""Sign-in, sign-out, sessions and roles over HTTP. docs/api.md, Sign-in and sessions."""
 
 from datetime import timedelta
 
@@ -57,7 +57,7 @@ def with_cookie(app, cookie, address="/auth/me", **more):
     )
 
 
-# -- signing in ---------------------------------------------------------------------------------------------------
+# -- signing in ------------------------------------------------------------------------
 
 
 @both
@@ -208,7 +208,7 @@ def test_what_can_be_nobodys_is_quietly_refused(client, field):
         assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), odd[:20]
 
 
-# -- the cookie ---------------------------------------------------------------------------------------------------
+# -- the cookie ------------------------------------------------------------------------
 
 
 def test_the_cookie_is_http_only_lax_and_of_the_whole_site(client):
@@ -287,7 +287,9 @@ def test_two_clients_have_two_sessions(app):
 
 
 def test_a_session_cookie_has_more_than_128_random_bits(app):
-    """A character of the alphabet of base64 carries six bits; over 64 sessions it takes most of its 64 values."""
+    """A character of the alphabet of base64 carries six bits; over 64 sessions it takes most of its
+    64 values.
+    """
     values = [cookie_of(login(app.test_client())).partition("=")[2] for _ in range(64)]
     assert len({*values}) == 64
     random_places = [place for place in zip(*values, strict=False) if len({*place}) > 30]
@@ -331,7 +333,7 @@ def test_a_cookie_of_no_session_is_worth_nothing(client, secret):
     assert login(client).status_code == 200
 
 
-# -- the end of a session -----------------------------------------------------------------------------------------
+# -- the end of a session --------------------------------------------------------------
 
 
 def test_a_new_password_ends_the_accounts_other_sessions(app):
@@ -461,7 +463,7 @@ def test_a_request_keeps_the_session_awake(app, client):
         assert now() - session.scalar(select(LoginSession.last_seen_at)) < timedelta(minutes=1)
 
 
-# -- who may ------------------------------------------------------------------------------------------------------
+# -- who may ---------------------------------------------------------------------------
 
 
 def test_a_private_catalogue_is_for_those_who_are_signed_in(make_app):

@@ -1,7 +1,8 @@
-"""A storm of sign-ins takes neither all processors nor all threads: the rest of the service goes on."""
+"""A storm of sign-ins takes neither all processors nor all threads: the rest of the service goes
+on.
+"""
 
 import shutil
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bookapi.auth import passwords
-from bookapi.http.problems import Problem
+from bookapi.http.endpoints import Cost
+from bookapi.http.load import LOAD
 from helpers.faults import Client, make_instance
 from helpers.instance import PASSWORD
 from helpers.servers import serving
@@ -20,111 +22,14 @@ PATIENCE = 20
 SHORT = 0.05
 
 
-def refused(error):
-    """Whether it is a 503 that says when to come again."""
-    return error.code == 503 and int(dict(error.get_headers())["Retry-After"]) >= 1
-
-
-class Crowd:
-    """Threads that hash, each of which goes on until it is let go."""
-
-    def __init__(self):
-        self.goes_on = threading.Event()
-        self.hashing, self.most, self.told = 0, 0, []
-        self._lock, self._threads = threading.Lock(), []
-
-    def come(self, number):
-        """So many more."""
-        self._threads += [threading.Thread(target=self._hash) for _ in range(number)]
-        for thread in self._threads[-number:]:
-            thread.start()
-
-    def _hash(self):
-        begun = time.monotonic()
-        try:
-            with passwords.hash_slot():
-                with self._lock:
-                    self.hashing += 1
-                    self.most = max(self.most, self.hashing)
-                assert self.goes_on.wait(PATIENCE)
-                with self._lock:
-                    self.hashing -= 1
-            self.told.append((True, 0))
-        except Problem as error:
-            self.told.append((refused(error) and "refused", time.monotonic() - begun))
-
-    def end(self):
-        """Let all go; returns what became of each."""
-        self.goes_on.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-        return Counter(done for done, _ in self.told)
-
-
 @contextmanager
-def crowd(number):
-    """So many people, after a moment."""
-    people = Crowd()
-    try:
-        people.come(number)
-        time.sleep(SHORT)
-        yield people
-    finally:
-        people.end()
-
-
-def until(condition):
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < PATIENCE
-        time.sleep(0.001)
-
-
-@pytest.fixture
-def slots(monkeypatch):
-    """A function that sets how many may hash at once."""
-
-    def set_number(number):
-        monkeypatch.setattr(passwords, "_slots", threading.BoundedSemaphore(number))
-
-    return set_number
-
-
-# -- the slots --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("at_once, number", [(1, 6), (2, 6), (4, 6), (3, 3)])
-def test_no_more_hash_at_the_same_time_and_all_get_their_turn(slots, at_once, number):
-    slots(at_once)
-    with crowd(number) as people:
-        until(lambda: people.hashing == at_once)
-        time.sleep(SHORT)
-        assert people.hashing == at_once
-        assert people.end() == {True: number}
-    assert people.most == at_once
-
-
-@pytest.fixture
-def short(monkeypatch):
-    """Nobody waits in line for long."""
-    monkeypatch.setattr(passwords, "SLOT_WAIT", SHORT)
-
-
-def test_whoever_waits_too_long_is_refused(slots, short):
-    slots(1)
-    with crowd(3) as people:
-        until(lambda: len(people.told) == 2)
-        assert min(seconds for _, seconds in people.told) >= SHORT
-        assert people.end() == {True: 1, "refused": 2}
-
-
-def test_a_slot_is_given_back_whatever_happens(slots, short):
-    slots(1)
-    for _ in range(5):
-        with pytest.raises(ZeroDivisionError), passwords.hash_slot():
-            1 / 0
-    with passwords.hash_slot():
-        pass
+def all_slots_taken(app):
+    """No more may hash at this moment."""
+    load = app.extensions[LOAD]
+    with ExitStack() as slots:
+        for _ in range(load.limits[Cost.HASHING]):
+            slots.enter_context(load.slot(Cost.HASHING))
+        yield
 
 
 @pytest.mark.parametrize(
@@ -140,9 +45,8 @@ def test_a_slot_is_given_back_whatever_happens(slots, short):
         ("/auth/users/2", {"password": "another long enough password"}),
     ],
 )
-def test_whatever_hashes_a_password_takes_a_slot(slots, admin, short, path, document):
-    slots(1)
-    with passwords.hash_slot():
+def test_whatever_hashes_a_password_takes_a_slot(app, admin, path, document):
+    with all_slots_taken(app):
         method = "PATCH" if path.endswith("/2") else "POST"
         path = (
             path
@@ -154,9 +58,8 @@ def test_whatever_hashes_a_password_takes_a_slot(slots, admin, short, path, docu
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_an_attempt_without_a_slot_is_no_failure(slots, client, short):
-    slots(1)
-    with passwords.hash_slot():
+def test_an_attempt_without_a_slot_is_no_failure(app, client):
+    with all_slots_taken(app):
         told = [
             client.post("/auth/login", json={"username": "member", "password": "wrong"})
             for _ in range(12)
@@ -180,7 +83,7 @@ def test_without_an_account_nothing_but_signing_in_hashes(app, client, monkeypat
         assert client.post(path, json={}).status_code == 401, path
 
 
-# -- a storm ----------------------------------------------------------------------------------------------------------
+# -- a storm ---------------------------------------------------------------------------
 
 GUESSERS, SECONDS = 40, 4
 MAX_READ = 5  # seconds, on a machine that has more to do
