@@ -456,6 +456,7 @@ def test_two_applications_share_what_they_count(two, clock):
 
 
 def test_who_signs_in_rightly_side_by_side_is_not_kept_out(app, clock):
+    app.extensions[LOAD] = Load(threads=100)
     answers = at_once(8, lambda number: login(app.test_client(), password=PASSWORD))
     assert {answer.status_code for answer in answers} == {200}
     assert rows(app, select(func.sum(Throttle.failures))) in ([(0.0,)], [(None,)])

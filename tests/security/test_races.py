@@ -24,6 +24,7 @@ from bookapi.books import store
 from bookapi.books.models import History
 from bookapi.db import db
 from bookapi.db.extension import Database
+from bookapi.http.load import LOAD, Load
 from helpers.instance import DATABASE_URL, PASSWORD, Auth
 from helpers.people import change_account
 
@@ -128,8 +129,11 @@ def held(pool, gate, work, *args):
 
 @pytest.fixture
 def two(make_app):
-    """Two applications on one database."""
-    return [make_app(), make_app()]
+    """Two applications on one database. Many may hash at once."""
+    apps = [make_app(), make_app()]
+    for app in apps:
+        app.extensions[LOAD] = Load(threads=100)
+    return apps
 
 
 def write(app, operation, *args, **kwargs):
