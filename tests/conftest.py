@@ -17,7 +17,8 @@ from werkzeug.routing import Rule
 
 from bookapi import create_app
 from bookapi.auth import passwords
-from bookapi.db import create_file, db, engines
+from bookapi.db import create_file, db
+from bookapi.db.dialects import sqlite
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import (
     DATABASE_URL,
@@ -93,7 +94,7 @@ def routes_made_once():
 def no_waiting_for_disks():
     """Do not fsync in this process. Servers that the tests start as processes do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "PRAGMAS", ("synchronous = OFF", "foreign_keys = ON"))
+        patch.setattr(sqlite, "PRAGMAS", ("synchronous = OFF", "foreign_keys = ON"))
         yield
 
 

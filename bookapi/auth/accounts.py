@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from ..db import Catalogue, Writer
+from ..db import Catalogue
 from ..db import locked as take_turn
 from ..http.problems import Problem
 from . import events, lookalikes, mfa, passwords, sessions, usernames
+from .bridge import with_session
 from .models import ADMIN, LoginSession, Token, User
 from .permissions import Actor
 
@@ -87,6 +88,7 @@ def has_admin(session: Session) -> bool:
 # -- adding -------------------------------------------------------------------------------------------------------
 
 
+@with_session
 def add(
     session: Session,
     username: str,
@@ -149,6 +151,7 @@ def check_password(username: str, password: str) -> None:
 # -- changing -----------------------------------------------------------------------------------------------------
 
 
+@with_session
 def change(session: Session, user_id: int, values: dict[str, Any], by: Actor | None = None) -> User:
     """The account with another role, active or not, or with another password's hash; 404 where there is none.
 
@@ -174,6 +177,7 @@ def _administers(user: User) -> bool:
     return user.role == ADMIN and user.active
 
 
+@with_session
 def change_named(session: Session, username: str, values: dict[str, Any]) -> User:
     """`change` for the console, which knows accounts by their names."""
     return change(session, existing(session, username).id, values)
@@ -192,6 +196,7 @@ def _set_password(session: Session, user: User, password_hash: str, by: Actor | 
     _note(session, events.PASSWORD_CHANGED, user, by)
 
 
+@with_session
 def remove(session: Session, user_id: int, by: Actor | None = None) -> None:
     """No such account any more, nor its sessions and tokens; the history keeps its name. 404 where there is none."""
     _begin(session, by)
@@ -202,6 +207,7 @@ def remove(session: Session, user_id: int, by: Actor | None = None) -> None:
         _refuse_last_admin(session)
 
 
+@with_session
 def end_sessions(session: Session, user_id: int, by: Actor | None = None) -> None:
     """All sessions of the account are over; 404 where there is none."""
     _begin(session, by)
@@ -210,6 +216,7 @@ def end_sessions(session: Session, user_id: int, by: Actor | None = None) -> Non
     _note(session, events.SESSIONS_ENDED, user, by)
 
 
+@with_session
 def revoke_tokens(session: Session, user_id: int, by: Actor | None = None) -> None:
     """All API tokens of the account are revoked; 404 where there is no such account."""
     _begin(session, by)
@@ -218,6 +225,7 @@ def revoke_tokens(session: Session, user_id: int, by: Actor | None = None) -> No
     _note(session, events.TOKENS_REVOKED, user, by)
 
 
+@with_session
 def drop_second_factor(session: Session, user_id: int, by: Actor | None = None) -> None:
     """The account signs in by its password alone again; 404 where there is no such account."""
     _begin(session, by)
@@ -227,10 +235,9 @@ def drop_second_factor(session: Session, user_id: int, by: Actor | None = None) 
 
 
 def _begin(session: Session, by: Actor | None) -> None:
-    writer = Writer(session)
-    take_turn(writer)
+    take_turn(session.connection())
     if by is not None:
-        by.confirm(writer)
+        by.confirm(session.connection())
 
 
 def _missing() -> None:
@@ -268,11 +275,13 @@ def _own(session: Session, by: Actor, known_hash: str) -> User:
     return user
 
 
+@with_session
 def change_own_password(session: Session, by: Actor, known_hash: str, password_hash: str) -> None:
     """Another password for who is signed in; every other session of the account ends."""
     _set_password(session, _own(session, by, known_hash), password_hash, by)
 
 
+@with_session
 def offer_second_factor(session: Session, by: Actor, known_hash: str, secret: str) -> None:
     """A secret for the app of who is signed in; it counts from its first right code on. 409 where there is a factor:
     else who knows no code of it could put his own in its place."""
@@ -282,6 +291,7 @@ def offer_second_factor(session: Session, by: Actor, known_hash: str, secret: st
     user.totp_offered = secret
 
 
+@with_session
 def accept_second_factor(session: Session, by: Actor, code: str, recovery_codes: list[str]) -> bool:
     """From here on signing in needs a code; other sessions end. False for a code that the offered secret does not
     give; 409 where none was offered."""
@@ -299,6 +309,7 @@ def accept_second_factor(session: Session, by: Actor, code: str, recovery_codes:
     return True
 
 
+@with_session
 def drop_own_second_factor(session: Session, by: Actor, known_hash: str, code: str) -> bool:
     """Who is signed in needs no code any more; False for a wrong one."""
     user = _own(session, by, known_hash)

@@ -4,7 +4,7 @@ import functools
 
 from sqlalchemy import Select, String, bindparam, func, select
 
-from ..db import Query, db, rfc3339
+from ..db import db, rfc3339
 from .models import Event
 
 FIELDS = ("id", "at", "action", "username", "actor", "address", "request_id", "detail")
@@ -21,14 +21,14 @@ def read(
         if value is not None
     }
     number, page = _queries(tuple(given))
-    with db.read() as reader:
-        [(total,)] = reader.rows(number, **given)
-        rows = reader.rows(page, **given, limit=limit, offset=offset)
+    with db.read() as connection:
+        [(total,)] = connection.execute(number, given).all()
+        rows = connection.execute(page, {**given, "limit": limit, "offset": offset}).all()
     return [dict(zip(FIELDS, row)) for row in rows], total
 
 
 @functools.cache
-def _queries(names: tuple[str, ...]) -> tuple[Query, Query]:
+def _queries(names: tuple[str, ...]) -> tuple[Select, Select]:
     """The queries for the number and for a page of the events that have values of these names."""
 
     def chosen(selection: Select) -> Select:
@@ -43,4 +43,4 @@ def _queries(names: tuple[str, ...]) -> tuple[Query, Query]:
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
     )
-    return Query(chosen(select(func.count()).select_from(Event))), Query(chosen(page))
+    return chosen(select(func.count()).select_from(Event)), chosen(page)

@@ -35,7 +35,7 @@ def add(name: str, role: str, password_stdin: bool) -> None:
 @users.command("list")
 def list_all() -> None:
     """One line an account: id, name, role, state, created, and `mfa` where it has a second factor."""
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         for user in accounts.list_all(session):
             state = "active" if user.active else "disabled"
             factor = "\tmfa" if user.totp_secret else ""
@@ -138,7 +138,7 @@ class told:
 
 def _check_known(name: str, new_role: str | None = None) -> None:
     """Fail before a password is asked for: where the account must be there and is not, or the other way round."""
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         if new_role is None:
             accounts.existing(session, name)
         else:
@@ -146,7 +146,7 @@ def _check_known(name: str, new_role: str | None = None) -> None:
 
 
 def _id_of(name: str) -> int:
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         return accounts.existing(session, name).id
 
 
@@ -170,7 +170,7 @@ def _new_password(name: str, from_stdin: bool) -> tuple[str, str | None]:
 
 def add_first_admin(name: str) -> str | None:
     """An admin with a random password, which is returned; None where there is an admin already."""
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         if accounts.has_admin(session):
             return None
     chosen = passwords.random_password()

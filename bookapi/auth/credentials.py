@@ -37,7 +37,7 @@ def _count(username: str) -> None:
     attempt = Attempt.at_name(username)
     attempt.refuse_blocked()
     attempt.count()
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         account = accounts.find(session, username)
     if account is None:  # a row for each name that somebody thinks of would be too many
         events.tell(events.TOKEN_REFUSED, events.attempted(username, None), "unknown name")

@@ -5,10 +5,10 @@ once that is committed. No secret is ever part of it.
 from datetime import timedelta
 
 from flask import current_app, has_request_context, request
-from sqlalchemy import delete, event, or_
+from sqlalchemy import delete, or_
 from sqlalchemy.orm import Session
 
-from ..db import Work, now
+from ..db import db, now
 from ..logs import request_id
 from . import passwords, usernames
 from .models import Event, User
@@ -75,7 +75,7 @@ def note(
             or_(Event.action.not_in(LASTING), Event.id <= noted.id - MAX_IN_ALL),
         )
     )
-    session.info.setdefault("noted", []).append({name: getattr(noted, name) for name in _TOLD})
+    db.on_commit(session.connection(), _log, {name: getattr(noted, name) for name in _TOLD})
 
 
 def _origin() -> dict[str, str | None]:
@@ -96,12 +96,6 @@ def tell(action: str, username: str | None = None, detail: str | None = None) ->
             "detail": detail,
         }
     )
-
-
-@event.listens_for(Work, "after_commit")
-def _tell_committed(session: Session) -> None:
-    for noted in session.info.pop("noted", ()):
-        _log(noted)
 
 
 def _log(told: dict[str, str | None]) -> None:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from flask import Flask, current_app, request
 from flask_login import current_user
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.engine import Connection
 
-from ..db import Query, Writer
 from ..http.conditional import cacheable
 from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
@@ -16,7 +16,7 @@ from .models import ADMIN, READ, LoginSession, Token, User
 
 ANYONE, READER, SIGNED_IN, IN_SESSION, ADMINS, ADMINS_IN_SESSION = ACCESS = (
     "anyone",
-    "reader",
+    "connection",
     "signed in",
     "signed in, no token",
     "admin",
@@ -133,14 +133,14 @@ class Actor(NamedTuple):
     session_id: int | None
     token_id: int | None
 
-    def confirm(self, writer: Writer) -> None:
+    def confirm(self, connection: Connection) -> None:
         """Raises 401 or 403 where the account may not any more. It was allowed when the request began; from here to
         the commit it stays so, since the rows of the account and of what it showed are locked: who took a right away
         waits, or was first."""
         query, value = (
             (_BY_SESSION, self.session_id) if self.token_id is None else (_BY_TOKEN, self.token_id)
         )
-        found = writer.rows(query, user_id=self.user_id, credential=value)
+        found = connection.execute(query, {"user_id": self.user_id, "credential": value}).all()
         if not found:
             raise Problem(
                 401, "you were signed out while this was at work; nothing was stored", CHALLENGE
@@ -149,9 +149,9 @@ class Actor(NamedTuple):
             raise Problem(403, "only an admin may do this")
 
 
-def _still(credential: type[LoginSession] | type[Token]) -> Query:
+def _still(credential: type[LoginSession] | type[Token]) -> Select:
     # Joined, not asked for by EXISTS: MySQL locks no row of a subquery, and reads it as it was before it had to wait.
-    return Query(
+    return (
         select(User.role)
         .join(credential, credential.user_id == User.id)
         .where(

@@ -16,15 +16,19 @@ from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from ..db import Query, db, now, rfc3339, stored, waits_for
+from ..db import db, now, rfc3339
 from ..http.problems import Problem
 from ..schemas import rfc3339 as written
 from ..text import printable
 from . import events, usernames
+from .bridge import with_session
 from .identity import Account, SignedIn, account_columns, account_of
 from .models import LoginSession, User
 from .permissions import CHALLENGE
 
+TOUCH_SECONDS = (
+    0.05  # to wait for the write lock to note that: who only reads shall not wait for writers
+)
 SEEN_EVERY = timedelta(
     minutes=1
 )  # `last_seen_at` is written no more often: a read should not cost a write
@@ -53,8 +57,8 @@ def end_of(created_at: datetime, last_seen_at: datetime) -> datetime:
 
 def load(secret: str) -> SignedIn | None:
     """Who holds this secret, if the session is still open and the account active."""
-    with db.read() as reader:
-        rows = reader.rows(_SIGNED_IN, secret_hash=hash_of(secret))
+    with db.read() as connection:
+        rows = connection.execute(_SIGNED_IN, {"secret_hash": hash_of(secret)}).all()
     if not rows:
         return None
     session_id, created_at, last_seen_at, *account = rows[0]
@@ -66,7 +70,7 @@ def load(secret: str) -> SignedIn | None:
     return SignedIn(account_of(*account), session_id=session_id, secret=secret)
 
 
-_SIGNED_IN = Query(
+_SIGNED_IN = (
     select(
         LoginSession.id,
         rfc3339(LoginSession.created_at),
@@ -81,10 +85,10 @@ _SIGNED_IN = Query(
 def _touch(session_id: int) -> None:
     """Note that the session is in use. Where that cannot be written now, the request goes on without."""
     with suppress(HTTPException):
-        db.write(_seen, session_id)
+        db.write(_seen, session_id, wait=TOUCH_SECONDS)
 
 
-@waits_for(0.05)  # who only reads shall not wait for those who write
+@with_session
 def _seen(session: Session, session_id: int) -> None:
     # Locked as long as a change by this session is at work: then that is what it was last seen at.
     opened = session.get(LoginSession, session_id, with_for_update={"skip_locked": True})
@@ -170,6 +174,7 @@ def still_open(session: Session, user: User | None, session_id: int) -> None:
         )
 
 
+@with_session
 def end_own(session: Session, user_id: int, session_id: int, username: str, action: str) -> bool:
     """End a session of this account; returns whether there was such a one."""
     ended = (
@@ -200,11 +205,11 @@ def close(session_id: int, action: str) -> bool:
 
 def open_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
     """A page of an account's open sessions, newest first, and how many there are."""
-    longest, idle = (stored(now() - lasts) for lasts in _lasts())
+    longest, idle = (now() - lasts for lasts in _lasts())
     since = {"user_id": user_id, "created_after": longest, "seen_after": idle}
-    with db.read() as reader:
-        [(total,)] = reader.rows(_OPEN_NUMBER, **since)
-        rows = reader.rows(_OPEN, **since, limit=limit, offset=offset)
+    with db.read() as connection:
+        total = connection.execute(_OPEN_NUMBER, since).scalar_one()
+        rows = connection.execute(_OPEN, {**since, "limit": limit, "offset": offset}).all()
     return [_described(*row) for row in rows], total
 
 
@@ -228,8 +233,8 @@ _IS_OPEN = (
     LoginSession.created_at > bindparam("created_after"),
     LoginSession.last_seen_at > bindparam("seen_after"),
 )
-_OPEN_NUMBER = Query(select(func.count()).select_from(LoginSession).where(*_IS_OPEN))
-_OPEN = Query(
+_OPEN_NUMBER = select(func.count()).select_from(LoginSession).where(*_IS_OPEN)
+_OPEN = (
     select(
         LoginSession.id,
         rfc3339(LoginSession.created_at),

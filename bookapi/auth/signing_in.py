@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from ..db import db
 from ..http.problems import Problem
 from . import accounts, events, line, mfa, passwords, sessions
+from .bridge import with_session
 from .models import User
 from .permissions import CHALLENGE
 from .throttle import Attempt
@@ -62,13 +63,14 @@ def _compare(attempt: Attempt, username: str, password: str) -> Compared:
     attempt.refuse_blocked()
     with line.of().place():
         attempt.count()
-        with db.read() as reader, Session(reader.engine) as session:
+        with db.read() as connection, Session(connection) as session:
             account = accounts.find(session, username)
         right = passwords.matches(account and account.password_hash, password)
         outdated = right and passwords.is_outdated(account.password_hash)
         return Compared(account, right, passwords.make_hash(password) if outdated else None)
 
 
+@with_session
 def _open(
     session: Session,
     attempt: Attempt,
@@ -120,6 +122,7 @@ def _second_factor(session: Session, user: User, code: str | None) -> str | None
 
 
 def _note_refusal(attempt: Attempt, username: str, refused: Refused) -> None:
+    @with_session
     def operation(session: Session) -> None:
         name = events.attempted(username, accounts.find(session, username))
         attempt.failed(session, events.LOGIN_REFUSED, name, refused.reason)

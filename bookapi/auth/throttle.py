@@ -15,9 +15,10 @@ from flask import request
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
-from ..db import Query, db, now, rfc3339
+from ..db import db, now, rfc3339
 from ..http.problems import Problem
 from . import events, usernames
+from .bridge import with_session
 from .models import Throttle
 
 MAX_SWEPT = 100  # rows that are void, removed with an attempt
@@ -79,9 +80,11 @@ class Attempt:
 
     def refuse_blocked(self) -> None:
         """429 for who has to wait, without a lock: most of those who try on are turned away here."""
-        with db.read() as reader:
+        with db.read() as connection:
             for subject in self._subjects:
-                for failures, last_at in reader.rows(_FAILURES, subject=subject.digest):
+                for failures, last_at in connection.execute(
+                    _FAILURES, {"subject": subject.digest}
+                ).all():
                     _refuse(_wait(subject.rule, failures, datetime.fromisoformat(last_at)))
 
     def count(self) -> None:
@@ -89,6 +92,7 @@ class Attempt:
         wait = db.write(self._counted)
         _refuse(wait)
 
+    @with_session
     def _counted(self, session: Session) -> timedelta | None:
         instant = now()
         rows = [_row(session, subject, instant) for subject in self._subjects]
@@ -116,12 +120,14 @@ class Attempt:
         ]
         return None
 
+    @with_session
     def forgive(self, session: Session) -> None:
         """It was right: forget the name's failures, and of the address's this one. (Of the address's no more: who has
         an account of his own could try others' for ever.)"""
         self.take_back(session)
         session.execute(delete(Throttle).where(Throttle.subject == self._subjects[0].digest))
 
+    @with_session
     def take_back(self, session: Session) -> None:
         """It was no failure after all."""
         for subject in self._subjects:
@@ -130,6 +136,7 @@ class Attempt:
                 _set(row, subject.rule, max(row.failures - 1, 0), row.last_at)
         session.flush()
 
+    @with_session
     def failed(self, session: Session, action: str, username: str | None, detail: str) -> None:
         """It was wrong: note it, and that from now on one has to wait, if so."""
         events.note(session, action, username, detail=detail)
@@ -143,10 +150,8 @@ class Attempt:
                 )
 
 
-_FAILURES = Query(
-    select(Throttle.failures, rfc3339(Throttle.last_at)).where(
-        Throttle.subject == bindparam("subject")
-    )
+_FAILURES = select(Throttle.failures, rfc3339(Throttle.last_at)).where(
+    Throttle.subject == bindparam("subject")
 )
 
 

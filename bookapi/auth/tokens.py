@@ -13,12 +13,13 @@ from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from ..db import Query, db, now, rfc3339, waits_for
+from ..db import db, now, rfc3339
 from ..http.problems import Problem
 from . import events, usernames
+from .bridge import with_session
 from .identity import SignedIn, account_columns, account_of
 from .models import Token, User
-from .sessions import SEEN_EVERY, hash_of, still_open
+from .sessions import SEEN_EVERY, TOUCH_SECONDS, hash_of, still_open
 
 PREFIX = "bookapi_"
 RANDOM, MARK = (
@@ -79,8 +80,8 @@ def load(secret: str, username: str | None = None) -> SignedIn | None:
     """Whose token this is, if it holds and the account is active, and of that name where one is given."""
     if not PATTERN.fullmatch(secret):
         return None
-    with db.read() as reader:
-        rows = reader.rows(_HELD, secret_hash=hash_of(secret))
+    with db.read() as connection:
+        rows = connection.execute(_HELD, {"secret_hash": hash_of(secret)}).all()
     if not rows:
         return None
     token_id, scope, expires_at, used_at, *account = rows[0]
@@ -91,11 +92,11 @@ def load(secret: str, username: str | None = None) -> SignedIn | None:
         return None
     if used_at is None or datetime.fromisoformat(used_at) < now() - SEEN_EVERY:
         with suppress(HTTPException):  # where it cannot be written now, the request goes on without
-            db.write(_used, token_id, signed_in.username)
+            db.write(_used, token_id, signed_in.username, wait=TOUCH_SECONDS)
     return signed_in
 
 
-_HELD = Query(
+_HELD = (
     select(
         Token.id,
         Token.scope,
@@ -108,7 +109,7 @@ _HELD = Query(
 )
 
 
-@waits_for(0.05)  # who only reads shall not wait for those who write
+@with_session
 def _used(session: Session, token_id: int, username: str) -> None:
     token = session.get(
         Token, token_id, with_for_update={"skip_locked": True}
@@ -126,6 +127,7 @@ def _named(token: Token) -> str:
 # -- making, listing, revoking ------------------------------------------------------------------------------------
 
 
+@with_session
 def add(session: Session, user_id: int, session_id: int, values: dict, secret: str) -> Token:
     """A new token of an account whose session is still open; `values`: name, scope, expires_at."""
     user = session.get(User, user_id, with_for_update=True)
@@ -146,6 +148,7 @@ def add(session: Session, user_id: int, session_id: int, values: dict, secret: s
     return token
 
 
+@with_session
 def revoke(session: Session, user_id: int, token_id: int, username: str) -> bool:
     """Revoke a token of this account; returns whether there was such a one."""
     token = session.get(Token, token_id, with_for_update=True)
@@ -158,17 +161,17 @@ def revoke(session: Session, user_id: int, token_id: int, username: str) -> bool
 
 def list_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
     """A page of an account's tokens, newest first, and how many it has."""
-    with db.read() as reader:
-        [(total,)] = reader.rows(_NUMBER, user_id=user_id)
-        rows = reader.rows(_LIST, user_id=user_id, limit=limit, offset=offset)
+    with db.read() as connection:
+        [(total,)] = connection.execute(_NUMBER, {"user_id": user_id}).all()
+        rows = connection.execute(
+            _LIST, {"user_id": user_id, "limit": limit, "offset": offset}
+        ).all()
     names = ("id", "name", "scope", "created_at", "expires_at", "last_used_at")
     return [dict(zip(names, row)) for row in rows], total
 
 
-_NUMBER = Query(
-    select(func.count()).select_from(Token).where(Token.user_id == bindparam("user_id"))
-)
-_LIST = Query(
+_NUMBER = select(func.count()).select_from(Token).where(Token.user_id == bindparam("user_id"))
+_LIST = (
     select(
         Token.id,
         Token.name,

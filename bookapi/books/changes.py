@@ -9,10 +9,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from ..auth.permissions import Actor
-from ..db import Writer, now, shares_commit
+from ..db import now
 from ..http.problems import Problem, invalid
 from . import store
 from .schemas import FIELDS, LISTS, book_schema
@@ -39,94 +39,77 @@ class IsbnTaken(Exception):
 
 
 # -- the units ----------------------------------------------------------------------------------------------------
-
-
-@shares_commit
-def create(session: Session, values: dict[str, Any], by: Actor | None = None) -> dict:
+def create(connection: Connection, values: dict[str, Any], by: Actor | None = None) -> dict:
     """A new book of valid values; returns its record."""
-    writer = Writer(session)
-    state = State(writer, by)
-    _refuse_taken(writer, values.get("isbn"))
-    return _created(writer, state, values)
+    state = State(connection, by)
+    _refuse_taken(connection, values.get("isbn"))
+    return _created(connection, state, values)
 
 
-@shares_commit
 def create_all(
-    session: Session, books: list[dict[str, Any]], by: Actor | None = None
+    connection: Connection, books: list[dict[str, Any]], by: Actor | None = None
 ) -> list[dict]:
     """New books of valid values, all of them or none; returns their records."""
-    writer = Writer(session)
-    state = State(writer, by)
-    _refuse_any_taken(writer, [values.get("isbn") for values in books])
+    state = State(connection, by)
+    _refuse_any_taken(connection, [values.get("isbn") for values in books])
     records = [made(state, values) for values in books]
-    store.store(writer, state, [Change(None, record, CREATED) for record in records])
+    store.store(connection, state, [Change(None, record, CREATED) for record in records])
     return records
 
 
-@shares_commit
 def replace(
-    session: Session, book_id: int, document: Document, check: Check, by: Actor | None = None
+    connection: Connection, book_id: int, document: Document, check: Check, by: Actor | None = None
 ) -> dict:
     """The book with all its fields from the document, those not sent cleared; returns its record."""
-    writer = Writer(session)
-    state, record = State(writer, by), _fetch(writer, book_id)
+    state, record = State(connection, by), _fetch(connection, book_id)
     check(record)
-    return _changed(writer, state, record, book_schema.load(document()))
+    return _changed(connection, state, record, book_schema.load(document()))
 
 
-@shares_commit
 def patch(
-    session: Session, book_id: int, document: Document, check: Check, by: Actor | None = None
+    connection: Connection, book_id: int, document: Document, check: Check, by: Actor | None = None
 ) -> dict:
     """The book with the fields of the document, those not sent as they were; returns its record."""
-    writer = Writer(session)
-    state, record = State(writer, by), _fetch(writer, book_id)
+    state, record = State(connection, by), _fetch(connection, book_id)
     check(record)
-    return _changed(writer, state, record, book_schema.load(document(), partial=True))
+    return _changed(connection, state, record, book_schema.load(document(), partial=True))
 
 
-@shares_commit
-def delete(session: Session, book_id: int, check: Check, by: Actor | None = None) -> None:
+def delete(connection: Connection, book_id: int, check: Check, by: Actor | None = None) -> None:
     """The book goes to the trash; its ISBN is free again."""
-    writer = Writer(session)
-    state, record = State(writer, by), _fetch(writer, book_id)
+    state, record = State(connection, by), _fetch(connection, book_id)
     check(record)
     state.total -= 1
-    store.store(writer, state, [Change(record, _next(record, {}), DELETED)])
+    store.store(connection, state, [Change(record, _next(record, {}), DELETED)])
 
 
-@shares_commit
-def restore(session: Session, book_id: int, check: Check, by: Actor | None = None) -> dict:
+def restore(connection: Connection, book_id: int, check: Check, by: Actor | None = None) -> dict:
     """The book comes back from the trash; returns its record."""
-    writer = Writer(session)
-    state = State(writer, by)
-    record, in_trash = store.by_id(writer, book_id) or _missing()
+    state = State(connection, by)
+    record, in_trash = store.by_id(connection, book_id) or _missing()
     check(record)
     if not in_trash:
         raise Problem(409, "the book is not in the trash")
-    _refuse_taken(writer, record["isbn"])
+    _refuse_taken(connection, record["isbn"])
     state.total += 1
     after = _next(record, {})
-    store.store(writer, state, [Change(record, after, RESTORED)])
+    store.store(connection, state, [Change(record, after, RESTORED)])
     return after
 
 
-def purge(session: Session, days: int, most: int) -> int:
+def purge(connection: Connection, days: int, most: int) -> int:
     """Removes for good at most so many of the books that have been in the trash for so many days; returns how many.
 
     Of their history stays who did what and when. Nothing is added to it: to everyone else they were gone before.
     """
-    writer = Writer(session)
-    return store.remove(writer, State(writer), now() - timedelta(days=days), most)
+    return store.remove(connection, State(connection), now() - timedelta(days=days), most)
 
 
-@shares_commit
 def put_isbn(
-    session: Session, digits: str, document: Document, check: Check, by: Actor | None = None
+    connection: Connection, digits: str, document: Document, check: Check, by: Actor | None = None
 ) -> tuple[dict, bool]:
     """The book of that ISBN, created or replaced; returns its record and whether it is new."""
-    writer = Writer(session)
-    state, record = State(writer, by), store.by_isbn(writer, digits)
+    state, record = State(connection, by), store.by_isbn(connection, digits)
     check(record)
     sent = document()
     values = book_schema.load(sent)
@@ -141,16 +124,16 @@ def put_isbn(
         )
     values["isbn"] = digits
     if record is None:
-        return _created(writer, state, values), True
-    return _changed(writer, state, record, values), False
+        return _created(connection, state, values), True
+    return _changed(connection, state, record, values), False
 
 
 # -- their parts --------------------------------------------------------------------------------------------------
 
 
-def _fetch(writer: Writer, book_id: int) -> dict:
+def _fetch(connection: Connection, book_id: int) -> dict:
     """The record of that id; 404 where there never was one, 410 where it is in the trash."""
-    record, in_trash = store.by_id(writer, book_id) or _missing()
+    record, in_trash = store.by_id(connection, book_id) or _missing()
     if in_trash:
         raise Problem(410, "the book is in the trash")
     return record
@@ -160,18 +143,20 @@ def _missing() -> None:
     raise Problem(404, "there is no book of that id")
 
 
-def _refuse_taken(writer: Writer, digits: str | None, by_other_than: int | None = None) -> None:
+def _refuse_taken(
+    connection: Connection, digits: str | None, by_other_than: int | None = None
+) -> None:
     """Raises IsbnTaken where another live book has the ISBN."""
-    owner = store.by_isbn(writer, digits)
+    owner = store.by_isbn(connection, digits)
     if owner is not None and owner["id"] != by_other_than:
         raise IsbnTaken([Taken(owner["id"])])
 
 
-def _refuse_any_taken(writer: Writer, isbns: list[str | None]) -> None:
+def _refuse_any_taken(connection: Connection, isbns: list[str | None]) -> None:
     """Raises IsbnTaken where books of a list have the ISBN of a live book, or of one before them in the list."""
     owners: dict[str, int | None] = {
         record["isbn"]: record["id"]
-        for record in store.by_isbns(writer, {digits for digits in isbns if digits})
+        for record in store.by_isbns(connection, {digits for digits in isbns if digits})
     }
     taken = []
     for place, digits in enumerate(isbns):
@@ -215,16 +200,16 @@ def applied(record: dict, values: dict[str, Any]) -> dict | None:
     return _next(record, values)
 
 
-def _created(writer: Writer, state: State, values: dict[str, Any]) -> dict:
+def _created(connection: Connection, state: State, values: dict[str, Any]) -> dict:
     record = made(state, values)
-    store.store(writer, state, [Change(None, record, CREATED)])
+    store.store(connection, state, [Change(None, record, CREATED)])
     return record
 
 
-def _changed(writer: Writer, state: State, record: dict, values: dict[str, Any]) -> dict:
-    _refuse_taken(writer, values.get("isbn"), by_other_than=record["id"])
+def _changed(connection: Connection, state: State, record: dict, values: dict[str, Any]) -> dict:
+    _refuse_taken(connection, values.get("isbn"), by_other_than=record["id"])
     after = applied(record, values)
     if after is None:
         return record
-    store.store(writer, state, [Change(record, after, UPDATED)])
+    store.store(connection, state, [Change(record, after, UPDATED)])
     return after

@@ -167,7 +167,7 @@ def purge_books(days: int) -> None:
     Of their history stays who did what and when, not what the fields were.
     """
     purged = 0
-    while number := db.write(changes.purge, days, PURGED_AT_ONCE):
+    while number := db.write(changes.purge, days, PURGED_AT_ONCE, alone=True):
         purged += number
     click.echo(f"{purged} books purged")
 

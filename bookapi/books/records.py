@@ -4,9 +4,9 @@ A test holds what comes from here equal to what marshmallow dumps.
 """
 
 import orjson
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, select, type_coerce
 
-from ..db import rfc3339
+from ..db import LongText, rfc3339
 from .models import Book
 from .schemas import FIELDS, LISTS
 
@@ -14,7 +14,10 @@ _INSTANTS = ("created_at", "updated_at")
 
 
 def _column(name: str) -> ColumnElement:
-    return rfc3339(getattr(Book, name)) if name in _INSTANTS else getattr(Book, name)
+    column = getattr(Book, name)
+    if name in _INSTANTS:
+        return rfc3339(column)
+    return type_coerce(column, LongText).label(name) if name in LISTS else column
 
 
 def columns(fields: tuple[str, ...] = FIELDS) -> list[ColumnElement]:

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import String, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Select, String, Update, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.base import Executable
 
 from ..auth.permissions import Actor
-from ..db import Catalogue, Query, Writer, locked, stored
+from ..db import Catalogue, locked, stored
 from ..text import key
 from . import records, search
 from .fields import dates
@@ -65,10 +67,10 @@ class State:
     """The catalogue's row, held until the commit: whoever has it is the only one who changes anything. `by` is who does
     (None: the command line), and 401 or 403 where he may not any more."""
 
-    def __init__(self, writer: Writer, by: Actor | None = None):
-        self.seq, self.last_id, self.total = locked(writer)
+    def __init__(self, connection: Connection, by: Actor | None = None):
+        self.seq, self.last_id, self.total = locked(connection)
         if by is not None:
-            by.confirm(writer)
+            by.confirm(connection)
         self.by = by and by.username
 
     def next_id(self) -> int:
@@ -82,49 +84,47 @@ def _plain(names: Iterable[str]) -> dict:
     return {name: bindparam(name, type_=String()) for name in names}
 
 
-_INSERT = Query(
-    insert(Book.__table__).values(_plain((*FIELDS, *[column for _, column, _ in _KEYS])))
-)
-_FREE_ISBN = Query(update(Book.__table__).where(Book.id == bindparam("book_id")).values(isbn=None))
-_COUNTED = Query(
+_INSERT = insert(Book.__table__).values(_plain((*FIELDS, *[column for _, column, _ in _KEYS])))
+_FREE_ISBN = update(Book.__table__).where(Book.id == bindparam("book_id")).values(isbn=None)
+_COUNTED = (
     update(Catalogue.__table__)
     .where(Catalogue.id == 1)
     .values(_plain(("seq", "revision", "last_id", "total")))
 )
-_WORDS = Query(insert(BookWords.__table__).values(_plain(("book_id", "words"))))
-_OTHER_WORDS = Query(
+_WORDS = insert(BookWords.__table__).values(_plain(("book_id", "words")))
+_OTHER_WORDS = (
     update(BookWords.__table__)
     .where(BookWords.book_id == bindparam("of_book"))
     .values(_plain(("words",)))
 )
-_HISTORY = Query(
-    insert(History.__table__).values(_plain([column.name for column in History.__table__.c]))
-)
+_HISTORY = insert(History.__table__).values(_plain([column.name for column in History.__table__.c]))
 _LIST_ROWS = {
-    field: Query(
-        insert(table.__table__).values(_plain([column.name for column in table.__table__.c]))
-    )
+    field: insert(table.__table__).values(_plain([column.name for column in table.__table__.c]))
     for field, table in LIST_TABLES.items()
 }
 _NO_LIST_ROWS = {
-    field: Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
+    field: delete(table.__table__).where(table.book_id == bindparam("book_id"))
     for field, table in LIST_TABLES.items()
 }
 
 
 @functools.lru_cache(maxsize=256)
-def _update(columns: tuple[str, ...]) -> Query:
-    return Query(
-        update(Book.__table__).where(Book.id == bindparam("of_book")).values(_plain(columns))
-    )
+def _update(columns: tuple[str, ...]) -> Update:
+    return update(Book.__table__).where(Book.id == bindparam("of_book")).values(_plain(columns))
 
 
-def store(writer: Writer, state: State, changes: list[Change]) -> None:
+def _execute(connection: Connection, statement: Executable, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(statement, rows)
+
+
+def store(connection: Connection, state: State, changes: list[Change]) -> None:
     """Write the changes and their history, each a step of the catalogue's `seq`."""
     new = [change for change in changes if change.before is None]
     others = [change for change in changes if change.before is not None]
     # An ISBN that goes from one book to another is given up before it is taken.
-    writer.run(
+    _execute(
+        connection,
         _FREE_ISBN,
         [
             {"book_id": change.after["id"]}
@@ -132,18 +132,27 @@ def store(writer: Writer, state: State, changes: list[Change]) -> None:
             if change.before["isbn"] not in (None, change.after["isbn"])
         ],
     )
-    writer.run(_INSERT, [columns_of(change.after, FIELDS) for change in new])
+    _execute(connection, _INSERT, [columns_of(change.after, FIELDS) for change in new])
     for change in others:
         columns = {
             **columns_of(change.after, change.fields),
             "deleted_at": _stored_instant(change.after["updated_at"]) if change.to_trash else None,
         }
-        writer.run(_update(tuple(sorted(columns))), [{**columns, "of_book": change.after["id"]}])
-    _store_words(writer, new, others)
+        _execute(
+            connection,
+            _update(tuple(sorted(columns))),
+            [{**columns, "of_book": change.after["id"]}],
+        )
+    _store_words(connection, new, others)
     for field in LIST_TABLES:
         concerned = [change for change in others if field in change.fields]
-        writer.run(_NO_LIST_ROWS[field], [{"book_id": change.after["id"]} for change in concerned])
-        writer.run(
+        _execute(
+            connection,
+            _NO_LIST_ROWS[field],
+            [{"book_id": change.after["id"]} for change in concerned],
+        )
+        _execute(
+            connection,
             _LIST_ROWS[field],
             [
                 row
@@ -151,16 +160,18 @@ def store(writer: Writer, state: State, changes: list[Change]) -> None:
                 for row in lists_of(change.after["id"], change.after[field])
             ],
         )
-    writer.run(
+    _execute(
+        connection,
         _HISTORY,
         [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)],
     )
     state.seq += len(changes)
-    _new_state(writer, state)
+    _new_state(connection, state)
 
 
-def _new_state(writer: Writer, state: State) -> None:
-    writer.run(
+def _new_state(connection: Connection, state: State) -> None:
+    _execute(
+        connection,
         _COUNTED,
         [
             {
@@ -173,12 +184,14 @@ def _new_state(writer: Writer, state: State) -> None:
     )
 
 
-def _store_words(writer: Writer, new: list[Change], others: list[Change]) -> None:
-    writer.run(
+def _store_words(connection: Connection, new: list[Change], others: list[Change]) -> None:
+    _execute(
+        connection,
         _WORDS,
         [{"book_id": change.after["id"], "words": search.text_of(change.after)} for change in new],
     )
-    writer.run(
+    _execute(
+        connection,
         _OTHER_WORDS,
         [
             {"of_book": change.after["id"], "words": search.text_of(change.after, change.to_trash)}
@@ -224,65 +237,65 @@ def _stored_instant(text: str) -> str:
     return text[:-1].replace("T", " ")
 
 
-_LONG_IN_TRASH = Query(
+_LONG_IN_TRASH = (
     select(Book.id)
     .where(Book.deleted_at < bindparam("before", type_=String()))
     .order_by(Book.id)
     .limit(bindparam("most"))
 )
-_REMOVED = Query(delete(Book.__table__).where(Book.id == bindparam("book_id")))
-_FORGET = Query(
+_REMOVED = delete(Book.__table__).where(Book.id == bindparam("book_id"))
+_FORGET = (
     update(History.__table__)
     .where(History.book_id == bindparam("of_book"))
     .values(_plain(("changes",)))
 )
 _OF_BOOK = [
-    Query(delete(table.__table__).where(table.book_id == bindparam("book_id")))
+    delete(table.__table__).where(table.book_id == bindparam("book_id"))
     for table in (BookWords, *LIST_TABLES.values())
 ]
 
 
-def remove(writer: Writer, state: State, before: datetime, most: int) -> int:
+def remove(connection: Connection, state: State, before: datetime, most: int) -> int:
     """Remove the rows of at most so many books that went to the trash before an instant, and from their history what
     the fields were; returns of how many."""
-    found = writer.rows(_LONG_IN_TRASH, before=stored(before), most=most)
+    found = connection.execute(_LONG_IN_TRASH, {"before": stored(before), "most": most}).all()
     books = [{"book_id": book_id} for (book_id,) in found]
     for query in (*_OF_BOOK, _REMOVED):
-        writer.run(query, books)
-    writer.run(_FORGET, [{"of_book": book["book_id"], "changes": "[]"} for book in books])
-    _new_state(writer, state)
+        _execute(connection, query, books)
+    _execute(connection, _FORGET, [{"of_book": book["book_id"], "changes": "[]"} for book in books])
+    _new_state(connection, state)
     return len(books)
 
 
 # -- the newest state of books --------------------------------------------------------------------------------------
 
-_ONE = Query(records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id")))
-_BY_ISBN = Query(records.selection().where(Book.live_isbn == bindparam("isbn")))
+_ONE = records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id"))
+_BY_ISBN = records.selection().where(Book.live_isbn == bindparam("isbn"))
 
 
-def by_id(writer: Writer, book_id: int) -> tuple[dict, bool] | None:
+def by_id(connection: Connection, book_id: int) -> tuple[dict, bool] | None:
     """The record of that id and whether it is in the trash; None where there never was one."""
-    rows = writer.rows(_ONE, id=book_id)
+    rows = connection.execute(_ONE, {"id": book_id}).all()
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
-def by_isbn(writer: Writer, digits: str | None) -> dict | None:
+def by_isbn(connection: Connection, digits: str | None) -> dict | None:
     """The record of the book that has the ISBN as its own."""
-    rows = writer.rows(_BY_ISBN, isbn=digits) if digits else []
+    rows = connection.execute(_BY_ISBN, {"isbn": digits}).all() if digits else []
     return records.from_rows(FIELDS, rows)[0] if rows else None
 
 
-def by_isbns(writer: Writer, digits: Iterable[str]) -> list[dict]:
+def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict]:
     """The records of the live books that have one of these ISBNs as their own."""
     found = []
     for some in _some_at_a_time(digits):
         values = {f"isbn_{index}": value for index, value in enumerate(some)}
-        found += records.from_rows(FIELDS, writer.rows(_with_isbns(len(some)), **values))
+        found += records.from_rows(FIELDS, connection.execute(_with_isbns(len(some)), values).all())
     return found
 
 
 def by_identifiers(
-    writer: Writer, wanted: Iterable[tuple[str, str]]
+    connection: Connection, wanted: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str, dict]]:
     """(scheme, value, record) of the live books that have one of these identifiers, oldest first."""
     found = []
@@ -292,7 +305,7 @@ def by_identifiers(
             for index, pair in enumerate(some)
             for name, part in zip(("scheme", "value"), pair)
         }
-        rows = writer.rows(_with_identifiers(len(some)), **values)
+        rows = connection.execute(_with_identifiers(len(some)), values).all()
         found += [
             (row[-2], row[-1], record) for row, record in zip(rows, records.from_rows(FIELDS, rows))
         ]
@@ -311,23 +324,19 @@ def _some_at_a_time(values: Iterable) -> Iterator[list]:
 
 
 @functools.cache
-def _with_isbns(number: int) -> Query:
-    return Query(
-        records.selection().where(
-            Book.live_isbn.in_(
-                [bindparam(f"isbn_{index}", type_=String()) for index in range(number)]
-            )
-        )
+def _with_isbns(number: int) -> Select:
+    return records.selection().where(
+        Book.live_isbn.in_([bindparam(f"isbn_{index}", type_=String()) for index in range(number)])
     )
 
 
 @functools.cache
-def _with_identifiers(number: int) -> Query:
+def _with_identifiers(number: int) -> Select:
     pairs = [
         (bindparam(f"scheme_{index}", type_=String()), bindparam(f"value_{index}", type_=String()))
         for index in range(number)
     ]
-    return Query(
+    return (
         records.selection(FIELDS, BookIdentifier.scheme, BookIdentifier.value)
         .join(BookIdentifier, BookIdentifier.book_id == Book.id)
         .where(

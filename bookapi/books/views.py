@@ -69,7 +69,13 @@ def import_books():
         if options.dry_run:  # answered anew each time: there is nothing that was done
             return service.run(db.write, body.records, options).as_dict()
         return run_idempotent(
-            key, service.Report.as_dict, service.operation, body.records, options, by=actor()
+            key,
+            service.Report.as_dict,
+            service.operation,
+            body.records,
+            options,
+            by=actor(),
+            alone=True,
         )
 
 

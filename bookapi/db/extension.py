@@ -1,26 +1,21 @@
 """The database as the application has it: one way to read and one way to write."""
 
+import functools
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, NamedTuple
 
 from flask import Flask, current_app, has_request_context
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import MetaData
+from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm.exc import StaleDataError
 
-from . import engines
-from .failures import raise_translated, unavailable, worth_another_try
-from .reading import FAILURES, Pooled, Reading, SqliteReaders
-from .turns import Turns
-from .writing import Work
+from .dialects import Dialect, dialect_of
+from .failures import FAILURES, raise_translated, unavailable
+from .queue import ON_COMMIT, WriteQueue
 
-READERS = "bookapi.readers"  # in the application's extensions: the connections that `read` reads by
-TURNS = "bookapi.turns"  # and how writers take turns
-ATTEMPTS = 5  # of a unit that lost a deadlock or its connection
+EXTENSION = "bookapi.database"
 
 
 class Base(DeclarativeBase):
@@ -35,91 +30,135 @@ class Base(DeclarativeBase):
     )
 
 
+class _Handle(NamedTuple):
+    """What an application has of its database."""
+
+    engine: Engine
+    dialect: Dialect
+    queue: WriteQueue
+
+
+class Reading:
+    """The block of `db.read`. (As a class: a generator would cost three times as much, and every answer has one.)"""
+
+    def __init__(self, handle: _Handle, seconds: float | None):
+        self._handle, self._seconds = handle, seconds
+
+    def __enter__(self) -> Connection:
+        try:
+            self._connection = self._handle.engine.connect()
+            self._handle.dialect.limit(self._connection, self._seconds)
+            return self._connection
+        except FAILURES as error:
+            raise_translated(error)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        failed = error if isinstance(error, FAILURES) else None
+        try:
+            if failed is not None:
+                self._connection.invalidate(failed)
+            else:
+                self._handle.dialect.limit(self._connection, None)
+            self._connection.close()
+        except FAILURES as later:
+            failed = failed or later
+        if failed is not None:
+            raise_translated(failed)
+
+
 class Database(SQLAlchemy):
     """Flask-SQLAlchemy with one way to read and one way to write."""
 
     def init_app(self, app: Flask) -> None:
         url = make_url(app.config["DATABASE_URL"])
         wait = app.config["DATABASE_WAIT_SECONDS"]
+        dialect = dialect_of(url, wait)
         app.config["SQLALCHEMY_DATABASE_URI"] = url
-        on_sqlite = url.get_backend_name() == "sqlite"
-        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = (
-            engines.sqlite_options(Path(url.database), wait, app.extensions)
-            if on_sqlite
-            else engines.mysql_options(wait)
-        )
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = dialect.engine_options()
         super().init_app(app)
         with app.app_context():
-            if on_sqlite:
-                event.listen(self.engine, "begin", engines.begin_on_sqlite)
-            else:
-                event.listen(self.engine, "handle_error", engines.know_galera)
-            app.extensions[READERS] = (SqliteReaders if on_sqlite else Pooled)(self.engine)
-            app.extensions[TURNS] = Turns(self.engine, wait)
+            dialect.listen(self.engine)
+            app.extensions[EXTENSION] = _Handle(
+                self.engine, dialect, WriteQueue(self.engine, dialect, wait)
+            )
+
+    @property
+    def _handle(self) -> _Handle:
+        handle: _Handle = current_app.extensions[EXTENSION]
+        return handle
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the application's database."""
+        return self._handle.dialect
 
     def read(self, limited: bool = True) -> Reading:
-        """A read transaction, for as long as the block of a `with` runs; it gives a `Reader`.
+        """A `with` block that is given a Connection in one read transaction: all it reads is one state.
 
-        What a request asks for is given up after QUERY_SECONDS (503), unless it is not `limited`: for what a client
-        takes piece by piece. Commands take their time.
+        In a request it is given up after QUERY_SECONDS (503), unless it is not `limited`: for what a client takes
+        piece by piece. Commands are not limited.
         """
         seconds = current_app.config["QUERY_SECONDS"] if limited and has_request_context() else None
-        return Reading(current_app.extensions[READERS], seconds)
+        return Reading(self._handle, seconds)
 
-    def ask(self, question: Callable) -> Any:
-        """What ``question(connection)`` returns: for what is about the database itself, not about what it holds."""
-        try:
-            with self.engine.connect() as connection:
-                return question(connection)
-        except DBAPIError as error:
-            raise_translated(error)
+    def ask(self, question: Callable[..., Any], *args: Any) -> Any:
+        """What ``question(connection, *args)`` returns, without a limit."""
+        with self.read(limited=False) as connection:
+            return question(connection, *args)
 
-    def write(self, operation: Callable, *args: Any, **kwargs: Any) -> Any:
-        """What ``unit(session, …)`` returns, once all it changed is committed; nothing of it if it raises.
+    def write(
+        self,
+        operation: Callable[..., Any],
+        *args: Any,
+        wait: float | None = None,
+        alone: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """What ``operation(connection, *args, **kwargs)`` returns, once all it changed is committed; nothing of it is
+        if it raises.
 
-        A unit may run more than once (MySQL answers a deadlock so), hence it must not change anything but
-        the session. On SQLite it holds the only write lock from its first line (BEGIN IMMEDIATE).
+        An operation may run more than once (MySQL answers a deadlock so): it must change nothing but the connection.
+        `wait`: seconds until it is given up (503), at most DATABASE_WAIT_SECONDS; `alone`: it takes long, so it shares
+        no commit with others.
         """
         self.check_file()
-        turns = current_app.extensions[TURNS]
-        if hasattr(operation, "shares_commit") and self.engine.dialect.name == "sqlite":
-            return turns.together(lambda part: operation(part, *args, **kwargs))
-        with turns.alone(getattr(operation, "seconds", None)) as left:
-            return self._written(left, operation, args, kwargs)
+        function = functools.partial(_call, operation, args, kwargs)
+        return self._handle.queue.write(function, wait, alone)
+
+    def on_commit(self, connection: Connection, function: Callable[..., Any], *args: Any) -> None:
+        """Have ``function(*args)`` called once what the operation of this connection changed is committed."""
+        connection.info[ON_COMMIT].append(functools.partial(function, *args))
 
     def keep_threads_for_reading(self, threads: int) -> None:
         """Have changes that wait for a lock take no more than half of a service's threads."""
-        current_app.extensions[TURNS].patient = max(1, threads // 2 - 1)
-
-    def _written(self, seconds: float, operation: Callable, args: tuple, kwargs: dict) -> Any:
-        for attempt in range(1, ATTEMPTS + 1):
-            committing = False
-            try:
-                with Work(self.engine, seconds) as work:
-                    result = operation(work, *args, **kwargs)
-                    work.flush()
-                    committing = True  # lost from here on, nobody knows whether it was stored: not to be run again
-                    work.finish()
-                return result
-            except (*FAILURES, StaleDataError) as error:
-                if committing or attempt == ATTEMPTS or not worth_another_try(error):
-                    raise_translated(error)
+        self._handle.queue.max_waiting = max(1, threads // 2 - 1)
 
     def check_file(self) -> None:
         """503 when the SQLite file is gone or is not the one that was opened: never write beside the catalogue."""
         if self.engine.dialect.name != "sqlite":
             return
+        from .dialects import sqlite
+
         try:
-            identity = engines.identity(self.engine.url.database)
+            identity = sqlite.identity(self.engine.url.database)
         except OSError:
-            if has_request_context():  # a command tells it in its own one line
+            if has_request_context():  # a command reports it in its own one line
                 current_app.logger.error("the database file is gone: %s", self.engine.url.database)
             raise unavailable() from None
-        if current_app.extensions.get(engines.OPENED_FILE, identity) != identity:
+        if (self.dialect.opened or identity) != identity:
             current_app.logger.error(
                 "the database file was replaced while serving; restart the service"
             )
             raise unavailable()
+
+
+def _call(operation: Callable[..., Any], args: tuple, kwargs: dict, connection: Connection) -> Any:
+    return operation(connection, *args, **kwargs)
 
 
 db = Database(model_class=Base)

@@ -1,5 +1,7 @@
 """What a failure of the database is: to a client an HTTP exception (503, 507, 409), to a unit a reason to run again."""
 
+from typing import NoReturn
+
 import pymysql
 from flask import current_app, has_request_context
 from sqlalchemy.exc import DBAPIError
@@ -7,6 +9,8 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
 
 from .sqlite import sqlite3
+
+FAILURES = (DBAPIError, sqlite3.Error, pymysql.err.Error)
 
 
 class InsufficientStorage(HTTPException):
@@ -112,7 +116,7 @@ def worth_another_try(error: Exception) -> bool:
     )
 
 
-def raise_translated(error: Exception) -> None:
+def raise_translated(error: Exception) -> NoReturn:
     """Raise what a failure is to a client, with the failure as its cause; a fault of ours as it is."""
     told = translate(error)
     if told is None:

@@ -5,14 +5,13 @@ import threading
 import pymysql
 from flask import Flask
 from sqlalchemy import BigInteger, Integer, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extension import db
-from .reading import Query
 from .sqlite import sqlite3
 from .types import TABLE_OPTIONS
-from .writing import Writer
 
 
 class Catalogue(db.Model):
@@ -32,13 +31,13 @@ class Catalogue(db.Model):
     last_user_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
-def locked(writer: Writer) -> tuple[int, int, int]:
+def locked(connection: Connection) -> tuple[int, int, int]:
     """(seq, last_id, total) of the catalogue's row, locked until the commit. Its lock puts writers in order on every
-    database, and what a unit reads behind it is the newest state."""
-    return writer.rows(_LOCKED)[0]
+    database, and what an operation reads behind it is the newest state."""
+    return tuple(connection.execute(_LOCKED).one())
 
 
-_LOCKED = Query(
+_LOCKED = (
     select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
     .where(Catalogue.id == 1)
     .with_for_update()

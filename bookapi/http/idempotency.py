@@ -26,18 +26,16 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import (
     TABLE_OPTIONS,
     Instant,
     LongText,
-    Query,
-    Writer,
     db,
     locked,
     now,
-    shares_commit,
     stored,
 )
 from .negotiation import chosen_format
@@ -69,18 +67,14 @@ class KeptAnswer(db.Model):
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
-_FOUND = Query(
-    select(KeptAnswer.request_hash, KeptAnswer.status, KeptAnswer.headers, KeptAnswer.body).where(
-        KeptAnswer.user_id == bindparam("user_id"), KeptAnswer.key == bindparam("key")
-    )
+_FOUND = select(
+    KeptAnswer.request_hash, KeptAnswer.status, KeptAnswer.headers, KeptAnswer.body
+).where(KeptAnswer.user_id == bindparam("user_id"), KeptAnswer.key == bindparam("key"))
+_KEEP = insert(KeptAnswer.__table__).values(
+    {column.name: bindparam(column.name, type_=String()) for column in KeptAnswer.__table__.c}
 )
-_KEEP = Query(
-    insert(KeptAnswer.__table__).values(
-        {column.name: bindparam(column.name, type_=String()) for column in KeptAnswer.__table__.c}
-    )
-)
-_FORGET = Query(
-    delete(KeptAnswer.__table__).where(KeptAnswer.created_at < bindparam("before", type_=String()))
+_FORGET = delete(KeptAnswer.__table__).where(
+    KeptAnswer.created_at < bindparam("before", type_=String())
 )
 
 
@@ -114,53 +108,49 @@ def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
 
 
 def run_idempotent(
-    key: Key | None, answer: Callable[[Any], Any], operation: Callable, *args: Any, **kwargs: Any
+    key: Key | None,
+    answer: Callable[[Any], Any],
+    operation: Callable[..., Any],
+    *args: Any,
+    alone: bool = False,
+    **kwargs: Any,
 ) -> Any:
-    """What `answer` makes of the result of ``db.write(unit, …)``, as a view returns it; with a key that was used before
+    """What `answer` makes of the result of ``db.write(operation, …)``, as a view returns it; with a key that was used before
     the answer that it got then. 422 where that was another request, 409 where it is still being worked on."""
     if key is None:
-        return answer(db.write(operation, *args, **kwargs))
-    kept = _kept_together if hasattr(operation, "shares_commit") else _kept
+        return answer(db.write(operation, *args, alone=alone, **kwargs))
     with _running(key):
-        return db.write(kept, key, answer, operation, args, kwargs)
+        return db.write(_kept, key, answer, operation, args, kwargs, alone=alone)
 
 
 def _kept(
-    session: Session,
+    connection: Connection,
     key: Key,
     answer: Callable[[Any], Any],
     operation: Callable,
     args: tuple,
     kwargs: dict,
 ) -> Any:
-    writer = Writer(session)
-    locked(writer)  # or two workers would both find that there is none
-    writer.run(_FORGET, [{"before": stored(now() - KEPT)}])
-    for request_hash, status, headers, body in writer.rows(
-        _FOUND, user_id=key.user_id, key=key.key
-    ):
+    locked(connection)  # or two workers would both find that there is none
+    connection.execute(_FORGET, {"before": stored(now() - KEPT)})
+    for request_hash, status, headers, body in connection.execute(
+        _FOUND, {"user_id": key.user_id, "key": key.key}
+    ).all():
         if request_hash != key.request_hash:
             raise Problem(422, f"this {HEADER} was used for another request; take a new one")
         return current_app.response_class(body, status, orjson.loads(headers))
-    made: Response = current_app.make_response(answer(operation(session, *args, **kwargs)))
-    writer.run(
+    made: Response = current_app.make_response(answer(operation(connection, *args, **kwargs)))
+    connection.execute(
         _KEEP,
-        [
-            {
-                **key._asdict(),
-                "status": made.status_code,
-                "body": made.get_data(),
-                "headers": orjson.dumps(list(made.headers)).decode(),
-                "created_at": stored(now()),
-            }
-        ],
+        {
+            **key._asdict(),
+            "status": made.status_code,
+            "body": made.get_data(),
+            "headers": orjson.dumps(list(made.headers)).decode(),
+            "created_at": stored(now()),
+        },
     )
     return made
-
-
-@shares_commit
-def _kept_together(session: Session, *args: Any) -> Any:
-    return _kept(session, *args)
 
 
 @contextmanager

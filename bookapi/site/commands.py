@@ -12,8 +12,9 @@ from ..auth.commands import add_first_admin
 from ..auth.permissions import who_may
 from ..cli import Group, command
 from ..config import SECRET_FILE
-from ..db import MIGRATIONS, create_file, db, promises, schema_error, schema_revisions
-from ..db.schema import known_revisions
+from ..db import create_file, db, schema_error, schema_revisions
+from ..db.durability_warnings import durability_warnings
+from ..db.schema import known_revisions, migrations, upgrade_schema
 from ..server.listening import HANDED_OVER
 from .views import unready
 
@@ -51,20 +52,12 @@ def _make_secret(path: Path) -> None:
         os.unlink(unfinished)
 
 
-def _migrate():
-    """Flask-Migrate, loaded only where it is needed: a service that serves would carry Alembic for nothing."""
-    import flask_migrate
-
-    flask_migrate.Migrate(current_app, db, directory=str(MIGRATIONS), render_as_batch=True)
-    return flask_migrate
-
-
 def _upgrade() -> None:
     found, needed = schema_revisions()
     if found not in (None, *known_revisions()):
         raise click.ClickException(schema_error(found) or "")
     if found != needed:
-        _migrate().upgrade()
+        upgrade_schema(db.engine)
 
 
 @command("serve")
@@ -97,7 +90,7 @@ def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: 
     if (
         HANDED_OVER not in os.environ
     ):  # once, not by each worker, which is this command started again
-        for warning in db.ask(promises.warnings):
+        for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
     db.engine.dispose()  # a forked worker opens its own connections
@@ -126,7 +119,7 @@ def check() -> None:
     reason = unready()
     if reason:
         raise click.ClickException(reason)
-    _migrate().check()
+    migrations(db.engine).check()
 
 
 @command("routes")

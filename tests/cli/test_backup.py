@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, delete, event, inspect, select, text
 from sqlalchemy.orm import Session
 
 from bookapi.auth import accounts
+from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Token
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
@@ -586,6 +587,7 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
 
 
 def add_tokens(app, *names):
+    @with_session
     def operation(session):
         owner = accounts.existing(session, "admin").id
         session.add_all(

@@ -42,7 +42,7 @@ BOOKS = [
 @pytest.fixture
 def filled(app, monkeypatch):
     """An application with books, more than one batch of them: in the trash, back from it, changed."""
-    monkeypatch.setattr(derived, "_BOOKS", derived.Query(derived._BOOKS.statement.limit(4)))
+    monkeypatch.setattr(derived, "_BOOKS", derived._BOOKS.limit(4))
     store(app, *BOOKS)
     with app.app_context():
         for number in (4, 5):

@@ -6,14 +6,15 @@ from contextlib import closing
 
 import pymysql
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.dialects import mysql
+from sqlalchemy import event, func, select, true
+from sqlalchemy.dialects.mysql import dialect as mysql_dialect
 from sqlalchemy.orm import aliased
 from werkzeug.exceptions import HTTPException
 
 from bookapi.books.models import Book
 from bookapi.books.queries import reads
-from bookapi.db import Query, Reader, Writer, db, limits, translate
+from bookapi.db import db, translate
+from bookapi.db.dialects import mysql, sqlite
 from bookapi.db.sqlite import sqlite3
 from helpers.support import store
 
@@ -41,17 +42,21 @@ ASKED = [
 
 def counting(power):
     """A select that looks at every sequence of so many books. (Without a condition MySQL would multiply.)"""
-    books = [aliased(Book) for _ in range(power)]
-    return select(func.count()).select_from(*books).where(books[0].id + books[-1].id > books[0].id)
+    first, *others = [aliased(Book) for _ in range(power)]
+    sequences = select(func.count()).select_from(first)
+    for other in others:
+        sequences = sequences.join(other, true())
+    last = others[-1] if others else first
+    return sequences.where(first.id + last.id > first.id)
 
 
-ENDLESS, LONG = Query(counting(14)), Query(counting(6))
+ENDLESS, LONG = counting(14), counting(6)
 LONG_NUMBER = BOOKS**6  # some hundredths of a second; millions of steps of SQLite
 
 
 def slowly(query):
     """The same rows as the query's, after some hundredths of a second."""
-    return Query(query.statement.where(counting(6).scalar_subquery() > 0))
+    return query.where(counting(6).scalar_subquery() > 0)
 
 
 @pytest.fixture(autouse=True)
@@ -85,8 +90,8 @@ def errors(app, caplog, monkeypatch):
 
 
 def read(query, **options):
-    with db.read(**options) as reader:
-        return reader.rows(query)[0][0]
+    with db.read(**options) as connection:
+        return connection.scalar(query)
 
 
 # -- what takes too long ------------------------------------------------------------------------------------------
@@ -106,9 +111,9 @@ def test_what_takes_too_long_is_ended_in_time(app, limit, seconds):
 def test_a_block_of_many_reads_has_one_limit_for_all(app, limit):
     limit(0.2)
     number = 0
-    with app.test_request_context(), pytest.raises(HTTPException) as told, db.read() as reader:
+    with app.test_request_context(), pytest.raises(HTTPException) as told, db.read() as connection:
         for number in range(1000):
-            reader.rows(LONG)
+            connection.execute(LONG).all()
     assert told.value.code == 503 and number < 100
 
 
@@ -118,14 +123,14 @@ def test_the_next_reads_are_as_ever(app, limit):
         for _ in range(3):
             with pytest.raises(HTTPException):
                 read(ENDLESS)
-            assert read(Query(counting(1))) == BOOKS
+            assert read(counting(1)) == BOOKS
             assert read(LONG, limited=False) == LONG_NUMBER
 
 
 def test_a_limit_that_was_met_does_not_last(app, limit):
     limit(0.2)
     with app.test_request_context():
-        assert read(Query(counting(1))) == BOOKS
+        assert read(counting(1)) == BOOKS
         time.sleep(0.3)
         limit(60)
         assert read(LONG) == LONG_NUMBER
@@ -134,9 +139,7 @@ def test_a_limit_that_was_met_does_not_last(app, limit):
 def test_a_client_is_told_to_ask_for_less(client, limit, monkeypatch, errors):
     limit(0.2)
     with monkeypatch.context() as patch:
-        patch.setattr(
-            reads, "_ONE", Query(reads._ONE.statement.where(counting(14).scalar_subquery() > 0))
-        )
+        patch.setattr(reads, "_ONE", reads._ONE.where(counting(14).scalar_subquery() > 0))
         answer = client.get("/books/1")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
     assert answer.json["detail"].startswith("this question took too long")
@@ -157,7 +160,7 @@ def test_a_search_in_many_pages_of_an_index_is_ended_too():
             ],
         )
         connection.commit()
-        limits.Deadline(connection).set(0)
+        sqlite.Deadline(connection).set(0)
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
             connection.execute("SELECT count(*) FROM found WHERE found MATCH 'w*'").fetchall()
 
@@ -181,8 +184,8 @@ def _in_command(app, work):
         return work()
 
 
-def _written(session):
-    return Writer(session).rows(LONG)[0][0]
+def _written(connection):
+    return connection.scalar(LONG)
 
 
 def _asked(connection):
@@ -215,7 +218,7 @@ def test_an_export_may_take_its_time_where_a_list_may_not(client, limit, monkeyp
 
 
 def test_an_export_to_a_slow_client_is_whole(app, limit, monkeypatch):
-    monkeypatch.setattr(limits, "STEPS", 1)
+    monkeypatch.setattr(sqlite, "PROGRESS_STEPS", 1)
     store(
         app, *[{"title": f"more {number}", "description": "long " * 200} for number in range(500)]
     )
@@ -229,7 +232,7 @@ def test_an_export_to_a_slow_client_is_whole(app, limit, monkeypatch):
 
 
 def test_commands_are_not_limited(runner, limit, monkeypatch):
-    monkeypatch.setattr(limits, "STEPS", 100)
+    monkeypatch.setattr(sqlite, "PROGRESS_STEPS", 100)
     limit(0)
     monkeypatch.setattr(reads, "_STATE", slowly(reads._STATE))
     for command in (["check"], ["books", "export", "-"]):
@@ -251,20 +254,20 @@ def test_commands_are_not_limited(runner, limit, monkeypatch):
     ],
 )
 def test_a_server_is_told_with_the_statement(is_mariadb, seconds, expected):
-    assert limits.limited("SELECT 1", seconds, mysql.dialect(is_mariadb=is_mariadb)) == expected
+    assert mysql.limited("SELECT 1", seconds, is_mariadb) == expected
 
 
-def test_every_read_of_a_request_is_a_select_that_can_be_limited(admin, monkeypatch):
-    asked, as_ever = set(), Reader.rows
+def test_every_read_of_a_request_is_a_select_that_can_be_limited(admin):
+    asked = set()
 
-    def rows(reader, query, **values):
-        asked.add(query)
-        return as_ever(reader, query, **values)
+    def note(connection, clauseelement, multiparams, params, execution_options):
+        asked.add(str(clauseelement.compile(dialect=mysql_dialect())))
 
-    for kind in {Reader, *Reader.__subclasses__()}:
-        monkeypatch.setattr(kind, "rows", rows)
+    with admin.application.app_context():
+        engine = db.engine
+    event.listen(engine, "before_execute", note)
     for address in ASKED:
         assert admin.get(address).status_code == 200, address
-    statements = {str(query.statement.compile(dialect=mysql.dialect())) for query in asked}
-    assert len(statements) > 20
-    assert [sql for sql in statements if not sql.startswith("SELECT ")] == []
+    event.remove(engine, "before_execute", note)
+    assert len(asked) > 20
+    assert [sql for sql in asked if not sql.startswith("SELECT ")] == []

@@ -5,7 +5,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from bookapi.db import ATTEMPTS, db, translate
+from bookapi.db import db, translate
+from bookapi.db.dialects.mysql import MysqlDialect
+from bookapi.db.queue import ATTEMPTS, WriteQueue
 
 
 def failure(code, **more):
@@ -37,17 +39,23 @@ def test_a_fault_of_ours_is_not_explained_away():
     assert translate(failure(1064)) is None
 
 
-def test_a_unit_that_lost_a_deadlock_is_run_again(app):
+@pytest.fixture
+def queue(app):
+    """A write queue as on a server: each operation is a transaction of its own, and may be run again."""
+    with app.app_context():
+        return WriteQueue(db.engine, MysqlDialect(db.engine.url, 5), 5)
+
+
+def test_a_unit_that_lost_a_deadlock_is_run_again(queue):
     tries = []
 
-    def operation(session):
-        tries.append(session)
+    def operation(connection):
+        tries.append(connection)
         if len(tries) < 3:
             raise failure(1213)
         return "done"
 
-    with app.app_context():
-        assert db.write(operation) == "done"
+    assert queue.write(operation) == "done"
     assert len(set(map(id, tries))) == 3
 
 
@@ -60,13 +68,13 @@ def test_a_unit_that_lost_a_deadlock_is_run_again(app):
         (1114, {}, 1),
     ],
 )
-def test_a_unit_is_not_run_for_ever(app, code, more, tries):
+def test_a_unit_is_not_run_for_ever(queue, code, more, tries):
     run = []
 
-    def operation(session):
-        run.append(session)
+    def operation(connection):
+        run.append(connection)
         raise failure(code, **more)
 
-    with app.app_context(), pytest.raises(HTTPException):
-        db.write(operation)
+    with pytest.raises(HTTPException):
+        queue.write(operation)
     assert len(run) == tries

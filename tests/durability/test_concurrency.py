@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from bookapi.db.turns import IMPATIENT_SECONDS
 from test_server import PATIENCE, post, serving
 
-from bookapi.db.turns import IMPATIENT_SECONDS
 from helpers.faults import FILE, LONG, Client, flaws, kill, make_instance, rounds, stored
 
 pytestmark = pytest.mark.durability

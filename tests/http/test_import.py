@@ -17,7 +17,7 @@ from test_idempotency import as_admin, given, kept
 
 from bookapi import formats
 from bookapi.books import store
-from bookapi.books.imports import service, upload
+from bookapi.books.imports import upload
 from helpers.documents import TYPES, faults, read
 from helpers.instance import Auth
 from helpers.support import csv_bytes, jsonl_bytes, stored
@@ -769,7 +769,6 @@ def test_while_an_import_runs_others_read_and_are_told_to_wait(held, key):
 
 def test_an_import_shares_its_commit_with_nobody(app, admin):
     """What it raises in the end takes all of it back, and nothing of anybody else's."""
-    assert not hasattr(service.operation, "shares_commit")
     client = as_admin(app, admin)
 
     def ask(number):

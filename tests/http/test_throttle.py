@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from bookapi.auth import accounts, line, passwords, throttle
+from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, LoginSession, Throttle, User
 from bookapi.db import db, now
 from bookapi.server import listen
@@ -338,7 +339,11 @@ def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_o
     client.set_cookie("bookapi", signed_in(app).get_cookie("bookapi").value)
     with app.app_context():
         db.write(
-            lambda session: accounts.end_sessions(session, accounts.existing(session, "member").id)
+            with_session(
+                lambda session: accounts.end_sessions(
+                    session, accounts.existing(session, "member").id
+                )
+            )
         )
     fail(app.test_client())
     fail(client)

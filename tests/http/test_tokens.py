@@ -7,6 +7,7 @@ from sqlalchemy import update
 
 from bookapi.auth import tokens
 from bookapi.auth.accounts import change_named
+from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, Token
 from bookapi.db import now
 from bookapi.schemas import rfc3339
@@ -171,6 +172,7 @@ def test_a_token_is_called_what_its_owner_says(admin, name, given):
     assert page(get(admin, "/auth/tokens", name), "tokens")["tokens"][0]["name"] == given
 
 
+@with_session
 def _fill(session, user_id, number, **values):
     for at in range(number):
         session.add(

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from bookapi.auth import accounts, passwords, sessions, tokens
 from bookapi.auth.models import ADMIN, MEMBER, LoginSession, Throttle, User
 from bookapi.books import store
 from bookapi.books.models import History
-from bookapi.db import Work, db
+from bookapi.db import db
 from bookapi.db.extension import Database
 from helpers.instance import DATABASE_URL, PASSWORD, Auth
 
@@ -64,8 +64,7 @@ class Gate:
 HERE = threading.local()  # `gate`: that of this thread
 
 
-def _pass(place, operation=None):
-    gate = getattr(HERE, "gate", None)
+def _pass(gate, place, operation):
     if (
         gate is not None
         and gate.place == place
@@ -77,25 +76,20 @@ def _pass(place, operation=None):
 @pytest.fixture
 def gates(monkeypatch):
     """Has threads with a gate stop there: before a unit is written, and once it has done all but commit."""
-    write, finish, store_books = Database.write, Work.finish, store.store
+    write = Database.write
 
     def held_write(self, operation, *args, **kwargs):
-        HERE.operation = operation.__name__
-        _pass(BEFORE, HERE.operation)
-        return write(self, operation, *args, **kwargs)
+        gate, name = getattr(HERE, "gate", None), operation.__name__
+        _pass(gate, BEFORE, name)
 
-    def held_finish(self):
-        self.flush()
-        _pass(INSIDE, HERE.operation)
-        finish(self)
+        def held_operation(connection, *args, **kwargs):
+            result = operation(connection, *args, **kwargs)
+            _pass(gate, INSIDE, name)
+            return result
 
-    def held_store(*args):  # what shares a commit on SQLite is not finished one by one
-        store_books(*args)
-        _pass(INSIDE, HERE.operation)
+        return write(self, held_operation, *args, **kwargs)
 
     monkeypatch.setattr(Database, "write", held_write)
-    monkeypatch.setattr(Work, "finish", held_finish)
-    monkeypatch.setattr(store, "store", held_store)
 
 
 @pytest.fixture
@@ -389,7 +383,7 @@ def test_an_import_in_the_middle_of_its_records_is_finished_before_the_right_is_
 
     def slow_store(*args):
         store_books(*args)
-        _pass("the second batch")
+        gate.pass_through()
 
     monkeypatch.setattr(store, "store", slow_store)
     books = {"books": [{"title": f"Imported {number}"} for number in range(1100)]}
@@ -474,7 +468,7 @@ def rival(app, username):
         with Session(db.engine) as session:
             found = accounts.find(session, username)
         if found is not None:
-            db.write(lambda session: session.delete(session.get(User, found.id)))
+            db.write(lambda connection: connection.execute(delete(User).where(User.id == found.id)))
         user = db.write(accounts.add, username, passwords.make_hash(PASSWORD), ADMIN)
     return user.id, signed_in(app, username)
 
@@ -484,7 +478,9 @@ def rival(app, username):
     "first, second", [("demote", "demote"), ("delete", "delete"), ("disable", "delete")]
 )
 def test_of_two_admins_who_end_each_other_one_always_stays(two, pool, apps, first, second):
-    write(two[0], lambda session: session.delete(accounts.existing(session, "admin")))
+    write(
+        two[0], lambda connection: connection.execute(delete(User).where(User.username == "admin"))
+    )
     for _ in range(17):
         (one, its), (other, others) = rival(two[0], "first"), rival(two[apps - 1], "second")
         told = at_once(

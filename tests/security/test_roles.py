@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from bookapi.auth import accounts, tokens
+from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, LoginSession, Token, User
 from bookapi.auth.permissions import ADMINS, ADMINS_IN_SESSION, ANYONE, IN_SESSION, READER
 from bookapi.db import now
@@ -119,6 +120,7 @@ def known(app):
     }
 
 
+@with_session
 def _key_of(session, username):
     """A token for an account that needs a code to sign in."""
     secret = "bookapi_" + username.replace("-", "0").ljust(tokens.RANDOM + tokens.MARK, "0")

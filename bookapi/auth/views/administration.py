@@ -21,7 +21,7 @@ blueprint = Blueprint("administration", __name__, url_prefix="/auth")
 def read_users():
     """A page of all accounts, oldest first."""
     page = asked_page(request.args)
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         users, total = accounts.page_of(session, page.limit, page.offset)
     return paged("users", user_schema.dump(users, many=True), total, page)
 
@@ -126,7 +126,7 @@ def refused(error: accounts.AccountError) -> Response:
 
 
 def _fetch(user_id: int) -> User:
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         user = session.get(User, user_id)
     if user is None:
         raise Problem(404, "there is no account of that id")
@@ -137,7 +137,7 @@ def _as_its_account_has_it(username: str | None) -> str | None:
     """A name however it was spelt; as it is where no account has it any more."""
     if username is None:
         return None
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         user = accounts.find(session, username)
     return user.username if user else username
 

@@ -101,7 +101,7 @@ def revoke_token(token_id: int):
 @represents("mfa")
 def read_second_factor():
     """Whether signing in takes a code, and how many recovery codes are left."""
-    with db.read() as reader, Session(reader.engine) as session:
+    with db.read() as connection, Session(connection) as session:
         user = accounts.existing(session, current_user.username)
     return {
         "enabled": user.totp_secret is not None,

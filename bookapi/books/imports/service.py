@@ -6,10 +6,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from marshmallow import ValidationError
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from ...auth.permissions import Actor
-from ...db import Writer
 from ...formats import Invalid, Malformed
 from ...http.problems import from_validation
 from ...text import key, printable
@@ -113,13 +112,13 @@ def run(
 ) -> Report:
     """Import by a `unit` of `write` (`db.write`); returns the report. A dry run leaves no trace."""
     try:
-        return write(operation, open_records, options, progress, by)
+        return write(operation, open_records, options, progress, by, alone=True)
     except _DryRun as done:
         return done.report
 
 
 def operation(
-    session: Session,
+    connection: Connection,
     open_records: Callable[[], Iterator[tuple[int, Any]]],
     options: Options,
     progress: Callable[[int], None] = lambda number: None,
@@ -134,11 +133,10 @@ def operation(
     given: set[int] = (
         set()
     )  # the ISBNs that this import gave out, as numbers: small, for there may be many
-    writer = Writer(session)
-    state = State(writer, by)
+    state = State(connection, by)
     incoming = _valid(open_records(), columns, options, report)
     while batch := list(islice(incoming, BATCH)):
-        _Batch(writer, state, options, report, given).store(batch)
+        _Batch(connection, state, options, report, given).store(batch)
         progress(report.counts["read"])
     progress(report.counts["read"])
     report.ignored = [_told(name) for name in columns.ignored[:MAX_REPORTED]]
@@ -218,9 +216,14 @@ class _Batch:
     """Some records brought into the catalogue together."""
 
     def __init__(
-        self, writer: Writer, state: State, options: Options, report: Report, given: set[int]
+        self,
+        connection: Connection,
+        state: State,
+        options: Options,
+        report: Report,
+        given: set[int],
     ):
-        self.writer, self.state, self.options = writer, state, options
+        self.connection, self.state, self.options = connection, state, options
         self.report, self.given = report, given
         self.held: dict[int, _Held] = {}
         self.by_isbn: dict[str, _Held] = {}
@@ -236,15 +239,15 @@ class _Batch:
             for held in self.held.values()
             if held.is_changed
         ]
-        store.store(self.writer, self.state, changes_made)
+        store.store(self.connection, self.state, changes_made)
 
     def _look_up(self, batch: list[_Incoming]) -> None:
         digits = {incoming.values["isbn"] for incoming in batch if incoming.values.get("isbn")}
-        for record in store.by_isbns(self.writer, digits):
+        for record in store.by_isbns(self.connection, digits):
             self.by_isbn[record["isbn"]] = self._hold(record)
         wanted = {_first_identifier(incoming.values) for incoming in batch} - {None}
         wanted |= {("isbn", number) for number in digits}
-        for scheme, value, record in store.by_identifiers(self.writer, wanted):
+        for scheme, value, record in store.by_identifiers(self.connection, wanted):
             self.by_identifier.setdefault((scheme, value), []).append(self._hold(record))
 
     def _hold(self, record: dict) -> _Held:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
+from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
 
-from ...db import Query, Reader, db
+from ...db import db
 from ...http.pagination import Errors, Page, check_names, page_of
 from ...http.problems import bad_parameters
 from ..models import Book, BookAuthor, BookSubject
@@ -65,9 +66,9 @@ _ORDERS: dict[str, Callable] = {
 
 
 @functools.lru_cache(maxsize=128)
-def _counts(name: str, shape: Shape, order: str) -> Query:
+def _counts(name: str, shape: Shape, order: str) -> Select:
     kind, counted = KINDS[name], func.count().label("number")
-    return Query(
+    return (
         _among(kind, shape, kind.key, counted)
         .group_by(kind.key)
         .order_by(*_ORDERS[order](kind.key, counted))
@@ -77,17 +78,17 @@ def _counts(name: str, shape: Shape, order: str) -> Query:
 
 
 @functools.lru_cache(maxsize=64)
-def _total(name: str) -> Query:
+def _total(name: str) -> Select:
     kind = KINDS[name]
-    return Query(_among(kind, Shape(), func.count(kind.key.distinct())))
+    return _among(kind, Shape(), func.count(kind.key.distinct()))
 
 
 @functools.lru_cache(maxsize=128)
-def _spellings(name: str, shape: Shape, size: int) -> Query:
+def _spellings(name: str, shape: Shape, size: int) -> Select:
     """The least spelling of each key among these: the same one on every database."""
     kind = KINDS[name]
     keys = [bindparam(f"key_{index}", type_=String()) for index in range(size)]
-    return Query(
+    return (
         _among(kind, shape, kind.key, func.min(kind.spelling))
         .where(kind.key.in_(keys))
         .group_by(kind.key)
@@ -95,14 +96,14 @@ def _spellings(name: str, shape: Shape, size: int) -> Query:
 
 
 def _told(
-    reader: Reader, name: str, shape: Shape, counts: list[tuple], values: dict[str, Any]
+    connection: Connection, name: str, shape: Shape, counts: list[tuple], values: dict[str, Any]
 ) -> list[dict]:
     if name == "decade":
         return [{"value": _year(key), "count": counted} for key, counted in counts]
     if name == "language" or not counts:
         return [{"value": key, "count": counted} for key, counted in counts]
     keys = {f"key_{index}": key for index, (key, _) in enumerate(counts)}
-    spelt = dict(reader.rows(_spellings(name, shape, len(counts)), **keys, **values))
+    spelt = dict(connection.execute(_spellings(name, shape, len(counts)), {**keys, **values}).all())
     return [{"value": spelt[key], "count": counted} for key, counted in counts]
 
 
@@ -111,10 +112,14 @@ def _year(decade: int) -> str:
     return f"-{-year:04d}" if year < 0 else f"{year:04d}"
 
 
-def commonest(reader: Reader, name: str, shape: Shape, values: dict[str, Any]) -> list[dict]:
+def commonest(
+    connection: Connection, name: str, shape: Shape, values: dict[str, Any]
+) -> list[dict]:
     """The commonest values among the books of a list, with the number of books that have each."""
-    counts = reader.rows(_counts(name, shape, "-count"), limit=COMMONEST, offset=0, **values)
-    return _told(reader, name, shape, counts, values)
+    counts = connection.execute(
+        _counts(name, shape, "-count"), {"limit": COMMONEST, "offset": 0, **values}
+    ).all()
+    return _told(connection, name, shape, counts, values)
 
 
 class Terms(NamedTuple):
@@ -135,11 +140,13 @@ def terms(name: str, args: MultiDict) -> Terms:
         errors.append(("sort", f"takes one of {', '.join(_ORDERS)}"))
     if errors:
         raise bad_parameters(errors)
-    with db.read() as reader:
-        [(total,)] = reader.rows(_total(name))
+    with db.read() as connection:
+        total = connection.execute(_total(name)).scalar_one()
         counts = (
-            reader.rows(_counts(name, Shape(), order), limit=page.limit, offset=page.offset)
+            connection.execute(
+                _counts(name, Shape(), order), {"limit": page.limit, "offset": page.offset}
+            ).all()
             if page.offset < total
             else []
         )
-        return Terms(_told(reader, name, Shape(), counts, {}), total, page)
+        return Terms(_told(connection, name, Shape(), counts, {}), total, page)

@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
-from ...db import Query, db, rfc3339
+from ...db import db, rfc3339
 from ...http.pagination import (
     DEFAULT_LIMIT,
     LARGEST_ID,
@@ -32,14 +32,12 @@ def _selection(names: tuple[str, ...]):
     )
 
 
-_OF_BOOK = Query(
+_OF_BOOK = (
     _selection(_ENTRY).where(History.book_id == bindparam("book_id")).offset(bindparam("offset"))
 )
-_NUMBER = Query(
-    select(func.count()).select_from(History).where(History.book_id == bindparam("book_id"))
-)
-_IS_THERE = Query(select(Book.id).where(Book.id == bindparam("book_id")))
-_BEHIND = Query(_selection(_CHANGE).where(History.seq > bindparam("after")))
+_NUMBER = select(func.count()).select_from(History).where(History.book_id == bindparam("book_id"))
+_IS_THERE = select(Book.id).where(Book.id == bindparam("book_id"))
+_BEHIND = _selection(_CHANGE).where(History.seq > bindparam("after"))
 
 
 class Entries(NamedTuple):
@@ -53,11 +51,13 @@ class Entries(NamedTuple):
 def history(book_id: int, args: MultiDict) -> Entries | None:
     """The page of a book's history that the parameters ask for; None where there never was such a book."""
     page = asked_page(args)
-    with db.read() as reader:
-        [(total,)] = reader.rows(_NUMBER, book_id=book_id)
-        if not total and not reader.rows(_IS_THERE, book_id=book_id):
+    with db.read() as connection:
+        total = connection.execute(_NUMBER, {"book_id": book_id}).scalar_one()
+        if not total and not connection.execute(_IS_THERE, {"book_id": book_id}).all():
             return None
-        rows = reader.rows(_OF_BOOK, book_id=book_id, limit=page.limit, offset=page.offset)
+        rows = connection.execute(
+            _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
+        ).all()
     return Entries([_entry(row) for row in rows], total, page)
 
 
@@ -81,7 +81,7 @@ def feed(args: MultiDict) -> Changes:
     after = number("after", args, 0, LARGEST_ID, errors, least=0)
     if errors:
         raise bad_parameters(errors)
-    with db.read() as reader:
-        rows = reader.rows(_BEHIND, after=after, limit=limit + 1)
+    with db.read() as connection:
+        rows = connection.execute(_BEHIND, {"after": after, "limit": limit + 1}).all()
     changes = [dict(zip(_CHANGE, row)) for row in rows[:limit]]
     return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None)

@@ -1,13 +1,13 @@
 """The reads that answer: a page, a stream, one book. Each shows one state of the catalogue."""
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any, NamedTuple
 
 from flask import current_app
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.engine import Connection
 
-from ...db import Catalogue, Query, Reader, db
+from ...db import Catalogue, db
 from ...db.search import expressions, sees_all
 from ...http import lru
 from .. import records
@@ -17,6 +17,8 @@ from . import cursors, facets, statements
 from .filters import has_isbn
 from .listing import Listing, Shape
 from .sorting import to_compare
+
+STREAMED_ROWS = 200  # fetched at a time: in constant memory
 
 
 class Page(NamedTuple):
@@ -30,10 +32,10 @@ class Page(NamedTuple):
     facets: dict[str, list[dict]] = {}
 
 
-_STATE = Query(select(Catalogue.revision, Catalogue.total))
-_ONE = Query(records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id")))
-_BY_ISBN = Query(records.selection().where(Book.live_isbn == bindparam("isbn")))
-_BY_FURTHER_ISBN = Query(
+_STATE = select(Catalogue.revision, Catalogue.total)
+_ONE = records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id"))
+_BY_ISBN = records.selection().where(Book.live_isbn == bindparam("isbn"))
+_BY_FURTHER_ISBN = (
     records.selection()
     .where(Book.deleted_at.is_(None), has_isbn([bindparam("isbn")]))
     .order_by(Book.id)
@@ -43,13 +45,13 @@ _BY_FURTHER_ISBN = Query(
 
 def page(listing: Listing) -> Page:
     """The page that was asked for."""
-    with db.read() as reader:
-        read = _Reading(reader, listing)
+    with db.read() as connection:
+        read = _Reading(connection, listing)
         total = read.total()
         ids, cursor = read.paged(total) if listing.page or not total else read.behind_cursor()
-        shown = _records(reader, ids, listing.fields)
+        shown = _records(connection, ids, listing.fields)
         told = {
-            name: facets.commonest(reader, name, listing.shape, read.values)
+            name: facets.commonest(connection, name, listing.shape, read.values)
             for name in listing.facets
         }
     return Page(shown, total, read.lasts, cursor, told)
@@ -58,12 +60,12 @@ def page(listing: Listing) -> Page:
 class _Reading:
     """One list being read in one transaction."""
 
-    def __init__(self, reader: Reader, listing: Listing):
-        self.reader, self.listing = reader, listing
+    def __init__(self, connection: Connection, listing: Listing):
+        self.connection, self.listing = connection, listing
         self.shape, self.sort = listing.shape, listing.sort
-        self.values = _values(reader, listing)
-        self.lasts = listing.match is None or sees_all(reader.engine.dialect.name)
-        [(self.mark, self._books)] = reader.rows(_STATE)
+        self.values = _values(connection, listing)
+        self.lasts = listing.match is None or sees_all(connection.dialect.name)
+        self.mark, self._books = connection.execute(_STATE).one()
 
     def total(self) -> int:
         """The number of books on all pages."""
@@ -73,14 +75,14 @@ class _Reading:
             else self._counted(statements.count(self.shape), "total")
         )
 
-    def _counted(self, query: Query, *what: Any) -> int:
+    def _counted(self, query: Select, *what: Any) -> int:
         """Counted once for each state of the catalogue: a count walks all that is counted."""
         remembered = lru.of(current_app)
         key = (*what, self.shape, self.listing.values, self.listing.match)
         known = remembered.get(key)
         if known and known.mark == self.mark:
             return known.value
-        [(number,)] = self.reader.rows(query, **self.values)
+        number: int = self.connection.execute(query, self.values).scalar_one()
         if self.lasts:
             remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
@@ -109,12 +111,10 @@ class _Reading:
     def _slice(self, part: int, first: int, last: int, number: int) -> list[int]:
         """The ids of a part from one place to another, walked to from the nearer end."""
         backwards = first > number - last
-        rows = self.reader.rows(
+        rows = self.connection.execute(
             statements.page(self.shape, self.sort, part, backwards),
-            limit=last - first,
-            offset=number - last if backwards else first,
-            **self.values,
-        )
+            {"limit": last - first, "offset": number - last if backwards else first, **self.values},
+        ).all()
         ids = [row[0] for row in rows]
         return ids[::-1] if backwards else ids
 
@@ -152,7 +152,7 @@ class _Reading:
             if value is not None
         }
         query = statements.onward(self.shape, self.sort, part, nulls)
-        rows = self.reader.rows(query, limit=limit, **self.values, **bound)
+        rows = self.connection.execute(query, {"limit": limit, **self.values, **bound}).all()
         names = [key.name for key in segment.keys]
         return [(row[0], self._for_cursor(dict(zip(names, row[1:])))) for row in rows]
 
@@ -161,21 +161,21 @@ class _Reading:
         return [values.get(name) for name in names]
 
 
-def _values(reader: Reader, listing: Listing) -> dict[str, Any]:
+def _values(connection: Connection, listing: Listing) -> dict[str, Any]:
     """The values of the listing's statements, the search in the words of this database."""
     values = dict(listing.values)
     if listing.shape.search in ("terms", "without"):
-        values |= expressions(reader.engine.dialect.name, listing.match, listing.shape.in_trash)
+        values |= expressions(connection.dialect.name, listing.match, listing.shape.in_trash)
     return values
 
 
-def _records(reader: Reader, ids: list[int], fields: tuple[str, ...]) -> list[dict]:
+def _records(connection: Connection, ids: list[int], fields: tuple[str, ...]) -> list[dict]:
     if not ids:
         return []
-    rows = reader.rows(
+    rows = connection.execute(
         statements.rows(fields, len(ids)),
-        **{f"id_{index}": book_id for index, book_id in enumerate(ids)},
-    )
+        {f"id_{index}": book_id for index, book_id in enumerate(ids)},
+    ).all()
     by_id = {row[0]: row for row in rows}
     return records.from_rows(fields, [by_id[book_id] for book_id in ids])
 
@@ -192,27 +192,33 @@ def stream(listing: Listing) -> Iterator[dict]:
 
 
 def _states_and_records(listing: Listing) -> Iterator:
-    with db.read(limited=False) as reader:
-        [state] = reader.rows(_STATE)
-        yield state
-        values = _values(reader, listing)
+    with db.read(limited=False) as connection:
+        yield tuple(connection.execute(_STATE).one())
+        values = _values(connection, listing)
         queries = [
             statements.everything(listing.shape, listing.sort, part, listing.fields)
             for part in range(len(statements.parts(listing.shape, listing.sort)))
         ]
-        for rows in chain.from_iterable(reader.batches(query, **values) for query in queries):
-            yield from records.from_rows(listing.fields, rows)
+        for query in queries:
+            found = connection.execute(
+                query, values, execution_options={"yield_per": STREAMED_ROWS}
+            )
+            for rows in found.partitions():
+                yield from records.from_rows(listing.fields, rows)
 
 
 def one(book_id: int) -> tuple[dict, bool] | None:
     """The record of that id and whether it is in the trash; None where there never was one."""
-    with db.read() as reader:
-        rows = reader.rows(_ONE, id=book_id)
+    with db.read() as connection:
+        rows = connection.execute(_ONE, {"id": book_id}).all()
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
 def by_isbn(digits: str) -> dict | None:
     """The record of an ISBN, its own before another book's further one."""
-    with db.read() as reader:
-        rows = reader.rows(_BY_ISBN, isbn=digits) or reader.rows(_BY_FURTHER_ISBN, isbn=digits)
+    with db.read() as connection:
+        rows = (
+            connection.execute(_BY_ISBN, {"isbn": digits}).all()
+            or connection.execute(_BY_FURTHER_ISBN, {"isbn": digits}).all()
+        )
     return records.from_rows(FIELDS, rows)[0] if rows else None

@@ -15,7 +15,7 @@ from sqlalchemy import (
     select,
 )
 
-from ...db import Query, found
+from ...db import found
 from ...db.search import LEVELS
 from .. import records
 from ..models import Book
@@ -133,10 +133,10 @@ def _ids(shape: Shape, sort: tuple[str, ...], part: int, *more: str) -> tuple[Se
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Query:
+def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Select:
     """The ids from `offset` on, `limit` of them, counted from the end where `backwards`."""
     made, segment = _ids(shape, sort, part)
-    return Query(
+    return (
         made.order_by(*sorting.order(segment.keys, backwards, _by_index(shape, sort)))
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
@@ -144,40 +144,40 @@ def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Que
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def onward(shape: Shape, sort: tuple[str, ...], part: int, nulls: tuple[bool, ...] | None) -> Query:
+def onward(
+    shape: Shape, sort: tuple[str, ...], part: int, nulls: tuple[bool, ...] | None
+) -> Select:
     """The ids with their sort values behind `after_0`, …, or from the beginning; `limit` of them."""
     made, segment = _ids(shape, sort, part, "values")
     if nulls is not None:
         made = made.where(sorting.behind(segment.keys, nulls))
-    return Query(
-        made.order_by(*sorting.order(segment.keys, by_index=_by_index(shape, sort))).limit(
-            bindparam("limit")
-        )
+    return made.order_by(*sorting.order(segment.keys, by_index=_by_index(shape, sort))).limit(
+        bindparam("limit")
     )
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def count(shape: Shape, sort: tuple[str, ...] = (), part: int | None = None) -> Query:
+def count(shape: Shape, sort: tuple[str, ...] = (), part: int | None = None) -> Select:
     """How many books there are, of one part of a list or of the whole."""
     if part is None:
-        return Query(Source(shape).select(func.count()))
+        return Source(shape).select(func.count())
     source, segments = _with_segments(shape, sort)
-    return Query(source.select(func.count()).where(segments[part].condition))
+    return source.select(func.count()).where(segments[part].condition)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def everything(shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str, ...]) -> Query:
+def everything(shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str, ...]) -> Select:
     """The whole rows of one part of a list, in order."""
     source = Source(shape, ranked=any("relevance" in name for name in sort), needs_books=True)
     segment = _segments(source, shape, sort)[part]
     made = source.select(*records.columns(fields)).order_by(
         *sorting.order(segment.keys, by_index=_by_index(shape, sort))
     )
-    return Query(made if segment.condition is None else made.where(segment.condition))
+    return made if segment.condition is None else made.where(segment.condition)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def rows(fields: tuple[str, ...], number: int) -> Query:
+def rows(fields: tuple[str, ...], number: int) -> Select:
     """The rows of `id_0`, …, in no order."""
     ids = [bindparam(f"id_{index}", type_=Integer()) for index in range(number)]
-    return Query(records.selection(fields).where(Book.id.in_(ids)))
+    return records.selection(fields).where(Book.id.in_(ids))

@@ -1,0 +1,32 @@
+"""What each dialect can do."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from sqlalchemy.engine import URL, Connection, Engine
+
+
+class Dialect(ABC):
+    """A database engine. `shares_commits`: whether one commit costs more than the operations before it, so that
+    operations which wait together are committed together."""
+
+    shares_commits: bool
+
+    def __init__(self, url: URL, wait: int):
+        self.url, self.wait = url, wait
+
+    @abstractmethod
+    def engine_options(self) -> dict[str, Any]:
+        """The arguments of `create_engine`."""
+
+    @abstractmethod
+    def listen(self, engine: Engine) -> None:
+        """Register the events that connections of this engine need."""
+
+    @abstractmethod
+    def limit(self, connection: Connection, seconds: float | None) -> None:
+        """Interrupt what the connection does after so many seconds; None: no limit."""
+
+    @abstractmethod
+    def begin_write(self, connection: Connection, seconds: float) -> None:
+        """Begin a transaction that may change things; wait so long for the lock of another process."""

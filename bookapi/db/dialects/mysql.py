@@ -1,0 +1,74 @@
+"""MySQL and MariaDB."""
+
+import time
+from typing import Any
+
+import pymysql
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from .base import Dialect
+
+POOL_SIZE = 64  # at least the number of threads: nobody waits for a connection
+SORTED_BYTES = (
+    4096  # of a value; the default is 1,024, and a key may have 700 characters of four bytes
+)
+MIN_SECONDS = 0.001  # a limit of 0 means that there is none
+_END = "bookapi.end"  # an execution option: when `time.monotonic` says that the time is over
+
+
+class MysqlDialect(Dialect):
+    shares_commits = False
+
+    def engine_options(self) -> dict[str, Any]:
+        session = (
+            "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+            "time_zone = '+00:00'",
+            f"innodb_lock_wait_timeout = {self.wait}",
+            f"max_sort_length = {SORTED_BYTES}",
+        )
+        return {
+            "pool_size": POOL_SIZE,
+            "max_overflow": -1,
+            "pool_pre_ping": True,
+            "pool_recycle": 1800,
+            "connect_args": {
+                "charset": "utf8mb4",
+                "init_command": f"SET SESSION {', '.join(session)}",
+                "connect_timeout": self.wait,
+            },
+        }
+
+    def listen(self, engine: Engine) -> None:
+        event.listen(engine, "handle_error", _recognize_galera)
+        event.listen(engine, "before_cursor_execute", _limit, retval=True)
+
+    def limit(self, connection: Connection, seconds: float | None) -> None:
+        if seconds is not None:  # execution options end with the block that uses the connection
+            connection.execution_options(**{_END: time.monotonic() + seconds})
+
+    def begin_write(self, connection: Connection, seconds: float) -> None:
+        connection.begin()
+
+
+def limited(sql: str, seconds: float, is_mariadb: bool) -> str:
+    """A SELECT as one that the server gives up after so many seconds."""
+    seconds = max(seconds, MIN_SECONDS)
+    if is_mariadb:
+        return f"SET STATEMENT max_statement_time = {seconds:.3f} FOR {sql}"
+    return f"SELECT /*+ MAX_EXECUTION_TIME({seconds * 1000:.0f}) */ {sql.removeprefix('SELECT ')}"
+
+
+def _limit(connection, cursor, statement, parameters, context, executemany):
+    """With each statement goes how much time is left: the connection is also one of changes, which have no limit."""
+    end = connection.get_execution_options().get(_END)
+    if end is not None and statement.startswith("SELECT"):
+        statement = limited(statement, end - time.monotonic(), connection.dialect.is_mariadb)
+    return statement, parameters
+
+
+def _recognize_galera(context) -> None:
+    """A Galera node that is not ready (1047) is a lost connection; SQLAlchemy does not know its code."""
+    error = context.original_exception
+    if isinstance(error, pymysql.err.MySQLError) and error.args[:1] == (1047,):
+        context.is_disconnect = True

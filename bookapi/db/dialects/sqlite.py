@@ -1,0 +1,110 @@
+"""SQLite: one file in WAL mode, one writer at a time."""
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine
+
+from ..sqlite import sqlite3
+from .base import Dialect
+
+POOL_SIZE = 64  # at least the number of threads: nobody waits for a connection
+# FULL: with NORMAL a power cut may take acknowledged changes back.
+PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
+# Steps of SQLite's virtual machine between two looks at the clock. A list of 20 takes one or two thousand. Inside a
+# full-text search a step may take a tenth of a millisecond: with many more it would stop seconds late.
+PROGRESS_STEPS = 5_000
+_DEADLINE = "bookapi.deadline"  # in the `info` of a connection
+
+
+def identity(path: str | Path) -> tuple[int, int]:
+    """(device, inode) of a file."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+class Deadline:
+    """When work on a connection is interrupted (SQLITE_INTERRUPT)."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, connection: Any):
+        self._end = math.inf
+        connection.set_progress_handler(self._is_over, PROGRESS_STEPS)
+
+    def set(self, seconds: float | None) -> None:
+        """Interrupt after so many seconds; None: never."""
+        self._end = math.inf if seconds is None else time.monotonic() + seconds
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._end
+
+
+class SqliteDialect(Dialect):
+    shares_commits = True
+
+    def __init__(self, url: URL, wait: int):
+        super().__init__(url, wait)
+        self.path = Path(url.database or "")
+        self.opened: tuple[int, int] | None = None  # the identity of the file that was opened first
+
+    def engine_options(self) -> dict[str, Any]:
+        return {
+            "module": sqlite3,
+            "creator": self.connect,
+            "pool_size": POOL_SIZE,
+            "max_overflow": -1,
+            "pool_use_lifo": True,
+        }
+
+    def connect(self) -> Any:
+        """A new connection of the driver."""
+        # mode=rw: a missing file is an error, never a new and empty catalogue. Only `create_file` makes one.
+        connection = sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode=rw",
+            uri=True,
+            timeout=self.wait,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self.opened = self.opened or identity(self.path)
+        try:
+            # Reading the mode needs no lock, setting it does.
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            for pragma in PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def listen(self, engine: Engine) -> None:
+        event.listen(engine, "begin", begin)
+        event.listen(engine, "connect", _set_deadline)
+
+    def limit(self, connection: Connection, seconds: float | None) -> None:
+        connection.info[_DEADLINE].set(seconds)
+
+    def begin_write(self, connection: Connection, seconds: float) -> None:
+        # A plain BEGIN that reads and then writes either loses updates or fails at once with SQLITE_BUSY.
+        driver = connection.connection.driver_connection
+        driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        driver.execute("BEGIN IMMEDIATE")
+        connection.begin()
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction as the execution option `begin` says (the driver begins none by itself)."""
+    driver = connection.connection.driver_connection
+    if not driver.in_transaction:
+        driver.execute(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _set_deadline(driver: Any, record: Any) -> None:
+    record.info[_DEADLINE] = Deadline(driver)
