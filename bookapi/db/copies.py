@@ -132,6 +132,7 @@ def replace_database(copy: Engine, prepare: Callable[[Connection, Connection], N
     elif path.exists():
         _copy_pages(copy, prepare_pages)
     else:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_file()
         _copy_pages(copy)
 

@@ -59,10 +59,9 @@ def restore(path: Path, force: bool) -> str:
     own = copies.sqlite_file()
     if own is None and (error := schema_error(schema_revisions()[0])):
         raise BackupError(error)
-    if own:
-        own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = own.parent if own and own.parent.is_dir() else None  # where there is room for it
     failed = f"{path}: nothing was restored (a damaged database: move it away, with its -wal file)"
-    with _in_one_line(failed), copies.temporary_database(own and own.parent) as copy:
+    with _in_one_line(failed), copies.temporary_database(folder) as copy:
         copies.copy_file(path, copy)
         _prepare(copy, str(path))
         summary = _verify(copy, str(path))
@@ -116,12 +115,7 @@ def _prepare(copy: Engine, name: str) -> None:
 def _verify(copy: Engine, name: str, hint: str = "") -> str:
     """A summary of a copy's contents; raises where it is damaged or contradicts itself."""
     with copy.connect() as connection:
-        faults = integrity.structure_faults(connection) or [
-            *derived.counter_faults(connection).values(),
-            *filter(
-                None, (derived.broken_history(connection), derived.unreadable_lists(connection))
-            ),
-        ]
+        faults = integrity.structure_faults(connection) or derived.all_faults(connection)
         if faults:
             raise BackupError(f"{name} is damaged: {faults[0]}{hint}")
         row = connection.execute(text("SELECT total, seq FROM catalogue")).one()

@@ -13,6 +13,7 @@ from ..books.models import Book, History
 from ..config import SECRET_FILE
 from ..db import FAILURES, cause, db, now
 from ..db.copies import sqlite_file
+from ..db.durability_warnings import durability_warnings
 from ..db.failures import busy
 from ..db.integrity import index_fault, rebuild_index, structure_faults
 from . import derived
@@ -20,6 +21,7 @@ from .views import unready
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between the clocks of several machines
 MEND, RESTORE = "bookapi check --mend", "bookapi restore FILE, with a backup"
+CLOCK = "set the clock of this machine; the next change of the book corrects what was stored"
 INDEX = "search index"
 COUNTERS = {
     "total": ("number of books", MEND),
@@ -30,7 +32,7 @@ COUNTERS = {
 
 
 class Finding(NamedTuple):
-    """Something that was checked: what is wrong (None: nothing), and how to fix it."""
+    """Something that was checked: what is wrong (None: nothing), and how to fix it; a warning has no such step."""
 
     subject: str
     wrong: str | None = None
@@ -39,6 +41,8 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         if not self.wrong:
             return f"ok     {self.subject}"
+        if not self.step:
+            return f"warn   {self.subject}: {self.wrong}"
         return f"wrong  {self.subject}: {self.wrong}; to fix it: {self.step}"
 
 
@@ -48,7 +52,7 @@ def findings() -> Iterator[Finding]:
     yield from _files()
     for subject, wrong, step in (
         ("database and schema", unready, f"bookapi init or db upgrade, or {RESTORE}"),
-        ("structure of the database", lambda: db.ask(structure_faults), RESTORE),
+        ("structure of the database", lambda: "; ".join(db.ask(structure_faults)), RESTORE),
     ):
         finding = Finding(subject, wrong(), step)
         yield finding
@@ -62,11 +66,13 @@ def findings() -> Iterator[Finding]:
         yield Finding("history", db.ask(derived.broken_history), RESTORE)
         yield Finding("lists", db.ask(derived.unreadable_lists), RESTORE)
         yield Finding("derived data", derived.list_books(db.ask(_wrong_books)), MEND)
-        yield Finding("clock", db.ask(_clock_fault), "set the clock of this machine; wait for …")
+        yield Finding("clock", db.ask(_clock_fault), CLOCK)
     except (*FAILURES, HTTPException, ValueError, TypeError) as error:
         if getattr(error, "description", None) == busy().description:
             raise
         yield Finding("contents", f"cannot be read: {cause(error) or error}", RESTORE)
+    for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
+        yield Finding("durability", warning)
 
 
 def _files() -> Iterator[Finding]:

@@ -121,7 +121,7 @@ def counter_faults(connection: Connection) -> dict[str, str]:
     if row is None:
         return {"seq": "the catalogue has no row"}
     return {
-        name: f"it is {row[name]!r}, should be {number}"
+        name: f"{name} is {row[name]!r}, should be {number}"
         for name, number in counted(connection).items()
         if not is_counter(row[name])
         or row[name] < number
@@ -136,16 +136,24 @@ def is_counter(value: object) -> bool:
 
 def broken_history(connection: Connection) -> str | None:
     """The books whose history is incomplete."""
-    return list_books(connection.scalars(text(_BROKEN_HISTORY)))
+    return list_books(connection.scalars(text(_BROKEN_HISTORY)), "the history of ")
 
 
 def unreadable_lists(connection: Connection) -> str | None:
     """The books whose lists are no JSON lists."""
-    return list_books(connection.scalars(text(_UNREADABLE_LISTS)))
+    return list_books(connection.scalars(text(_UNREADABLE_LISTS)), "the lists of ")
 
 
-def list_books(ids: Iterable[int]) -> str | None:
+def all_faults(connection: Connection) -> list[str]:
+    """What contradicts itself, but for what can be rebuilt."""
+    found = (broken_history(connection), unreadable_lists(connection))
+    return [*counter_faults(connection).values(), *filter(None, found)]
+
+
+def list_books(ids: Iterable[int], prefix: str = "") -> str | None:
     """`3 books (4, 7, 9)`; None where there are none."""
     every = sorted(ids)
     shown = [*map(str, every[:MAX_FAULTS]), *["…"] * (len(every) > MAX_FAULTS)]
-    return f"{len(every)} book{'s' * (len(every) > 1)} ({', '.join(shown)})" if every else None
+    return (
+        f"{prefix}{len(every)} book{'s' * (len(every) > 1)} ({', '.join(shown)})" if every else None
+    )

@@ -53,7 +53,7 @@ def _report() -> list[checks.Finding]:
     wrong = []
     for finding in checks.findings():
         click.echo(str(finding))
-        if finding.wrong and finding.word == "wrong":
+        if finding.wrong and finding.step:
             wrong.append(finding)
     return wrong
 
