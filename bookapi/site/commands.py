@@ -1,7 +1,9 @@
-"""``bookapi init``, ``serve`` and ``db``: how the service is made, started and kept at its schema."""
+"""``bookapi init``, ``serve``, ``db`` and ``routes``: create, start and upgrade the service."""
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -22,10 +24,13 @@ from .views import unready
 @command("init")
 @click.option("--admin", default="admin", show_default=True, help="The name of the first admin.")
 def init(admin: str) -> None:
-    """Make the instance: folder, secret, database at the newest schema, a first admin. Safe to repeat."""
+    """Create the instance: folder, secret, database at the newest schema, a first admin.
+
+    Safe to repeat, and to run several times at once: the one that adds the admin prints its password.
+    """
     folder = Path(current_app.instance_path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _make_secret(folder / SECRET_FILE)
+    _create_secret(folder / SECRET_FILE)
     create_file()
     _upgrade()
     password = add_first_admin(admin)
@@ -35,21 +40,16 @@ def init(admin: str) -> None:
         click.echo(f"admin password: {password}")
 
 
-def _make_secret(path: Path) -> None:
-    """The secret that signs cookies, readable by its owner alone; whole or not there, whoever else runs `init` now."""
+def _create_secret(path: Path) -> None:
+    """Create the file of the secret that signs cookies, readable by its owner alone; whole or not at all."""
     if path.exists():
         return
-    unfinished = path.with_name(f"{SECRET_FILE}.{os.getpid()}")
-    with open(
-        os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii"
-    ) as file:
+    descriptor, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    with open(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(48) + "\n")
-    try:
+    with suppress(FileExistsError):  # another `init` was first
         os.link(unfinished, path)
-    except FileExistsError:
-        pass
-    finally:
-        os.unlink(unfinished)
+    os.unlink(unfinished)
 
 
 def _upgrade() -> None:
