@@ -4,36 +4,41 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import auth, books, config, db, logs, site
-from .auth import permissions
-from .http import cache, idempotency, lru, negotiation, pagination, problems, security
+from .app import BookApi
+from .http import (
+    cache,
+    conditional,
+    endpoints,
+    idempotency,
+    negotiation,
+    problems,
+    routing,
+    security,
+)
 
 __version__ = "0.1.0"
 
+# The first checks of a request, in the order of docs/api.md, Order of checks; those of `auth`
+# follow.
+CHECKS = (
+    security.check_host,
+    routing.check_route,
+    negotiation.choose,
+    security.refuse_cross_site,
+)
+PARTS = (logs, db, problems, routing, security, conditional, auth, idempotency, books, site, cache)
 
-def create_app(settings: Mapping[str, Any] | None = None) -> negotiation.Service:
-    """The application. `settings` (names without BOOKAPI_) are stronger than the environment.
 
-    The database is not touched.
+def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:
+    """The application. `settings` (names without BOOKAPI_) override the environment. The database
+    is not touched.
     """
-    app = negotiation.Service(
-        __name__, instance_path=config.instance_path(settings), static_folder=None
-    )
+    app = BookApi(__name__, instance_path=config.instance_path(settings), static_folder=None)
     config.init_app(app, settings)
     app.config["VERSION"] = __version__
-    for part in (
-        logs,
-        lru,
-        db,
-        negotiation,
-        security,
-        problems,
-        pagination,
-        auth,
-        idempotency,
-        books,
-        site,
-        cache,
-    ):
+    for check in CHECKS:
+        app.before_request(check)
+    for part in PARTS:
         part.init_app(app)
-    permissions.check(app)
+    endpoints.check(app)
     return app

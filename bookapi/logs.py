@@ -1,15 +1,20 @@
-"""The log: one line an event on standard error, as text or as JSON. A line says which request it belongs to."""
+"""The log: one line an event on standard error, as text or as JSON. A line says which request it
+belongs to.
+"""
 
 import logging
 import re
 import sys
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from flask import Flask, has_request_context, request
 from flask.logging import default_handler
 
-REQUEST_ID = "bookapi.request_id"  # in the environment of a request
+REQUEST_ID = "X-Request-ID"  # the header
+_KEY = "bookapi.request_id"  # in the environment of a request, for this module alone
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -18,15 +23,20 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def new_request_id_for(environ: dict) -> str:
-    """The id for the request with this WSGI environment: the client's, if it is sane, else a new one."""
-    given = environ.get("HTTP_X_REQUEST_ID")
+def new_request_id_for(environ: Mapping[str, Any]) -> str:
+    """The id for the request with this WSGI environment: the client's, if it is sane, else a new
+    one.
+    """
+    given: str | None = environ.get("HTTP_X_REQUEST_ID")
     return given if given and _SANE_ID.fullmatch(given) else new_request_id()
 
 
 def request_id() -> str:
-    """The id of this request, once the door has given it one."""
-    return request.environ.get(REQUEST_ID, "")
+    """The id of this request."""
+    if _KEY not in request.environ:
+        request.environ[_KEY] = new_request_id_for(request.environ)
+    found: str = request.environ[_KEY]
+    return found
 
 
 def _escaped(text: str, but: str = "") -> str:
@@ -42,7 +52,9 @@ def _escaped(text: str, but: str = "") -> str:
 
 
 class _Line(logging.Formatter):
-    """One event. What cannot be seen is escaped: what a client sends must not forge a line or talk to a terminal."""
+    """One event. What cannot be seen is escaped: what a client sends must not forge a line or talk
+    to a terminal.
+    """
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
         where = {}
@@ -91,5 +103,6 @@ def init_app(app: Flask) -> None:
     app.logger.handlers[:] = [handler]
     app.logger.setLevel(logging.INFO)
     app.logger.propagate = False
-    # waitress logs a line for each request that has to wait its turn: 16 % of the time of a busy server.
+    # waitress logs a line for each request that has to wait its turn: 16 % of the time of a busy
+    # server.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

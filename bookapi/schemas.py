@@ -1,7 +1,9 @@
-"""The fields of text, numbers and instants that every schema is made of (contract, section 2)."""
+"""The marshmallow fields that every schema is made of. docs/api.md, A book: texts, integers,
+timestamps.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,150 +11,166 @@ from marshmallow import ValidationError, fields
 
 from .text import MAX_COMPOSED, clean
 
-MAX_NUMBER = (
-    100  # characters, blanks around it included; looked at before NFC, whose time may be a square
-)
-_INTEGER = re.compile("-?[0-9]{1,18}")
+MAX_INTEGER = 2**63 - 1
+MAX_DIGITS = 100  # characters of an integer as text, with blanks around it
+_INTEGER = re.compile("-?[0-9]{1,19}")
 
 
 def cleaned(text: str) -> str | None:
-    """The stored form of a text; raises ValidationError for what XML cannot carry."""
+    """The stored form of a text; raises ValidationError for what can't be stored."""
     try:
         return clean(text)
     except ValueError as error:
         raise ValidationError(str(error)) from None
 
 
-class Text(fields.Field):
-    """Text in its stored form (NFC, trimmed, empty is null) of at most `longest` code points."""
+class Text(fields.Field[Any]):
+    """Text in its stored form (NFC, trimmed, empty is null) of at most `max_length` code points."""
 
     default_error_messages = {
-        "type": "must be a text",
-        "null": "may not be null or empty",
-        "required": "is missing",
+        "type": "must be a string",
+        "null": "must not be null or empty",
+        "required": "is required",
     }
 
-    def __init__(self, longest: int, **kwargs: Any):
+    def __init__(self, max_length: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.longest = longest
+        self.max_length = max_length
 
-    def _deserialize(self, value, attr, data, **kwargs):
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
         if not isinstance(value, str):
             raise self.make_error("type")
-        most = (
-            self.longest * MAX_COMPOSED
-        )  # looked at before NFC, whose time is the square of a run of accents
+        # Checked before NFC, which takes long for long texts and makes at most so many characters
+        # one.
+        most = self.max_length * MAX_COMPOSED
         if len(value) > most and len(value.strip()) > most:
-            raise ValidationError(f"may have at most {self.longest} characters")
+            raise ValidationError(f"must have at most {self.max_length} characters")
         text = cleaned(value)
         if text is None:
             if not self.allow_none:
                 raise self.make_error("null")
             return None
-        if len(text) > self.longest:
+        if len(text) > self.max_length:
             raise ValidationError(
-                f"may have at most {self.longest} characters, this has {len(text)}"
+                f"must have at most {self.max_length} characters, this has {len(text)}"
             )
-        return self.read(text)
+        return self.parse(text)
 
-    def read(self, text: str) -> Any:
-        """What this text means; raises ValidationError. Subclasses narrow it."""
+    def parse(self, text: str) -> Any:
+        """The value that this text stands for; raises ValidationError. For subclasses."""
         return text
 
 
-class Verbatim(fields.Field):
-    """Text exactly as it was received: a name to look up, a password."""
+class Verbatim(fields.Field[str]):
+    """Text exactly as it was received: a username to look up, a password."""
 
-    default_error_messages = {"type": "must be a text", "required": "is missing"}
+    default_error_messages = {"type": "must be a string", "required": "is required"}
 
-    def _deserialize(self, value, attr, data, **kwargs):
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
         if not isinstance(value, str):
             raise self.make_error("type")
         return value
 
 
-class Whole(fields.Field):
-    """A whole number in a range, exact: an integer, or text of ASCII digits; no fraction, exponent or boolean."""
+class Integer(fields.Field[int]):
+    """An integer in a range, exact: a JSON integer or ASCII digits; no fraction, exponent or
+    boolean.
+    """
 
-    def __init__(self, least: int, most: int, **kwargs: Any):
+    def __init__(self, minimum: int, maximum: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.least, self.most = least, most
+        self.minimum, self.maximum = minimum, maximum
 
-    def _deserialize(self, value, attr, data, **kwargs):
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> int | None:
         if isinstance(value, str):
-            value = cleaned(value) if len(value) <= MAX_NUMBER else ""
-            if value is None and self.allow_none:
+            text = cleaned(value) if len(value) <= MAX_DIGITS else ""
+            if text is None and self.allow_none:
                 return None
-            value = int(value) if _INTEGER.fullmatch(value or "") else None
-        if type(value) is not int or not self.least <= value <= self.most:
-            raise ValidationError(f"must be a whole number from {self.least} to {self.most}")
+            value = int(text) if _INTEGER.fullmatch(text or "") else None  # type: ignore[arg-type]
+        if type(value) is not int or not self.minimum <= value <= self.maximum:
+            raise ValidationError(f"must be an integer from {self.minimum} to {self.maximum}")
         return value
 
 
-class Truth(fields.Field):
-    """true or false; as text, too, for XML knows nothing else."""
+class Boolean(fields.Field[bool]):
+    """true or false, as text too: XML has nothing else."""
 
     default_error_messages = {"type": "must be true or false", "null": "must be true or false"}
 
-    def _deserialize(self, value, attr, data, **kwargs):
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> bool:
         if value in ("true", "false"):
-            return value == "true"
+            return bool(value == "true")
         if type(value) is not bool:
             raise self.make_error("type")
         return value
 
 
-class OneOf(fields.Field):
+class Choice(fields.Field[str]):
     """One of a few words."""
 
-    default_error_messages = {"required": "is missing", "null": "may not be null or empty"}
+    default_error_messages = {"required": "is required", "null": "must not be null or empty"}
 
-    def __init__(self, words: Sequence[str], **kwargs: Any):
+    def __init__(self, choices: Sequence[str], **kwargs: Any):
         super().__init__(**kwargs)
-        self.words = words
+        self.choices = choices
 
-    def _deserialize(self, value, attr, data, **kwargs):
-        if value not in self.words:
-            raise ValidationError(f"must be {' or '.join(self.words)}")
-        return value
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        if value not in self.choices:
+            raise ValidationError(f"must be {' or '.join(self.choices)}")
+        return str(value)
 
 
-class Instant(fields.Field):
-    """An instant, read and written by RFC 3339; written in UTC with microseconds and Z."""
+class Timestamp(fields.Field[datetime]):
+    """An instant by RFC 3339; written in UTC with microseconds and Z."""
 
-    def _serialize(self, value, attr, obj, **kwargs):
-        return None if value is None else rfc3339(value)
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else format_timestamp(value)
 
-    def _deserialize(self, value, attr, data, **kwargs):
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime | None:
+        if value == "" and self.allow_none:
+            return None
         try:
-            return instant(value if isinstance(value, str) else "")
+            return parse_timestamp(value if isinstance(value, str) else "")
         except ValueError as error:
             raise ValidationError(str(error)) from None
 
 
-def rfc3339(at: datetime) -> str:
-    """An instant of UTC, as every answer writes it."""
+def format_timestamp(at: datetime) -> str:
+    """An instant in UTC as every response writes it."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-# RFC 3339, section 5.6. A plus sign that nobody percent-encoded arrives as a space.
-_INSTANT = re.compile(
+# RFC 3339, section 5.6. A plus sign that a client did not percent-encode arrives as a space.
+_TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+ -])([0-9]{2}):([0-9]{2}))"
 )
 
 
-def instant(text: str) -> datetime:
-    """The instant of RFC 3339 that a text names, in UTC; raises ValueError."""
-    found = _INSTANT.fullmatch(text)
+def parse_timestamp(text: str) -> datetime:
+    """The instant that a text names by RFC 3339, in UTC; raises ValueError."""
+    found = _TIMESTAMP.fullmatch(text)
     try:
         if not found or int(found[3]) > 60 or int(found[6] or 0) > 23 or int(found[7] or 0) > 59:
             raise ValueError
         at = datetime.fromisoformat(f"{found[1]}T{found[2]}:00").replace(tzinfo=UTC)
+        # A leap second (:60) is the first of the next minute.
         at += timedelta(
             seconds=int(found[3]), microseconds=int((found[4] or "0").ljust(6, "0")[:6])
-        )  # :60 is a leap
+        )
         offset = timedelta(hours=int(found[6] or 0), minutes=int(found[7] or 0))
         return at + offset if found[5] == "-" else at - offset
     except (ValueError, OverflowError):
-        raise ValueError("must be an instant of RFC 3339, such as 2024-01-31T12:00:00Z") from None
+        raise ValueError("must be an RFC 3339 timestamp, such as 2024-01-31T12:00:00Z") from None

@@ -1,20 +1,23 @@
-"""What text is to this service: how it is stored, what of it is compared, and which words it has.
+"""Text in its three forms: stored (`clean`), compared and sorted (`fold`, `key`), and searched
+(`words`).
 
-Three functions carry it all, so that JSON, XML, CSV and both databases agree by construction:
-`clean` makes the stored form, `fold` the compared one, `words` what is searched.
+Made here alone, so that JSON, XML, CSV and both databases agree.
 """
 
 import hashlib
 import re
 import unicodedata
 
-# Everything outside the Char production of XML 1.0 (fifth edition, section 2.2), lone surrogates included.
+# Everything outside the Char production of XML 1.0 (fifth edition, section 2.2), lone surrogates
+# included.
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+MAX_MARKS = 100  # combining marks in a row; UAX #15 (Stream-Safe Text Format) has 30
 MAX_COMPOSED = 4  # code points that NFC may make one (U+1F82 and its like)
 
 # A folded key longer than this keeps its head for sorting and a digest of the whole for equality.
-# 700 characters of utf8mb4 are 2,800 bytes: with an id behind them, inside InnoDB's 3,072 bytes a key.
+# 700 characters of utf8mb4 are 2,800 bytes: with an id behind them, inside InnoDB's 3,072 bytes a
+# key.
 KEY_LENGTH = 700
 _DIGEST_LENGTH = 32
 
@@ -22,37 +25,55 @@ _DIGEST_LENGTH = 32
 def clean(text: str) -> str | None:
     """The stored form: Unicode NFC, trimmed; None when nothing is left.
 
-    Raises ValueError where a character is one that XML 1.0 cannot carry.
+    Raises ValueError for a character that XML 1.0 forbids, and for so many combining marks in a row
+    as no language has: NFC takes the square of their number.
     """
     found = FORBIDDEN.search(text)
     if found:
-        raise ValueError(f"may not hold the character U+{ord(found[0]):04X}, which XML 1.0 forbids")
+        raise ValueError(
+            f"must not have the character U+{ord(found[0]):04X}, which XML 1.0 forbids"
+        )
     if not text.isascii():
+        if len(text) > MAX_MARKS and _has_many_marks(text):
+            raise ValueError(f"must not have more than {MAX_MARKS} combining marks in a row")
         text = unicodedata.normalize("NFC", text)
     return text.strip() or None
 
 
+def _has_many_marks(text: str) -> bool:
+    run = 0
+    for character in text:
+        # By category: some marks have no combining class of their own, but are decomposed into
+        # marks that have one.
+        run = run + 1 if unicodedata.category(character)[0] == "M" else 0
+        if run > MAX_MARKS:
+            return True
+    return False
+
+
 def printable(text: str) -> str:
-    """The text with every character that XML 1.0 forbids replaced, for telling a client what it sent."""
+    """The text with every character that XML 1.0 forbids replaced: for a message to the client that
+    sent it.
+    """
     return FORBIDDEN.sub("\ufffd", text)
 
 
-# Letters that Unicode does not decompose, but whose mark is no more than an accent to who looks for them: the
+# Letters that Unicode does not decompose, though a search takes their stroke for an accent: the
 # Default Unicode Collation Element Table (UTS #10) gives them the primary weight of these.
-_BARE = str.maketrans(
+_BASE_LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i"}
 )
 
 
 def fold(text: str) -> str:
-    """What is compared and sorted by: no case, no accents, one space between words.
+    """The form for comparing and sorting: no case, no accents, one space between words.
 
     Unicode's compatibility caseless match (The Unicode Standard, D146) less the non-spacing marks.
     """
     if text.isascii():
         return " ".join(text.lower().split())
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(
-        _BARE
+        _BASE_LETTERS
     )
     return " ".join("".join([c for c in text if unicodedata.category(c) != "Mn"]).split())
 
@@ -69,7 +90,7 @@ def key(text: str) -> str:
     return folded[: KEY_LENGTH - _DIGEST_LENGTH] + digest
 
 
-# Scripts that put no space between words: each character is a word, and a run of them a phrase.
+# Scripts without spaces between words: each character is a word, and a run of them a phrase.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff"
     "\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
@@ -86,29 +107,32 @@ def _of_categories(categories: str, *blocks: tuple[int, int]) -> str:
     )
 
 
-# Indic scripts write vowels as spacing marks, which Python's \w leaves out; unspaced ones have punctuation, too.
+# Indic scripts write vowels as spacing marks, which Python's \w excludes; unspaced ones have
+# punctuation, too.
 _MARKS = _of_categories("Mc", (0x0900, 0x0E00), (0x1B00, 0x1C50), (0xA800, 0xAC00))
-_SIGNS = _of_categories(
+_PUNCTUATION = _of_categories(
     "Po Pd Ps Pe Pc Sc Sk Sm So Zs",
     (0x0E00, 0x0F00),
     (0x1000, 0x10A0),
     (0x1780, 0x1800),
     (0x2E80, 0x3400),
 )
-_WORD = re.compile(f"(?:[^\\W_{_UNSPACED}]|[{_MARKS}])+|(?![{_SIGNS}])[{_UNSPACED}]")
+_WORD = re.compile(f"(?:[^\\W_{_UNSPACED}]|[{_MARKS}])+|(?![{_PUNCTUATION}])[{_UNSPACED}]")
 _ASCII_WORD = re.compile("[a-z0-9]+")
-# Apostrophes and their like that romanization puts inside names, and marks that are not of the non-spacing kind.
-_UNHEARD = re.compile("[\u02b0-\u02ff\u200b-\u200f\u2060\ufeff\u00ad]")
+# Modifier letters that romanization puts inside names, and invisible characters.
+_MODIFIERS = re.compile("[\u02b0-\u02ff\u200b-\u200f\u2060\ufeff\u00ad]")
 
 
 def words(text: str) -> list[str]:
-    """The words of a text as they are searched, in order: folded; each character of Chinese, Thai and their like."""
+    """The words of a text for searching, in order: folded; in scripts without spaces each character
+    is a word.
+    """
     folded = fold(text)
     if folded.isascii():
         return _ASCII_WORD.findall(folded)
-    return _WORD.findall(_UNHEARD.sub("", unicodedata.normalize("NFC", folded)))
+    return _WORD.findall(_MODIFIERS.sub("", unicodedata.normalize("NFC", folded)))
 
 
 def stands_alone(word: str) -> bool:
-    """Whether a word of `words` is one character of a script that puts no space between words."""
+    """Whether a word of `words` is a character of a script without spaces between words."""
     return len(word) == 1 and not word.isascii() and re.match(f"[{_UNSPACED}]", word) is not None

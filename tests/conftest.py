@@ -23,7 +23,6 @@ from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import (
     DATABASE_URL,
     PASSWORD,
-    SHARED,
     TESTS,
     Auth,
     add_accounts,
@@ -96,14 +95,6 @@ def no_waiting_for_disks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "PRAGMAS", ("synchronous = OFF", "foreign_keys = ON"))
         yield
-
-
-@pytest.fixture(scope="session")
-def shared():
-    """The folder of real catalogues and attacks that lies beside the project, where there is one."""
-    if not SHARED.is_dir():
-        pytest.skip("the shared data is not beside the project")
-    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ class Cookies(SecureCookieSessionInterface):
         if session.modified:
             super().save_session(app, session, response)
         elif session.accessed:
-            response.headers.add("Vary", "Cookie")
+            response.vary.add("Cookie")
 
 
 class _Login(LoginManager):

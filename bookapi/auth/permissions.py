@@ -1,52 +1,19 @@
-"""Who may: one mark on every view. A view without a mark stops the service from starting (default deny)."""
+"""Authorization: the access that each endpoint declares, checked before its view; and again inside the transaction."""
 
-import functools
 from typing import NamedTuple
 
-from flask import Flask, current_app, request
+from flask import current_app, request
 from flask_login import current_user
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
-from ..http.conditional import cacheable
+from ..http.endpoints import Access, current_endpoint
 from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
 from . import events
 from .models import ADMIN, READ, LoginSession, Token, User
 
-ANYONE, READER, SIGNED_IN, IN_SESSION, ADMINS, ADMINS_IN_SESSION = ACCESS = (
-    "anyone",
-    "connection",
-    "signed in",
-    "signed in, no token",
-    "admin",
-    "admin, no token",
-)
 CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
-
-
-def _marked(access: str, check):
-    def mark(view):
-        @functools.wraps(view)
-        def guarded(*args, **kwargs):
-            check()
-            return view(*args, **kwargs)
-
-        guarded.access = access
-        return guarded
-
-    return mark
-
-
-def public(view):
-    """Anyone may."""
-    view.access = ANYONE
-    return view
-
-
-def reader_required(view):
-    """Anyone may while PUBLIC_READ is true; else whoever is signed in."""
-    return cacheable(_marked(READER, _require_reader)(view))
 
 
 def _require_reader() -> None:
@@ -90,36 +57,21 @@ def _refuse(detail: str) -> None:
     raise Problem(403, detail)
 
 
-login_required = _marked(SIGNED_IN, _require_signed_in)  # whoever is signed in may; else 401
-session_required = _marked(IN_SESSION, _require_session)  # but not by a token: 403
-admin_required = _marked(
-    ADMINS, require_admin
-)  # admins may; else 401 or 403, before anything of the body is looked at
-admin_session_required = _marked(ADMINS_IN_SESSION, _require_admin_session)
+_CHECKS = {
+    Access.ANYONE: lambda: None,
+    Access.READER: _require_reader,
+    Access.SIGNED_IN: _require_signed_in,
+    Access.IN_SESSION: _require_session,
+    Access.ADMIN: require_admin,
+    Access.ADMIN_IN_SESSION: _require_admin_session,
+}
 
 
-def check(app: Flask) -> None:
-    """Raises RuntimeError for a route that does not say who may."""
-    silent = [
-        endpoint
-        for endpoint, view in app.view_functions.items()
-        if getattr(view, "access", None) not in ACCESS
-    ]
-    if silent:
-        raise RuntimeError(f"these views do not say who may: {', '.join(silent)}")
-
-
-def who_may(app: Flask) -> list[tuple[str, str, str]]:
-    """(address, methods, who may) of every route, in the order of their addresses. OPTIONS is everybody's."""
-    views = app.view_functions
-    return sorted(
-        (
-            rule.rule,
-            " ".join(sorted(rule.methods - {"HEAD", "OPTIONS"})),
-            views[rule.endpoint].access,
-        )
-        for rule in app.url_map.iter_rules()
-    )
+def authorize() -> None:
+    """401 or 403 for a request that its endpoint's declaration does not allow, before anything of the body is read."""
+    declared = current_endpoint()
+    if declared is not None and request.method != "OPTIONS":
+        _CHECKS[declared.access]()
 
 
 # -- until the commit ---------------------------------------------------------------------------------------------

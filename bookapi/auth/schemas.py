@@ -3,7 +3,7 @@
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from ..db import now
-from ..schemas import Instant, OneOf, Text, Truth, Verbatim
+from ..schemas import Boolean, Choice, Text, Timestamp, Verbatim
 from . import passwords, usernames
 from .models import MEMBER, ROLES, SCOPES
 
@@ -21,13 +21,13 @@ class UserSchema(Schema):
     username = fields.String()
     role = fields.String()
     active = fields.Boolean()
-    created_at = Instant()
+    created_at = Timestamp()
 
 
 class NewUserSchema(_Document):
     username = Verbatim(required=True)
     password = Verbatim(required=True)
-    role = OneOf(ROLES, load_default=MEMBER)
+    role = Choice(ROLES, load_default=MEMBER)
 
     @validates_schema(skip_on_field_errors=False)
     def check_faults(self, data, **kwargs):
@@ -43,8 +43,8 @@ class NewUserSchema(_Document):
 
 
 class UserChangeSchema(_Document):
-    role = OneOf(ROLES)
-    active = Truth()
+    role = Choice(ROLES)
+    active = Boolean()
     password = Verbatim()
 
 
@@ -81,10 +81,10 @@ class TokenSchema(_Document):
 
     id = fields.Integer(dump_only=True)
     name = Text(TOKEN_NAME, required=True)
-    scope = OneOf(SCOPES, required=True)
-    created_at = Instant(dump_only=True)
-    expires_at = Instant(load_default=None, allow_none=True, validate=_in_future)
-    last_used_at = Instant(dump_only=True)
+    scope = Choice(SCOPES, required=True)
+    created_at = Timestamp(dump_only=True)
+    expires_at = Timestamp(load_default=None, allow_none=True, validate=_in_future)
+    last_used_at = Timestamp(dump_only=True)
 
 
 user_schema, new_user_schema, user_change_schema = UserSchema(), NewUserSchema(), UserChangeSchema()

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..db import db, now, rfc3339
 from ..http.problems import Problem
-from ..schemas import rfc3339 as written
+from ..schemas import format_timestamp as written
 from ..text import printable
 from . import events, usernames
 from .bridge import with_session

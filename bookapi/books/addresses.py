@@ -1,10 +1,12 @@
-"""The addresses of books: what may stand in them is an id or an ISBN. Anything else is no such address: 404."""
+"""The addresses of books: what may stand in them is an id or an ISBN. Anything else is no such
+address: 404.
+"""
 
 from flask import Flask
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
-from ..http.pagination import base_url
+from ..http.routing import base_url
 from .fields import isbn
 
 

@@ -1,33 +1,37 @@
-"""What can be done to a book: units for `db.write`. Everything that changes the catalogue passes here.
+"""The operations on books, for `db.write`. Everything that changes the catalogue goes through here.
 
-Each unit takes the catalogue's row first. Its lock puts writers in order on every database, and what is read
-after it is the newest state, so a check made here (is this ISBN taken?) holds until the commit. `by` is who does
-it (None: the command line): confirmed behind that lock, and named in the history.
+Each locks the catalogue's row first (`State`): that puts writers in order on every database, and
+what is read after it is the newest state, so a check (is this ISBN taken?) holds until the commit.
+`by` is the account that makes the change (None: the command line); it is confirmed after that lock,
+and named in the history.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy.engine import Connection
 
 from ..auth.permissions import Actor
 from ..db import now
-from ..http.problems import Problem, invalid
+from ..http.conditional import Preconditions
+from ..http.problems import Problem
+from ..schemas import format_timestamp
 from . import store
-from .schemas import FIELDS, LISTS, book_schema
+from .edits import Edit
+from .schemas import FIELDS, LISTS
 from .store import CREATED, DELETED, RESTORED, UPDATED, Change, State
 
-Check = Callable[[dict | None], None]
-Document = Callable[[], Any]  # gives what was sent, or raises what is wrong with it
+Record = dict[str, Any]
 
 
 class Taken(NamedTuple):
-    """An ISBN that another book has: that book's id (None: a book of the same request), and the place in the list of
-    the one that wants it (None: there is no list)."""
+    """An ISBN of another book: its id (None: it is in the same request), and the index in the
+    request of the book that wants the ISBN (None: the request is of one book).
+    """
 
     book_id: int | None
-    place: int | None = None
+    index: int | None = None
 
 
 class IsbnTaken(Exception):
@@ -38,9 +42,8 @@ class IsbnTaken(Exception):
         self.taken = taken
 
 
-# -- the units ----------------------------------------------------------------------------------------------------
-def create(connection: Connection, values: dict[str, Any], by: Actor | None = None) -> dict:
-    """A new book of valid values; returns its record."""
+def create(connection: Connection, values: Mapping[str, Any], by: Actor | None = None) -> Record:
+    """Add a book of valid values; returns its record."""
     state = State(connection, by)
     _refuse_taken(connection, values.get("isbn"))
     return _created(connection, state, values)
@@ -48,167 +51,159 @@ def create(connection: Connection, values: dict[str, Any], by: Actor | None = No
 
 def create_all(
     connection: Connection, books: list[dict[str, Any]], by: Actor | None = None
-) -> list[dict]:
-    """New books of valid values, all of them or none; returns their records."""
+) -> list[Record]:
+    """Add books of valid values, all or none; returns their records."""
     state = State(connection, by)
     _refuse_any_taken(connection, [values.get("isbn") for values in books])
-    records = [made(state, values) for values in books]
+    records = [new_record(state, values) for values in books]
     store.store(connection, state, [Change(None, record, CREATED) for record in records])
     return records
 
 
-def replace(
-    connection: Connection, book_id: int, document: Document, check: Check, by: Actor | None = None
-) -> dict:
-    """The book with all its fields from the document, those not sent cleared; returns its record."""
+def change(
+    connection: Connection,
+    book_id: int,
+    edit: Edit,
+    preconditions: Preconditions,
+    by: Actor | None = None,
+) -> Record:
+    """Change the fields of the edit; returns the record."""
     state, record = State(connection, by), _fetch(connection, book_id)
-    check(record)
-    return _changed(connection, state, record, book_schema.load(document()))
-
-
-def patch(
-    connection: Connection, book_id: int, document: Document, check: Check, by: Actor | None = None
-) -> dict:
-    """The book with the fields of the document, those not sent as they were; returns its record."""
-    state, record = State(connection, by), _fetch(connection, book_id)
-    check(record)
-    return _changed(connection, state, record, book_schema.load(document(), partial=True))
-
-
-def delete(connection: Connection, book_id: int, check: Check, by: Actor | None = None) -> None:
-    """The book goes to the trash; its ISBN is free again."""
-    state, record = State(connection, by), _fetch(connection, book_id)
-    check(record)
-    state.total -= 1
-    store.store(connection, state, [Change(record, _next(record, {}), DELETED)])
-
-
-def restore(connection: Connection, book_id: int, check: Check, by: Actor | None = None) -> dict:
-    """The book comes back from the trash; returns its record."""
-    state = State(connection, by)
-    record, in_trash = store.by_id(connection, book_id) or _missing()
-    check(record)
-    if not in_trash:
-        raise Problem(409, "the book is not in the trash")
-    _refuse_taken(connection, record["isbn"])
-    state.total += 1
-    after = _next(record, {})
-    store.store(connection, state, [Change(record, after, RESTORED)])
-    return after
-
-
-def purge(connection: Connection, days: int, most: int) -> int:
-    """Removes for good at most so many of the books that have been in the trash for so many days; returns how many.
-
-    Of their history stays who did what and when. Nothing is added to it: to everyone else they were gone before.
-    """
-    return store.remove(connection, State(connection), now() - timedelta(days=days), most)
+    preconditions.check(record)
+    return _changed(connection, state, record, edit.values_for(record))
 
 
 def put_isbn(
-    connection: Connection, digits: str, document: Document, check: Check, by: Actor | None = None
-) -> tuple[dict, bool]:
-    """The book of that ISBN, created or replaced; returns its record and whether it is new."""
-    state, record = State(connection, by), store.by_isbn(connection, digits)
-    check(record)
-    sent = document()
-    values = book_schema.load(sent)
-    if "isbn" in sent and values["isbn"] != digits:
-        raise invalid(
-            [
-                {
-                    "field": "isbn",
-                    "detail": "is another one than the address names; leave it out or mend it",
-                }
-            ]
-        )
-    values["isbn"] = digits
+    connection: Connection,
+    isbn: str,
+    edit: Edit,
+    preconditions: Preconditions,
+    by: Actor | None = None,
+) -> tuple[Record, bool]:
+    """Create or replace the book of an ISBN; returns its record and whether it is new."""
+    state, record = State(connection, by), store.by_isbn(connection, isbn)
+    preconditions.check(record)
+    values = edit.values_for(record)
     if record is None:
         return _created(connection, state, values), True
     return _changed(connection, state, record, values), False
 
 
-# -- their parts --------------------------------------------------------------------------------------------------
+def delete(
+    connection: Connection, book_id: int, preconditions: Preconditions, by: Actor | None = None
+) -> None:
+    """Move a book to the trash; its ISBN is free again."""
+    state, record = State(connection, by), _fetch(connection, book_id)
+    preconditions.check(record)
+    state.total -= 1
+    store.store(connection, state, [Change(record, _next_version(record, {}), DELETED)])
 
 
-def _fetch(connection: Connection, book_id: int) -> dict:
-    """The record of that id; 404 where there never was one, 410 where it is in the trash."""
+def restore(
+    connection: Connection, book_id: int, preconditions: Preconditions, by: Actor | None = None
+) -> Record:
+    """Take a book out of the trash; returns its record."""
+    state = State(connection, by)
+    record, in_trash = store.by_id(connection, book_id) or _missing()
+    preconditions.check(record)
+    if not in_trash:
+        raise Problem(409, "the book is not in the trash")
+    _refuse_taken(connection, record["isbn"])
+    state.total += 1
+    after = _next_version(record, {})
+    store.store(connection, state, [Change(record, after, RESTORED)])
+    return after
+
+
+def purge(connection: Connection, days: int, limit: int) -> int:
+    """Remove for good at most `limit` of the books that have been in the trash for so many days;
+    returns how many.
+
+    Their history keeps who did what and when. Nothing is added to it: to others they were gone
+    before.
+    """
+    return store.remove(connection, State(connection), now() - timedelta(days=days), limit)
+
+
+def _fetch(connection: Connection, book_id: int) -> Record:
+    """The record of a book; 404 if there never was one, 410 if it is in the trash."""
     record, in_trash = store.by_id(connection, book_id) or _missing()
     if in_trash:
-        raise Problem(410, "the book is in the trash")
+        raise Problem(410, "the book is in the trash", type="in-trash")
     return record
 
 
-def _missing() -> None:
-    raise Problem(404, "there is no book of that id")
+def _missing() -> NoReturn:
+    raise Problem(404, "no such book")
 
 
-def _refuse_taken(
-    connection: Connection, digits: str | None, by_other_than: int | None = None
-) -> None:
-    """Raises IsbnTaken where another live book has the ISBN."""
-    owner = store.by_isbn(connection, digits)
-    if owner is not None and owner["id"] != by_other_than:
+def _refuse_taken(connection: Connection, isbn: str | None, other_than: int | None = None) -> None:
+    """Raise IsbnTaken where another book has the ISBN."""
+    owner = store.by_isbn(connection, isbn)
+    if owner is not None and owner["id"] != other_than:
         raise IsbnTaken([Taken(owner["id"])])
 
 
 def _refuse_any_taken(connection: Connection, isbns: list[str | None]) -> None:
-    """Raises IsbnTaken where books of a list have the ISBN of a live book, or of one before them in the list."""
+    """Raise IsbnTaken where books of a list have the ISBN of a stored book, or of one before them."""
     owners: dict[str, int | None] = {
         record["isbn"]: record["id"]
-        for record in store.by_isbns(connection, {digits for digits in isbns if digits})
+        for record in store.by_isbns(connection, {isbn for isbn in isbns if isbn})
     }
     taken = []
-    for place, digits in enumerate(isbns):
-        if digits in owners:
-            taken.append(Taken(owners[digits], place))
-        elif digits:
-            owners[digits] = None
+    for index, isbn in enumerate(isbns):
+        if isbn in owners:
+            taken.append(Taken(owners[isbn], index))
+        elif isbn:
+            owners[isbn] = None
     if taken:
         raise IsbnTaken(taken)
 
 
-def _instant() -> str:
-    return now().isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
+_BLANK: Record = {name: [] if name in LISTS else None for name in FIELDS}
 
 
-_BLANK = {name: [] if name in LISTS else None for name in FIELDS}
-
-
-def made(state: State, values: dict[str, Any]) -> dict:
+def new_record(state: State, values: Mapping[str, Any]) -> Record:
     """The record of a new book."""
-    instant = _instant()
+    created_at = format_timestamp(now())
     state.total += 1
     return {
         **_BLANK,
         **values,
         "id": state.next_id(),
         "version": 1,
-        "created_at": instant,
-        "updated_at": instant,
+        "created_at": created_at,
+        "updated_at": created_at,
     }
 
 
-def _next(record: dict, values: dict[str, Any]) -> dict:
-    return {**record, **values, "version": record["version"] + 1, "updated_at": _instant()}
-
-
-def applied(record: dict, values: dict[str, Any]) -> dict | None:
-    """The next version of a record, with these values; None where they change nothing."""
+def changed_record(record: Record, values: Mapping[str, Any]) -> Record | None:
+    """The next version of a record with these values; None where they change nothing."""
     if all(record[name] == value for name, value in values.items()):
         return None
-    return _next(record, values)
+    return _next_version(record, values)
 
 
-def _created(connection: Connection, state: State, values: dict[str, Any]) -> dict:
-    record = made(state, values)
+def _next_version(record: Record, values: Mapping[str, Any]) -> Record:
+    return {
+        **record,
+        **values,
+        "version": record["version"] + 1,
+        "updated_at": format_timestamp(now()),
+    }
+
+
+def _created(connection: Connection, state: State, values: Mapping[str, Any]) -> Record:
+    record = new_record(state, values)
     store.store(connection, state, [Change(None, record, CREATED)])
     return record
 
 
-def _changed(connection: Connection, state: State, record: dict, values: dict[str, Any]) -> dict:
-    _refuse_taken(connection, values.get("isbn"), by_other_than=record["id"])
-    after = applied(record, values)
+def _changed(
+    connection: Connection, state: State, record: Record, values: Mapping[str, Any]
+) -> Record:
+    _refuse_taken(connection, values.get("isbn"), other_than=record["id"])
+    after = changed_record(record, values)
     if after is None:
         return record
     store.store(connection, state, [Change(record, after, UPDATED)])

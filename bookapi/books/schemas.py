@@ -1,5 +1,6 @@
-"""The book as clients send and get it: every rule of the contract's section 2."""
+"""The book as clients send and get it. docs/api.md, A book."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -7,40 +8,40 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from marshmallow.exceptions import SCHEMA
 
 from ..http.problems import MAX_ERRORS, from_validation, invalid, pointer
-from ..schemas import Instant, Text, Whole
+from ..schemas import MAX_INTEGER, Integer, Text, Timestamp
 from .fields import dates, isbn, languages
 
 READ_ONLY = ("id", "version", "created_at", "updated_at")
 
 
-def _reading(parse):
-    """A `read` for a Text whose meaning a function gives that raises ValueError."""
+class Parsed(Text):
+    """A text that a function parses, which raises ValueError."""
 
-    def read(self, text: str) -> str:
+    parser: Callable[[str], str]
+
+    def parse(self, text: str) -> str:
         try:
-            return parse(text)
+            return type(self).parser(text)
         except ValueError as error:
             raise ValidationError(str(error)) from None
 
-    return read
+
+class Isbn(Parsed):
+    parser = staticmethod(isbn.parse)
 
 
-class Isbn(Text):
-    read = _reading(isbn.parse)
+class PartialDate(Parsed):
+    parser = staticmethod(dates.parse)
 
 
-class PartialDate(Text):
-    read = _reading(dates.parse)
-
-
-class Language(Text):
-    read = _reading(languages.canonical)
+class Language(Parsed):
+    parser = staticmethod(languages.canonical)
 
 
 class WebAddress(Text):
     """An absolute http or https URL."""
 
-    def read(self, text: str) -> str:
+    def parse(self, text: str) -> str:
         try:
             parts = urlsplit(text)
             right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -51,20 +52,25 @@ class WebAddress(Text):
         return text
 
 
-class ListOf(fields.List):
+class ListOf(fields.List[Any]):
     """A list; null is the empty one."""
 
     default_error_messages = {"invalid": "must be a list"}
 
-    def __init__(self, inner, longest: int):
+    def __init__(self, inner: fields.Field[Any], max_items: int):
         super().__init__(inner, load_default=list)
-        self.longest = longest
+        self.max_items = max_items
 
-    def deserialize(self, value: Any, attr=None, data=None, **kwargs):
-        if (
-            isinstance(value, list) and len(value) > self.longest
-        ):  # before its items: there may be half a million
-            raise ValidationError(f"may have at most {self.longest} items")
+    def deserialize(
+        self,
+        value: Any,
+        attr: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        # Before its items, of which there may be half a million.
+        if isinstance(value, list) and len(value) > self.max_items:
+            raise ValidationError(f"must have at most {self.max_items} items")
         return super().deserialize([] if value is None else value, attr, data, **kwargs)
 
 
@@ -75,13 +81,13 @@ class IdentifierSchema(Schema):
         32,
         required=True,
         validate=validate.Regexp(
-            r"[a-z0-9._-]{1,32}\Z", error="must be of the characters a-z, 0-9, . _ and -"
+            r"[a-z0-9._-]{1,32}\Z", error="may only have the characters a-z, 0-9, . _ and -"
         ),
     )
     value = Text(500, required=True)
 
     error_messages = {
-        "unknown": "is no field of an identifier",
+        "unknown": "is not a field of an identifier",
         "type": "must be an object with scheme and value",
     }
 
@@ -92,13 +98,19 @@ class IdentifierSchema(Schema):
 class Identifier(fields.Nested):
     """An identifier; a further ISBN is checked and kept as thirteen digits, like the first."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(IdentifierSchema)
 
-    def _deserialize(self, value, attr, data, partial=None, **kwargs):
-        identifier = super()._deserialize(
-            value, attr, data, partial=False, **kwargs
-        )  # a PATCH replaces lists whole
+    def _deserialize(
+        self,
+        value: Any,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        partial: Any = None,
+        **kwargs: Any,
+    ) -> dict[str, str]:
+        # A PATCH replaces lists whole.
+        identifier: dict[str, str] = super()._deserialize(value, attr, data, False, **kwargs)
         if identifier["scheme"] == "isbn":
             try:
                 identifier["value"] = isbn.parse(identifier["value"])
@@ -107,12 +119,12 @@ class Identifier(fields.Nested):
         return {"scheme": identifier["scheme"], "value": identifier["value"]}
 
 
-def _optional(kind: type[Text], longest: int) -> Text:
-    return kind(longest, allow_none=True, load_default=None)
+def _optional(kind: type[Text], max_length: int) -> Text:
+    return kind(max_length, allow_none=True, load_default=None)
 
 
 class BookSchema(Schema):
-    """A book, its fields in the contract's order."""
+    """A book. The order of its fields is that of every response. Read-only fields can't be sent."""
 
     id = fields.Integer(dump_only=True)
     title = Text(2000, required=True)
@@ -125,64 +137,76 @@ class BookSchema(Schema):
     series = _optional(Text, 500)
     series_number = _optional(Text, 50)
     edition = _optional(Text, 200)
-    pages = Whole(1, 100000, allow_none=True, load_default=None)
+    pages = Integer(1, 100000, allow_none=True, load_default=None)
     description = _optional(Text, 20000)
     subjects = ListOf(Text(200), 100)
     identifiers = ListOf(Identifier(), 50)
     cover_url = _optional(WebAddress, 2000)
     version = fields.Integer(dump_only=True)
-    created_at = Instant(dump_only=True)
-    updated_at = Instant(dump_only=True)
+    created_at = Timestamp(dump_only=True)
+    updated_at = Timestamp(dump_only=True)
 
-    error_messages = {"unknown": "is no field of a book", "type": "must be an object: one book"}
+    error_messages = {"unknown": "is not a field of a book", "type": "must be an object: a book"}
 
     class Meta:
         unknown = RAISE
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
-        """Tell a read-only field from an unknown one."""
+        """Say of a read-only field that it is none of the unknown."""
         for name in READ_ONLY:
             if name in error.messages:
-                error.messages[name] = ["is given by the service and cannot be sent"]
-        if (
-            isinstance(data, dict) and SCHEMA in data
-        ):  # the key where marshmallow tells what is no field's error
+                error.messages[name] = ["is set by the service and cannot be sent"]
+        # A field of that name would be taken for an error of the whole.
+        if isinstance(data, dict) and SCHEMA in data:
             error.messages[SCHEMA] = {SCHEMA: error.messages.pop(SCHEMA)}
 
 
-book_schema = BookSchema()
+class EditSchema(BookSchema):
+    """A book that is changed: read-only fields may be sent back. null is "not sent"."""
+
+    id = Integer(1, MAX_INTEGER, allow_none=True)
+    version = Integer(1, MAX_INTEGER, allow_none=True)
+    created_at = Timestamp(allow_none=True)
+    updated_at = Timestamp(allow_none=True)
+
+    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
+        """Keep the messages of the read-only fields."""
+        if isinstance(data, dict) and SCHEMA in data:
+            error.messages[SCHEMA] = {SCHEMA: error.messages.pop(SCHEMA)}
+
+
+book_schema, edit_schema = BookSchema(), EditSchema()
 MAX_AT_ONCE = 1000  # books in one request
 
 
-def load_all(document: dict) -> list[dict[str, Any]]:
-    """The books of ``{"books": […]}``; raises the 422 that names all that is wrong, by its place in the document."""
+def load_all(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The books of ``{"books": […]}``; raises the 422 that lists every error, by its place in the
+    document.
+    """
     given, others = document["books"], [name for name in document if name != "books"]
     if others:
-        raise invalid(
-            [
-                {"field": name, "detail": "stands beside `books`, where nothing else may"}
-                for name in others
-            ]
-        )
+        raise invalid([{"field": name, "detail": "is not allowed beside books"} for name in others])
     if not isinstance(given, list) or not 1 <= len(given) <= MAX_AT_ONCE:
         raise invalid([{"field": "books", "detail": f"must be a list of 1 to {MAX_AT_ONCE} books"}])
     loaded, errors = [], []
-    for place, sent in enumerate(given):
+    for index, sent in enumerate(given):
         try:
             loaded.append(book_schema.load(sent))
         except ValidationError as error:
-            errors += [placed(place, told) for told in from_validation(error)]
-            if len(errors) >= MAX_ERRORS:  # no more are told
+            errors += [located(index, fault) for fault in from_validation(error)]
+            if len(errors) >= MAX_ERRORS:
                 break
     if errors:
         raise invalid(errors)
     return loaded
 
 
-def placed(place: int, error: dict) -> dict:
-    """An error in a book as one in the list of books: with its JSON pointer (RFC 6901) in the document."""
+def located(index: int, error: dict[str, Any]) -> dict[str, Any]:
+    """An error in a book as one in a list of books: with its JSON pointer (RFC 6901) in the
+    document.
+    """
     within = error.get("pointer") or (pointer(error["field"]) if "field" in error else "")
-    return {**error, "pointer": f"/books/{place}{within}"}
+    return {**error, "pointer": f"/books/{index}{within}"}
 
 
 FIELDS = tuple(book_schema.fields)

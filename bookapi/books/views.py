@@ -1,50 +1,63 @@
-"""The catalogue over HTTP."""
+"""The catalogue over HTTP: docs/api.md, Resources."""
 
-from flask import Blueprint, Response, request
+from typing import Any, NoReturn
 
-from ..auth.permissions import actor, admin_required, reader_required, require_admin
+from flask import Blueprint, request
+from sqlalchemy.engine import Connection
+
+from ..auth.permissions import actor, require_admin
 from ..db import db
-from ..http.conditional import fleeting, has_already, lasting, precondition, stream_tag, tagged
+from ..http.bodies import deferred_body
+from ..http.cache import (
+    NO_STORE,
+    REVALIDATE,
+    CachePolicy,
+    until_book_changes,
+    until_catalogue_changes,
+)
+from ..http.conditional import Preconditions, book_etag, export_etag, is_not_modified
+from ..http.endpoints import Access, Cost, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent
-from ..http.negotiation import Books, Stream, deferred_body, represents
 from ..http.pagination import Page, link_header, onward_links, page_links, paged
-from ..http.problems import Problem, Sanitized, invalid, respond
+from ..http.problems import Problem, Sanitized, invalid
+from ..http.results import Result, Stream
 from . import changes, queries
 from .addresses import address
+from .edits import read_edit
 from .imports import service, upload
-from .schemas import FIELDS, book_schema, load_all, placed
+from .schemas import FIELDS, book_schema, load_all, located
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 
 @blueprint.get("")
-@reader_required
-@represents("catalogue", streams=True)
+@endpoint(Access.READER, "catalogue", streams=True)
 def read_list():
     """A page of the books that match."""
     listing = _listing()
     page = queries.page(listing)
-    if not page.lasts:
-        fleeting()
     links = (
         onward_links("cursor", page.cursor, first="*")
         if listing.page is None
         else page_links(Page(listing.limit, listing.page), page.total)
     )
-    told = {"facets": page.facets} if listing.facets else {}
     document = {
         "books": page.records,
         "total": page.total,
         "limit": listing.limit,
-        **told,
+        **({"facets": page.facets} if listing.facets else {}),
         "links": links,
     }
-    return Books(document, listing.fields), 200, {**link_header(links), **_secrecy(listing)}
+    return Result(
+        document,
+        headers=link_header(links),
+        cache=_policy(listing, until_catalogue_changes(page.revision)),
+        fields=listing.fields,
+    )
 
 
 @blueprint.post("")
-@admin_required
-@represents("book", also="catalogue")
+@endpoint(Access.ADMIN, "book", body=("book", "catalogue"))
 def create():
     """Add a book, or a list of books: all of them or none."""
     document, key = deferred_body(), idempotency_key()
@@ -54,131 +67,123 @@ def create():
             [{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}]
         )
     if isinstance(sent, dict) and "books" in sent:
-        return run_idempotent(key, _all_created, changes.create_all, load_all(sent), by=actor())
-    return run_idempotent(key, _created, changes.create, book_schema.load(sent), by=actor())
+        records = run_idempotent(key, changes.create_all, load_all(sent), by=actor())
+        document = {"books": records, "total": len(records)}
+        return Result(document, 201, resource="catalogue", fields=FIELDS)
+    return _created(run_idempotent(key, changes.create, book_schema.load(sent), by=actor()))
 
 
 @blueprint.post("/import")
-@admin_required
-@represents("report", imports=True)
+@endpoint(Access.ADMIN, "report", imports=True, cost=Cost.IMPORT)
 def import_books():
     """Many books in one body, with a report: all of them or none, or all that are right."""
     with upload.Body() as body:
         options = upload.options(request.args)
         key = idempotency_key(body.covered(options))
-        if options.dry_run:  # answered anew each time: there is nothing that was done
+        if options.dry_run:  # changes nothing, so nothing is kept
             return service.run(db.write, body.records, options).as_dict()
-        return run_idempotent(
-            key,
-            service.Report.as_dict,
-            service.operation,
-            body.records,
-            options,
-            by=actor(),
-            alone=True,
-        )
+        return run_idempotent(key, _import, body.records, options, by=actor(), alone=True)
 
 
-def _created(record: dict) -> tuple:
-    return tagged(record, 201, Location=address(record["id"]))
+def _import(connection: Connection, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    return service.operation(connection, *args, **kwargs).as_dict()
 
 
-def _all_created(records: list[dict]) -> tuple:
-    return Books({"books": records, "total": len(records)}, FIELDS), 201
+def _book(record: dict, cache: CachePolicy = NO_STORE) -> Result:
+    return Result(record, cache=cache, etag=book_etag(record))
+
+
+def _created(record: dict) -> Result:
+    headers = {"Location": address(record["id"])}
+    return Result(record, 201, headers, etag=book_etag(record))
 
 
 @blueprint.get("/export")
-@reader_required
-@represents("catalogue", streams=True)
+@endpoint(Access.READER, "catalogue", streams=True, cost=Cost.EXPORT)
 def export():
     """Every book that matches, streamed."""
     listing = _listing(paging=False)
-    state, records = queries.export(listing)
-    tag = stream_tag(state, listing)
-    if request.method == "HEAD" or has_already(request.environ, tag):  # no book is wanted
-        records.close()
-    return Stream(records, listing.fields), 200, {"ETag": tag, **_secrecy(listing)}
+    revision, records = queries.export(listing)
+    etag = export_etag(revision, listing)
+    if request.method == "HEAD" or is_not_modified(request.environ, etag):
+        records.close()  # before anything is read
+    stream = Stream(records, listing.fields)
+    return Result(stream, cache=_policy(listing, REVALIDATE), etag=etag)
 
 
 @blueprint.get("/changes")
-@reader_required
-@represents("changes")
+@endpoint(Access.READER, "changes")
 def read_changes():
     """The change feed: what was changed behind a number, oldest first."""
     found = queries.feed(request.args)
     links = onward_links("after", found.following)
-    return {"changes": found.changes, "links": links}, 200, link_header(links)
+    return Result(
+        {"changes": found.changes, "links": links},
+        headers=link_header(links),
+        cache=until_catalogue_changes(found.revision),
+    )
 
 
 @blueprint.get("/authors", defaults={"kind": "author"})
 @blueprint.get("/subjects", defaults={"kind": "subject"})
 @blueprint.get("/publishers", defaults={"kind": "publisher"})
 @blueprint.get("/languages", defaults={"kind": "language"})
-@reader_required
-@represents("terms")
+@endpoint(Access.READER, "terms", cost=Cost.TERMS)
 def read_terms(kind: str):
     """The values that books have, with the number of books of each."""
     found = queries.terms(kind, request.args)
-    return paged("terms", found.terms, found.total, found.page)
+    return paged(
+        "terms", found.terms, found.total, found.page, until_catalogue_changes(found.revision)
+    )
 
 
 @blueprint.get("/<id:book_id>")
-@reader_required
-@represents("book")
+@endpoint(Access.READER, "book")
 def read_one(book_id: int):
     """One book; `state=deleted` shows an admin the one in the trash, too."""
     record, in_trash = queries.one(book_id) or _missing()
     if not in_trash:
-        return tagged(lasting(record))
+        return _book(record, until_book_changes(record))
     if request.args.get("state") != "deleted":
-        raise Problem(410, "the book is in the trash")
+        raise Problem(410, "the book is in the trash", type="in-trash")
     require_admin()
-    return tagged(record, **_SECRET)
+    return _book(record)
 
 
 @blueprint.put("/<id:book_id>")
-@admin_required
-@represents("book")
-def replace(book_id: int):
-    """Replace a book: what is not sent is cleared."""
-    return tagged(db.write(changes.replace, book_id, deferred_body(), precondition(), by=actor()))
+@endpoint(Access.ADMIN, "book")
+def replace(book_id: int) -> Result:
+    """Replace a book: fields that are not sent are cleared."""
+    edit = read_edit()
+    return _book(db.write(changes.change, book_id, edit, Preconditions(edit.version), by=actor()))
 
 
 @blueprint.patch("/<id:book_id>")
-@admin_required
-@represents("book")
-def patch(book_id: int):
+@endpoint(Access.ADMIN, "book")
+def patch(book_id: int) -> Result:
     """Change the fields that are sent."""
-    return tagged(db.write(changes.patch, book_id, deferred_body(), precondition(), by=actor()))
+    edit = read_edit(partial=True)
+    return _book(db.write(changes.change, book_id, edit, Preconditions(edit.version), by=actor()))
 
 
 @blueprint.delete("/<id:book_id>")
-@admin_required
-@represents("book")
-def delete(book_id: int):
+@endpoint(Access.ADMIN, "book")
+def delete(book_id: int) -> tuple[str, int]:
     """Move a book to the trash."""
-    db.write(changes.delete, book_id, precondition(), by=actor())
+    db.write(changes.delete, book_id, Preconditions(), by=actor())
     return "", 204
 
 
 @blueprint.post("/<id:book_id>/restore")
-@admin_required
-@represents("book")
-def restore(book_id: int):
+@endpoint(Access.ADMIN, "book")
+def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
-    return run_idempotent(
-        idempotency_key(()),
-        tagged,
-        changes.restore,
-        book_id,
-        precondition(demanded=False),
-        by=actor(),
-    )
+    key, conditions = idempotency_key(()), Preconditions(required=False)
+    return _book(run_idempotent(key, changes.restore, book_id, conditions, by=actor()))
 
 
 @blueprint.get("/<id:book_id>/history")
-@admin_required
-@represents("history")
+@endpoint(Access.ADMIN, "history")
 def read_history(book_id: int):
     """Who changed what of a book, and when."""
     found = queries.history(book_id, request.args) or _missing()
@@ -186,59 +191,55 @@ def read_history(book_id: int):
 
 
 @blueprint.get("/isbn/<isbn:digits>")
-@reader_required
-@represents("book")
+@endpoint(Access.READER, "book")
 def read_by_isbn(digits: str):
     """The book of an ISBN."""
-    record = queries.by_isbn(digits)
-    if record is None:
-        raise Problem(404, "there is no book of that ISBN")
-    return tagged(record)
+    record, revision = queries.by_isbn(digits) or _missing()
+    return _book(record, until_catalogue_changes(revision))
 
 
 @blueprint.put("/isbn/<isbn:digits>")
-@admin_required
-@represents("book")
-def put_by_isbn(digits: str):
+@endpoint(Access.ADMIN, "book")
+def put_by_isbn(digits: str) -> Result:
     """Create or replace the book of an ISBN."""
-    record, is_new = db.write(changes.put_isbn, digits, deferred_body(), precondition(), by=actor())
-    return _created(record) if is_new else tagged(record)
+    edit = read_edit(isbn=digits)
+    record, is_new = db.write(
+        changes.put_isbn, digits, edit, Preconditions(edit.version), by=actor()
+    )
+    return _created(record) if is_new else _book(record)
 
 
 @blueprint.errorhandler(changes.IsbnTaken)
-def isbn_taken(error: changes.IsbnTaken) -> Response:
-    """409, and where the other book is."""
+def isbn_taken(error: changes.IsbnTaken) -> Problem:
+    """409, with the address of the other book."""
     existing = [address(taken.book_id) for taken in error.taken if taken.book_id is not None]
-    return respond(
-        Problem(
-            409,
-            "another book has this ISBN",
-            errors=[_conflict(taken) for taken in error.taken],
-            **({"existing": existing[0]} if existing else {}),
-        )
+    return Problem(
+        409,
+        "another book has this ISBN",
+        type="isbn-taken",
+        errors=[_conflict(taken) for taken in error.taken],
+        **({"existing": existing[0]} if existing else {}),
     )
 
 
 @blueprint.errorhandler(service.Rejected)
-def rejected(error: service.Rejected) -> Response:
+def rejected(error: service.Rejected) -> Problem:
     """422, with the whole report."""
-    return respond(Problem(422, str(error), report=Sanitized(error.report.as_dict())))
+    report = Sanitized(error.report.as_dict())
+    return Problem(422, str(error), type="import-rejected", report=report)
 
 
-def _conflict(taken: changes.Taken) -> dict:
-    told = {"field": "isbn", "detail": "is another book's already"}
+def _conflict(taken: changes.Taken) -> dict[str, Any]:
+    error = {"field": "isbn", "detail": "is that of another book"}
     if taken.book_id is None:
-        told["detail"] = "is that of a book before it in the list"
-    elif taken.place is not None:
-        told["existing"] = address(taken.book_id)
-    return told if taken.place is None else placed(taken.place, told)
+        error["detail"] = "is that of a book before it in the list"
+    elif taken.index is not None:
+        error["existing"] = address(taken.book_id)
+    return error if taken.index is None else located(taken.index, error)
 
 
-_SECRET = {"Cache-Control": "no-store"}  # what not everyone may see
-
-
-def _missing() -> None:
-    raise Problem(404, "there is no book of that id")
+def _missing() -> NoReturn:
+    raise Problem(404, "no such book")
 
 
 def _listing(paging: bool = True) -> queries.Listing:
@@ -248,5 +249,6 @@ def _listing(paging: bool = True) -> queries.Listing:
     return queries.parse(request.args, paging)
 
 
-def _secrecy(listing: queries.Listing) -> dict[str, str]:
-    return _SECRET if listing.shape.in_trash else {}
+def _policy(listing: queries.Listing, policy: CachePolicy) -> CachePolicy:
+    """The policy of a list; the trash is for admins alone."""
+    return NO_STORE if listing.shape.in_trash else policy

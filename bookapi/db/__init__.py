@@ -10,7 +10,7 @@ from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
-from .state import Catalogue, State, locked
+from .state import Catalogue, State, locked, revision_of
 from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339, stored
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "found",
     "locked",
     "now",
+    "revision_of",
     "rfc3339",
     "schema_error",
     "schema_revisions",

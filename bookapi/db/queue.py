@@ -201,11 +201,11 @@ class WriteQueue:
                 if operation.error is not None:
                     driver.execute("ROLLBACK TO operation")
                 driver.execute("RELEASE operation")
-            connection.commit()
+            _commit(connection)
         except BaseException as error:
             for operation in self._running:
-                operation.error = operation.error or error
-            if not isinstance(error, FAILURES):
+                operation.error = error
+            if not isinstance(error, Exception):
                 raise
         finally:
             self._ended()
@@ -229,13 +229,21 @@ class WriteQueue:
                 operation.run(connection)
                 if operation.error is None:
                     committing = True
-                    connection.commit()
+                    _commit(connection)
                 elif is_lost(operation.error):
                     connection.invalidate()
         except FAILURES as error:
             operation.error = error
         # Lost while committing: nobody knows whether it is stored, so it must not run again.
         return operation.error is None or committing or not worth_another_try(operation.error)
+
+
+def _commit(connection: Connection) -> None:
+    try:
+        connection.commit()
+    except BaseException:
+        connection.invalidate()  # SQLAlchemy would not roll back after a commit that failed
+        raise
 
 
 def _outcome(operation: Operation) -> Any:

@@ -37,6 +37,13 @@ def locked(connection: Connection) -> tuple[int, int, int]:
     return tuple(connection.execute(_LOCKED).one())
 
 
+def revision_of(connection: Connection) -> int:
+    """The revision of the catalogue that a read transaction shows."""
+    revision: int = connection.execute(_REVISION).scalar_one()
+    return revision
+
+
+_REVISION = select(Catalogue.revision).where(Catalogue.id == 1)
 _LOCKED = (
     select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
     .where(Catalogue.id == 1)
@@ -74,11 +81,8 @@ class State:
 
     def _opened(self) -> "_Watch":
         with self._app.app_context():
-            kind = _SqliteWatch if db.engine.dialect.name == "sqlite" else _Watch
-            pooled = db.engine.raw_connection()
-            connection = pooled.driver_connection
-            pooled.detach()
-            return kind(connection)
+            kind = _SqliteWatch if db.dialect.shares_commits else _Watch
+            return kind(db.dialect.separate_connection(db.engine))
 
 
 class _Watch:

@@ -1,59 +1,213 @@
-"""What stands before Flask: answers that are remembered, 304 for who has the answer already, and what every answer
-carries on its way out (contract, sections 5 and 8)."""
+"""Responses remembered between requests: exact by the catalogue's revision, and bounded in bytes.
 
-from typing import NamedTuple
+A view returns its data with a `CachePolicy`; the response carries it, and `CacheMiddleware` reads
+it there.
+"""
 
-from flask import Flask, current_app, request
+import threading
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cachetools import LRUCache
+from flask import Flask, Response, current_app
 
 from ..db import State
 from ..logs import REQUEST_ID, new_request_id_for
-from . import lru, security
-from .conditional import has_already, tag_of
-from .negotiation import NEGOTIATED, RESPONSE_INFO, ResponseInfo
+from .conditional import is_not_modified
 
-Headers = list[tuple[str, str]]
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_MARK = "bookapi.mark"  # in the environment of a request: the state that its answer holds for
-_MAX_KEY = 4096
-_NOT_ON_304 = ("Content-Type", "Content-Length")  # RFC 9110, section 15.4.5: what is about a body
+CACHE = "bookapi.cache"  # in the application's extensions
+OVERHEAD = 512  # bytes of an entry beyond what it is said to have
+MAX_KEY = 4096  # characters of path, query and Accept; longer ones are not remembered
+_ABOUT_BODY = ("Content-Type", "Content-Length")  # not on a 304 (RFC 9110, section 15.4.5)
 
 
-class _Answer(NamedTuple):
-    """A whole answer, but for what each request has of its own."""
+# -- what a view says ---------------------------------------------------------------------------------------------
 
-    headers: Headers
-    tag: str
+
+class CachePolicy(NamedTuple):
+    """For how long the response to a GET is right. `public`: it is the same for everyone who may
+    read the catalogue, and caches may keep it if they revalidate it (by its ETag). It is remembered
+    here while the catalogue has this `revision`, or while the `book` (id, version, updated_at) has
+    not changed, or `always`.
+    """
+
+    public: bool = False
+    revision: int | None = None
+    book: tuple[int, int, str] | None = None
+    always: bool = False
+
+    @property
+    def is_remembered(self) -> bool:
+        return self.revision is not None or self.book is not None or self.always
+
+
+NO_STORE = CachePolicy()
+REVALIDATE = CachePolicy(public=True)  # others may keep it, it is not remembered here
+ALWAYS = CachePolicy(public=True, always=True)  # until the service is restarted
+
+
+def until_catalogue_changes(revision: int | None) -> CachePolicy:
+    """For data read at this revision; None: REVALIDATE."""
+    return CachePolicy(public=True, revision=revision)
+
+
+def until_book_changes(record: Mapping[str, Any]) -> CachePolicy:
+    """For the data of one book alone."""
+    return CachePolicy(public=True, book=(record["id"], record["version"], record["updated_at"]))
+
+
+# -- the store ----------------------------------------------------------------------------------------------------
+
+
+class Entry(NamedTuple):
+    """A value, the revision of the catalogue that it was made at (None: not known) and its bytes."""
+
+    value: Any
+    revision: int | None
+    size: int
+
+
+class RevisionCache:
+    """The least recently used entries go when all together have more than `max_bytes`."""
+
+    def __init__(self, max_bytes: int):
+        self.max_bytes = max_bytes
+        self._entries: LRUCache[Hashable, Entry] = LRUCache(max_bytes, getsizeof=lambda e: e.size)
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Entry | None:
+        """The entry; whether its revision is still the current one is for the caller to compare."""
+        with self._lock:
+            return self._entries.get(key)
+
+    def put(self, key: Hashable, revision: int | None, value: Any, size: int) -> None:
+        """Keep a value; `size`: its bytes and those of its key."""
+        entry = Entry(value, revision, size + OVERHEAD)
+        if entry.size <= self.max_bytes:
+            with self._lock:
+                self._entries[key] = entry
+
+    @property
+    def used(self) -> int:
+        """The bytes of all entries."""
+        return int(self._entries.currsize)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def current_cache() -> RevisionCache:
+    """The application's store, which queries may use, too."""
+    cache: RevisionCache = current_app.extensions[CACHE]
+    return cache
+
+
+# -- the responses ------------------------------------------------------------------------------------------------
+
+
+class DataResponse(Response):
+    """The response that a view's data became: a body of bytes, or a stream; with its policy and
+    ETag.
+
+    Sent, it is a 304 where the request's If-None-Match names the ETag.
+    """
+
+    policy = NO_STORE
+    body: bytes | None = None  # None: a stream
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        headers = list(self.headers)
+        if self.body is None:
+            if self.status_code == 200 and is_not_modified(environ, self.headers.get("ETag")):
+                self.close()
+                start_response("304 NOT MODIFIED", _without_body(headers))
+                return []
+            return super().__call__(environ, start_response)
+        if self.policy.public and self.status_code == 200:
+            sent = _send(headers, self.headers["ETag"], self.body, environ, start_response)
+        else:
+            start_response(self.status, headers)
+            sent = [self.body] if environ["REQUEST_METHOD"] != "HEAD" else []
+        return SentBody(sent, self)
+
+
+class SentBody(list[bytes]):
+    """What WSGI gets as the body of a response, with the response: how the middleware around Flask
+    comes by it.
+    """
+
+    def __init__(self, chunks: list[bytes], response: DataResponse):
+        super().__init__(chunks)
+        self.response = response
+
+
+def _without_body(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [pair for pair in headers if pair[0] not in _ABOUT_BODY]
+
+
+def _send(
+    headers: list[tuple[str, str]],
+    etag: str,
+    body: bytes,
+    environ: "WSGIEnvironment",
+    start_response: "StartResponse",
+) -> list[bytes]:
+    """Send a 200, or the 304 in its place."""
+    if is_not_modified(environ, etag):
+        start_response("304 NOT MODIFIED", _without_body(headers))
+        return []
+    start_response("200 OK", headers)
+    return [body] if environ["REQUEST_METHOD"] == "GET" else []
+
+
+# -- the middleware -----------------------------------------------------------------------------------------------
+
+
+class _Remembered(NamedTuple):
+    headers: list[tuple[str, str]]  # without the request's id
+    etag: str
     body: bytes
-    lasts_with: tuple[int, int, str] | None
+    policy: CachePolicy
 
 
 class CacheMiddleware:
-    """The WSGI application around Flask.
+    """The WSGI application around Flask: a remembered response costs none of Flask.
 
-    A remembered answer is given while the catalogue is in the state it was made in (`State.now`, read before the
-    answer was made). It is found by all that it depends on: where it was asked and what for, never by who asked. Who
-    brings a cookie or a credential is always answered anew.
+    Responses are found by all that they depend on, which is never the client: a request with a
+    cookie or credentials passes by. One is given while the catalogue's revision is the one it was
+    made at, which is read each time, so that changes by other workers count at once.
     """
 
     def __init__(self, app: Flask):
-        self._inner, self._memory, self._state = app.wsgi_app, lru.of(app), State(app)
-        self._public = app.config["PUBLIC_READ"]
-        self._remembers = self._public and self._memory.room > 0
+        self._app: WSGIApplication = app.wsgi_app
+        self._cache = RevisionCache(app.config["ANSWER_CACHE_BYTES"])
+        self._state = State(app)
+        self._is_on = app.config["PUBLIC_READ"] and self._cache.max_bytes > 0
+        app.extensions[CACHE] = self._cache
 
-    def __call__(self, environ, start_response):
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         key = self._key(environ)
-        entry = None if key is None else self._memory.get(key)
-        if entry is None:
-            return self._made(environ, start_response, key)
-        mark = environ[_MARK] = self._state.now()
-        if mark is None or not (entry.mark == mark or self._lasts(key, entry, mark)):
-            return self._made(environ, start_response, key)
-        return _given(entry.value, environ, start_response, new_request_id_for(environ))
+        if key is not None:
+            found = self._find(key)
+            if found is not None:
+                headers = [*found.headers, (REQUEST_ID, new_request_id_for(environ))]
+                return _send(headers, found.etag, found.body, environ, start_response)
+        sent = self._app(environ, start_response)
+        if key is not None and isinstance(sent, SentBody):
+            self._remember(key, sent.response)
+        return sent
 
-    def _key(self, environ) -> tuple | None:
-        """What an answer depends on; None for a request that is always answered anew."""
+    def _key(self, environ: "WSGIEnvironment") -> tuple[str, ...] | None:
+        """All that a response depends on; None for a request whose response is not remembered."""
         if (
-            not self._remembers
+            not self._is_on
             or environ["REQUEST_METHOD"] not in ("GET", "HEAD")
             or "HTTP_COOKIE" in environ
             or "HTTP_AUTHORIZATION" in environ
@@ -68,91 +222,48 @@ class CacheMiddleware:
             environ["wsgi.url_scheme"],
             environ.get("SCRIPT_NAME", ""),
         )
-        return key if len(key[0]) + len(key[1]) + len(key[2]) <= _MAX_KEY else None
+        return key if len(key[0]) + len(key[1]) + len(key[2]) <= MAX_KEY else None
 
-    def _lasts(self, key: tuple, entry: lru.Entry, mark: int) -> bool:
-        """Whether an answer of another state still holds, being one book's that has not changed since."""
-        answer = entry.value
-        if answer.lasts_with is None or not self._state.has_version(*answer.lasts_with):
-            return False
-        self._memory.put(key, mark, answer, entry.size - lru.OVERHEAD)
-        return True
+    def _find(self, key: tuple[str, ...]) -> _Remembered | None:
+        entry = self._cache.get(key)
+        if entry is None:
+            return None
+        found: _Remembered = entry.value
+        if found.policy.always:
+            return found
+        revision = self._state.now()
+        if revision is None:
+            return None
+        if entry.revision != revision:
+            if found.policy.book is None or not self._state.has_version(*found.policy.book):
+                return None
+            self._cache.put(key, revision, found, entry.size - OVERHEAD)
+        return found
 
-    def note_state(self) -> None:
-        """Before a view that reads what everyone may: the state that its answer will hold for."""
-        environ, view = request.environ, current_app.view_functions.get(request.endpoint)
-        if hasattr(view, "cacheable") and _MARK not in environ and self._key(environ) is not None:
-            environ[_MARK] = self._state.now()
-
-    def _made(self, environ, start_response, key: tuple | None):
-        """What Flask answers."""
-        begun: list = []
-        request_id = environ[REQUEST_ID] = new_request_id_for(environ)
-        chunks = self._inner(environ, lambda *given: begun.append(given))
-        status, headers, *more = begun[-1]
-        made: ResponseInfo | None = environ.get(RESPONSE_INFO)
-        if made is None or not made.cacheable or not status.startswith("200"):
-            start_response(status, _finished(headers, environ, "no-store", request_id), *more)
-            return chunks
-        headers = _finished(headers, environ, "no-cache" if self._public else "private, no-cache")
-        tag = next((value for name, value in headers if name == "ETag"), "")
-        if made.body is None and not has_already(environ, tag):  # a stream
-            start_response(status, [*headers, (security.REQUEST_ID, request_id)], *more)
-            return chunks
-        if hasattr(chunks, "close"):
-            chunks.close()
-        if not tag:
-            tag = tag_of(made.body)
-            headers.append(("ETag", tag))
-        answer = _Answer(headers, tag, made.body or b"", made.lasts_with)
-        if made.body is not None and key is not None and not made.fleeting:
-            self._remember(key, environ.get(_MARK), answer)
-        return _given(answer, environ, start_response, request_id)
-
-    def _remember(self, key: tuple, mark: int | None, answer: _Answer) -> None:
-        if mark is not None and ("Cache-Control", "no-cache") in answer.headers:
-            # As it was made a body may lie in a room eight times its size.
-            kept = answer._replace(body=bytes(memoryview(answer.body)))
-            self._memory.put(key, mark, kept, _size(key, kept))
+    def _remember(self, key: tuple[str, ...], response: DataResponse) -> None:
+        policy, body = response.policy, response.body
+        if body is None or response.status_code != 200 or not policy.is_remembered:
+            return
+        headers = [(name, value) for name, value in response.headers if name != REQUEST_ID]
+        kept = bytes(memoryview(body))  # the original may lie in a buffer of eight times its size
+        size = len(kept) + 2 * sum(map(len, key))
+        size += sum(len(name) + len(value) + 200 for name, value in headers)
+        found = _Remembered(headers, response.headers["ETag"], kept, policy)
+        self._cache.put(key, policy.revision, found, size)
 
 
-def _finished(headers: Headers, environ, caching: str, request_id: str | None = None) -> Headers:
-    """The headers with those that every answer has; a view that knows better about caching has said so already."""
-    made = [
-        *headers,
-        *(security.HTTPS_HEADERS if environ["wsgi.url_scheme"] == "https" else security.HEADERS),
-    ]
-    names = [name for name, _ in headers]
-    if "Cache-Control" not in names:
-        made.append(("Cache-Control", caching))
-    if environ.get(NEGOTIATED):
-        if "Vary" in names:  # by cookie, where Flask looked at one
-            made[names.index("Vary")] = ("Vary", f"Accept, {headers[names.index('Vary')][1]}")
-        else:
-            made.append(("Vary", "Accept"))
-    if request_id:
-        made.append((security.REQUEST_ID, request_id))
-    return made
-
-
-def _size(key: tuple, answer: _Answer) -> int:
-    headers = sum(len(name) + len(value) + 200 for name, value in answer.headers)
-    return len(answer.body) + 2 * sum(map(len, key)) + headers
-
-
-def _given(answer: _Answer, environ, start_response, request_id: str) -> list[bytes]:
-    own = (security.REQUEST_ID, request_id)
-    if has_already(environ, answer.tag):
-        start_response(
-            "304 NOT MODIFIED",
-            [*[pair for pair in answer.headers if pair[0] not in _NOT_ON_304], own],
-        )
-        return []
-    start_response("200 OK", [*answer.headers, own])
-    return [answer.body] if environ["REQUEST_METHOD"] == "GET" else []
+def add_cache_control(response: Response) -> Response:
+    """Cache-Control by the policy of the response, for a failure `no-store`."""
+    policy = response.policy if isinstance(response, DataResponse) else NO_STORE
+    if policy.public and response.status_code == 200:
+        public = current_app.config["PUBLIC_READ"]
+        response.headers["Cache-Control"] = "no-cache" if public else "private, no-cache"
+    else:
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def init_app(app: Flask) -> None:
-    """Put the door before the application."""
-    app.wsgi_app = door = CacheMiddleware(app)
-    app.before_request(door.note_state)
+    """Put the middleware around the application."""
+    app.after_request(add_cache_control)
+    app.wsgi_app = CacheMiddleware(app)  # type: ignore[method-assign]

@@ -1,96 +1,115 @@
-"""ETags and preconditions (RFC 9110, section 13; contract, section 5), and which answers caches may keep."""
+"""Conditional requests (RFC 9110, sections 8.8 and 13): ETag, If-Match, If-None-Match and 304; and
+Vary.
+
+The rules are in docs/api.md, ETags and preconditions.
+"""
 
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Mapping
+from typing import Any
 
-from flask import current_app, g, request
-from werkzeug.datastructures import ETags
+from flask import Flask, Response, current_app, request
 from werkzeug.http import parse_etags
 
 from .. import formats
-from .negotiation import chosen_format
+from .negotiation import chosen_format, is_negotiated
 from .problems import Problem
 
-TAG_LENGTH = 32  # hexadecimal digits
+DIGEST_LENGTH = 32  # hexadecimal digits
+# What compressing proxies append to a tag: Apache's mod_deflate and mod_brotli.
+_SUFFIX = re.compile("-(?:gzip|br)$")
+_NOT_DIGITS = str.maketrans("", "", "-T:.Z")
 
 
-def book_tag(record: dict, format_name: str | None = None) -> str:
-    """The strong tag of a book's version in a format (default: the one of this answer), without its quotes."""
-    return f"{record['id']}-{record['version']}-{format_name or chosen_format().name}"
+def book_etag(record: Mapping[str, Any], format_name: str | None = None) -> str:
+    """The strong ETag of a book, quoted, in a format (default: the one of this response).
 
-
-def tagged(record: dict, status: int = 200, **headers: str) -> tuple[dict, int, dict]:
-    """A book as an answer, with its tag."""
-    return record, status, {"ETag": f'"{book_tag(record)}"', **headers}
-
-
-def precondition(demanded: bool = True) -> Callable[[dict | None], None]:
-    """What this request demands of the book before it changes it: a check that takes {id, version} or None.
-
-    The check raises 412 where If-Match or If-None-Match does not hold, and 428 where there should be an If-Match
-    (`demanded`: as the setting REQUIRE_IF_MATCH says).
+    A version number comes again after a restore of a backup; with the instant of the change it
+    never does.
     """
-    if_match, if_none_match = request.if_match, request.if_none_match
-
-    def check(record: dict | None) -> None:
-        if "If-Match" in request.headers and not (record and _any_tag(record, if_match)):
-            raise Problem(
-                412, "the book is not (or no longer) the one that If-Match names; read it again"
-            )
-        if "If-None-Match" in request.headers and record and _any_tag(record, if_none_match):
-            raise Problem(
-                412, "the book is there already, and If-None-Match says that it must not be"
-            )
-        if (
-            record
-            and demanded
-            and current_app.config["REQUIRE_IF_MATCH"]
-            and "If-Match" not in request.headers
-        ):
-            raise Problem(428, "send If-Match with the ETag of the book as you read it")
-
-    return check
+    changed = record["updated_at"].translate(_NOT_DIGITS)
+    return f'"{record["id"]}-{record["version"]}-{changed}-{format_name or chosen_format().name}"'
 
 
-def _any_tag(record: dict, tags: ETags) -> bool:
-    """Whether one of the tags names this version, in whichever format it was read."""
-    return tags.star_tag or any(
-        tags.contains(book_tag(record, module.name)) for module in formats.all_formats()
-    )
+def digest_etag(data: bytes) -> str:
+    """The ETag of a body: of its bytes, quoted."""
+    return f'"{hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]}"'
 
 
-def cacheable(view):
-    """Mark a view whose answer is the same for everyone: caches may keep it, and so may we."""
-    view.cacheable = True
-    return view
+def export_etag(*parts: object) -> str:
+    """The ETag of an export, whose bytes are not there yet: of all that they are made from."""
+    return digest_etag(repr((*parts, chosen_format().name, current_app.config["VERSION"])).encode())
 
 
-def lasting(record: dict) -> dict:
-    """The record; the answer is this book's alone and is good for as long as its version is."""
-    g.lasts_with = (record["id"], record["version"], record["updated_at"])
-    return record
-
-
-def fleeting() -> None:
-    """This answer is right now, and not to be remembered for the next who asks."""
-    g.fleeting = True
-
-
-def tag_of(data: bytes) -> str:
-    """The tag of these bytes."""
-    return f'"{hashlib.sha256(data).hexdigest()[:TAG_LENGTH]}"'
-
-
-def stream_tag(*parts: object) -> str:
-    """The tag of a stream, which is not there yet to be digested: of all that its bytes follow from."""
-    return tag_of(repr((*parts, chosen_format().name, current_app.config["VERSION"])).encode())
-
-
-def has_already(environ: dict, tag: str) -> bool:
-    """Whether a request's If-None-Match names this tag; weakly, since a proxy that compresses weakens it."""
+def is_not_modified(environ: Mapping[str, Any], etag: str | None) -> bool:
+    """Whether the request's If-None-Match names this ETag. Compared weakly: a proxy that compresses
+    makes tags weak.
+    """
     given = environ.get("HTTP_IF_NONE_MATCH")
-    return (
-        given is not None
-        and bool(tag)
-        and (given == tag or parse_etags(given).contains_weak(tag[1:-1]))
-    )
+    if given is None or not etag:
+        return False
+    return given == etag or given.strip() == "*" or etag[1:-1] in _opaque(given)
+
+
+def _opaque(header: str) -> set[str]:
+    """The tags of a header without quotes, W/ and what a proxy appended."""
+    tags = parse_etags(header)
+    return {_SUFFIX.sub("", tag) for tag in tags.as_set(include_weak=True) if tag}
+
+
+class Preconditions:
+    """What a request demands of a book before it is changed: If-Match, If-None-Match, and the
+    version in the body.
+
+    `required`: 428 without a version where the setting REQUIRE_IF_MATCH is on.
+    """
+
+    def __init__(self, version: int | None = None, required: bool = True):
+        self._match = request.headers.get("If-Match")
+        self._none_match = request.headers.get("If-None-Match")
+        self._version = version
+        self._required = required and current_app.config["REQUIRE_IF_MATCH"]
+
+    def check(self, record: Mapping[str, Any] | None) -> None:
+        """Raise 412 or 428 for a stored record (None: there is none) that does not meet them."""
+        if self._match is not None and not _names(self._match, record):
+            raise Problem(
+                412, "the book has changed since you read it; read it again", type="stale-version"
+            )
+        if self._none_match is not None and _names(self._none_match, record):
+            raise Problem(412, "the book exists, and If-None-Match says that it must not")
+        if self._version is not None and (record is None or record["version"] != self._version):
+            raise Problem(
+                412,
+                "version is not that of the stored book; read it again",
+                type="stale-version",
+            )
+        if record and self._required and self._match is None and self._version is None:
+            raise Problem(
+                428,
+                "send If-Match with the ETag of the book, or its version in the body",
+                type="version-required",
+            )
+
+
+def _names(header: str, record: Mapping[str, Any] | None) -> bool:
+    """Whether a header names the record's ETag in any format."""
+    if record is None:
+        return False
+    if header.strip() == "*":
+        return True
+    given = _opaque(header)
+    return any(book_etag(record, module.name)[1:-1] in given for module in formats.all_formats())
+
+
+def add_vary(response: Response) -> Response:
+    """Vary: Accept, on every response whose format was negotiated."""
+    if is_negotiated():
+        response.vary.add("Accept")
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Add Vary to the application's responses."""
+    app.after_request(add_vary)

@@ -1,6 +1,9 @@
-"""Idempotency-Key: a POST that is sent again is answered again, and not done again (contract, section 5).
+"""Idempotency-Key: a POST that is sent again gets the first response again, and nothing is done
+twice.
 
-The answer is kept in the transaction of the change itself: either both are there or neither.
+The result is kept in the transaction of the change itself: either both are there or neither. The
+response is made from it, outside the transaction, for the first request as for those that follow.
+docs/api.md, Idempotency.
 """
 
 import hashlib
@@ -12,44 +15,27 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app, request
 from flask_login import current_user
-from sqlalchemy import (
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    String,
-    bindparam,
-    delete,
-    insert,
-    select,
-)
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, delete, insert, select
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import (
-    TABLE_OPTIONS,
-    Instant,
-    LongText,
-    db,
-    locked,
-    now,
-    stored,
-)
+from ..db import TABLE_OPTIONS, Instant, db, locked, now
 from .negotiation import chosen_format
 from .problems import Problem
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
-RUNNING = "bookapi.running_keys"  # in the application's extensions: what this process is at work on
+RUNNING = "bookapi.running_keys"  # in the application's extensions: those of this process
 _VISIBLE = re.compile("[!-~]{1,255}")
 
 
-class KeptAnswer(db.Model):
-    """What a request with a key was answered, in the transaction that did it. `request_hash` is of what the key covers:
-    method, path, format and body."""
+class KeptResult(db.Model):
+    """The result of a request with a key. `request_hash` is of what the key covers: method, path,
+    format and body. `result` is JSON.
+    """
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "created_at"), TABLE_OPTIONS)
@@ -59,27 +45,14 @@ class KeptAnswer(db.Model):
     )
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_hash: Mapped[str] = mapped_column(String(64))
-    status: Mapped[int] = mapped_column(Integer)
-    headers: Mapped[str] = mapped_column(LongText)
-    body: Mapped[bytes] = mapped_column(
+    result: Mapped[bytes] = mapped_column(
         LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
     )
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
-_FOUND = select(
-    KeptAnswer.request_hash, KeptAnswer.status, KeptAnswer.headers, KeptAnswer.body
-).where(KeptAnswer.user_id == bindparam("user_id"), KeptAnswer.key == bindparam("key"))
-_KEEP = insert(KeptAnswer.__table__).values(
-    {column.name: bindparam(column.name, type_=String()) for column in KeptAnswer.__table__.c}
-)
-_FORGET = delete(KeptAnswer.__table__).where(
-    KeptAnswer.created_at < bindparam("before", type_=String())
-)
-
-
 class Key(NamedTuple):
-    """A key as an account gave it, and a digest of the request that it stands for."""
+    """A key of an account, and a digest of the request that it stands for."""
 
     user_id: int
     key: str
@@ -87,20 +60,18 @@ class Key(NamedTuple):
 
 
 def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
-    """The key of this request; None where there is none, 400 where it cannot be one. It covers the request's body, or
-    other bytes in its place, which are asked for only where there is a key; `()`: any body is ignored."""
+    """The key of this request; None without one, 400 where it is not valid.
+
+    It covers the request's body, or in its place `covered`, which is read only if there is a key;
+    `()`: any body is ignored.
+    """
     text = request.headers.get(HEADER)
     if text is None:
         return None
     if not _VISIBLE.fullmatch(text):
         raise Problem(400, f"{HEADER} must have 1 to 255 visible ASCII characters")
-    lines = (
-        request.method,
-        request.path,
-        chosen_format().name,
-        "" if covered == () else request.mimetype,
-        "",
-    )
+    media_type = "" if covered == () else request.mimetype
+    lines = (request.method, request.path, chosen_format().name, media_type, "")
     digest = hashlib.sha256("\n".join(lines).encode())
     for part in (request.get_data(),) if covered is None else covered:
         digest.update(part)
@@ -108,61 +79,54 @@ def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
 
 
 def run_idempotent(
-    key: Key | None,
-    answer: Callable[[Any], Any],
-    operation: Callable[..., Any],
-    *args: Any,
-    alone: bool = False,
-    **kwargs: Any,
+    key: Key | None, operation: Callable[..., Any], *args: Any, alone: bool = False, **kwargs: Any
 ) -> Any:
-    """What `answer` makes of the result of ``db.write(operation, …)``, as a view returns it; with a key that was used before
-    the answer that it got then. 422 where that was another request, 409 where it is still being worked on."""
+    """What ``db.write(operation, …)`` returns; with a key that was used before, what it returned
+    then.
+
+    With a key the result must be JSON data. 422 where the key was used for another request, 409
+    where that is still running in this process; one in another process is waited for.
+    """
     if key is None:
-        return answer(db.write(operation, *args, alone=alone, **kwargs))
+        return db.write(operation, *args, alone=alone, **kwargs)
     with _running(key):
-        return db.write(_kept, key, answer, operation, args, kwargs, alone=alone)
+        return db.write(_run_or_repeat, key, operation, args, kwargs, alone=alone)
 
 
-def _kept(
+def _run_or_repeat(
     connection: Connection,
     key: Key,
-    answer: Callable[[Any], Any],
-    operation: Callable,
-    args: tuple,
-    kwargs: dict,
+    operation: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
-    locked(connection)  # or two workers would both find that there is none
-    connection.execute(_FORGET, {"before": stored(now() - KEPT)})
-    for request_hash, status, headers, body in connection.execute(
-        _FOUND, {"user_id": key.user_id, "key": key.key}
-    ).all():
-        if request_hash != key.request_hash:
-            raise Problem(422, f"this {HEADER} was used for another request; take a new one")
-        return current_app.response_class(body, status, orjson.loads(headers))
-    made: Response = current_app.make_response(answer(operation(connection, *args, **kwargs)))
-    connection.execute(
-        _KEEP,
-        {
-            **key._asdict(),
-            "status": made.status_code,
-            "body": made.get_data(),
-            "headers": orjson.dumps(list(made.headers)).decode(),
-            "created_at": stored(now()),
-        },
-    )
-    return made
+    locked(connection)  # two workers with one key come here one after the other
+    connection.execute(delete(KeptResult).where(KeptResult.created_at < now() - KEPT))
+    kept = connection.execute(
+        select(KeptResult.request_hash, KeptResult.result).where(
+            KeptResult.user_id == key.user_id, KeptResult.key == key.key
+        )
+    ).first()
+    if kept is not None:
+        if kept.request_hash != key.request_hash:
+            raise Problem(
+                422, f"this {HEADER} was used for another request; use a new one", type="key-reused"
+            )
+        return orjson.loads(kept.result)
+    result = operation(connection, *args, **kwargs)
+    values = {**key._asdict(), "result": orjson.dumps(result), "created_at": now()}
+    connection.execute(insert(KeptResult), values)
+    return result
 
 
 @contextmanager
 def _running(key: Key) -> Iterator[None]:
-    """409 where this process is at work on the key already. Another process waits for the write lock instead, and finds
-    the answer then."""
+    """409 where this process is at work on the key already."""
     running, lock = current_app.extensions[RUNNING]
     with lock:
         if key[:2] in running:
-            raise Problem(
-                409, f"the first request with this {HEADER} is still running", {"Retry-After": "1"}
-            )
+            detail = f"the first request with this {HEADER} is still running"
+            raise Problem(409, detail, {"Retry-After": "1"})
         running.add(key[:2])
     try:
         yield
@@ -172,5 +136,5 @@ def _running(key: Key) -> Iterator[None]:
 
 
 def init_app(app: Flask) -> None:
-    """Give the application what it needs to know which keys are being worked on."""
+    """Give the application its registry of running keys."""
     app.extensions[RUNNING] = (set(), threading.Lock())

@@ -2,34 +2,23 @@
 
 import re
 from collections.abc import Set
-from typing import NamedTuple
-from urllib.parse import quote, unquote_plus, urlencode
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus, urlencode
 
-from flask import Flask, request
+from flask import request
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import NotFound
-from werkzeug.routing import BaseConverter
 
+from .cache import NO_STORE, CachePolicy
 from .problems import bad_parameters
+from .results import Result
+from .routing import base_url
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PAGE = 10**15
-LARGEST_ID = 2**63 - 1
+MAX_LINK_HEADER = 2048  # characters; NGINX takes 4 KiB of headers by default
 _NUMBER = re.compile("[0-9]{1,19}")
 
 Errors = list[tuple[str, str]]
-
-
-class Id(BaseConverter):
-    """In an address: a positive integer of ASCII digits that the database can hold, written in one way only."""
-
-    regex = "[1-9][0-9]{0,18}"
-
-    def to_python(self, value: str) -> int:
-        number = int(value)
-        if number > LARGEST_ID:
-            raise NotFound
-        return number
 
 
 # -- parameters ---------------------------------------------------------------------------------------------------
@@ -56,7 +45,9 @@ def page_of(args: MultiDict, errors: Errors) -> Page:
 
 
 def asked_page(args: MultiDict, *others: str) -> Page:
-    """The page of a list that takes `limit`, `page`, `format` and these other parameters; a 400 names what is wrong."""
+    """The page of a list that takes `limit`, `page`, `format` and these other parameters; a 400
+    names what is wrong.
+    """
     errors: Errors = []
     check_names(args, {"limit", "page", "format", *others}, set(), errors)
     page = page_of(args, errors)
@@ -91,22 +82,15 @@ def number(
 # -- links --------------------------------------------------------------------------------------------------------
 
 
-def base_url(path: str) -> str:
-    """The absolute address of a path of this service."""
-    # `url_for` and werkzeug's `base_url` say the same at ten times the price; a list has five of these.
-    return f"{request.scheme}://{request.host}{quote(request.root_path + path)}"
-
-
 def paged(
-    name: str, things: list[dict], total: int, asked: Page
-) -> tuple[dict, int, dict[str, str]]:
-    """A page of a list as an answer, `name` being what its things are called; its links stand in a header, too."""
+    name: str, items: list[dict[str, Any]], total: int, asked: Page, cache: CachePolicy = NO_STORE
+) -> Result:
+    """A page of a list as a result: `name` is the name of the items; with links in the body and in
+    a Link header.
+    """
     links = page_links(asked, total)
-    return (
-        {name: things, "total": total, "limit": asked.limit, "links": links},
-        200,
-        link_header(links),
-    )
+    document = {name: items, "total": total, "limit": asked.limit, "links": links}
+    return Result(document, headers=link_header(links), cache=cache)
 
 
 def page_links(asked: Page, total: int) -> dict[str, str]:
@@ -147,15 +131,12 @@ def _parameters() -> list[tuple[str, str]]:
 
 
 def link_header(links: dict[str, str]) -> dict[str, str]:
-    """The same links as a header (RFC 8288), but for the list's own."""
-    others = ", ".join(
-        f'<{address}>; rel="{relation}"'
-        for relation, address in links.items()
-        if relation != "self"
-    )
-    return {"Link": others} if others else {}
-
-
-def init_app(app: Flask) -> None:
-    """Teach the application ids in addresses."""
-    app.url_map.converters.update(id=Id)
+    """The links, but for the list's own, as a header (RFC 8288). One that is too long for proxies
+    is in the body alone.
+    """
+    header = ""
+    for relation, address in links.items():
+        link = f'<{address}>; rel="{relation}"'
+        if relation != "self" and len(header) + len(link) + 2 <= MAX_LINK_HEADER:
+            header += f", {link}" if header else link
+    return {"Link": header} if header else {}

@@ -1,14 +1,16 @@
-"""Every failure in one shape: RFC 9457, as JSON or as XML (contract, section 7).
+"""Every failure in one shape: problem details (RFC 9457), written by the format of the response.
 
-Anything may raise a `Problem`, an HTTPException of werkzeug's, or a marshmallow ValidationError; what is
-none of these is a crash, told as a bare 500 and kept for the log.
+Raise a `Problem`, any HTTPException of werkzeug, a marshmallow ValidationError or
+`formats.Invalid`, or return a `Problem` from an error handler; `app.make_response` writes it.
+Anything else that is raised is a fault of this service: a 500 without details, and a traceback in
+the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app, request
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 from werkzeug.exceptions import HTTPException
@@ -16,48 +18,73 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from .. import formats
 from ..text import printable
-from .negotiation import chosen_format
 
 MAX_ERRORS = 100
-MAX_TOLD = 300  # characters of anything that the client sent
+MAX_ECHOED = 300  # characters of anything that the client sent
+NO_TYPE = "about:blank"  # the status says it all (RFC 9457, section 4.2.1)
+TYPE_PREFIX = "urn:bookapi:problem:"
+
+# The problem types, for failures where the status alone does not say what to do next.
+TYPES = {
+    "validation": "The data is well-formed but not valid; `errors` lists every fault.",
+    "isbn-taken": "Another book has the ISBN; `existing` is its address.",
+    "username-taken": "Another account has the username, or one that looks like it.",
+    "stale-version": "The book has changed since it was read: read it again and repeat the change.",
+    "version-required": "The service demands the version that was read: send If-Match.",
+    "key-reused": "The Idempotency-Key was used for another request: take a new one.",
+    "in-trash": "The book is in the trash; an admin can restore it.",
+    "throttled": "Too many failed attempts: wait for as long as Retry-After says.",
+    "import-rejected": "Records of the import were rejected, nothing was stored; `report` says why.",
+}
 
 _DETAILS = {
     404: "there is nothing at this address",
-    405: "this address does not know that method; the Allow header lists those it knows",
-    413: "the body is larger than this service takes",
-    500: "the service failed; the request id finds the reason in its log",
+    405: "this address does not support the method; see the Allow header",
+    413: "the body is too large",
+    500: "internal error; the request id finds the cause in the log of the service",
 }
 
 
 class Problem(HTTPException):
-    """A failure with its status and detail; `members` go into the problem beside them, `headers` into the answer."""
+    """A failure. `type` is a key of TYPES; `members` are added to the document, `headers` to the
+    response.
+    """
 
     def __init__(
-        self, status: int, detail: str, headers: dict[str, str] | None = None, **members: Any
+        self,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        type: str | None = None,
+        **members: Any,
     ):
         super().__init__(detail)
-        self.code, self.headers, self.members = status, headers or {}, members
+        self.code, self.headers, self.members = status, dict(headers or {}), members
+        self.type = NO_TYPE if type is None else TYPE_PREFIX + type
 
-    def get_headers(self, environ=None, scope=None):
-        return [*super().get_headers(environ, scope), *self.headers.items()]
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        """The headers that the failure brings, such as Retry-After."""
+        return list(self.headers.items())
 
 
 def bad_parameters(errors: list[tuple[str, str]]) -> Problem:
     """400 for (parameter, detail) pairs of the query string."""
     return Problem(
         400,
-        "; ".join(f"{_told(name)} {detail}" for name, detail in errors[:3]),
+        "; ".join(f"{_echo(name)} {detail}" for name, detail in errors[:3]),
         errors=[{"parameter": name, "detail": detail} for name, detail in errors],
     )
 
 
-def invalid(errors: list[dict]) -> Problem:
+def invalid(errors: list[dict[str, Any]]) -> Problem:
     """422 for a list of {field or pointer, detail}."""
-    return Problem(422, "what was sent is not valid; each error says what to mend", errors=errors)
+    return Problem(422, "validation failed; see errors", type="validation", errors=errors)
 
 
-def from_validation(error: ValidationError) -> Iterator[dict]:
-    """A marshmallow error as {field, detail}; what lies deeper than a field has a JSON pointer (RFC 6901) too."""
+def from_validation(error: ValidationError) -> Iterator[dict[str, Any]]:
+    """The faults of a marshmallow error as {field, detail}; below a field with a JSON pointer (RFC
+    6901) too.
+    """
     for field, messages in error.normalized_messages().items():
         if field == SCHEMA and isinstance(messages, list):
             yield from ({"pointer": "", "detail": message} for message in messages)
@@ -68,7 +95,7 @@ def from_validation(error: ValidationError) -> Iterator[dict]:
 
 
 def pointer(*steps: str) -> str:
-    """The JSON pointer (RFC 6901) of what lies at the end of these steps."""
+    """The JSON pointer (RFC 6901) with these steps."""
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
@@ -80,67 +107,56 @@ def _leaves(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         yield from ((path, message) for message in messages)
 
 
-class Sanitized(dict):
-    """A member of a problem that is safe and bounded already, and is told whole."""
+class Sanitized(dict[str, Any]):
+    """A member of a problem that is safe and bounded already."""
 
 
-def _told(value: Any) -> Any:
-    """Anything that will be told to the client, safe for every format and of bounded length."""
+def _echo(value: Any) -> Any:
+    """A value that may come from the client, made safe for every format and of bounded length."""
     if isinstance(value, Sanitized):
         return value
     if isinstance(value, str):
         value = printable(value)
-        return value if len(value) <= MAX_TOLD else value[:MAX_TOLD] + "…"
+        return value if len(value) <= MAX_ECHOED else value[:MAX_ECHOED] + "…"
     if isinstance(value, dict):
-        return {key: _told(inner) for key, inner in value.items()}
+        return {key: _echo(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_told(inner) for inner in value[:MAX_ERRORS]]
+        return [_echo(inner) for inner in value[:MAX_ERRORS]]
     return value
 
 
-def document(status: int, detail: str, instance: str, members: dict | None = None) -> dict:
-    """The problem as data. `type` is about:blank: the status says it all (RFC 9457, section 4.2.1)."""
-    return _told(
-        {
-            "type": "about:blank",
-            "title": HTTP_STATUS_CODES.get(status, "Unknown Error"),
-            "status": status,
-            "detail": detail,
-            "instance": instance,
-            **(members or {}),
-        }
-    )
+def document(
+    status: int, detail: str, instance: str, type: str = NO_TYPE, **members: Any
+) -> dict[str, Any]:
+    """The problem document (RFC 9457, section 3); `instance` is a quoted path."""
+    problem = {
+        "type": type,
+        "title": HTTP_STATUS_CODES.get(status, "Unknown Error"),
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        **members,
+    }
+    return {name: _echo(value) for name, value in problem.items()}
 
 
-def respond(error: HTTPException) -> Response:
-    """The answer to a failure, with the protocol headers it brings (Allow, Retry-After, WWW-Authenticate)."""
-    status = error.code or 500
-    own_words = getattr(error, "members", None) is not None
-    detail = error.description if own_words or status not in _DETAILS else _DETAILS[status]
-    chosen = chosen_format()
-    if not hasattr(chosen, "problem"):  # a format of books alone
-        chosen = formats.having("problem")[0]
-    data = document(status, detail or "", quote(request.path), getattr(error, "members", None))
-    response = current_app.response_class(
-        chosen.problem(data), status, mimetype=chosen.problem_type
-    )
-    for name, value in error.get_headers():
-        if name.lower() not in ("content-type", "content-length"):
-            response.headers[name] = value
-    return response
+def describe(error: HTTPException) -> dict[str, Any]:
+    """The problem document of a failure of this request."""
+    status, instance = error.code or 500, quote(request.path)
+    if isinstance(error, Problem):
+        return document(status, error.description or "", instance, error.type, **error.members)
+    return document(status, _DETAILS.get(status, error.description) or "", instance)
 
 
-def crash(error: Exception) -> Response:
-    """A 500 that tells nothing of the inside; the log has the whole."""
+def crash(error: Exception) -> Problem:
+    """500 for a fault of this service, which is logged."""
     current_app.log_exception((type(error), error, error.__traceback__))
-    return respond(Problem(500, _DETAILS[500]))
+    return Problem(500, _DETAILS[500])
 
 
 def init_app(app: Flask) -> None:
-    """Give every failure of the application the one shape."""
-    app.register_error_handler(HTTPException, respond)
+    """Make a problem of every failure that is no HTTPException."""
+    app.register_error_handler(HTTPException, lambda error: error)  # or it would be a crash, too
     app.register_error_handler(Exception, crash)
-    app.register_error_handler(
-        ValidationError, lambda error: respond(invalid(list(from_validation(error))))
-    )
-    app.register_error_handler(formats.Invalid, lambda error: respond(invalid(error.errors)))
+    app.register_error_handler(ValidationError, lambda error: invalid([*from_validation(error)]))
+    app.register_error_handler(formats.Invalid, lambda error: invalid(error.errors))

@@ -1,18 +1,21 @@
-"""What every request passes on its way in, and the headers that every answer carries on its way out."""
+"""Checks that every request passes, and headers that every response has."""
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
 
-from flask import Flask, request
+from flask import Flask, Response, current_app, request
 
+from ..logs import REQUEST_ID, request_id
+from .endpoints import current_endpoint
 from .problems import Problem
 
+TRUSTED = "bookapi.trusted_hosts"  # in the application's extensions
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.IGNORECASE | re.ASCII)
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+# Underscores are no part of a host name, but names of containers and NGINX upstreams have them.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
 
-REQUEST_ID = "X-Request-ID"
-HEADERS = (  # of every answer
+HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     (
@@ -21,23 +24,41 @@ HEADERS = (  # of every answer
     ),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
-# Of every answer by HTTPS: for a year no browser asks this host, or one below it, by anything else (RFC 6797).
-HTTPS_HEADERS = (*HEADERS, ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
+# For a year browsers ask this host, and those below it, by HTTPS alone (RFC 6797).
+HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+
+
+def host() -> str:
+    """The host that this request was sent to, with its port if that is not the scheme's own: what
+    links are built from.
+
+    In lower case (RFC 3986, section 3.2.2). werkzeug's own has no host where the name has an
+    underscore.
+    """
+    environ = request.environ
+    given: str | None = environ.get("HTTP_HOST")
+    if given is None:  # HTTP/1.0
+        name, port = environ["SERVER_NAME"], environ.get("SERVER_PORT")
+        given = f"{f'[{name}]' if ':' in name else name}:{port}" if port else name
+    return given.lower().removesuffix(DEFAULT_PORTS.get(request.scheme, ""))
 
 
 def check_host() -> None:
-    """400 for a Host that is none: links are built from it. Flask itself holds it against TRUSTED_HOSTS."""
-    given = request.environ.get("HTTP_HOST")
-    if given is None and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+    """400 for a Host header that names no host, or one that is not in TRUSTED_HOSTS."""
+    declared = current_endpoint()
+    if declared is not None and declared.any_host:
+        return
+    if "HTTP_HOST" not in request.environ and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         raise Problem(400, "the request has no Host header")  # RFC 9112, section 3.2
-    found = _HOST.fullmatch(request.environ["SERVER_NAME"] if given is None else given)
+    found = _HOST.fullmatch(host())
     if (
         not found
         or not 1 <= int(found[2] or 1) <= 65535
-        or found[1][0] == "["
-        and not _is_ipv6(found[1][1:-1])
+        or (found[1].startswith("[") and not _is_ipv6(found[1][1:-1]))
     ):
-        raise Problem(400, "the Host header names no host")
+        raise Problem(400, "the Host header is not valid")
+    if not is_trusted(found[1], current_app.extensions[TRUSTED]):
+        raise Problem(400, "this host is not served here")
 
 
 def _is_ipv6(text: str) -> bool:
@@ -47,30 +68,43 @@ def _is_ipv6(text: str) -> bool:
         return False
 
 
-def refuse_cross_site() -> None:
-    """403 for a change that a browser sends from another site.
+def is_trusted(name: str, trusted: list[str]) -> bool:
+    """Whether a host name without its port is among these; one with a leading dot includes
+    subdomains. None: any is.
+    """
+    return not trusted or any(
+        name == entry.lower().lstrip(".") or entry[0] == "." and name.endswith(entry.lower())
+        for entry in trusted
+    )
 
-    Sec-Fetch-Site is judged where there is one, else Origin; clients that send neither are no browsers.
+
+def refuse_cross_site() -> None:
+    """403 for a change that a browser sends from another site. Clients that send neither header are
+    no browsers.
     """
     if request.method in SAFE_METHODS:
         return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
-        foreign = site not in ("same-origin", "none")
+        is_foreign = site not in ("same-origin", "none")
     else:
-        foreign = origin is not None and origin != _own_origin()
-    if foreign:
+        is_foreign = origin is not None and origin != f"{request.scheme}://{host()}"
+    if is_foreign:
         raise Problem(403, "a change from a page of another site is refused")
 
 
-def _own_origin() -> str:
-    return "{0.scheme}://{0.netloc}".format(urlsplit(request.host_url))
+def add_headers(response: Response) -> Response:
+    """The headers that every response has."""
+    response.headers.extend(HEADERS)
+    if request.is_secure:
+        response.headers.add(*HSTS)
+    response.headers[REQUEST_ID] = request_id()
+    return response
 
 
 def init_app(app: Flask) -> None:
-    """Guard every request of the application."""
-    app.config["TRUSTED_HOSTS"] = app.config["TRUSTED_HOSTS"] or None
-    app.before_request_funcs.setdefault(None, []).insert(
-        0, check_host
-    )  # before anything builds a link from it
-    app.before_request(refuse_cross_site)
+    """Have the headers on every response. The checks are listed in `create_app`."""
+    app.extensions[TRUSTED] = app.config["TRUSTED_HOSTS"]
+    app.config["TRUSTED_HOSTS"] = None  # Flask's own check would refuse the probes, too
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
+    app.after_request(add_headers)

@@ -12,7 +12,7 @@ from .. import formats
 from ..http import security
 from ..http.negotiation import best
 from ..http.problems import document
-from ..logs import new_request_id_for
+from ..logs import REQUEST_ID, new_request_id_for
 from .load import RETRY_AFTER
 from .parsing import MAX_HEADERS, MAX_REQUEST_LINE, Busy
 
@@ -76,7 +76,7 @@ class Refusal(_Answer, ErrorTask):
             ("Content-Length", str(len(body))),
             ("Vary", "Accept"),
             ("Cache-Control", "no-store"),
-            (security.REQUEST_ID, request_id),
+            (REQUEST_ID, request_id),
         ]
         if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
             self.response_headers.append(("Retry-After", str(RETRY_AFTER)))

@@ -14,7 +14,7 @@ from waitress.server import BaseWSGIServer, TcpWSGIServer, UnixWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import Error
 
-from ..http.negotiation import addresses_marked
+from ..http.endpoints import Cost, requests_costing
 from . import proxy
 from .answering import Answering, Refusal, TooSlow
 from .load import Load
@@ -211,7 +211,7 @@ def create(app: Flask, listening: socket.socket, map: dict, threads: int) -> _Se
     )
     server.load = Load(threads, app.logger.warning)
     server.hashers = _threads(min(MAX_HASHING, (os.cpu_count() or 1) // 2 + 1))
-    server.hashing = addresses_marked(app, "hashes")
+    server.hashing = requests_costing(app, Cost.HASHING)
     return server
 
 

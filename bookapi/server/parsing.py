@@ -19,7 +19,7 @@ from waitress.buffers import OverflowableBuffer
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import BadRequest, Error
 
-from ..http.negotiation import addresses_marked
+from ..http.endpoints import Cost, requests_costing
 
 MAX_REQUEST_LINE = 8 * 1024
 MAX_HEADERS = 64 * 1024
@@ -157,7 +157,7 @@ def limit_bodies(adjustments: Adjustments, app: Flask) -> None:
         most if _is_known(app, headers) else min(usual, most)
     )
     adjustments.bookapi_max_body_of = lambda headers: usual
-    adjustments.bookapi_of_address = dict.fromkeys(addresses_marked(app, "imports"), imports)
+    adjustments.bookapi_of_address = dict.fromkeys(requests_costing(app, Cost.IMPORT), imports)
 
 
 def _is_known(app: Flask, headers: dict[str, str]) -> bool:

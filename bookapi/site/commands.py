@@ -11,12 +11,12 @@ from flask import current_app
 
 from .. import server
 from ..auth.commands import add_first_admin
-from ..auth.permissions import who_may
 from ..cli import Group, command
 from ..config import SECRET_FILE
 from ..db import create_file, db, schema_error, schema_revisions
 from ..db.durability_warnings import durability_warnings
 from ..db.schema import known_revisions, migrations, upgrade_schema
+from ..http import endpoints
 from ..server.listening import HANDED_OVER
 from .views import unready
 
@@ -125,8 +125,8 @@ def check() -> None:
 @command("routes")
 def routes() -> None:
     """Print every address with its methods and who may use it."""
-    for address, methods, who in who_may(current_app):
-        click.echo(f"{address}\t{methods}\t{who}")
+    for path, methods, declared in endpoints.routes(current_app):
+        click.echo(f"{path}\t{' '.join(methods)}\t{declared.access}")
 
 
 COMMANDS = (init, serve, routes, db_commands)

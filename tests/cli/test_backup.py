@@ -13,7 +13,7 @@ import time
 from contextlib import closing, contextmanager, suppress
 
 import pytest
-from sqlalchemy import create_engine, delete, event, inspect, select, text
+from sqlalchemy import create_engine, delete, event, select, text
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import ServiceUnavailable
 
@@ -23,12 +23,21 @@ from bookapi.auth.models import Token
 from bookapi.books import changes
 from bookapi.books.models import Book
 from bookapi.books.schemas import book_schema
-from bookapi.db import Base, copies, create_file, db
+from bookapi.db import copies, create_file, db
 from bookapi.db.schema import known_revisions, upgrade_schema
 from bookapi.db.sqlite import sqlite3
 from bookapi.site import backup as site_backup
 from helpers.instance import DATA, PASSWORD, drop_tables
-from helpers.support import Somebody, environment, one_line, sqlite_url, store, stored
+from helpers.support import (
+    Somebody,
+    _rows,
+    environment,
+    in_database,
+    one_line,
+    sqlite_url,
+    store,
+    stored,
+)
 
 BOOKS = [
     {
@@ -100,24 +109,6 @@ def run(app, *arguments, status=0):
         result.exception,
     )
     return result.stdout.strip() if status == 0 else one_line(result.stderr)
-
-
-def _rows(engine):
-    with engine.connect() as connection:
-        there = inspect(connection).get_table_names()
-        return {
-            table.name: [
-                tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))
-            ]
-            for table in Base.metadata.sorted_tables
-            if table.name in there
-        }
-
-
-def in_database(app):
-    """All rows of all tables of an application."""
-    with app.app_context():
-        return _rows(db.engine)
 
 
 def in_file(path):

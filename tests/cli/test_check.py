@@ -5,7 +5,6 @@ import threading
 
 import pytest
 from sqlalchemy import text
-from test_backup import in_database
 
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
@@ -13,7 +12,7 @@ from bookapi.db import db, integrity
 from bookapi.db.sqlite import sqlite3
 from bookapi.site import derived
 from helpers.instance import DATABASE_URL
-from helpers.support import Somebody, one_line, sqlite_url, store
+from helpers.support import Somebody, in_database, one_line, sqlite_url, store
 
 BOOKS = [
     {

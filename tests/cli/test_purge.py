@@ -6,12 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
-from test_books import EMPTY, FULL, ISBN, OTHER, own
-from test_history import history, seq, steps
-from test_trash import READS, found
 
 from bookapi.books.models import Book
 from bookapi.db import Base, db, now
+from helpers.books import EMPTY, FULL, ISBN, OTHER, READS, found, history, own, seq, steps
 
 
 def purge(runner, days, status=0):

@@ -5,9 +5,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from bookapi.db import db, translate
-from bookapi.db.dialects.mysql import MysqlDialect
-from bookapi.db.queue import ATTEMPTS, WriteQueue
+from bookapi.db import translate
+from bookapi.db.extension import EXTENSION
+from bookapi.db.queue import ATTEMPTS
+from helpers.database import run_operations_again
 
 
 def failure(code, **more):
@@ -41,9 +42,8 @@ def test_a_fault_of_ours_is_not_explained_away():
 
 @pytest.fixture
 def queue(app):
-    """A write queue as on a server: each operation is a transaction of its own, and may be run again."""
-    with app.app_context():
-        return WriteQueue(db.engine, MysqlDialect(db.engine.url, 5), 5)
+    run_operations_again(app)
+    return app.extensions[EXTENSION].queue
 
 
 def test_a_unit_that_lost_a_deadlock_is_run_again(queue):

@@ -18,6 +18,7 @@ from bookapi.db import create_file, db
 from bookapi.site.commands import _upgrade as upgrade
 from bookapi.text import key
 from helpers import queries
+from helpers.data import CATALOGUES
 from helpers.instance import DATABASE_URL, PASSWORD, SECRET, add_accounts, settings, wipe
 from helpers.support import jsonl_bytes, sqlite_url
 
@@ -89,12 +90,12 @@ def _parameters(address):
 class Sides:
     """The two databases, filled alike."""
 
-    def __init__(self, mariadb, sqlite, shared, folder):
+    def __init__(self, mariadb, sqlite, folder):
         self.pair = self.sqlite, self.mariadb = Side("SQLite", sqlite), Side("MariaDB", mariadb)
         nasty = folder / "nasty.jsonl"
         nasty.write_bytes(jsonl_bytes(*queries.nasty_books()))
         self.reports = [
-            [side.load(shared / "data" / "catalogues" / "loc-10k.jsonl.gz") for side in self.pair],
+            [side.load(CATALOGUES / "loc-10k.jsonl.gz") for side in self.pair],
             [side.load(nasty) for side in self.pair],
         ]
         between = self._records(self.sqlite)[10_000][
@@ -122,7 +123,7 @@ def sides(request, tmp_path_factory):
     """The two databases; what the one named by DATABASE_URL holds is wiped."""
     if not DATABASE_URL:
         pytest.skip("DATABASE_URL names no MariaDB to compare SQLite with")
-    template, shared = request.getfixturevalue("template"), request.getfixturevalue("shared")
+    template = request.getfixturevalue("template")
     folder = tmp_path_factory.mktemp("differential")
     with template.app_context():
         db.write(wipe)
@@ -133,7 +134,7 @@ def sides(request, tmp_path_factory):
         upgrade()
         db.write(add_accounts, template.password_hash)
     mariadb = create_app(settings(folder))
-    yield Sides(mariadb, sqlite, shared, folder)
+    yield Sides(mariadb, sqlite, folder)
     for app in (mariadb, sqlite):
         with app.app_context():
             db.engine.dispose()

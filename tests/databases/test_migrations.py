@@ -217,6 +217,6 @@ def test_kept_answer_may_be_larger_than_16_mib(app):
         return  # SQLite has one type for all lengths
     with app.app_context():
         [body] = [
-            c for c in inspect(db.engine).get_columns("idempotency_keys") if c["name"] == "body"
+            c for c in inspect(db.engine).get_columns("idempotency_keys") if c["name"] == "result"
         ]
     assert str(body["type"]) == "LONGBLOB"

@@ -301,10 +301,12 @@ def test_an_export_in_a_plain_order_is_not_put_in_order_first(catalogue):
         listing = queries.parse(MultiDict({"sort": sort}), paging=False)
         for part in range(len(statements.parts(listing.shape, listing.sort))):
             made = statements.everything(listing.shape, listing.sort, part, listing.fields)
-            if db.engine.dialect.name == "sqlite" and sorted_wholly(steps := plan(made, {})):
+            if db.engine.dialect.name == "sqlite" and sorted_wholly(
+                steps := plan(*as_sent(made, {}))
+            ):
                 found[sort] = steps
     assert found == {}
 
 
 def test_the_state_of_the_catalogue_is_known_without_reading_it(catalogue):
-    assert whole_tables(plan(reads._STATE, {})) == []
+    assert whole_tables(plan(*as_sent(reads._STATE, {}))) == []

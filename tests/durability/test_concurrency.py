@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bookapi.db.turns import IMPATIENT_SECONDS
-from test_server import PATIENCE, post, serving
 
+from bookapi.db.queue import IMPATIENT_SECONDS
 from helpers.faults import FILE, LONG, Client, flaws, kill, make_instance, rounds, stored
+from helpers.servers import PATIENCE, post, serving
 
 pytestmark = pytest.mark.durability
 SEED = 20260102

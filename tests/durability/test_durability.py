@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from test_server import PATIENCE, serving
 
 from helpers.faults import (
     FILE,
@@ -32,6 +31,7 @@ from helpers.faults import (
     stored,
     strace,
 )
+from helpers.servers import PATIENCE, serving
 
 pytestmark = pytest.mark.durability
 SEED = 20260101

@@ -1,7 +1,9 @@
 """Documents for the HTTP tests: the same data, sent and read back as JSON and as XML."""
 
 import json
+import re
 
+import pytest
 from lxml import etree
 
 TYPES = {"json": "application/json", "xml": "application/xml"}
@@ -65,3 +67,26 @@ def faults(response):
         for error in read(response).get("errors", [])
     ]
     return list(dict.fromkeys(told))
+
+
+both = pytest.mark.parametrize("name", ["json", "xml"])
+
+
+def header_links(answer):
+    return {
+        relation: address
+        for address, relation in re.findall(r'<([^>]*)>; rel="([a-z]+)"', answer.headers["Link"])
+    }
+
+
+INSIDE = re.compile(
+    r"Traceback|File \"|\.py\b|line \d+, in|SELECT|INSERT|sqlite|pymysql|sqlalchemy|werkzeug|/lib/",
+    re.I,
+)
+
+
+FORBIDDEN = {*range(32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)} - {9, 10, 13}
+
+
+def is_xml_text(text):
+    return not any(ord(character) in FORBIDDEN for character in text)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from test_server import PASSWORD, PATIENCE, Service, serving
 
 from bookapi.books import search
 from bookapi.books.models import LIST_TABLES, lists_of
 from bookapi.db.sqlite import sqlite3
+from helpers.instance import PASSWORD
+from helpers.servers import PATIENCE, Service, serving
 from helpers.support import bookapi
 
 LONG = os.environ.get("DURABILITY") == "long"

@@ -16,7 +16,6 @@ SECRET = "for the tests alone, of no use to anyone else"
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
 DATA = TESTS / "data"
-SHARED = ROOT.parent / "shared"
 
 
 def _of_this_worker(url):

@@ -12,7 +12,7 @@ from bookapi.auth import accounts, passwords
 from bookapi.auth.models import User
 from bookapi.db import db
 from helpers.documents import TYPES, _data
-from helpers.instance import PASSWORD
+from helpers.instance import PASSWORD, Auth
 
 NEW = "another long enough password"
 NO_ID = 2**63 - 1  # that nothing has
@@ -124,3 +124,16 @@ def page(answer, root):
 def truth(name, value):
     """A boolean as it is sent and told in a format."""
     return value if name == "json" else str(value).lower()
+
+
+def second_admin(app, name="second"):
+    """A client that is signed in as an admin of another name."""
+
+    def add(session):
+        accounts.add(session, name, passwords.make_hash(PASSWORD), "admin")
+
+    with app.app_context():
+        db.write(add)
+    client = app.test_client()
+    assert Auth(client).login(name).status_code == 200
+    return client

@@ -7,11 +7,12 @@ import subprocess
 import sys
 
 import orjson
+from sqlalchemy import inspect, select
 from werkzeug.datastructures import MultiDict
 
 from bookapi.books import changes, queries
 from bookapi.books.schemas import book_schema
-from bookapi.db import db
+from bookapi.db import Base, db
 
 SECONDS = 30  # no command of the tests takes longer
 READ_ONLY = ("id", "version", "created_at", "updated_at")
@@ -95,3 +96,25 @@ def one_line(text):
     assert len(lines) == 1, f"not one line: {text!r}"
     assert lines[0].startswith("Error: ") and len(lines[0]) > len("Error: ")
     return lines[0]
+
+
+def crash(*args, **kwargs):
+    raise RuntimeError("in the midst")
+
+
+def _rows(engine):
+    with engine.connect() as connection:
+        there = inspect(connection).get_table_names()
+        return {
+            table.name: [
+                tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))
+            ]
+            for table in Base.metadata.sorted_tables
+            if table.name in there
+        }
+
+
+def in_database(app):
+    """All rows of all tables of an application."""
+    with app.app_context():
+        return _rows(db.engine)

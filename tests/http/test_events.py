@@ -9,17 +9,16 @@ from logging import StreamHandler
 import pymysql
 import pytest
 from sqlalchemy import event, update
-from test_mfa import Clock, Factor
 from werkzeug.exceptions import HTTPException
 
-from bookapi.auth import accounts, events, mfa
+from bookapi.auth import accounts, events
 from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, User
 from bookapi.db import db, now
-from bookapi.db.dialects.mysql import MysqlDialect
-from bookapi.db.queue import WriteQueue
+from helpers.database import run_operations_again
 from helpers.documents import read, send
 from helpers.instance import PASSWORD
+from helpers.mfa import Factor
 from helpers.people import (
     NEW,
     add,
@@ -96,13 +95,6 @@ def logged(form, make_app):
     """(an application, its lines)"""
     app = make_app(LOG_FORMAT=form)
     return app, Lines(app, form)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = Clock()
-    monkeypatch.setattr(mfa, "now", made)
-    return made
 
 
 def newest(app, number=1):
@@ -462,8 +454,8 @@ def test_a_unit_that_runs_again_is_noted_once(logged):
         if len(runs) == 1:  # MySQL answers a deadlock so
             raise pymysql.err.OperationalError(1213, "deadlock")
 
-    with app.app_context():
-        WriteQueue(db.engine, MysqlDialect(db.engine.url, 5), 5).write(operation)
+    run_operations_again(app)
+    change(app, operation)
     assert (len(runs), lines.actions(), actions(app).count("logout")) == (2, ["logout"], 1)
 
 

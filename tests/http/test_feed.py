@@ -6,11 +6,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from lxml import etree
-from test_books import FULL, ISBN, OTHER, both
-from test_history import seq, steps
-from test_lists import header_links
 
-from helpers.documents import TYPES, faults
+from helpers.books import FULL, ISBN, OTHER, seq, steps
+from helpers.documents import TYPES, both, faults, header_links
 from helpers.instance import Auth
 from helpers.support import jsonl_bytes
 

@@ -8,78 +8,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from sqlalchemy import delete as delete_rows
-from sqlalchemy.orm import Session
-from test_books import EMPTY, FULL, ISBN, OTHER, both, own
-from test_lists import header_links
 
-from bookapi.auth import accounts, passwords
 from bookapi.auth.models import User
 from bookapi.books import store
-from bookapi.db import Catalogue, db
-from helpers.documents import TYPES, faults, read, send
-from helpers.instance import PASSWORD, Auth
+from bookapi.db import db
+from helpers.books import (
+    BLANK,
+    EMPTY,
+    FULL,
+    ISBN,
+    OTHER,
+    SET,
+    differences,
+    history,
+    own,
+    seq,
+    steps,
+)
+from helpers.documents import TYPES, both, faults, header_links, read, send
+from helpers.instance import Auth
 from helpers.inventions import bounded, with_check_digit
-from helpers.support import csv_bytes
-
-BLANK = {**EMPTY, "title": None}
-SET = {field: (BLANK[field], value) for field, value in FULL.items()}
-
+from helpers.people import second_admin
+from helpers.support import crash, csv_bytes
 
 # -- for the tests of this and of other files ---------------------------------------------------------------------
-
-
-def history(client, book_id, **parameters):
-    """The entries of a book's history as an admin reads them in JSON."""
-    answer = client.get(f"/books/{book_id}/history", query_string={"limit": 100, **parameters})
-    assert answer.status_code == 200, answer.get_data()
-    return answer.json["history"]
-
-
-def differences(entry):
-    """What an entry says of each field: before and after, an absent list as an empty one."""
-    told = {change["field"]: (change["before"], change["after"]) for change in entry["changes"]}
-    assert len(told) == len(entry["changes"]), "a field is told twice"
-    return {
-        field: tuple(BLANK[field] if value is None else value for value in pair)
-        for field, pair in told.items()
-    }
-
-
-def seq(app):
-    """The number of the newest change."""
-    with app.app_context(), Session(db.engine) as session:
-        return session.get(Catalogue, 1).seq
-
-
-def steps(client, after=0):
-    """(seq, action, book, version) of every change behind that one, read from the feed page by page."""
-    found = []
-    while True:
-        answer = client.get(f"/books/changes?limit=100&after={after}")
-        assert answer.status_code == 200, answer.get_data()
-        page = answer.json["changes"]
-        found += [(step["seq"], step["action"], step["book_id"], step["version"]) for step in page]
-        if not page:
-            return found
-        assert page[0]["seq"] > after, "a page begins behind the last one"
-        after = page[-1]["seq"]
-
-
-def second_admin(app, name="second"):
-    """A client that is signed in as an admin of another name."""
-
-    def add(session):
-        accounts.add(session, name, passwords.make_hash(PASSWORD), "admin")
-
-    with app.app_context():
-        db.write(add)
-    client = app.test_client()
-    assert Auth(client).login(name).status_code == 200
-    return client
-
-
-def crash(*args, **kwargs):
-    raise RuntimeError("in the midst")
 
 
 # -- what is told -------------------------------------------------------------------------------------------------
@@ -529,7 +481,7 @@ def test_refusals_come_in_the_contracts_order(app, admin):
     csv = {"Accept": "text/csv"}
     chain = [
         (404, "GET", "/books/0/history", None, csv),
-        (404, "GET", "/books/1/history/", None, csv),
+        (308, "GET", "/books/1/history/", None, csv),
         (405, "POST", "/books/9/history?x=1", None, csv),
         (406, "GET", "/books/9/history?x=1", None, csv),
         (401, "GET", "/books/9/history?x=1", None, {}),

@@ -1,11 +1,10 @@
 """Lists over HTTP: filters, sorting, pages and links (contract, section 4)."""
 
-import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from helpers.documents import faults, read
+from helpers.documents import faults, header_links, read
 
 BOOKS = [
     {
@@ -163,13 +162,6 @@ def test_pages_of_any_order_make_the_whole(shelf, sort):
 
 
 # -- pages and links ----------------------------------------------------------------------------------------------
-
-
-def header_links(answer):
-    return {
-        relation: address
-        for address, relation in re.findall(r'<([^>]*)>; rel="([a-z]+)"', answer.headers["Link"])
-    }
 
 
 def parameters(address):

@@ -3,12 +3,26 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_books import EMPTY, FULL, INVALID, ISBN, OTHER, TEN, both, own, rows
-from test_history import SET, crash, differences, history, seq, steps
 
 from bookapi.books import store
-from helpers.documents import TYPES, faults, read, send, write
+from helpers.books import (
+    EMPTY,
+    FULL,
+    INVALID,
+    ISBN,
+    OTHER,
+    SET,
+    TEN,
+    differences,
+    history,
+    own,
+    rows,
+    seq,
+    steps,
+)
+from helpers.documents import TYPES, both, faults, read, send, write
 from helpers.instance import Auth
+from helpers.support import crash
 
 
 def post(client, name, books, **more):

@@ -2,18 +2,17 @@
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pyotp
 import pytest
-from lxml import etree
 
 from bookapi.auth import mfa
 from bookapi.auth.models import User
-from bookapi.db import now
 from helpers.documents import faults, read, send
 from helpers.instance import PASSWORD
+from helpers.mfa import STEP, Factor, codes_in, offered, post_mfa
 from helpers.people import (
     NEW,
     add,
@@ -30,7 +29,6 @@ from helpers.people import (
 
 both = pytest.mark.parametrize("name", ["json", "xml"])
 in_both = each("name", ["json", "xml"])
-STEP = timedelta(seconds=mfa.STEP_SECONDS)
 WRONG_CODE = "the code is wrong, or was used already: take the next one"
 MISSING, WRONG = (
     "this account has a second factor: send its code, too",
@@ -38,65 +36,9 @@ MISSING, WRONG = (
 )
 
 
-class Clock:
-    """The clock of the codes, which stands until a test moves it."""
-
-    def __init__(self):
-        self.at = now()
-
-    def __call__(self):
-        return self.at
-
-    def code(self, secret, steps=0):
-        """The code that an app shows some steps from now."""
-        return pyotp.TOTP(secret).generate_otp(int(self.at.timestamp()) // mfa.STEP_SECONDS + steps)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = Clock()
-    monkeypatch.setattr(mfa, "now", made)
-    return made
-
-
-def post(client, address, name="json", **sent):
-    return send(client, "POST", address, name, sent, "mfa")
-
-
-def offered(client):
-    answer = post(client, "/auth/mfa", current_password=PASSWORD)
-    assert answer.status_code == 200, answer.get_data(as_text=True)
-    return answer.json["secret"]
-
-
-def codes_in(answer):
-    if "json" in answer.content_type:
-        return answer.json["recovery_codes"]
-    return [
-        code.text for code in etree.fromstring(answer.get_data()).iterfind("recovery_codes/code")
-    ]
-
-
 def login(app, code=None, username="member", password=PASSWORD, name="json", **more):
     sent = {"username": username, "password": password, **({} if code is None else {"code": code})}
     return send(stranger(app, **more), "POST", "/auth/login", name, sent, "login")
-
-
-class Factor:
-    """The second factor of an account, switched on: its secret, its recovery codes and a client that is signed in."""
-
-    def __init__(self, app, clock, username="member"):
-        self.client, self.app = signed_in(app, username), app
-        self.secret = offered(self.client)
-        answer = post(self.client, "/auth/mfa/confirm", code=clock.code(self.secret))
-        assert answer.status_code == 200, answer.get_data(as_text=True)
-        self.recovery_codes = codes_in(answer)
-        clock.at += STEP  # the code of the confirmation is used up
-
-
-@pytest.fixture
-def factor(app, clock):
-    return Factor(app, clock)
 
 
 # -- the codes ----------------------------------------------------------------------------------------------------
@@ -171,7 +113,7 @@ def test_a_secret_and_recovery_codes_cannot_be_guessed():
 @both
 def test_a_second_factor_is_offered_and_counts_from_its_first_right_code_on(app, clock, name):
     client = signed_in(app, "member")
-    answer = post(client, "/auth/mfa", name, current_password=PASSWORD)
+    answer = post_mfa(client, "/auth/mfa", name, current_password=PASSWORD)
     told = read(answer)
     assert (answer.status_code, list(told), answer.headers["Cache-Control"]) == (
         200,
@@ -180,7 +122,7 @@ def test_a_second_factor_is_offered_and_counts_from_its_first_right_code_on(app,
     )
     assert read(get(client, "/auth/mfa", name))["enabled"] == truth(name, False)
     assert login(app).status_code == 200
-    confirmed = post(client, "/auth/mfa/confirm", name, code=clock.code(told["secret"]))
+    confirmed = post_mfa(client, "/auth/mfa/confirm", name, code=clock.code(told["secret"]))
     codes = codes_in(confirmed)
     assert (confirmed.status_code, len(set(codes)), confirmed.headers["Cache-Control"]) == (
         200,
@@ -194,7 +136,7 @@ def test_a_second_factor_is_offered_and_counts_from_its_first_right_code_on(app,
 
 def test_an_app_can_read_the_address(app, clock):
     add(app, "Zoë:K&M")
-    told = post(signed_in(app, "Zoë:K&M"), "/auth/mfa", current_password=PASSWORD).json
+    told = post_mfa(signed_in(app, "Zoë:K&M"), "/auth/mfa", current_password=PASSWORD).json
     parts = urlsplit(told["uri"])
     assert (parts.scheme, parts.netloc, parse_qs(parts.query)["secret"]) == (
         "otpauth",
@@ -218,7 +160,7 @@ def test_an_app_can_read_the_address(app, clock):
     ],
 )
 def test_setting_one_up_takes_the_current_password(app, name, sent, status, fields):
-    answer = post(signed_in(app, "member"), "/auth/mfa", name, **sent)
+    answer = post_mfa(signed_in(app, "member"), "/auth/mfa", name, **sent)
     assert (answer.status_code, faults(answer)) == (status, fields)
     assert {user.totp_offered for user in rows(app, User)} == {None}
 
@@ -228,16 +170,16 @@ def test_a_wrong_code_confirms_nothing(app, clock, name):
     client = signed_in(app, "member")
     secret = offered(client)
     for code in ("000000", clock.code(secret, 5), clock.code(pyotp.random_base32())):
-        assert post(client, "/auth/mfa/confirm", name, code=code).status_code == 403
+        assert post_mfa(client, "/auth/mfa/confirm", name, code=code).status_code == 403
     assert login(app).status_code == 200
-    assert post(client, "/auth/mfa/confirm", name, code=clock.code(secret)).status_code == 200
+    assert post_mfa(client, "/auth/mfa/confirm", name, code=clock.code(secret)).status_code == 200
 
 
 @in_both
 def test_there_must_be_something_to_confirm(app, name):
-    answer = post(signed_in(app, "member"), "/auth/mfa/confirm", name, code="123456")
+    answer = post_mfa(signed_in(app, "member"), "/auth/mfa/confirm", name, code="123456")
     assert (answer.status_code, "/auth/mfa" in read(answer)["detail"]) == (409, True)
-    assert post(signed_in(app, "member"), "/auth/mfa/confirm", name).status_code == 422
+    assert post_mfa(signed_in(app, "member"), "/auth/mfa/confirm", name).status_code == 422
 
 
 def test_the_newest_offer_is_the_one_that_counts(app, clock):
@@ -245,7 +187,7 @@ def test_the_newest_offer_is_the_one_that_counts(app, clock):
     first, second = offered(client), offered(client)
     assert first != second
     statuses = [
-        post(client, "/auth/mfa/confirm", code=clock.code(secret)).status_code
+        post_mfa(client, "/auth/mfa/confirm", code=clock.code(secret)).status_code
         for secret in (first, second)
     ]
     assert statuses == [403, 200]
@@ -253,10 +195,12 @@ def test_the_newest_offer_is_the_one_that_counts(app, clock):
 
 @both
 def test_a_factor_in_use_is_not_replaced_by_who_knows_only_the_password(app, clock, factor, name):
-    answer = post(factor.client, "/auth/mfa", name, current_password=PASSWORD)
+    answer = post_mfa(factor.client, "/auth/mfa", name, current_password=PASSWORD)
     assert (answer.status_code, "/auth/mfa/disable" in read(answer)["detail"]) == (409, True)
     assert (
-        post(factor.client, "/auth/mfa/confirm", name, code=clock.code(factor.secret)).status_code
+        post_mfa(
+            factor.client, "/auth/mfa/confirm", name, code=clock.code(factor.secret)
+        ).status_code
         == 409
     )
     assert login(app, clock.code(factor.secret)).status_code == 200
@@ -324,7 +268,7 @@ def test_a_code_works_once_and_none_before_it(app, clock, factor):
 def test_the_code_that_confirmed_it_does_not_sign_in(app, clock):
     client = signed_in(app, "member")
     code = clock.code(offered(client))
-    assert post(client, "/auth/mfa/confirm", code=code).status_code == 200
+    assert post_mfa(client, "/auth/mfa/confirm", code=code).status_code == 200
     assert login(app, code).status_code == 401
 
 
@@ -420,7 +364,9 @@ def test_all_ten_work_and_then_none_is_left(app, factor):
 def test_it_is_switched_off_by_the_password_and_a_code(app, clock, factor, name, how):
     other = signed_in(app, "member", code=factor.recovery_codes[1])
     code = clock.code(factor.secret) if how == "app" else factor.recovery_codes[0]
-    answer = post(factor.client, "/auth/mfa/disable", name, current_password=PASSWORD, code=code)
+    answer = post_mfa(
+        factor.client, "/auth/mfa/disable", name, current_password=PASSWORD, code=code
+    )
     assert (answer.status_code, answer.get_data()) == (204, b"")
     assert (login(app).status_code, read(get(factor.client, "/auth/mfa", name))["enabled"]) == (
         200,
@@ -442,7 +388,7 @@ def test_it_is_switched_off_by_the_password_and_a_code(app, clock, factor, name,
 )
 def test_neither_alone_switches_it_off(app, clock, factor, name, sent, status, fields):
     given = {**sent, "code": clock.code(factor.secret)} if sent.get("code") == "right" else sent
-    answer = post(factor.client, "/auth/mfa/disable", name, **given)
+    answer = post_mfa(factor.client, "/auth/mfa/disable", name, **given)
     assert (answer.status_code, sorted(faults(answer))) == (status, fields)
     assert (login(app).status_code, factor.client.get("/auth/mfa").json["enabled"]) == (401, True)
 
@@ -451,7 +397,9 @@ def test_a_used_code_does_not_switch_it_off(app, clock, factor):
     code = clock.code(factor.secret)
     assert login(app, code).status_code == 200
     assert (
-        post(factor.client, "/auth/mfa/disable", current_password=PASSWORD, code=code).status_code
+        post_mfa(
+            factor.client, "/auth/mfa/disable", current_password=PASSWORD, code=code
+        ).status_code
         == 403
     )
 
@@ -460,11 +408,11 @@ def test_a_used_code_does_not_switch_it_off(app, clock, factor):
 def test_there_must_be_something_to_switch_off(app, name):
     client = signed_in(app, "member")
     sent = {"current_password": PASSWORD, "code": "123456"}
-    assert post(client, "/auth/mfa/disable", name, **sent).status_code == 409
+    assert post_mfa(client, "/auth/mfa/disable", name, **sent).status_code == 409
 
 
 def test_a_new_factor_after_the_old_one_has_codes_of_its_own(app, clock, factor):
-    post(
+    post_mfa(
         factor.client,
         "/auth/mfa/disable",
         current_password=PASSWORD,
@@ -545,17 +493,17 @@ def test_codes_are_not_guessed_by_signing_in_with_the_password_between(app, fact
 def test_wrong_codes_that_switch_it_on_are_throttled(app, clock):
     client = signed_in(app, "member")
     secret = offered(client)
-    statuses = [post(client, "/auth/mfa/confirm", code="000000").status_code for _ in range(12)]
+    statuses = [post_mfa(client, "/auth/mfa/confirm", code="000000").status_code for _ in range(12)]
     assert (statuses[:10], statuses[-1]) == ([403] * 10, 429)
-    assert post(client, "/auth/mfa/confirm", code=clock.code(secret)).status_code == 429
+    assert post_mfa(client, "/auth/mfa/confirm", code=clock.code(secret)).status_code == 429
 
 
 def test_wrong_codes_that_switch_it_off_are_throttled(app, clock, factor):
     sent = {"current_password": PASSWORD, "code": "000000"}
-    statuses = [post(factor.client, "/auth/mfa/disable", **sent).status_code for _ in range(12)]
+    statuses = [post_mfa(factor.client, "/auth/mfa/disable", **sent).status_code for _ in range(12)]
     assert (statuses[:10], statuses[-1]) == ([403] * 10, 429)
     sent["code"] = clock.code(factor.secret)
-    assert post(factor.client, "/auth/mfa/disable", **sent).status_code == 429
+    assert post_mfa(factor.client, "/auth/mfa/disable", **sent).status_code == 429
 
 
 # -- ADMIN_MFA ----------------------------------------------------------------------------------------------------
@@ -594,7 +542,7 @@ def test_a_factor_that_was_taken_off_is_missed_at_once(make_app, clock):
     factor = Factor(app, clock, "admin")
     headers = bearer(make_token(factor.client)["secret"])
     assert factor.client.get("/auth/users").status_code == 200
-    post(
+    post_mfa(
         factor.client,
         "/auth/mfa/disable",
         current_password=PASSWORD,

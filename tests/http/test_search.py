@@ -11,6 +11,7 @@ from sqlalchemy import text as sql
 from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject, BookWords
 from bookapi.db import Catalogue, db
 from bookapi.text import clean, words
+from helpers.data import hostile_strings, real_titles
 from helpers.support import jsonl_bytes, store
 
 # By a short name each; the ids count from 1 in this order.
@@ -857,18 +858,8 @@ def test_the_index_is_whole_after_every_kind_of_change(shelf, app, runner):
 
 
 @pytest.fixture(scope="module")
-def naughty(shared):
-    """The strings that have broken something somewhere."""
-    folder = shared / "data" / "naughty"
-    lines = [
-        line
-        for name in ("sql-fuzz", "sql-polyglots", "xss-polyglots")
-        for line in (folder / f"{name}.txt").read_text(encoding="utf-8").split("\n")
-        if line
-    ]
-    return list(
-        dict.fromkeys([*json.loads((folder / "blns.json").read_text(encoding="utf-8")), *lines])
-    )
+def naughty():
+    return hostile_strings()
 
 
 FILTERED = ("title", "author", "publisher", "subject", "series")
@@ -926,11 +917,8 @@ def test_what_is_stored_is_found_by_its_own_text(app, client, naughty):
     assert lost == []
 
 
-def test_a_real_title_is_found_by_itself(app, client, shared):
-    lines = (
-        (shared / "data" / "naughty" / "real-titles.jsonl").read_text(encoding="utf-8").split("\n")
-    )
-    titles = list(filter(None, (clean(json.loads(line)["text"]) for line in lines if line)))
+def test_a_real_title_is_found_by_itself(app, client):
+    titles = list(filter(None, map(clean, real_titles())))
     titles = [
         title for title in titles if not re.search(r"(?<!\S)-\w", title)
     ]  # which searches without that word

@@ -1,6 +1,6 @@
 """A hundred thousand books on SQLite: pages, searches and facets beside what plain Python counts over the same records.
 
-The books are the Library of Congress' and Project Gutenberg's, and some with nasty text, imported by the command.
+The books are made by `helpers.catalogue`, those of Project Gutenberg and some with nasty text, imported by the command.
 """
 
 import itertools
@@ -21,6 +21,8 @@ from bookapi.books.queries.listing import FACETS
 from bookapi.db import db
 from bookapi.db.sqlite import sqlite3
 from bookapi.text import key, stands_alone, words
+from helpers.catalogue import large_catalogue
+from helpers.data import CATALOGUES
 from helpers.instance import SECRET, settings
 from helpers.queries import (
     LONG,
@@ -35,17 +37,8 @@ from helpers.queries import (
 from helpers.support import jsonl_bytes, sqlite_url
 
 SEED = 1907
-CONGRESS = (
-    "--split",
-    "authors=|",
-    "--split",
-    "isbn=|",
-    "--split",
-    "series=|",
-    "--on-error",
-    "skip",
-)
-BOOKS = 99_999 + len(NASTY) + len(LONG)  # one record of the Library of Congress is no book
+MADE, GUTENBERG = 95_000, 5_000
+BOOKS = MADE - 1 + GUTENBERG + len(NASTY) + len(LONG)  # one record is no book
 COMMONEST = 20
 STEPS = 100  # instructions of SQLite's machine between two calls of a progress handler
 LITTLE = 10_000  # instructions: a walk through the index of a hundred thousand books takes several times as many
@@ -56,16 +49,18 @@ pytestmark = pytest.mark.large
 class Library:
     """The catalogue behind its public ways, and the same books as plain records."""
 
-    def __init__(self, app, folder, catalogues):
+    def __init__(self, app, folder):
         self.app, self.client, self.folder = app, app.test_client(), folder
         nasty = folder / "nasty.jsonl"
         nasty.write_bytes(jsonl_bytes(*nasty_books()))
+        made = folder / "made.jsonl"
+        made.write_bytes(jsonl_bytes(*large_catalogue(MADE)))
         self.command("init")
         self.reports = [
             self.command("books", "import", str(path), *options)
             for path, *options in (
-                (catalogues / "loc-50k.csv.gz", *CONGRESS),
-                (catalogues / "gutenberg-1.csv.gz",),
+                (made, "--on-error", "skip"),
+                (CATALOGUES / "gutenberg-5k.csv.gz",),
                 (nasty,),
             )
         ]
@@ -156,11 +151,11 @@ def _has(text, phrase):
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory, shared):
+def library(tmp_path_factory):
     """The hundred thousand books, in an instance of their own."""
     folder = tmp_path_factory.mktemp("large")
     app = create_app(settings(folder, DATABASE_URL=sqlite_url(folder), SECRET_KEY=SECRET))
-    yield Library(app, folder, shared / "data" / "catalogues")
+    yield Library(app, folder)
     with app.app_context():
         db.engine.dispose()
 
@@ -234,8 +229,8 @@ def test_every_record_that_is_a_book_was_imported_once(library):
     ids = [book["id"] for book in library.records]
     assert len(ids) == len(set(ids)) == library.get("/books", limit=1)["total"] == BOOKS
     assert [report.splitlines()[-1] for report in library.reports] == [
-        "50000 read, 49999 created, 0 updated, 0 unchanged, 1 rejected",
-        "50000 read, 50000 created, 0 updated, 0 unchanged, 0 rejected",
+        f"{MADE} read, {MADE - 1} created, 0 updated, 0 unchanged, 1 rejected",
+        f"{GUTENBERG} read, {GUTENBERG} created, 0 updated, 0 unchanged, 0 rejected",
         f"{len(NASTY) + len(LONG)} read, {len(NASTY) + len(LONG)} created, 0 updated, 0 unchanged, 0 rejected",
     ]
 

@@ -18,16 +18,15 @@ import pytest
 from lxml import etree
 from sqlalchemy import select
 from sqlalchemy.engine import make_url
-from test_hostile_input import in_xml, naughty
-from test_problems import INSIDE
 
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
 from bookapi.auth.models import User
 from bookapi.db import db
 from helpers import attacks
-from helpers.documents import TYPES
-from helpers.instance import PASSWORD, SECRET, SHARED
+from helpers.data import json_cases, naughty_strings, xml_attacks
+from helpers.documents import INSIDE, TYPES, is_xml_text
+from helpers.instance import PASSWORD, SECRET
 
 pytestmark = pytest.mark.stress
 
@@ -45,7 +44,7 @@ BODIES = {"POST", "PUT", "PATCH"}
 
 def _routes():
     """(method, rule) of all that may read a body, of an application that is never used."""
-    app = create_app({"INSTANCE_PATH": str(SHARED / "nowhere"), "SECRET_KEY": SECRET})
+    app = create_app({"INSTANCE_PATH": "/nowhere", "SECRET_KEY": SECRET})
     return sorted(
         (method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & BODIES
     )
@@ -301,7 +300,7 @@ def _send_texts(attacker, texts, name):
         field, whole = fields[at % len(fields)], attacks.valid(root)
         alone = {**whole, field: [text] if isinstance(whole.get(field), list) else text}
         for document in (dict.fromkeys(fields, text), alone):
-            if name == "json" or in_xml(text):
+            if name == "json" or is_xml_text(text):
                 body = (
                     json.dumps(document).encode()
                     if name == "json"
@@ -323,16 +322,13 @@ def _element(tag, value):
 
 
 @every_route
-def test_what_others_are_attacked_with_breaks_no_route(attacker, outside, canary, shared):
-    for path in _share(sorted((shared / "data" / "xml-attacks").iterdir()), attacker):
+def test_what_others_are_attacked_with_breaks_no_route(attacker, outside, canary):
+    for path in _share(xml_attacks(), attacker):
         body = path.read_bytes()
         attacker(
             body, "xml", path.name, *((400, 429) if attacker.reads and b"<!DOCTYPE" in body else ())
         )
-    for line in _share(
-        (shared / "data" / "json" / "json-parsing.jsonl").read_text().splitlines(), attacker
-    ):
-        case = json.loads(line)
+    for case in _share(json_cases(), attacker):
         attacker(
             case["input"].encode("utf-8", "surrogatepass"),
             "json",
@@ -344,5 +340,5 @@ def test_what_others_are_attacked_with_breaks_no_route(attacker, outside, canary
             ),
         )
     for name in ("json", "xml"):  # each of these strings to one route: there are many
-        _send_texts(attacker, naughty(shared)[attacker.place :: len(ROUTES)][::ONE_IN], name)
+        _send_texts(attacker, naughty_strings()[attacker.place :: len(ROUTES)][::ONE_IN], name)
     assert not outside.tried and not canary.heard()

@@ -9,14 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject
-from bookapi.db import Catalogue, db
-from helpers.documents import TYPES, read, write
+from helpers.books import whole
+from helpers.data import json_cases, naughty_strings, xml_attacks
+from helpers.documents import TYPES, is_xml_text, read, write
 
-FORBIDDEN = {*range(32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)} - {9, 10, 13}
 SLOW, SLOW_ON_AVERAGE = 5, 1  # seconds: guards against what never ends, not measures
 fuzz = settings(
     max_examples=300,
@@ -25,24 +22,6 @@ fuzz = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-def whole(app):
-    """Fails where a book and the tables of its lists differ, or the catalogue's row and the books."""
-    with app.app_context(), Session(db.engine) as session:
-        books = session.scalars(select(Book)).all()
-        for table, field in (
-            (BookAuthor, "authors"),
-            (BookSubject, "subjects"),
-            (BookIdentifier, "identifiers"),
-        ):
-            held = sum(len(getattr(book, field)) for book in books)
-            assert session.scalar(select(func.count()).select_from(table)) == held, field
-        catalogue = session.get(Catalogue, 1)
-        assert (catalogue.last_id, catalogue.seq) == (
-            len(books),
-            sum(book.version for book in books),
-        )
 
 
 class Watch:
@@ -73,42 +52,15 @@ def watch(admin):
     return Watch(admin)
 
 
-def naughty(shared):
-    folder = shared / "data" / "naughty"
-    strings = json.loads((folder / "blns.json").read_text())
-    strings += [
-        json.loads(line)["text"] for line in (folder / "real-titles.jsonl").read_text().splitlines()
-    ]
-    strings += [
-        json.loads(line)["original"]
-        for line in (folder / "mojibake.jsonl").read_text().splitlines()
-    ]
-    for name in (
-        "formula-injection",
-        "path-traversal",
-        "sql-fuzz",
-        "sql-polyglots",
-        "xss-polyglots",
-    ):
-        strings += (
-            (folder / f"{name}.txt").read_text(encoding="utf-8", errors="replace").splitlines()
-        )
-    return list(dict.fromkeys(strings))
-
-
-def in_xml(text):
-    return not any(ord(character) in FORBIDDEN for character in text)
-
-
 # -- known attacks --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "method, address", [("POST", "/books"), ("POST", "/auth/login"), ("PUT", "/books/1")]
 )
-def test_attacks_in_xml_are_refused(app, watch, shared, method, address):
+def test_attacks_in_xml_are_refused(app, watch, method, address):
     watch("POST", "/books", 201, json={"title": "kept"})
-    for path in sorted((shared / "data" / "xml-attacks").iterdir()):
+    for path in xml_attacks():
         answer = watch(
             method, address, 400, 422, data=path.read_bytes(), content_type="application/xml"
         )
@@ -118,9 +70,8 @@ def test_attacks_in_xml_are_refused(app, watch, shared, method, address):
     whole(app)
 
 
-def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch, shared):
-    for line in (shared / "data" / "json" / "json-parsing.jsonl").read_text().splitlines():
-        case = json.loads(line)
+def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch):
+    for case in json_cases():
         body = case["input"].encode("utf-8", "surrogatepass")
         expected = {"reject": {400}, "accept": {400, 422}, "either": {400, 422}}[case["expect"]]
         for address in ("/books", "/auth/login"):
@@ -130,9 +81,9 @@ def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch, shared):
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, shared, name):
-    for text in naughty(shared)[name == "xml" :: 3]:
-        if name == "xml" and not in_xml(text):
+def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, name):
+    for text in naughty_strings()[name == "xml" :: 3]:
+        if name == "xml" and not is_xml_text(text):
             continue
         answer = watch(
             "POST",
@@ -150,13 +101,13 @@ def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, shared, n
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_naughty_strings_sign_nobody_in(client, shared, monkeypatch, name):
+def test_naughty_strings_sign_nobody_in(client, monkeypatch, name):
     monkeypatch.setattr(
         "bookapi.auth.passwords.matches", lambda password_hash, password: False
     )  # 20 ms each
     watch = Watch(client)
-    for number, text in enumerate(naughty(shared)[name == "xml" :: 2]):
-        if name == "json" or in_xml(
+    for number, text in enumerate(naughty_strings()[name == "xml" :: 2]):
+        if name == "json" or is_xml_text(
             text
         ):  # each from another address, or it would have to wait before the next
             watch(
@@ -172,9 +123,9 @@ def test_naughty_strings_sign_nobody_in(client, shared, monkeypatch, name):
     assert watch.in_time() > 350
 
 
-def test_naughty_strings_are_parameters_like_any_other(watch, shared):
+def test_naughty_strings_are_parameters_like_any_other(watch):
     watch("POST", "/books", 201, json={"title": "kept"})
-    for number, text in enumerate(naughty(shared)):
+    for number, text in enumerate(naughty_strings()):
         name = (
             "title",
             "author",
@@ -194,15 +145,15 @@ def test_naughty_strings_are_parameters_like_any_other(watch, shared):
     watch.in_time()
 
 
-def test_naughty_strings_are_no_addresses(watch, shared):
-    for text in naughty(shared)[::2]:
+def test_naughty_strings_are_no_addresses(watch):
+    for text in naughty_strings()[::2]:
         for folder in ("/books/", "/books/isbn/"):
             watch("GET", folder + quote(text or " ", safe=""), 404)
     watch.in_time()
 
 
-def test_naughty_strings_in_headers_are_quiet(watch, shared):
-    for text in naughty(shared)[1::2]:
+def test_naughty_strings_in_headers_are_quiet(watch):
+    for text in naughty_strings()[1::2]:
         value = (
             text.encode("utf-8", "replace").decode("latin-1").replace("\r", " ").replace("\n", " ")
         )

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from lxml import etree
-from test_problems import INSIDE
 
 from bookapi.auth import accounts, passwords
 from bookapi.db import db
 from helpers import attacks
+from helpers.documents import INSIDE
 from helpers.instance import PASSWORD
 
 CASES, SEED = int(os.environ.get("REQUEST_CASES", "300")), int(os.environ.get("REQUEST_SEED", "5"))

@@ -18,9 +18,9 @@ from contextlib import closing
 from typing import NamedTuple
 
 import pytest
-from test_server import PATIENCE, serving
 
 from helpers.instance import DATA
+from helpers.servers import PATIENCE, serving
 from helpers.support import bookapi
 from helpers.wire import Address, Wire, exchange
 

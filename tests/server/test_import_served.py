@@ -7,9 +7,10 @@ import os
 from http.client import HTTPConnection
 
 import pytest
-from test_server import PASSWORD, is_problem, post, serving, wait_until
 
 from bookapi.server.parsing import MAX_LARGE
+from helpers.instance import PASSWORD
+from helpers.servers import is_problem, post, serving, wait_until
 from helpers.support import bookapi, jsonl_bytes
 
 MAX_BODY, MAX_IMPORT = 64 * 1024, 16 * 1024 * 1024

@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from test_server import serving
 
 from bookapi.auth import line, passwords
 from bookapi.auth.line import Line
 from bookapi.http.problems import Problem
 from helpers.faults import Client, make_instance
 from helpers.instance import PASSWORD
+from helpers.servers import serving
 
 PATIENCE = 20
 SHORT = 0.05

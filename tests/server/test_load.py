@@ -12,8 +12,7 @@ from statistics import median
 
 import pytest
 
-from bookapi.auth.permissions import public
-from bookapi.http.negotiation import represents
+from bookapi.http.endpoints import Access, endpoint
 from bookapi.server import http, listen, load, pace
 from bookapi.server import worker as workers
 from bookapi.server.load import CALM, INTERVAL, STUCK, TARGET, Load
@@ -281,7 +280,7 @@ class Served:
         self.goes_on, self.waiting = threading.Semaphore(0), threading.Semaphore(0)
         for path, view in (("/wait", self._wait), ("/sleep", self._sleep), ("/long", self._long)):
             app.add_url_rule(
-                path, path[1:], public(represents("service")(lambda view=view: view()))
+                path, path[1:], endpoint(Access.ANYONE, "service")(lambda view=view: view())
             )
         listening = listen("127.0.0.1", 0, None)
         self.address = listening.getsockname()

@@ -13,8 +13,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from test_server import PASSWORD, PATIENCE, serving
 
+from helpers.instance import PASSWORD
+from helpers.servers import PATIENCE, serving
 from helpers.support import bookapi, jsonl_bytes
 
 SECONDS = 3

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from bookapi.books.imports.mapping import Columns
 from bookapi.books.schemas import FIELDS, LISTS, WRITABLE, book_schema
 from bookapi.formats import Malformed, csv
+from helpers.data import big_list, payloads, read_text, real_titles
+from helpers.instance import DATA
 from helpers.inventions import FULL, SPARSE, books, bounded, texts
 
 SPECTRUM = (
@@ -156,13 +158,8 @@ def test_every_column_is_guarded(field, value, cell):
     assert _read(written)[0][1][field] == (cell[1:] if cell.startswith("'") else cell)
 
 
-def test_no_cell_of_known_injections_would_be_run_and_each_comes_back(shared):
-    titles = (shared / "data/naughty/formula-injection.txt").read_text("utf-8").splitlines()
-    titles += [
-        json.loads(line)["text"]
-        for line in (shared / "data/naughty/real-titles.jsonl").read_text("utf-8").splitlines()
-    ]
-    titles += json.loads((shared / "data/naughty/blns.json").read_text("utf-8"))
+def test_no_cell_of_known_injections_would_be_run_and_each_comes_back():
+    titles = [*payloads("formula-injection"), *real_titles(), *big_list()]
     written = b"".join(
         csv.write([{**SPARSE, "title": title, "description": title} for title in titles])
     )
@@ -192,13 +189,13 @@ def test_no_records_are_a_header_alone():
 
 
 @pytest.mark.parametrize("name", SPECTRUM)
-def test_the_files_of_csv_spectrum_give_their_json(shared, name):
-    read = [record for _, record in _read((shared / f"data/csv/{name}.csv").read_bytes())]
-    assert read == json.loads((shared / f"data/csv/{name}.json").read_text("utf-8"))
+def test_the_files_of_csv_spectrum_give_their_json(name):
+    read = [record for _, record in _read((DATA / "csv" / f"{name}.csv").read_bytes())]
+    assert read == json.loads(read_text(f"csv/{name}.json"))
 
 
-def test_every_file_of_csv_spectrum_is_in_the_table(shared):
-    assert sorted(path.stem for path in (shared / "data/csv").glob("*.csv")) == sorted(SPECTRUM)
+def test_every_file_of_csv_spectrum_is_in_the_table():
+    assert sorted(path.stem for path in (DATA / "csv").glob("*.csv")) == sorted(SPECTRUM)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 from bookapi.books.schemas import WRITABLE, book_schema
 from bookapi.formats import Malformed, json
 from bookapi.text import FORBIDDEN, clean
+from helpers.data import big_list, json_cases, real_titles
 from helpers.inventions import FULL, SPARSE, books, bounded, texts
 
 # Where RFC 8259 leaves the choice, or the contract (section 3) is stricter than it.
@@ -67,9 +68,8 @@ def _nested(depth):
     return b"[" * depth + b"]" * depth
 
 
-def test_the_cases_of_json_test_suite_have_their_verdicts(shared):
-    lines = (shared / "data/json/json-parsing.jsonl").read_text("utf-8").splitlines()
-    cases = [standard.loads(line) for line in lines]
+def test_the_cases_of_json_test_suite_have_their_verdicts():
+    cases = json_cases()
     usual = {"accept": True, "reject": False}
     expected = {
         case["name"]: OUR_VERDICTS.get(case["name"], usual.get(case["expect"])) for case in cases
@@ -245,14 +245,8 @@ def test_a_problem_is_written_as_json():
     assert json.problem_type == "application/problem+json"
 
 
-def _strings(shared):
-    blns = standard.loads((shared / "data/naughty/blns.json").read_text("utf-8"))
-    titles = (shared / "data/naughty/real-titles.jsonl").read_text("utf-8").splitlines()
-    return [*blns, *(standard.loads(line)["text"] for line in titles)]
-
-
-def test_naughty_strings_and_real_titles_come_back_from_json_or_are_refused(shared):
-    strings = _strings(shared)
+def test_naughty_strings_and_real_titles_come_back_from_json_or_are_refused():
+    strings = [*big_list(), *real_titles()]
     kept = [text for text in strings if not FORBIDDEN.search(text) and clean(text)]
     assert len(strings) - len(kept) < 20 < len(kept)
     for text in kept:

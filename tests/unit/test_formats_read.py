@@ -5,11 +5,11 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_books import FULL
 
 from bookapi import formats
 from bookapi.formats import csv, json, jsonl
 from bookapi.formats.xml import reading
+from helpers.books import FULL
 from helpers.inventions import books, bounded
 
 

@@ -1,6 +1,5 @@
 """XML: the dialect, byte for byte that of dicttoxml; reading it, and surviving what others send."""
 
-import json
 import re
 import socket
 import time
@@ -14,6 +13,8 @@ from marshmallow import ValidationError
 from bookapi.books.schemas import LISTS, READ_ONLY, WRITABLE, book_schema
 from bookapi.formats import MAX_DEPTH, Invalid, Malformed, xml
 from bookapi.text import FORBIDDEN, clean
+from helpers.data import big_list, read_text, real_titles, xml_attacks
+from helpers.instance import DATA
 from helpers.inventions import FULL, SPARSE, books, bounded, texts
 
 # What each attack is refused as, read by the root element that it has itself, so that the root is not why.
@@ -474,14 +475,14 @@ def trap(tmp_path):
         yield Trap
 
 
-def test_every_attack_is_in_the_table(shared):
-    assert sorted(path.name for path in (shared / "data/xml-attacks").iterdir()) == sorted(ATTACKS)
+def test_every_attack_is_in_the_table():
+    assert [path.name for path in xml_attacks()] == sorted(ATTACKS)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_is_refused_at_once_and_nothing_is_fetched(shared, trap, name):
+def test_an_attack_is_refused_at_once_and_nothing_is_fetched(trap, name):
     root, expected = ATTACKS[name]
-    body = trap.set_in((shared / "data/xml-attacks" / name).read_text("utf-8")).encode()
+    body = trap.set_in(read_text(f"xml-attacks/{name}")).encode()
     started = time.perf_counter()
     with pytest.raises(expected) as failure:
         xml.loads(body, (root,))
@@ -490,9 +491,9 @@ def test_an_attack_is_refused_at_once_and_nothing_is_fetched(shared, trap, name)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_no_attack_is_read_as_a_book(shared, name):
+def test_no_attack_is_read_as_a_book(name):
     with pytest.raises((Malformed, Invalid)):
-        xml.loads((shared / "data/xml-attacks" / name).read_bytes(), ("book",))
+        xml.loads((DATA / "xml-attacks" / name).read_bytes(), ("book",))
 
 
 @pytest.mark.parametrize(
@@ -545,12 +546,8 @@ def test_a_book_that_is_sent_back_as_xml_is_the_same_book(record):
     assert _back(record) == {name: record[name] for name in WRITABLE}
 
 
-def test_naughty_strings_and_real_titles_come_back_from_xml_or_are_refused(shared):
-    strings = json.loads((shared / "data/naughty/blns.json").read_text("utf-8"))
-    strings += [
-        json.loads(line)["text"]
-        for line in (shared / "data/naughty/real-titles.jsonl").read_text("utf-8").splitlines()
-    ]
+def test_naughty_strings_and_real_titles_come_back_from_xml_or_are_refused():
+    strings = [*big_list(), *real_titles()]
     kept = [text for text in strings if not FORBIDDEN.search(text) and clean(text)]
     assert len(strings) - len(kept) < 20 < len(kept)
     for text in kept:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookapi.http import lru
-from bookapi.http.lru import OVERHEAD, Memory
+from bookapi.http.cache import CACHE, OVERHEAD, RevisionCache
 from helpers.inventions import bounded
 
 EACH = 1000 - OVERHEAD  # what an entry is said to have, for it to take 1,000 bytes
@@ -18,7 +17,7 @@ THREADS, TURNS = 8, 500
 
 def filled(room, *keys):
     """A memory that was given entries of 1,000 bytes."""
-    made = Memory(room)
+    made = RevisionCache(room)
     for key in keys:
         made.put(key, 1, f"value of {key}", EACH)
     return made
@@ -31,14 +30,14 @@ def held(made, keys):
 
 def test_what_was_put_is_given_back_with_its_state(app):
     made = filled(10_000, "a", "b")
-    assert made.get("a") == (1, "value of a", 1000)
+    assert made.get("a") == ("value of a", 1, 1000)
     assert (made.get("c"), len(made), made.used) == (None, 2, 2000)
 
 
 def test_an_application_has_one_memory_of_its_own_with_the_room_that_is_set(make_app):
     one, other = make_app(ANSWER_CACHE_BYTES=12345), make_app()
-    assert lru.of(one) is lru.of(one) is not lru.of(other)
-    assert (lru.of(one).room, lru.of(other).room) == (12345, 16 * 1024 * 1024)
+    one, other = one.extensions[CACHE], other.extensions[CACHE]
+    assert one is not other and (one.max_bytes, other.max_bytes) == (12345, 16 * 1024 * 1024)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_to_ask_for_what_is_not_there_changes_nothing():
 def test_what_is_replaced_is_not_counted_twice(size, used):
     made = filled(5000, *"abc")
     made.put("b", 7, "newer", size)
-    assert (made.get("b"), made.used) == ((7, "newer", size + OVERHEAD), used)
+    assert (made.get("b"), made.used) == (("newer", 7, size + OVERHEAD), used)
     assert len(made) == 3
 
 
@@ -102,7 +101,7 @@ def test_what_is_larger_than_the_room_pushes_nothing_out():
 
 
 def test_with_no_room_nothing_is_kept():
-    made = Memory(0)
+    made = RevisionCache(0)
     for size in (0, 1, 10**9):
         made.put("a", 1, b"", size)
     assert (made.get("a"), len(made), made.used) == (None, 0, 0)
@@ -115,7 +114,7 @@ _STEPS = st.lists(st.tuples(_KEYS, st.none() | st.integers(0, 2500)), max_size=6
 @bounded
 @given(steps=_STEPS, room=st.sampled_from([0, 600, 1500, 3000, 5000]))
 def test_it_holds_what_a_plain_list_of_the_newest_would(steps, room):
-    made, plain = Memory(room), []  # (key, size), the newest last
+    made, plain = RevisionCache(room), []  # (key, size), the newest last
     for turn, (key, size) in enumerate(steps):
         known = [entry for entry in plain if entry[0] == key]
         if size is None:
@@ -140,7 +139,7 @@ class Key(int):
 
 def test_many_threads_at_once_leave_the_count_of_bytes_right():
     room, keys, together = 4000, [Key(number) for number in range(6)], threading.Barrier(THREADS)
-    made = Memory(room)
+    made = RevisionCache(room)
 
     def work(thread):
         together.wait(10)

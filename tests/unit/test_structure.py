@@ -23,6 +23,7 @@ ALLOWED = {
     "books": LOW | {"auth.permissions"},
     "server": BASE | {"http", "logs"},
     "site": LOW | {"auth", "books", "server"},
+    "app": {"formats", "http"},
     "migrations": {"text", "db", "books.search"},
 }
 

@@ -1,23 +1,24 @@
 """Everybody's accounts, and what happened at the door: for admins."""
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, request
 from sqlalchemy.orm import Session
 
 from ...db import db
-from ...http.negotiation import body, deferred_body, represents
+from ...http.bodies import deferred_body, read_body
+from ...http.endpoints import Access, Cost, endpoint
 from ...http.pagination import asked_page, paged
-from ...http.problems import Problem, invalid, respond
+from ...http.problems import Problem, invalid
+from ...http.routing import base_url
 from .. import accounts, audit, line, passwords
 from ..models import User
-from ..permissions import actor, admin_required, admin_session_required
+from ..permissions import actor
 from ..schemas import new_user_schema, user_change_schema, user_schema
 
 blueprint = Blueprint("administration", __name__, url_prefix="/auth")
 
 
 @blueprint.get("/users")
-@admin_required
-@represents("users")
+@endpoint(Access.ADMIN, "users")
 def read_users():
     """A page of all accounts, oldest first."""
     page = asked_page(request.args)
@@ -27,32 +28,29 @@ def read_users():
 
 
 @blueprint.post("/users")
-@admin_session_required
-@represents("user", hashes=True)
+@endpoint(Access.ADMIN_IN_SESSION, "user", cost=Cost.HASHING)
 def add_user():
     """Add an account."""
-    given = new_user_schema.load(body())
+    given = new_user_schema.load(read_body())
     user = db.write(
         accounts.add, given["username"], _hash(given["password"]), given["role"], by=actor()
     )
     return (
         user_schema.dump(user),
         201,
-        {"Location": url_for(".read_user", user_id=user.id, _external=True)},
+        {"Location": base_url(f"/auth/users/{user.id}")},
     )
 
 
 @blueprint.get("/users/<id:user_id>")
-@admin_required
-@represents("user")
+@endpoint(Access.ADMIN, "user")
 def read_user(user_id: int):
     """One account."""
     return user_schema.dump(_fetch(user_id))
 
 
 @blueprint.patch("/users/<id:user_id>")
-@admin_session_required
-@represents("user")
+@endpoint(Access.ADMIN_IN_SESSION, "user")
 def change_user(user_id: int):
     """Another role, another password, shut out or let in again."""
     document, user = deferred_body(), _fetch(user_id)
@@ -65,8 +63,7 @@ def change_user(user_id: int):
 
 
 @blueprint.delete("/users/<id:user_id>")
-@admin_session_required
-@represents("user")
+@endpoint(Access.ADMIN_IN_SESSION, "user")
 def remove_user(user_id: int):
     """Remove an account, with its sessions and tokens."""
     db.write(accounts.remove, user_id, by=actor())
@@ -74,8 +71,7 @@ def remove_user(user_id: int):
 
 
 @blueprint.delete("/users/<id:user_id>/sessions")
-@admin_session_required
-@represents("sessions")
+@endpoint(Access.ADMIN_IN_SESSION, "sessions")
 def end_sessions(user_id: int):
     """End all sessions of an account."""
     db.write(accounts.end_sessions, user_id, by=actor())
@@ -83,8 +79,7 @@ def end_sessions(user_id: int):
 
 
 @blueprint.delete("/users/<id:user_id>/tokens")
-@admin_session_required
-@represents("tokens")
+@endpoint(Access.ADMIN_IN_SESSION, "tokens")
 def revoke_tokens(user_id: int):
     """Revoke all API tokens of an account."""
     db.write(accounts.revoke_tokens, user_id, by=actor())
@@ -92,8 +87,7 @@ def revoke_tokens(user_id: int):
 
 
 @blueprint.delete("/users/<id:user_id>/mfa")
-@admin_session_required
-@represents("mfa")
+@endpoint(Access.ADMIN_IN_SESSION, "mfa")
 def drop_second_factor(user_id: int):
     """Have an account sign in without its second factor: its owner lost the app and the recovery codes."""
     _refuse_own(user_id, "drop your own second factor by POST /auth/mfa/disable")
@@ -102,8 +96,7 @@ def drop_second_factor(user_id: int):
 
 
 @blueprint.get("/events")
-@admin_required
-@represents("events")
+@endpoint(Access.ADMIN, "events")
 def read_events():
     """A page of what happened at the door, newest first."""
     page = asked_page(request.args, "action", "username")
@@ -113,16 +106,19 @@ def read_events():
 
 
 @blueprint.app_errorhandler(accounts.AccountError)
-def refused(error: accounts.AccountError) -> Response:
-    """422 for what an account may not be, 409 for what is in conflict with the others."""
-    told = [{"field": error.field, "detail": error.detail}]
+def refused(error: accounts.AccountError) -> Problem:
+    """422 for what an account may not be, 409 for a conflict with other accounts."""
+    errors = [{"field": error.field, "detail": error.detail}]
     if isinstance(error, accounts.LastAdmin):
-        return respond(Problem(409, "this is the last active admin; make another one first"))
+        return Problem(409, "this is the last active admin; make another one first")
     if isinstance(error, accounts.Taken):
-        return respond(
-            Problem(409, "another account has this name, or one that looks like it", errors=told)
+        return Problem(
+            409,
+            "another account has this name, or one that looks like it",
+            type="username-taken",
+            errors=errors,
         )
-    return respond(invalid(told))
+    return invalid(errors)
 
 
 def _fetch(user_id: int) -> User:

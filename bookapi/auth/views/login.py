@@ -3,26 +3,25 @@
 from flask import Blueprint
 from flask_login import current_user
 
-from ...http.negotiation import body, represents
-from ...schemas import rfc3339
+from ...http.bodies import read_body
+from ...http.endpoints import Access, Cost, endpoint
+from ...schemas import format_timestamp
 from .. import events, sessions, signing_in
-from ..permissions import public, session_required
 from ..schemas import login_schema, user_schema
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
 
 @blueprint.post("/login")
-@public
-@represents("login", hashes=True)
+@endpoint(Access.ANYONE, "login", cost=Cost.HASHING)
 def login():
     """Open a session: the account and when the session ends, and the cookie."""
-    user, expires_at = signing_in.sign_in(**login_schema.load(body()))
-    return {"user": user_schema.dump(user), "expires_at": rfc3339(expires_at)}
+    user, expires_at = signing_in.sign_in(**login_schema.load(read_body()))
+    return {"user": user_schema.dump(user), "expires_at": format_timestamp(expires_at)}
 
 
 @blueprint.post("/logout")
-@session_required
+@endpoint(Access.IN_SESSION)
 def logout():
     """End this session."""
     sessions.close(current_user.session_id, events.LOGOUT)

@@ -5,11 +5,12 @@ from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from ...db import db
-from ...http.negotiation import body, represents
+from ...http.bodies import read_body
+from ...http.endpoints import Access, Cost, endpoint
 from ...http.pagination import asked_page, paged
 from ...http.problems import Problem, invalid
 from .. import accounts, events, line, mfa, passwords, sessions, tokens
-from ..permissions import actor, login_required, session_required
+from ..permissions import actor
 from ..schemas import (
     code_schema,
     drop_mfa_schema,
@@ -24,19 +25,17 @@ blueprint = Blueprint("own", __name__, url_prefix="/auth")
 
 
 @blueprint.get("/me")
-@login_required
-@represents("user")
+@endpoint(Access.SIGNED_IN, "user")
 def me():
     """Who I am."""
     return user_schema.dump(current_user.user)
 
 
 @blueprint.post("/password")
-@session_required
-@represents("password", hashes=True)
+@endpoint(Access.IN_SESSION, "password", cost=Cost.HASHING)
 def change_password():
     """Change one's own password; every other session of the account ends."""
-    given = password_schema.load(body())
+    given = password_schema.load(read_body())
     known_hash = confirm_password(given["current_password"])
     fault = passwords.fault(given["new_password"], current_user.username)
     if fault:
@@ -48,8 +47,7 @@ def change_password():
 
 
 @blueprint.get("/sessions")
-@login_required
-@represents("sessions")
+@endpoint(Access.SIGNED_IN, "sessions")
 def read_sessions():
     """A page of one's open sessions, newest first."""
     page = asked_page(request.args)
@@ -57,8 +55,7 @@ def read_sessions():
 
 
 @blueprint.delete("/sessions/<id:session_id>")
-@login_required
-@represents("session")
+@endpoint(Access.SIGNED_IN, "session")
 def end_session(session_id: int):
     """End one of one's own sessions."""
     if not sessions.close(session_id, events.SESSION_ENDED):
@@ -67,8 +64,7 @@ def end_session(session_id: int):
 
 
 @blueprint.get("/tokens")
-@login_required
-@represents("tokens")
+@endpoint(Access.SIGNED_IN, "tokens")
 def read_tokens():
     """A page of one's API tokens, newest first."""
     page = asked_page(request.args)
@@ -76,19 +72,17 @@ def read_tokens():
 
 
 @blueprint.post("/tokens")
-@session_required
-@represents("token")
+@endpoint(Access.IN_SESSION, "token")
 def add_token():
     """Make an API token; its secret is told here and never again."""
-    values = token_schema.load(body())
+    values = token_schema.load(read_body())
     secret = tokens.new_secret(current_app)
     token = db.write(tokens.add, current_user.id, current_user.session_id, values, secret)
     return {**token_schema.dump(token), "secret": secret}, 201
 
 
 @blueprint.delete("/tokens/<id:token_id>")
-@login_required
-@represents("token")
+@endpoint(Access.SIGNED_IN, "token")
 def revoke_token(token_id: int):
     """Revoke one of one's own API tokens."""
     if not db.write(tokens.revoke, current_user.id, token_id, current_user.username):
@@ -97,8 +91,7 @@ def revoke_token(token_id: int):
 
 
 @blueprint.get("/mfa")
-@login_required
-@represents("mfa")
+@endpoint(Access.SIGNED_IN, "mfa")
 def read_second_factor():
     """Whether signing in takes a code, and how many recovery codes are left."""
     with db.read() as connection, Session(connection) as session:
@@ -110,11 +103,10 @@ def read_second_factor():
 
 
 @blueprint.post("/mfa")
-@session_required
-@represents("mfa", hashes=True)
+@endpoint(Access.IN_SESSION, "mfa", cost=Cost.HASHING)
 def offer_second_factor():
     """A new secret for an app; signing in takes its codes once one of them was confirmed."""
-    given = own_password_schema.load(body())
+    given = own_password_schema.load(read_body())
     secret = mfa.new_secret()
     db.write(
         accounts.offer_second_factor, actor(), confirm_password(given["current_password"]), secret
@@ -123,22 +115,20 @@ def offer_second_factor():
 
 
 @blueprint.post("/mfa/confirm")
-@session_required
-@represents("mfa")
+@endpoint(Access.IN_SESSION, "mfa")
 def accept_second_factor():
     """The first code of the app: from here on signing in takes one. Recovery codes are told here and never again."""
-    given = code_schema.load(body())
+    given = code_schema.load(read_body())
     codes = mfa.new_recovery_codes()
     confirm_code(accounts.accept_second_factor, actor(), given["code"], codes)
     return {"recovery_codes": codes}
 
 
 @blueprint.post("/mfa/disable")
-@session_required
-@represents("mfa", hashes=True)
+@endpoint(Access.IN_SESSION, "mfa", cost=Cost.HASHING)
 def drop_second_factor():
     """Sign in by the password alone again."""
-    given = drop_mfa_schema.load(body())
+    given = drop_mfa_schema.load(read_body())
     known_hash = confirm_password(given["current_password"])
     confirm_code(accounts.drop_own_second_factor, actor(), known_hash, given["code"])
     return "", 204

@@ -308,13 +308,13 @@ class _Batch:
         return candidates[0] if candidates else None
 
     def _created(self, values: dict[str, Any]) -> _Held:
-        record = changes.made(self.state, values)
+        record = changes.new_record(self.state, values)
         self.held[record["id"]] = _Held(None, record)
         self.report.counts["created"] += 1
         return self.held[record["id"]]
 
     def _updated(self, held: _Held, values: dict[str, Any]) -> None:
-        after = changes.applied(held.now, values)
+        after = changes.changed_record(held.now, values)
         self.report.counts["updated" if after else "unchanged"] += 1
         if after is None:
             return

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from ...db import InsufficientStorage
 from ...formats import Malformed
-from ...http.negotiation import stream_reader
+from ...http.bodies import stream_reader
 from ...http.problems import Problem, bad_parameters
 from .service import Options
 

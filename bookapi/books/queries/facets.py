@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from sqlalchemy.engine import Connection
 from werkzeug.datastructures import MultiDict
 
-from ...db import db
+from ...db import db, revision_of
 from ...http.pagination import Errors, Page, check_names, page_of
 from ...http.problems import bad_parameters
 from ..models import Book, BookAuthor, BookSubject
@@ -128,6 +128,7 @@ class Terms(NamedTuple):
     terms: list[dict]
     total: int
     page: Page
+    revision: int
 
 
 def terms(name: str, args: MultiDict) -> Terms:
@@ -149,4 +150,5 @@ def terms(name: str, args: MultiDict) -> Terms:
             if page.offset < total
             else []
         )
-        return Terms(_told(connection, name, Shape(), counts, {}), total, page)
+        found = _told(connection, name, Shape(), counts, {})
+        return Terms(found, total, page, revision_of(connection))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, and_, or_, select, union_all
 
-from ...schemas import instant
+from ...schemas import parse_timestamp
 from ...text import clean, key
 from ..fields import isbn, languages
 from ..models import Book, BookAuthor, BookIdentifier, BookSubject
@@ -56,7 +56,7 @@ def _last_day(text: str) -> int:
 
 def _instant(text: str) -> str:
     """The instant in UTC, as databases compare it."""
-    at = instant(text)
+    at = parse_timestamp(text)
     return f"{at.year:04d}-{at:%m-%d %H:%M:%S}.{at.microsecond:06d}"
 
 

@@ -6,10 +6,9 @@ import orjson
 from sqlalchemy import bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
-from ...db import db, rfc3339
+from ...db import db, revision_of, rfc3339
 from ...http.pagination import (
     DEFAULT_LIMIT,
-    LARGEST_ID,
     MAX_LIMIT,
     Errors,
     Page,
@@ -18,6 +17,7 @@ from ...http.pagination import (
     number,
 )
 from ...http.problems import bad_parameters
+from ...http.routing import LARGEST_ID
 from ..models import Book, History
 
 _ENTRY = ("seq", "at", "action", "version", "username", "changes")
@@ -70,6 +70,7 @@ class Changes(NamedTuple):
 
     changes: list[dict]
     following: int | None
+    revision: int
 
 
 def feed(args: MultiDict) -> Changes:
@@ -83,5 +84,6 @@ def feed(args: MultiDict) -> Changes:
         raise bad_parameters(errors)
     with db.read() as connection:
         rows = connection.execute(_BEHIND, {"after": after, "limit": limit + 1}).all()
+        revision = revision_of(connection)
     changes = [dict(zip(_CHANGE, row)) for row in rows[:limit]]
-    return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None)
+    return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None, revision)

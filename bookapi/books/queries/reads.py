@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from flask import current_app
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
-from ...db import Catalogue, db
+from ...db import Catalogue, db, revision_of
 from ...db.search import expressions, sees_all
-from ...http import lru
+from ...http.cache import current_cache
 from .. import records
 from ..models import Book
 from ..schemas import FIELDS
@@ -22,12 +21,12 @@ STREAMED_ROWS = 200  # fetched at a time: in constant memory
 
 
 class Page(NamedTuple):
-    """What a list shows: the records, how many there are in all, whether that holds as long as the catalogue stays as
-    it is, the cursor to go on with (None: that was the end) and the facets."""
+    """A page of a list: the records, the number of books on all pages, the revision that they show (None: another
+    read of this revision may find others), the cursor of the next page (None: this is the last) and the facets."""
 
     records: list[dict]
     total: int
-    lasts: bool
+    revision: int | None
     cursor: str | None = None
     facets: dict[str, list[dict]] = {}
 
@@ -54,7 +53,7 @@ def page(listing: Listing) -> Page:
             name: facets.commonest(connection, name, listing.shape, read.values)
             for name in listing.facets
         }
-    return Page(shown, total, read.lasts, cursor, told)
+    return Page(shown, total, read.mark if read.lasts else None, cursor, told)
 
 
 class _Reading:
@@ -77,10 +76,10 @@ class _Reading:
 
     def _counted(self, query: Select, *what: Any) -> int:
         """Counted once for each state of the catalogue: a count walks all that is counted."""
-        remembered = lru.of(current_app)
+        remembered = current_cache()
         key = (*what, self.shape, self.listing.values, self.listing.match)
         known = remembered.get(key)
-        if known and known.mark == self.mark:
+        if known and known.revision == self.mark:
             return known.value
         number: int = self.connection.execute(query, self.values).scalar_one()
         if self.lasts:
@@ -214,11 +213,12 @@ def one(book_id: int) -> tuple[dict, bool] | None:
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
-def by_isbn(digits: str) -> dict | None:
-    """The record of an ISBN, its own before another book's further one."""
+def by_isbn(digits: str) -> tuple[dict, int] | None:
+    """The record of an ISBN, its own before another book's further one; and the revision read."""
     with db.read() as connection:
         rows = (
             connection.execute(_BY_ISBN, {"isbn": digits}).all()
             or connection.execute(_BY_FURTHER_ISBN, {"isbn": digits}).all()
         )
-    return records.from_rows(FIELDS, rows)[0] if rows else None
+        revision = revision_of(connection)
+    return (records.from_rows(FIELDS, rows)[0], revision) if rows else None

@@ -24,6 +24,10 @@ class Dialect(ABC):
         """Register the events that connections of this engine need."""
 
     @abstractmethod
+    def separate_connection(self, engine: Engine) -> Any:
+        """A connection of the driver that does not belong to the pool."""
+
+    @abstractmethod
     def limit(self, connection: Connection, seconds: float | None) -> None:
         """Interrupt what the connection does after so many seconds; None: no limit."""
 

@@ -43,6 +43,12 @@ class MysqlDialect(Dialect):
         event.listen(engine, "handle_error", _recognize_galera)
         event.listen(engine, "before_cursor_execute", _limit, retval=True)
 
+    def separate_connection(self, engine: Engine) -> Any:
+        pooled = engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        return connection
+
     def limit(self, connection: Connection, seconds: float | None) -> None:
         if seconds is not None:  # execution options end with the block that uses the connection
             connection.execution_options(**{_END: time.monotonic() + seconds})

@@ -88,6 +88,9 @@ class SqliteDialect(Dialect):
         event.listen(engine, "begin", begin)
         event.listen(engine, "connect", _set_deadline)
 
+    def separate_connection(self, engine: Engine) -> Any:
+        return self.connect()
+
     def limit(self, connection: Connection, seconds: float | None) -> None:
         connection.info[_DEADLINE].set(seconds)
 

@@ -1,4 +1,4 @@
-"""Ids of sessions and tokens are never given again; kept answers of any size; `mark` is called `revision`."""
+"""Ids of sessions and tokens are never reused; kept results, of any size; `mark` becomes `revision`."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,16 @@ def upgrade() -> None:
         existing_type=sa.BigInteger,
         existing_nullable=False,
     )
+    op.execute("DELETE FROM idempotency_keys")  # responses, not results: kept for a day anyway
+    op.drop_column("idempotency_keys", "status")
+    op.drop_column("idempotency_keys", "headers")
+    op.alter_column(
+        "idempotency_keys",
+        "body",
+        new_column_name="result",
+        existing_type=sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb"),
+        existing_nullable=False,
+    )
     if op.get_bind().dialect.name == "sqlite":
         for table in ("sessions", "tokens"):
             with op.batch_alter_table(
@@ -25,7 +35,7 @@ def upgrade() -> None:
     else:
         op.alter_column(
             "idempotency_keys",
-            "body",
+            "result",
             type_=mysql.LONGBLOB(),
             existing_type=mysql.MEDIUMBLOB(),
             existing_nullable=False,

@@ -1,0 +1,119 @@
+"""The Flask application: a view's data becomes a response in the format that the client chose."""
+
+import functools
+import string
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flask import Flask, Response, request, stream_with_context
+from werkzeug.exceptions import HTTPException
+from werkzeug.utils import get_content_type
+
+from . import formats
+from .http import problems
+from .http.cache import DataResponse
+from .http.conditional import digest_etag
+from .http.endpoints import current_endpoint
+from .http.negotiation import chosen_format
+from .http.results import Result, Stream
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class BookApi(Flask):
+    """A Flask whose views return data: a dict, (dict, status, headers) or a `Result`; and whose
+    failures are problems.
+    """
+
+    def wsgi_app(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Flask's own, for query strings of any bytes: those that are not percent-encoded may be no
+        UTF-8.
+        """
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():
+            environ["QUERY_STRING"] = quote(query, safe=string.punctuation, encoding="latin-1")
+        return super().wsgi_app(environ, start_response)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: none here is a coroutine, and Flask would ask that of eight for each
+        request.
+        """
+        return func
+
+    def make_default_options_response(self) -> Response:
+        """For OPTIONS: Allow, and no content."""
+        response = super().make_default_options_response()
+        del response.headers["Content-Type"]
+        return response
+
+    def make_response(self, rv: Any) -> Response:
+        """The response for what a view or an error handler returned."""
+        if isinstance(rv, HTTPException):
+            return _problem_response(rv)
+        if isinstance(rv, (dict, Stream)):
+            return _data_response(Result(rv))
+        if isinstance(rv, tuple) and isinstance(rv[0], dict):
+            return _data_response(Result(*rv))
+        if isinstance(rv, Result):
+            return _data_response(rv)
+        return super().make_response(rv)
+
+
+@functools.cache
+def _content_type(media_type: str) -> str:
+    return get_content_type(media_type, "utf-8")
+
+
+def _data_response(result: Result) -> Response:
+    chosen = chosen_format()
+    headers = {"Content-Type": _content_type(chosen.media_types[0]), **result.headers}
+    if isinstance(result.data, Stream):
+        response = DataResponse(_chunks(chosen, result.data), result.status, headers)
+        etag = result.etag
+    else:
+        body = _written(chosen, result)
+        headers["Content-Length"] = str(len(body))
+        response = DataResponse([body], result.status, headers)
+        response.body = body
+        etag = result.etag or (digest_etag(body) if result.cache.public else None)
+    if etag:
+        response.headers["ETag"] = etag
+    response.policy = result.cache
+    return response
+
+
+def _chunks(chosen: ModuleType, stream: Stream) -> Iterable[bytes]:
+    if request.method == "HEAD":
+        stream.close()
+        return iter(())  # b"" would have a Content-Length
+    chunks: Iterable[bytes] = stream_with_context(chosen.write(stream, stream.fields))
+    return chunks
+
+
+def _written(chosen: ModuleType, result: Result) -> bytes:
+    if not hasattr(chosen, "dumps"):  # a format of books alone
+        return b"".join(chosen.write(result.data["books"], result.fields))  # type: ignore[index]
+    declared = current_endpoint()
+    resource = result.resource or (declared.resource if declared else None)
+    body: bytes = chosen.dumps(result.data, resource)
+    return body
+
+
+def _problem_response(error: HTTPException) -> Response:
+    """The problem document, with the headers that the failure brings (Allow, Retry-After,
+    WWW-Authenticate).
+    """
+    chosen = chosen_format()
+    if not hasattr(chosen, "problem"):
+        chosen = formats.having("problem")[0]
+    body: bytes = chosen.problem(problems.describe(error))
+    response = Response(body, error.code or 500, content_type=chosen.problem_type)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response

@@ -1,0 +1,100 @@
+"""Request bodies, read by their Content-Type. docs/api.md, Formats."""
+
+import functools
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, BinaryIO
+
+from flask import current_app, request
+from werkzeug.exceptions import BadRequest
+from werkzeug.http import parse_options_header
+
+from .. import formats
+from .endpoints import Endpoint, current_endpoint
+from .problems import Problem
+
+
+def read_body() -> Any:
+    """The request's body as plain data; 415, 413 or 400 where it can't be read, 422 for what no
+    resource can be.
+    """
+    return deferred_body()()
+
+
+def deferred_body() -> Callable[[], Any]:
+    """`read_body`, but a 422 is raised only when the data is asked for: after the 404 of what is to
+    be changed.
+    """
+    reader, charset = _reader()
+    try:
+        data = reader.loads(request.get_data(), _declared().body, charset)
+    except formats.Malformed as error:
+        raise BadRequest(str(error)) from None
+    except formats.Invalid as error:
+        invalid = error
+
+        def fail() -> Any:
+            raise invalid
+
+        return fail
+    return lambda: data
+
+
+def stream_reader() -> Callable[[BinaryIO], Iterator[Any]]:
+    """The function that reads books from the body of an import; 415 where no format does."""
+    reader, charset = _reader()
+    request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
+    if charset is None:
+        read: Callable[[BinaryIO], Iterator[Any]] = reader.read
+        return read
+    # A format of documents has its own rule for charsets.
+    if not hasattr(reader, "loads") and not formats.is_charset(charset):
+        raise _unsupported("unknown charset; send UTF-8")
+    return lambda stream: reader.read(stream, charset)
+
+
+def _declared() -> Endpoint:
+    declared = current_endpoint()
+    assert declared is not None  # noqa: S101 # a body is read by a view alone
+    return declared
+
+
+def _reader() -> tuple[ModuleType, str | None]:
+    """The format that reads this request's body, and the charset of its media type; 415 where there
+    is none.
+    """
+    if request.headers.get("Content-Encoding"):
+        raise _unsupported("a body with a Content-Encoding is not supported; send it as it is")
+    media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
+    reader = _readable().get(media_type.lower())
+    if reader is None:
+        raise _unsupported(
+            "unsupported Content-Type" if media_type else "the body needs a Content-Type"
+        )
+    return reader, parameters.get("charset")
+
+
+def _unsupported(detail: str) -> Problem:
+    """415, with the media types that can be read (RFC 9110, section 15.5.16)."""
+    readable = ", ".join(_readable())
+    headers = {"Accept": readable}
+    if request.method in ("POST", "PATCH"):
+        headers[f"Accept-{request.method.title()}"] = readable
+    return Problem(415, detail, headers, available=list(_readable()))
+
+
+def _readable() -> dict[str, ModuleType]:
+    return _readers("read" if _declared().imports else "loads", request.method == "PATCH")
+
+
+@functools.cache
+def _readers(function: str, is_patch: bool) -> dict[str, ModuleType]:
+    """{media type: the format that reads it}."""
+    return {
+        media_type: module
+        for module in formats.having(function)
+        for media_type in (
+            *module.media_types,
+            *(getattr(module, "patch_types", ()) if is_patch else ()),
+        )
+    }

@@ -1,0 +1,13 @@
+"""What tests change of an application's database."""
+
+from bookapi.db import db
+from bookapi.db.dialects.mysql import MysqlDialect
+from bookapi.db.extension import EXTENSION
+from bookapi.db.queue import WriteQueue
+
+
+def run_operations_again(app):
+    """Have each operation be a transaction of its own that may run again, as on a server, whatever the tests run on."""
+    with app.app_context():
+        queue = WriteQueue(db.engine, MysqlDialect(db.engine.url, 5), 5)
+    app.extensions[EXTENSION] = app.extensions[EXTENSION]._replace(queue=queue)
