@@ -29,8 +29,10 @@ from bookapi.db.sqlite import sqlite3
 from bookapi.site import backup as site_backup
 from helpers.instance import DATA, PASSWORD, drop_tables
 from helpers.support import (
+    NO_PRECONDITIONS,
     Somebody,
     _rows,
+    edit,
     environment,
     in_database,
     one_line,
@@ -74,8 +76,8 @@ def filled(app):
     """An application with books: one changed, one in the trash, and what the accounts have."""
     store(app, *BOOKS)
     with app.app_context():
-        db.write(changes.patch, 1, lambda: {"pages": 513}, lambda record: None, Somebody("admin"))
-        db.write(changes.delete, 4, lambda record: None, Somebody("admin"))
+        db.write(changes.change, 1, edit(pages=513), NO_PRECONDITIONS, Somebody("admin"))
+        db.write(changes.delete, 4, NO_PRECONDITIONS, Somebody("admin"))
     return app
 
 

@@ -12,7 +12,15 @@ from bookapi.db import db, integrity
 from bookapi.db.sqlite import sqlite3
 from bookapi.site import derived
 from helpers.instance import DATABASE_URL
-from helpers.support import Somebody, in_database, one_line, sqlite_url, store
+from helpers.support import (
+    NO_PRECONDITIONS,
+    Somebody,
+    edit,
+    in_database,
+    one_line,
+    sqlite_url,
+    store,
+)
 
 BOOKS = [
     {
@@ -44,9 +52,9 @@ def filled(app, monkeypatch):
     store(app, *BOOKS)
     with app.app_context():
         for number in (4, 5):
-            db.write(changes.delete, number, lambda record: None, Somebody("admin"))
-        db.write(changes.restore, 5, lambda record: None, Somebody("admin"))
-        db.write(changes.patch, 1, lambda: {"pages": 513}, lambda record: None, Somebody("admin"))
+            db.write(changes.delete, number, NO_PRECONDITIONS, Somebody("admin"))
+        db.write(changes.restore, 5, NO_PRECONDITIONS, Somebody("admin"))
+        db.write(changes.change, 1, edit(pages=513), NO_PRECONDITIONS, Somebody("admin"))
     return app
 
 
@@ -179,7 +187,7 @@ def test_changes_that_go_on_meanwhile_are_no_faults(app):
                 book = db.write(
                     changes.create, book_schema.load({"title": "One more", "authors": ["Somebody"]})
                 )
-                db.write(changes.delete, book["id"], lambda record: None)
+                db.write(changes.delete, book["id"], NO_PRECONDITIONS)
 
     writer = threading.Thread(target=write)
     writer.start()

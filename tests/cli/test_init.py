@@ -18,7 +18,8 @@ def empty_database(tmp_path):
     """The settings of a database without tables."""
     app = create_app(settings(tmp_path))
     if not DATABASE_URL:
-        return {}
+        yield {}
+        return
     with app.app_context():
         drop_tables()
     yield {"DATABASE_URL": DATABASE_URL}
