@@ -66,17 +66,12 @@ def temporary_database(folder: Path | None) -> Iterator[Engine]:
 
 def publish(unfinished: Path, path: Path) -> None:
     """Rename a finished file; file and name survive a power cut."""
-    _flush(unfinished)
+    with open(unfinished, "rb") as file:
+        os.fsync(file)
     os.replace(unfinished, path)
-    _flush(path.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 
 
 def copy_database(copy: Engine, revision: str) -> None:

@@ -13,17 +13,12 @@ MAX_FAULTS = 5  # that are reported
 ATTEMPTS, PAUSE = 3, 0.5  # while InnoDB empties the cache of its index, a search may miss books
 MYSQL_INDEX = "ft_book_words_words"
 
-# What a SQLite file is made of, as rows. The text of CREATE TABLE is no part of it: ALTER TABLE writes it otherwise.
-_STRUCTURE = """
-    SELECT 'column' AS kind, t.name, c.name, c.type, c."notnull", c.pk, c.hidden
-      FROM sqlite_master t, pragma_table_xinfo(t.name) c
-      WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite~_%' ESCAPE '~'
-    UNION ALL SELECT 'index', t.name, i.name, i."unique", c.seqno, c.name, ''
-      FROM sqlite_master t, pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.type = 'table'
-    UNION ALL SELECT 'foreign key', t.name, f."from", f."table", f."to", f.on_delete, ''
-      FROM sqlite_master t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table'
-    UNION ALL SELECT type, name, sql, '', '', '', ''
-      FROM sqlite_master WHERE type IN ('trigger', 'view') OR sql LIKE '%VIRTUAL TABLE%'"""
+# The tables of a SQLite file by their columns, for ALTER TABLE writes other text than CREATE TABLE.
+_SCHEMA = """
+    SELECT m.type, m.name, CASE WHEN m.type <> 'table' OR m.sql LIKE 'CREATE VIRTUAL%' THEN m.sql END,
+           c.name, c.type, c."notnull", c.pk, c.hidden
+    FROM sqlite_master m LEFT JOIN pragma_table_xinfo(m.name) c ON m.type = 'table'
+    WHERE m.name NOT LIKE 'sqlite_stat%' AND m.name <> 'sqlite_sequence'"""
 
 
 def structure_faults(connection: Connection) -> list[str]:
@@ -50,9 +45,9 @@ def _sqlite_faults(connection: Connection) -> list[str]:
 
 
 def differing_tables(one: Engine, other: Engine) -> list[str]:
-    """The tables, triggers and views that two SQLite databases do not have alike."""
+    """The tables, indexes, triggers and views that two SQLite databases do not have alike."""
     with one.connect() as connection, other.connect() as another:
-        rows = (set(map(tuple, each.exec_driver_sql(_STRUCTURE))) for each in (connection, another))
+        rows = (set(map(tuple, each.exec_driver_sql(_SCHEMA))) for each in (connection, another))
         return sorted({row[1] for row in next(rows) ^ next(rows)})
 
 

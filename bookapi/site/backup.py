@@ -11,62 +11,71 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 from sqlalchemy import Connection, Engine, inspect, text
 
+from ..cli import command
 from ..db import FAILURES, copies, db, integrity, schema_error, schema_revisions
-from ..db.copies import BackupError
+from ..db.copies import BackupError, temporary_database
 from ..db.schema import known_revisions, revision_of, upgrade_schema
 from . import derived
 
 _MAGIC = b"SQLite format 3\0"
 
 
-def create(path: Path, force: bool) -> str:
-    """Write a verified backup to `path`, which is there whole or not at all; returns a summary.
+FILE = click.argument("file", type=click.Path(path_type=Path))
 
-    `force`: replace an older backup.
+
+@command("backup")
+@FILE
+@click.option("--force", is_flag=True, help="Replace an older backup.")
+def backup(file: Path, force: bool) -> None:
+    """Write the whole database to FILE, one SQLite file whichever the engine; the service may run.
+
+    FILE is verified before it gets its name. It holds the accounts, too: protect it like the database.
     """
     db.check_file()
     revision = _usable(schema_revisions()[0], "the database")
-    if not path.parent.is_dir():
-        raise BackupError(f"{path.parent}: no such folder")
-    if os.path.lexists(path):
-        _refuse_other_files(path)
+    if not file.parent.is_dir():
+        raise BackupError(f"{file.parent}: no such folder")
+    if os.path.lexists(file):
+        _refuse_other_files(file)
         if not force:
-            raise BackupError(f"{path}: exists already; --force replaces a backup")
-        with open(path, "rb") as file:
-            if file.read(len(_MAGIC)) not in (b"", _MAGIC):
-                raise BackupError(f"{path}: exists already and is no backup")
-    with (
-        _in_one_line(f"{path}: no backup was made"),
-        copies.temporary_database(path.parent) as copy,
-    ):
+            raise BackupError(f"{file}: exists already; --force replaces a backup")
+        with open(file, "rb") as older:
+            if older.read(len(_MAGIC)) not in (b"", _MAGIC):
+                raise BackupError(f"{file}: exists already and is no backup")
+    with _in_one_line(f"{file}: no backup was made"), temporary_database(file.parent) as copy:
         copies.copy_database(copy, revision)
         summary = _verify(copy, "the database", "; bookapi check tells more")
         copy.dispose()
-        copies.publish(Path(copy.url.database or ""), path)
-    return summary
+        copies.publish(Path(copy.url.database or ""), file)
+    click.echo(f"{file}: {summary}")
 
 
-def restore(path: Path, force: bool) -> str:
-    """Replace all that the database holds by a backup, in one transaction; returns a summary.
+@command("restore")
+@FILE
+@click.option("--force", is_flag=True, help="Replace the books that the database holds.")
+def restore(file: Path, force: bool) -> None:
+    """Replace the whole database by the backup FILE, whole or not at all; the service may run.
 
-    `force`: even where that loses books. A running service shows the new state from its next read.
+    Accounts, passwords, roles and second factors are those of the backup: disable again whom you
+    disabled since. Everyone has to sign in again. API tokens that were revoked since the backup stay
+    revoked, and those that were made since are gone. The numbers of changes, books and accounts go on
+    behind the higher ones: none is given twice.
     """
-    _refuse_other_files(path)
-    with open(path, "rb"):
-        pass  # OSError where it cannot be read
+    _refuse_other_files(file)
     own = copies.sqlite_file()
     if own is None and (error := schema_error(schema_revisions()[0])):
         raise BackupError(error)
     folder = own.parent if own and own.parent.is_dir() else None  # where there is room for it
-    failed = f"{path}: nothing was restored (a damaged database: move it away, with its -wal file)"
-    with _in_one_line(failed), copies.temporary_database(folder) as copy:
-        copies.copy_file(path, copy)
-        _prepare(copy, str(path))
-        summary = _verify(copy, str(path))
+    failed = f"{file}: nothing was restored (a damaged database: move it away, with its -wal file)"
+    with _in_one_line(failed), temporary_database(folder) as copy:
+        copies.copy_file(file, copy)
+        _prepare(copy, str(file))
+        summary = _verify(copy, str(file))
         copies.replace_database(copy, lambda old, new: _carry_over(old, new, force))
-    return summary
+    click.echo(f"{file} was restored: {summary}")
 
 
 @contextmanager
@@ -81,7 +90,7 @@ def _in_one_line(what: str) -> Iterator[None]:
 def _refuse_other_files(path: Path) -> None:
     """Raise for what is not an ordinary file, and for the database's own files, whatever they are
     called: closing one would drop this process's locks on the database."""
-    path.stat()
+    path.stat()  # OSError where there is nothing
     if not path.is_file():
         raise BackupError(f"{path}: is no ordinary file")
     for end in ("", "-wal", "-shm", "-journal"):
@@ -102,7 +111,7 @@ def _prepare(copy: Engine, name: str) -> None:
     with copy.connect() as connection:
         _usable(revision_of(connection), name)
     upgrade_schema(copy)
-    with copies.temporary_database(None) as fresh:
+    with temporary_database(None) as fresh:
         upgrade_schema(fresh)
         if names := integrity.differing_tables(fresh, copy):
             raise BackupError(f"{name} does not have the tables of its schema: {', '.join(names)}")

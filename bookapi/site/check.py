@@ -5,11 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 from flask import current_app
 from sqlalchemy import Connection, func, select
 from werkzeug.exceptions import HTTPException
 
 from ..books.models import Book, History
+from ..cli import command
 from ..config import SECRET_FILE
 from ..db import FAILURES, cause, db, now
 from ..db.copies import sqlite_file
@@ -23,12 +25,6 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)  # between the clocks of several machines
 MEND, RESTORE = "bookapi check --mend", "bookapi restore FILE, with a backup"
 CLOCK = "set the clock of this machine; the next change of the book corrects what was stored"
 INDEX = "search index"
-COUNTERS = {
-    "total": ("number of books", MEND),
-    "last_id": ("newest id", MEND),
-    "last_user_id": ("newest account", MEND),
-    "seq": ("number of changes", RESTORE),
-}
 
 
 class Finding(NamedTuple):
@@ -61,8 +57,8 @@ def findings() -> Iterator[Finding]:
     try:
         yield Finding(INDEX, index_fault(), MEND)
         faults = db.ask(derived.counter_faults)
-        for column, (subject, step) in COUNTERS.items():
-            yield Finding(subject, faults.get(column), step)
+        yield Finding("number of changes", faults.pop("seq", None), RESTORE)
+        yield Finding("counters", "; ".join(faults.values()), MEND)
         yield Finding("history", db.ask(derived.broken_history), RESTORE)
         yield Finding("lists", db.ask(derived.unreadable_lists), RESTORE)
         yield Finding("derived data", derived.list_books(db.ask(_wrong_books)), MEND)
@@ -107,7 +103,7 @@ def _clock_fault(connection: Connection) -> str | None:
     return None
 
 
-def rebuild(wrong: list[Finding]) -> None:
+def _rebuild(wrong: list[Finding]) -> None:
     """Rebuild all that is derived from the books, in short transactions between which others can write."""
     if any(finding.subject == INDEX for finding in wrong):
         db.write(rebuild_index)
@@ -115,3 +111,26 @@ def rebuild(wrong: list[Finding]) -> None:
     while last is not None:
         last = db.write(derived.rebuild_batch, last)
     db.write(derived.rebuild_counters)
+
+
+def _report() -> list[Finding]:
+    """Print every finding; returns those that are wrong."""
+    wrong = []
+    for finding in findings():
+        click.echo(str(finding))
+        if finding.wrong and finding.step:
+            wrong.append(finding)
+    return wrong
+
+
+@command("check")
+@click.option("--mend", is_flag=True, help="Rebuild what is derived from the books if it is wrong.")
+def check(mend: bool) -> None:
+    """Report what is wrong with the instance and how to fix it; the service may run. Exit status 1 if anything is."""
+    wrong = _report()
+    if mend and any(finding.step == MEND for finding in wrong):
+        _rebuild(wrong)
+        click.echo("rebuilt all that is derived from the books")
+        wrong = _report()
+    if wrong:
+        raise click.ClickException(f"wrong: {', '.join(finding.subject for finding in wrong)}")

@@ -5,7 +5,7 @@
 
 import secrets
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
 
@@ -17,58 +17,56 @@ from ..db import Catalogue, locked
 
 BATCH = 200  # books in memory at a time: at most 20 MB
 MAX_FAULTS = 5  # books that are named
-BOOKS: Table = Book.__table__
-TABLES: dict[str, Table] = {
-    "words": BookWords.__table__,
-    **{field: model.__table__ for field, model in LIST_TABLES.items()},
+_BOOKS: Table = Book.__table__
+_WORDS: Table = BookWords.__table__
+_LISTS: dict[str, Table] = {field: model.__table__ for field, model in LIST_TABLES.items()}
+_KEYS = [name for name in _BOOKS.c.keys() if name.endswith("_key")]
+# Where derived values are stored; the first column is the id of the book.
+_COLUMNS = {
+    _BOOKS: [_BOOKS.c[name] for name in ("id", *_KEYS)],
+    **{table: list(table.c) for table in (_WORDS, *_LISTS.values())},
 }
-_KEYS = [name for name in BOOKS.c.keys() if name.endswith("_key")]
-_NEXT = select(BOOKS).where(BOOKS.c.id > bindparam("after")).order_by(BOOKS.c.id).limit(BATCH)
+_NEXT = select(_BOOKS).where(_BOOKS.c.id > bindparam("after")).order_by(_BOOKS.c.id).limit(BATCH)
+
+Rows = dict[Table, set[tuple[Any, ...]]]  # values in the order of `_COLUMNS`
 
 
-class Batch(NamedTuple):
-    """The next books: the last of their ids (None: there are none), the ids of those whose derived data is wrong, and
-    what it should be: sort keys by id, and rows by table, a tuple of values in the order of the columns."""
-
-    last: int | None
-    wrong: set[int]
-    keys: dict[int, dict[str, Any]]
-    rows: dict[str, set[tuple[Any, ...]]]
-
-
-def next_batch(connection: Connection, after: int) -> Batch:
-    """Compare the books whose ids follow `after` with what is derived from them."""
+def next_batch(connection: Connection, after: int) -> tuple[int | None, set[int], Rows]:
+    """Of the books whose ids follow `after`: the last id (None: there are no more), the ids of those whose derived values
+    are wrong, and what should be stored."""
     books = connection.execute(_NEXT, {"after": after}).mappings().all()
-    keys, rows = {}, {name: set() for name in TABLES}
+    if not books:
+        return None, set(), {}
+    wanted: Rows = {table: set() for table in _COLUMNS}
     for book in books:
         record = {name: book[name] for name in FIELDS if name not in ("created_at", "updated_at")}
         columns = store.columns_of(record, record)
-        keys[book["id"]] = {name: columns[name] for name in _KEYS}
-        rows["words"].add((book["id"], text_of(record, book["deleted_at"] is not None)))
-        for field in LIST_TABLES:
-            rows[field] |= {
-                tuple(row[name] for name in TABLES[field].c.keys())
-                for row in lists_of(book["id"], record[field])
-            }
-    wrong = {book["id"] for book in books if any(book[k] != v for k, v in keys[book["id"]].items())}
-    for name, table in TABLES.items() if books else ():
-        span = table.c.book_id.between(books[0]["id"], books[-1]["id"])
-        stored = set(map(tuple, connection.execute(select(table).where(span))))
-        wrong |= {row[0] for row in stored ^ rows[name]}
-    return Batch(books[-1]["id"] if books else None, wrong, keys, rows)
+        wanted[_BOOKS].add((book["id"], *[columns[name] for name in _KEYS]))
+        wanted[_WORDS].add((book["id"], text_of(record, book["deleted_at"] is not None)))
+        for field, table in _LISTS.items():
+            rows = lists_of(book["id"], record[field])
+            wanted[table] |= {tuple(row[name] for name in table.c.keys()) for row in rows}
+    wrong: set[int] = set()
+    for table, columns in _COLUMNS.items():
+        query = select(*columns).where(columns[0].between(books[0]["id"], books[-1]["id"]))
+        wrong |= {row[0] for row in wanted[table] ^ set(map(tuple, connection.execute(query)))}
+    return books[-1]["id"], wrong, wanted
 
 
 def rebuild_batch(connection: Connection, after: int) -> int | None:
     """An operation for `db.write`: rebuild what is derived from the next books; returns the last of their ids."""
     locked(connection)
-    last, wrong, keys, rows = next_batch(connection, after)
-    for book_id in wrong:
-        connection.execute(update(BOOKS).where(BOOKS.c.id == book_id).values(keys[book_id]))
-    for name, table in TABLES.items():
+    last, wrong, wanted = next_batch(connection, after)
+    for table, rows in wanted.items() if wrong else ():
+        names = [column.name for column in _COLUMNS[table]]
+        values = [dict(zip(names, row)) for row in rows if row[0] in wrong]
+        if table is _BOOKS:
+            for row in values:
+                connection.execute(update(table).where(table.c.id == row["id"]).values(row))
+            continue
         connection.execute(delete(table).where(table.c.book_id.in_(wrong)))
-        wanted = [dict(zip(table.c.keys(), row)) for row in rows[name] if row[0] in wrong]
-        if wanted:
-            connection.execute(insert(table), wanted)
+        if values:
+            connection.execute(insert(table), values)
     return last
 
 
