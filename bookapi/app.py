@@ -3,7 +3,6 @@
 import functools
 import string
 from collections.abc import Callable, Iterable
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -87,7 +86,7 @@ def _data_response(result: Result) -> Response:
     return response
 
 
-def _chunks(chosen: ModuleType, stream: Stream) -> Iterable[bytes]:
+def _chunks(chosen: formats.Format, stream: Stream) -> Iterable[bytes]:
     if request.method == "HEAD":
         stream.close()
         return iter(())  # b"" would have a Content-Length
@@ -95,12 +94,12 @@ def _chunks(chosen: ModuleType, stream: Stream) -> Iterable[bytes]:
     return chunks
 
 
-def _written(chosen: ModuleType, result: Result) -> bytes:
-    if not hasattr(chosen, "dumps"):  # a format of books alone
+def _written(chosen: formats.Format, result: Result) -> bytes:
+    if not chosen.can("dumps"):  # a format of books alone
         return b"".join(chosen.write(result.data["books"], result.fields))  # type: ignore[index]
     declared = current_endpoint()
     resource = result.resource or (declared.resource if declared else None)
-    body: bytes = chosen.dumps(result.data, resource)
+    body: bytes = chosen.dumps(result.data, resource or "")
     return body
 
 
@@ -109,7 +108,7 @@ def _problem_response(error: HTTPException) -> Response:
     WWW-Authenticate).
     """
     chosen = chosen_format()
-    if not hasattr(chosen, "problem"):
+    if not chosen.can("problem"):
         chosen = formats.having("problem")[0]
     body: bytes = chosen.problem(problems.describe(error))
     response = Response(body, error.code or 500, content_type=chosen.problem_type)

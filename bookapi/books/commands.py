@@ -10,7 +10,6 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import BinaryIO
 
 import click
@@ -22,7 +21,7 @@ from .. import formats
 from ..cli import Group
 from ..db import db
 from . import changes, queries
-from .imports import mapping, service
+from .imports import files, mapping, service
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
 SUFFIXES = {
@@ -42,7 +41,7 @@ books = Group("books", help="Import, export and purge books.")
 
 
 def _readable() -> list[str]:
-    return [module.name for module in formats.having("read")]
+    return [module.name for module in formats.having("read", "table")]
 
 
 def _writable() -> list[str]:
@@ -130,7 +129,7 @@ def import_books(
         _check_encoding(encoding)
     options = service.Options(mode, on_error, strict, dry_run, given, separators)
     reader = formats.by_name(format_name or _format_of(file) or "csv")
-    if not hasattr(reader, "read"):
+    if not reader.can("read", "table"):
         raise click.ClickException(
             f"{reader.name} cannot be imported; there is {', '.join(_readable())}"
         )
@@ -253,12 +252,12 @@ class _Input:
         """How many bytes were read."""
         return self._raw.tell()
 
-    def records(self, reader: ModuleType, encoding: str | None = None) -> Iterator:
+    def records(self, reader: formats.Format, encoding: str | None = None) -> Iterator:
         """The records from the beginning; the encoding, where it is not the format's own."""
         self._raw.seek(0)
         try:
             opened = gzip.GzipFile(fileobj=self._raw, mode="rb") if self._gzipped else self._raw
-            yield from reader.read(opened, encoding) if encoding else reader.read(opened)
+            yield from files.records(reader, opened, encoding)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise formats.Malformed(f"is damaged: {error}") from None
 
@@ -350,4 +349,5 @@ def _tell(report: service.Report, report_file: BinaryIO | None) -> None:
 def _line(entry: dict) -> str:
     field = f"{entry['field']} " if "field" in entry else ""
     value = f": {entry['value']!r}" if "value" in entry else ""
-    return f"record {entry['record']}, line {entry['line']}: {field}{entry['detail']}{value}"
+    line = f", line {entry['line']}" if "line" in entry else ""
+    return f"record {entry['record']}{line}: {field}{entry['detail']}{value}"

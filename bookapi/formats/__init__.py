@@ -1,75 +1,133 @@
-"""The formats: one module each, found here, so that adding a format is adding a file.
+"""The formats: a name, media types, and what each can write and read.
 
-A module says what it is by `name`, `order` (the server's preference, low first) and `media_types` (the
-first is sent), and has only the functions it can honour:
-
-* ``dumps(data, root) -> bytes`` and ``loads(body, roots, charset) -> data`` for any document (`root`: its name,
-  `roots`: those that it may have);
-* ``problem(data) -> bytes`` and ``problem_type`` for failures (RFC 9457);
-* ``write(records, fields) -> chunks`` (`fields`: what each record has, in order) and ``read(stream, encoding) -> (line,
-  record) pairs`` for streams of books; in the place of a record that is wrong stands a Malformed or an Invalid.
-
-`aliases` are media types that `Accept` may also use for it, `patch_types` those that a PATCH may send.
+To add one: add a module here with a `FORMAT`; it is found by that name. Functions that a format
+does not have are None.
 """
 
 import codecs
+import contextlib
 import importlib
+import io
 import pkgutil
 import re
-from types import ModuleType
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 
 class Malformed(ValueError):
-    """A body that is not what its media type says; the message tells the client what to mend."""
+    """A body that is not what its media type says; the message says where and why."""
 
 
 class Invalid(ValueError):
-    """A well-formed body that no resource could have; `errors` lists {field or pointer, detail}."""
+    """A well-formed body that cannot be a resource; `errors` lists {field or pointer, detail}."""
 
-    def __init__(self, errors: list[dict]):
+    def __init__(self, errors: list[dict[str, Any]]):
         super().__init__("; ".join(error["detail"] for error in errors))
         self.errors = errors
 
 
+# A record of an import: the physical line where it begins (None: the format has no lines), and its
+# members, or what is wrong with it.
+Record = tuple[int | None, "dict[str, Any] | Malformed | Invalid"]
+
+
+@dataclass
+class Table:
+    """A file of rows: the header's names, the separator, and (line, cells) of each row."""
+
+    header: list[str]
+    delimiter: str | None
+    rows: Iterator[tuple[int, "list[Any] | Malformed"]]
+
+
+def _unsupported(*args: Any) -> Any:
+    raise NotImplementedError("this format has no such function")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format. `order` is the server's preference, low first; the first of `media_types` is sent.
+
+    `aliases` are media types that Accept may also use for it, `read_types` further ones of an import's
+    body and `patch_types` of a PATCH.
+    """
+
+    name: str
+    order: int
+    media_types: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    read_types: tuple[str, ...] = ()
+    patch_types: tuple[str, ...] = ()
+    problem_type: str = ""
+    # any document: (data, name of the root) → bytes; (body, possible roots, charset) → data
+    dumps: Callable[[Any, str], bytes] = _unsupported
+    loads: Callable[[bytes, Sequence[str], str | None], Any] = _unsupported
+    # a failure (RFC 9457)
+    problem: Callable[[dict[str, Any]], bytes] = _unsupported
+    # streams of books: (records, the fields of each in order) → chunks
+    write: Callable[[Iterable[dict[str, Any]], Sequence[str]], Iterator[bytes]] = _unsupported
+    # imports: (stream, encoding) → records; files of rows: (stream, encoding, delimiter or sheet)
+    read: Callable[[BinaryIO, str | None], Iterator[Record]] = _unsupported
+    table: Callable[[BinaryIO, str | None, str | None], Table] = _unsupported
+
+    def can(self, *functions: str) -> bool:
+        """Whether it has one of these functions."""
+        return any(getattr(self, function) is not _unsupported for function in functions)
+
+
+class BorrowedText(io.TextIOWrapper):
+    """A stream as text that is left open for its owner."""
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        with contextlib.suppress(ValueError):  # that is gone or closed already
+            self.detach()
+
+
 MAX_DEPTH = 32
-MAX_FIELDS = 1000  # of one object or element: what has more is no record of anybody's, but costs much to be told so
-MAX_RECORD = (
-    2 * 1024 * 1024
-)  # of one record of a stream, in characters or bytes: what may be in memory at once
-
-# What files of books have. Not all that Python has: some of its codecs are no text, or slow on purpose-made input.
-_CHARSETS = re.compile(
-    "utf-(8|16(-[lb]e)?)|ascii|iso8859-[0-9]+|cp[0-9]+|koi8-[rtu]|mac-roman|gb(k|2312|18030)|big5|"
-    "euc_(jp|kr)|shift_jis"
-)
-
-_all: list[ModuleType] = []
+MAX_FIELDS = 1000  # members of an object, items of a list, children of an element
+MAX_VALUES = 10_000  # tags, or JSON values, of one record or other document
+MAX_RECORD = 2 * 1024 * 1024  # characters or bytes of one record of a stream
+CHUNK = 64 * 1024  # bytes
 
 
-def all_formats() -> list[ModuleType]:
+_all: list[Format] = []
+
+
+def all_formats() -> list[Format]:
     """Every format, in the server's order."""
     if not _all:
-        found = [
-            importlib.import_module(f"{__name__}.{module.name}")
-            for module in pkgutil.iter_modules(__path__)
-        ]
-        _all.extend(sorted(found, key=lambda module: module.order))
+        modules = (
+            importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)
+        )
+        _all.extend(
+            sorted((m.FORMAT for m in modules if hasattr(m, "FORMAT")), key=lambda f: f.order)
+        )
     return _all
 
 
-def by_name(name: str) -> ModuleType | None:
+def by_name(name: str) -> Format | None:
     """The format of that name, or None."""
-    return next((module for module in all_formats() if module.name == name), None)
+    return next((known for known in all_formats() if known.name == name), None)
 
 
-def having(function: str) -> list[ModuleType]:
-    """The formats that have this function, in the server's order."""
-    return [module for module in all_formats() if hasattr(module, function)]
+def having(*functions: str) -> list[Format]:
+    """The formats that have one of these functions, in the server's order."""
+    return [known for known in all_formats() if known.can(*functions)]
+
+
+# Encodings that files of books have. Some of Python's other codecs are no text, or slow on hostile
+# input.
+_CHARSETS = re.compile(
+    "utf-(8(-sig)?|16(-[lb]e)?)|ascii|iso8859-[0-9]+|cp[0-9]+|koi8-[rtu]|mac-roman|gb(k|2312|18030)|big5|"
+    "euc_(jp|kr)|shift_jis"
+)
 
 
 def is_charset(name: str) -> bool:
     """Whether books are read in the encoding of that name."""
     try:
         return bool(_CHARSETS.fullmatch(codecs.lookup(name).name))
-    except (LookupError, ValueError):  # a name with a NUL
+    except (LookupError, ValueError):  # ValueError: a name with a NUL
         return False

@@ -1,9 +1,8 @@
 """Request bodies, read by their Content-Type. docs/api.md, Formats."""
 
 import functools
-from collections.abc import Callable, Iterator
-from types import ModuleType
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
 from flask import current_app, request
 from werkzeug.exceptions import BadRequest
@@ -40,17 +39,16 @@ def deferred_body() -> Callable[[], Any]:
     return lambda: data
 
 
-def stream_reader() -> Callable[[BinaryIO], Iterator[Any]]:
-    """The function that reads books from the body of an import; 415 where no format does."""
+def stream_reader() -> tuple[formats.Format, str | None]:
+    """The format of the body of an import, and the charset of its media type; 415 where no format
+    reads it.
+    """
     reader, charset = _reader()
     request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
-    if charset is None:
-        read: Callable[[BinaryIO], Iterator[Any]] = reader.read
-        return read
     # A format of documents has its own rule for charsets.
-    if not hasattr(reader, "loads") and not formats.is_charset(charset):
+    if charset and not reader.can("loads") and not formats.is_charset(charset):
         raise _unsupported("unknown charset; send UTF-8")
-    return lambda stream: reader.read(stream, charset)
+    return reader, charset
 
 
 def _declared() -> Endpoint:
@@ -59,7 +57,7 @@ def _declared() -> Endpoint:
     return declared
 
 
-def _reader() -> tuple[ModuleType, str | None]:
+def _reader() -> tuple[formats.Format, str | None]:
     """The format that reads this request's body, and the charset of its media type; 415 where there
     is none.
     """
@@ -83,18 +81,19 @@ def _unsupported(detail: str) -> Problem:
     return Problem(415, detail, headers, available=list(_readable()))
 
 
-def _readable() -> dict[str, ModuleType]:
-    return _readers("read" if _declared().imports else "loads", request.method == "PATCH")
+def _readable() -> dict[str, formats.Format]:
+    return _readers(_declared().imports, request.method == "PATCH")
 
 
 @functools.cache
-def _readers(function: str, is_patch: bool) -> dict[str, ModuleType]:
+def _readers(imports: bool, is_patch: bool) -> dict[str, formats.Format]:
     """{media type: the format that reads it}."""
     return {
         media_type: module
-        for module in formats.having(function)
+        for module in formats.having(*(("read", "table") if imports else ("loads",)))
         for media_type in (
             *module.media_types,
-            *(getattr(module, "patch_types", ()) if is_patch else ()),
+            *(module.patch_types if is_patch else ()),
+            *(module.read_types if imports else ()),
         )
     }

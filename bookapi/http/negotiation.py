@@ -7,25 +7,24 @@ Formats.
 
 import functools
 import re
-from types import ModuleType
 
 from flask import g, request
-from werkzeug.http import parse_list_header
+from werkzeug.http import parse_list_header, parse_options_header
 
 from .. import formats
 from .endpoints import current_endpoint
 from .problems import Problem, bad_parameters
 
-_Q = re.compile(r"\s*q\s*=\s*([0-9]*\.?[0-9]*)\s*", re.IGNORECASE)
+_Q = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
 @functools.cache
-def offered_formats(streams: bool) -> tuple[ModuleType, ...]:
+def offered_formats(streams: bool) -> tuple[formats.Format, ...]:
     """The formats that write any document; with `streams` also those that write books alone."""
     return tuple(
         module
         for module in formats.all_formats()
-        if hasattr(module, "dumps") or streams and hasattr(module, "write")
+        if module.can("dumps") or streams and module.can("write")
     )
 
 
@@ -55,7 +54,7 @@ def choose() -> None:
     g.format = chosen
 
 
-def chosen_format() -> ModuleType:
+def chosen_format() -> formats.Format:
     """The format of this response; without a choice (a 404, a 406) the best of those that write any
     document.
     """
@@ -67,7 +66,7 @@ def chosen_format() -> ModuleType:
             if named in documents
             else best(request.headers.get("Accept", ""), documents) or documents[0]
         )
-    chosen: ModuleType = g.format
+    chosen: formats.Format = g.format
     return chosen
 
 
@@ -77,7 +76,7 @@ def is_negotiated() -> bool:
 
 
 @functools.lru_cache(maxsize=128)
-def best(accept: str, offered: tuple[ModuleType, ...]) -> ModuleType | None:
+def best(accept: str, offered: tuple[formats.Format, ...]) -> formats.Format | None:
     """The format that an Accept header prefers among those offered; the first of equals; None: none
     is acceptable.
     """
@@ -97,19 +96,16 @@ def parse_accept(accept: str) -> list[tuple[str, float]]:
     """
     ranges = []
     for item in parse_list_header(accept):
-        media_range, *parameters = item.split(";")
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.strip()[:1] in ("q", "Q") and parameter.partition("=")[0].strip() in "qQ":
-                found = _Q.fullmatch(parameter)
-                quality = min(float(found[1]), 1.0) if found and found[1] not in ("", ".") else -1
-        if quality >= 0:
+        media_range, parameters = parse_options_header(item)
+        found = _Q.fullmatch(parameters.get("q", "1").strip())
+        if found:
             media_range = media_range.strip().lower()
+            quality = min(float(found[0]), 1.0)
             ranges.append(("*/*" if media_range == "*" else media_range, quality))
     return ranges
 
 
-def _quality(module: ModuleType, ranges: list[tuple[str, float]]) -> float:
+def _quality(module: formats.Format, ranges: list[tuple[str, float]]) -> float:
     """The quality of the most specific range that includes this format (RFC 9110, section 12.5.1)."""
     families = {media_type.partition("/")[0] + "/*" for media_type in module.media_types}
     for wanted in ({*module.media_types, *module.aliases}, families, {"*/*"}):

@@ -69,13 +69,13 @@ def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: 
 def number(
     name: str, args: MultiDict, default: int, most: int, errors: Errors, least: int = 1
 ) -> int:
-    """A parameter that is a whole number."""
+    """A parameter that is an integer."""
     text = args.get(name)
     if text is None:
         return default
     value = int(text) if _NUMBER.fullmatch(text) else -1
     if not least <= value <= most:
-        errors.append((name, f"must be a whole number from {least} to {most}"))
+        errors.append((name, f"must be an integer from {least} to {most}"))
     return value
 
 

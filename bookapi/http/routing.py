@@ -43,6 +43,7 @@ def check_route() -> Response | None:
     if (
         request.method in ("GET", "HEAD")
         and path != request.path
+        and not path.endswith("/")
         and isinstance(request.routing_exception, NotFound)
         and _exists(path)
     ):

@@ -3,7 +3,6 @@
 import functools
 import random
 from http import HTTPStatus
-from types import ModuleType
 
 from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import Error, build_http_date
@@ -96,12 +95,12 @@ class Refusal(_Answer, ErrorTask):
 
 
 @functools.cache
-def _documents() -> tuple[ModuleType, ...]:
+def _documents() -> tuple[formats.Format, ...]:
     return tuple(formats.having("dumps"))
 
 
 @functools.cache
-def _told(chosen: ModuleType, status: int) -> bytes:
+def _told(chosen: formats.Format, status: int) -> bytes:
     """The body of a refusal."""
     return chosen.problem(
         document(status, _DETAILS.get(status, "this is no valid HTTP request"), "/")

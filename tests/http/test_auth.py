@@ -288,6 +288,14 @@ def test_two_clients_have_two_sessions(app):
     )
 
 
+def test_a_session_cookie_has_more_than_128_random_bits(app):
+    """A character of the alphabet of base64 carries six bits; over 64 sessions it takes most of its 64 values."""
+    values = [cookie_of(login(app.test_client())).partition("=")[2] for _ in range(64)]
+    assert len({*values}) == 64
+    random_places = [place for place in zip(*values, strict=False) if len({*place}) > 30]
+    assert 6 * len(random_places) > 128
+
+
 def test_a_forged_or_damaged_cookie_is_quietly_worth_nothing(app, make_app):
     good = cookie_of(login(app.test_client()))
     name, _, value = good.partition("=")

@@ -93,7 +93,8 @@ def test_json_and_xml_refuse_the_same_fields(app, admin):
 )
 def test_put_and_patch_refuse_the_same_fields(app, admin, method, address):
     admin.post("/books", json=FULL)
-    before, table = rows(app), [case for case in INVALID if "title" not in case[1]]
+    before = rows(app)
+    table = [case for case in INVALID if "title" not in case[1] and None not in case[0].values()]
     told = [
         [
             (answer.status_code, sorted(faults(answer)))
@@ -101,7 +102,11 @@ def test_put_and_patch_refuse_the_same_fields(app, admin, method, address):
         ]
         for sent, _ in table
     ]
-    assert told == [[(422, sorted(fields))] * 2 for _, fields in table]
+    # Another version than the stored one is stale.
+    expected = [
+        (412, []) if fields == ["version"] else (422, sorted(fields)) for _, fields in table
+    ]
+    assert told == [[each] * 2 for each in expected]
     assert rows(app) == before
 
 

@@ -1,13 +1,16 @@
 """POST /books/import: many books in one body, with a report (contract, section 5)."""
 
+import contextlib
 import gzip
 import io
 import itertools
 import json
+import os
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-import orjson
 import pymysql
 import pytest
 from lxml import etree
@@ -156,10 +159,11 @@ def test_the_line_is_where_the_record_begins(admin, name):
     }
     answer = bring(admin, body[name], name)
     assert is_refused(answer, 422)
-    lines = {"csv": 4, "jsonl": 4, "json": 5, "xml": 5}
+    lines = {"csv": 4, "jsonl": 4}
     assert [
-        (told["record"], told["line"], told["field"]) for told in answer.json["report"]["errors"]
-    ] == [(2, lines[name], "title")]
+        (told["record"], told.get("line"), told["field"])
+        for told in answer.json["report"]["errors"]
+    ] == [(2, lines.get(name), "title")]
 
 
 # -- who did it ---------------------------------------------------------------------------------------------------
@@ -349,8 +353,11 @@ def test_a_body_of_another_kind_is_a_415_that_tells_what_can_be_read(admin, cont
         "application/xml",
         "text/xml",
         "text/csv",
+        "text/tab-separated-values",
         "application/x-ndjson",
         "application/jsonl",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.oasis.opendocument.spreadsheet",
     ]
     assert (
         answer.headers["Accept-Post"].split(", ")
@@ -397,16 +404,14 @@ MALFORMED = [
     ("json", b"[]x"),
     ("json", b'{"books": [], "total": NaN}'),
     ("json", b"{books: []}"),
-    ("json", b"\xef\xbb\xbf[]"),
     ("json", b"nul"),
     ("json", b"\xff[]"),
     ("json", b'["\xe9"]'),
     ("json", b"[" * 100_000),
     ("json", b'{"a":' * 100_000),
-    ("json", "[]".encode("utf-16")),
     ("json", b'{"books": [], "a": ' + b"[" * 40 + b"]" * 40 + b"}"),
     ("json", b'[{"title": "a"}, {"title": "b" "c"}]'),
-    ("json", b"{" + b",".join(b'"%d": 1' % number for number in range(200)) + b', "books": []}'),
+    ("json", b"{" + b",".join(b'"%d": 1' % number for number in range(1001)) + b', "books": []}'),
     ("xml", b""),
     ("xml", b"<catalogue>"),
     ("xml", b"title\nEmma"),
@@ -422,9 +427,6 @@ MALFORMED = [
     ("xml", b"<catalogue><books><book><title>a\x01</title></book></books></catalogue>"),
     ("csv", b""),
     ("csv", b"\n\n"),
-    ("csv", b'title\n"Emma'),
-    ("csv", b"title\n\xe9\n"),
-    ("csv", b'title\n"a"b\n'),
 ]
 
 
@@ -454,7 +456,6 @@ NO_BOOKS = [
     ("xml", b"<catalogue a='1'><books/></catalogue>"),
     ("xml", b"<catalogue><books a='1'/></catalogue>"),
     ("xml", b"<catalogue xmlns='urn:x'><books/></catalogue>"),
-    ("xml", b"<catalogue xmlns:x='urn:x'><books/></catalogue>"),
     ("xml", b"<catalogue><books/><books/></catalogue>"),
 ]
 
@@ -857,16 +858,20 @@ def test_the_cases_of_json_parsing_are_taken_or_refused(admin):
     assert stored(admin) == []
 
 
-def test_files_of_csv_are_taken_or_refused(admin):
+def test_tables_without_a_title_are_read_and_rejected_row_by_row(admin):
     for path in sorted((DATA / "csv").glob("*.csv")):
-        safe(bring(admin, path.read_bytes(), "csv", dry_run="true", on_error="skip"), 200, 400)
+        rows = len(json.loads(path.with_suffix(".json").read_text()))
+        answer = safe(bring(admin, path.read_bytes(), "csv", on_error="skip"), 200)
+        assert counts(answer) == (rows, 0, 0, 0, rows), path.name
+    assert stored(admin) == []
+
+
+def test_tables_sent_as_another_format_store_nothing(admin):
+    for path in sorted((DATA / "csv").glob("*.csv")):
         for name in ("json", "jsonl", "xml"):
-            safe(
-                bring(admin, path.read_bytes(), name, dry_run="true", on_error="skip"),
-                200,
-                400,
-                422,
-            )
+            answer = safe(bring(admin, path.read_bytes(), name, on_error="skip"), 200, 400)
+            assert answer.status_code == 400 or (name == "jsonl" and not any(counts(answer)[1:4]))
+    assert stored(admin) == []
 
 
 @pytest.mark.parametrize("name", ["csv", "json", "jsonl"])
@@ -895,16 +900,16 @@ def lines_of(name, records):
     return b"\n".join(items) if name == "jsonl" else b"[" + b",\n".join(items) + b"]"
 
 
-def test_any_file_in_any_format_is_answered(admin):
+def test_a_dry_run_of_any_file_in_any_format_reports_every_record_and_stores_nothing(app, admin):
+    before = rows(app)
     for path in sorted(DATA.glob("**/*")):
         if path.is_file() and path.suffix != ".gz" and path.stat().st_size < 300_000:
             for name in KINDS:
-                safe(
-                    bring(admin, path.read_bytes(), name, dry_run="true", on_error="skip"),
-                    200,
-                    400,
-                    422,
-                )
+                answer = bring(admin, path.read_bytes(), name, dry_run="true", on_error="skip")
+                if safe(answer, 200, 400, 422).status_code == 200:
+                    read, *outcomes = counts(answer)
+                    assert read == sum(outcomes), (path.name, name)
+    assert rows(app) == before and stored(admin) == []
 
 
 def test_a_real_catalogue_comes_in_and_out_in_each_format(app, admin):
@@ -926,7 +931,40 @@ def test_a_refusal_tells_nothing_of_the_inside(admin, name):
             assert "Traceback" not in text and "/tmp" not in text
 
 
-def test_the_body_goes_to_a_file(admin, monkeypatch):
-    monkeypatch.setattr(upload, "IN_MEMORY", 1000)
-    lines = [orjson.dumps({"title": f"Book {number}"}) for number in range(500)]
-    assert counts(bring(admin, b"\n".join(lines))) == (500, 500, 0, 0, 0)
+class WatchedBody(io.BytesIO):
+    """A body that notes the unnamed files that are open while the rest of it is read."""
+
+    def __init__(self, body, folder):
+        super().__init__(body)
+        self.folder, self.seen = str(folder), set()
+
+    def look(self):
+        for entry in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):  # the one that lists the others
+                target = os.readlink(entry)
+                if target.startswith(self.folder):
+                    self.seen.add(target.removesuffix(" (deleted)"))
+
+    def read(self, size=-1):
+        self.look()
+        return super().read(size)
+
+    def readinto(self, buffer):
+        self.look()
+        return super().readinto(buffer)
+
+
+@pytest.mark.parametrize("size, files", [(10_000, 0), (3_000_000, 1)])
+def test_a_large_body_goes_to_an_unnamed_file(admin, monkeypatch, tmp_path, size, files):
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    body = WatchedBody(jsonl_bytes({"title": "Emma"}).ljust(size, b"\n"), folder)
+    answer = admin.post(
+        "/books/import",
+        input_stream=body,
+        content_type=KINDS["jsonl"],
+        environ_overrides={"CONTENT_LENGTH": str(size)},
+    )
+    assert counts(answer) == (1, 1, 0, 0, 0)
+    assert len(body.seen) == files and list(folder.iterdir()) == []

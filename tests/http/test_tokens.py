@@ -10,7 +10,7 @@ from bookapi.auth.accounts import change_named
 from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, Token
 from bookapi.db import now
-from bookapi.schemas import rfc3339
+from bookapi.schemas import format_timestamp
 from helpers.documents import TYPES, faults, read, send
 from helpers.instance import PASSWORD
 from helpers.people import (
@@ -131,8 +131,10 @@ def test_an_end_that_is_no_instant_of_the_future_is_a_422(app, admin, name, give
 
 
 def test_the_present_instant_is_not_in_the_future(admin):
-    assert make(admin, expires_at=rfc3339(now())).status_code == 422
-    assert make(admin, expires_at=rfc3339(now() + timedelta(seconds=30))).status_code == 201
+    assert make(admin, expires_at=format_timestamp(now())).status_code == 422
+    assert (
+        make(admin, expires_at=format_timestamp(now() + timedelta(seconds=30))).status_code == 201
+    )
 
 
 @in_both
@@ -556,7 +558,7 @@ def test_the_first_use_is_an_event_and_the_last_one_is_told(app, admin, token):
     for _ in range(3):
         ask(app, bearer(token["secret"]))
     used_at = admin.get("/auth/tokens").json["tokens"][0]["last_used_at"]
-    assert rfc3339(before) <= used_at <= rfc3339(now())
+    assert format_timestamp(before) <= used_at <= format_timestamp(now())
     noted = admin.get("/auth/events?action=token_first_used").json["events"]
     assert [event["username"] for event in noted] == ["admin"] and str(token["id"]) in noted[0][
         "detail"

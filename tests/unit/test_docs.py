@@ -10,6 +10,7 @@ from bookapi.books.queries.listing import FACETS
 from bookapi.books.schemas import FIELDS
 from bookapi.config import SETTINGS
 from bookapi.http import endpoints
+from bookapi.http.problems import TYPE_PREFIX, TYPES
 from helpers.instance import ROOT
 
 DOCUMENTS = sorted(
@@ -195,6 +196,11 @@ def test_the_table_of_formats_has_each_format_with_its_media_types():
     rows = _rows(_section("docs/api.md", "## Formats"))
     documented = {name.strip("`"): _quoted(types) for name, types, _, _ in rows}
     assert documented == {known.name: list(known.media_types) for known in formats.all_formats()}
+
+
+def test_each_problem_type_is_documented():
+    rows = _rows(_section("docs/api.md", "### Problem types"))
+    assert [name for name, _ in rows] == [f"`{TYPE_PREFIX}{name}`" for name in TYPES]
 
 
 def test_each_filter_and_facet_is_documented():

@@ -43,10 +43,10 @@ def test_a_byte_order_mark_is_taken_off_the_first_line_alone():
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
-        (b"[]", "is no object"),
-        (b"null", "is no object"),
-        (b'"text"', "is no object"),
-        (b"671", "is no object"),
+        (b"[]", "is not an object"),
+        (b"null", "is not an object"),
+        (b'"text"', "is not an object"),
+        (b"671", "is not an object"),
         (b'{"title": "A"', "not JSON"),
         (b'{"title": "A"} {}', "not JSON"),
         (b"title,isbn", "not JSON"),
@@ -68,7 +68,7 @@ def test_a_wrong_line_is_told_in_its_place_and_the_others_are_read(line, detail)
 def test_another_encoding_is_read_where_it_is_named():
     body = '{"title": "é"}\n'.encode("cp1252")
     assert _read(body, encoding="cp1252") == [(1, {"title": "é"})]
-    assert "name the encoding" in str(_read(body)[0][1])
+    assert "name its encoding" in str(_read(body)[0][1])
 
 
 def test_separators_of_lines_in_unicode_do_not_end_a_line():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookapi import formats
-from bookapi.formats import csv, json, jsonl
+from bookapi.formats import json, jsonl
 from bookapi.formats.xml import reading
 from helpers.books import FULL
 from helpers.inventions import books, bounded
@@ -68,18 +68,13 @@ ENDLESS = [
     ("xml", b"<?a ", b"x"),
     ("xml", b"<catalogue><books><book><title>", b"&#13;"),
     ("xml", b"<catalogue><!--", b"x"),
-    ("csv", b"title\n", b","),
-    ("csv", b"", b"title,"),
-    ("csv", b'title\n"', b"x\n"),
-    ("csv", b"title\n", b"x"),
-    ("csv", b'title\n"', b'","\n'),
 ]
 
 
 @pytest.mark.parametrize("name, begin, again", ENDLESS, ids=lambda part: repr(part)[:30])
 def test_a_record_without_end_is_given_up(name, begin, again, monkeypatch):
     longest = 256 * 1024
-    for module in (formats, csv, json, jsonl, reading):
+    for module in (formats, json, jsonl, reading):
         monkeypatch.setattr(module, "MAX_RECORD", longest)
     body = Endless(begin, again)
     with pytest.raises(formats.Malformed):
@@ -111,5 +106,10 @@ def test_it_does_not_matter_where_a_body_is_cut(name, size):
 
         read1 = read
 
-    module = formats.by_name(name)
-    assert list(module.read(Cut(body))) == list(module.read(io.BytesIO(body)))
+    def read(stream):
+        module = formats.by_name(name)
+        return list(
+            module.table(stream, None, None).rows if module.can("table") else module.read(stream)
+        )
+
+    assert read(Cut(body)) == read(io.BytesIO(body))

@@ -1,5 +1,6 @@
 """Text as it is stored, and as it is compared."""
 
+import time
 import unicodedata
 
 import pytest
@@ -303,3 +304,16 @@ def test_the_words_of_a_text_are_those_of_its_parts(parts):
 )
 def test_a_character_of_a_script_without_spaces_stands_alone(text, alone):
     assert stands_alone(text) is alone
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\u0323\u0301", "\u0f73", "\u0345"])
+def test_a_long_run_of_combining_marks_is_refused_at_once(mark):
+    begun = time.process_time()
+    with pytest.raises(ValueError, match="combining marks"):
+        clean("a" + mark * (80_000 // len(mark)))
+    assert time.process_time() - begun < 0.5
+
+
+def test_as_many_combining_marks_as_languages_have_are_kept():
+    zalgo = "a" + "\u0323\u0301" * 50
+    assert clean(f"{zalgo} {zalgo}") is not None

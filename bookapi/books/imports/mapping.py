@@ -138,7 +138,7 @@ def _read_text(field: str, values: list, separator: str | None, cells: MappedRec
 
 def _cut(field: str, value: Any, cells: MappedRecord) -> Any:
     """A text that may be left out is worth keeping in part; a title is what the book is known by, and is not cut."""
-    longest = book_schema.fields[field].longest
+    longest = book_schema.fields[field].max_length
     if (
         field == "title"
         or not isinstance(value, str)

@@ -95,7 +95,7 @@ class Source(NamedTuple):
     """Where a record comes from: its number, counted from 1, and the physical line where it begins."""
 
     number: int
-    line: int
+    line: int | None
 
 
 class _Incoming(NamedTuple):

@@ -14,6 +14,7 @@ from ...db import InsufficientStorage
 from ...formats import Malformed
 from ...http.bodies import stream_reader
 from ...http.problems import Problem, bad_parameters
+from . import files
 from .service import Options
 
 IN_MEMORY = 1024 * 1024  # bytes of a body, before it goes to a file
@@ -55,7 +56,7 @@ class Body:
     may run more than once. 415 and 413 where it is none that can be imported."""
 
     def __init__(self) -> None:
-        self._read = stream_reader()
+        self._reader, self._charset = stream_reader()
         self._file = _received()
 
     def __enter__(self) -> "Body":
@@ -74,7 +75,7 @@ class Body:
         """The (line, record) pairs, from the beginning; 400 where it cannot be read on."""
         self._file.seek(0)
         try:
-            yield from self._read(self._file)
+            yield from files.records(self._reader, self._file, self._charset)
         except Malformed as error:
             raise Problem(400, f"{error}; nothing was stored") from None
 

@@ -216,9 +216,9 @@ def one(book_id: int) -> tuple[dict, bool] | None:
 def by_isbn(digits: str) -> tuple[dict, int] | None:
     """The record of an ISBN, its own before another book's further one; and the revision read."""
     with db.read() as connection:
+        values = {"isbn": digits}
         rows = (
-            connection.execute(_BY_ISBN, {"isbn": digits}).all()
-            or connection.execute(_BY_FURTHER_ISBN, {"isbn": digits}).all()
+            connection.execute(_BY_ISBN, values).all()
+            or connection.execute(_BY_FURTHER_ISBN, values).all()
         )
-        revision = revision_of(connection)
-    return (records.from_rows(FIELDS, rows)[0], revision) if rows else None
+        return (records.from_rows(FIELDS, rows)[0], revision_of(connection)) if rows else None

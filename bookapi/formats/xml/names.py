@@ -17,9 +17,13 @@ ITEMS = {
     "warnings": "warning",
     "recovery_codes": "code",
 }
-# Written alone, for in a book these are no lists: within `facets` one list a field, in a report names.
+# Written alone, for in a book these are no lists: within `facets` one list a field, in a report
+# names.
 WRITTEN = (
     ITEMS
     | dict.fromkeys(("language", "author", "subject", "publisher", "series", "decade"), "facet")
     | {"ignored": "name"}
 )
+
+# Lists of books that other programs write: the root, and what each record is called.
+RECORDS_OF = {"calibredb": "record"}

@@ -1,333 +1,244 @@
-"""How XML is read: by lxml, with everything but elements and text switched off. A DOCTYPE is refused before a parser
-sees it."""
+"""How XML is read: one pass by lxml's iterparse, for requests and imports alike.
+
+Everything but elements and text is switched off, and a DOCTYPE is refused before a parser sees it.
+"""
 
 import codecs
-import itertools
+import io
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from lxml import etree
 
-from .. import MAX_DEPTH, MAX_FIELDS, MAX_RECORD, Invalid, Malformed
-from .names import ITEMS
+from .. import MAX_DEPTH, MAX_FIELDS, MAX_RECORD, MAX_VALUES, Invalid, Malformed, Record
+from .names import ITEMS, RECORDS_OF
 
-PIECE = 64 * 1024  # bytes of a stream that are read together
-MAX_ERRORS = 100  # no more are told to anybody
-MAX_ITEMS = 10_000  # of a list in a whole document; none may have as many
-MAX_TAGS = {
-    True: 200_000,
-    False: 10_000,
-}  # of a whole document: one that may be a list of books, and any other
+MAX_ERRORS = 100
+MAX_BOOKS = 1000  # of a document that is read whole
+PIECE = 16 * 1024  # bytes: what is parsed before the number of tags is checked again
 
+NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _ENCODINGS = {"utf-8": ("utf-8",), "utf-16": ("utf-16", "utf-16le", "utf-16be")}
 _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
-# Only white space, comments and instructions may stand before a DOCTYPE; the possessive forms never backtrack.
+# Only white space, comments and instructions may stand before a DOCTYPE; the possessive forms never
+# backtrack.
 _PROLOGUE = r"(?>\s++|<\?.*?\?>|<!--.*?-->)*+"
 _DOCTYPE = re.compile(_PROLOGUE + "<!DOCTYPE", re.DOTALL | re.IGNORECASE)
 _BEGUN = re.compile(_PROLOGUE + "<[^!?]", re.DOTALL)
-_TOO_DEEP = etree.XPath(
-    "boolean(%s)" % ("/*" * (MAX_DEPTH + 1))
-)  # in C: elements in Python cost 2 us each
-_SAFE = {
-    "encoding": "utf-8",
-    "resolve_entities": False,
-    "no_network": True,
-    "load_dtd": False,
-    "huge_tree": False,
-    "remove_comments": True,
-    "remove_pis": True,
-}
 
 
-def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict:
-    """The members of the root element, one of `roots`: text, None for an empty element, lists by ITEMS.
+def loads(body: bytes, roots: Sequence[str], charset: str | None = None) -> dict[str, Any]:
+    """The members of the root element, one of `roots`: text, None for an empty element, lists by
+    ITEMS.
 
-    Raises Malformed for what is not well-formed or holds a DOCTYPE, and Invalid, with all it found, for
-    another root, attributes, namespaces, mixed text and repeated fields. `charset` is the media type's.
+    Raises Malformed for what is not well-formed, too deep or too large or has a DOCTYPE, and
+    Invalid, with all errors, for another root, attributes, namespaces, mixed text and repeated
+    fields. `charset` is the media type's.
     """
-    text = _decode(body, charset)
-    if text.count("<") > MAX_TAGS["catalogue" in roots]:
-        raise Malformed(f"has more than {MAX_TAGS['catalogue' in roots]} tags")
-    element = _parse(text)
-    if element.tag not in roots:
-        meant = " or ".join(f"<{root}>" for root in roots)
-        raise _at_root(f"the root element must be {meant}, without a namespace")
-    errors = list(itertools.islice(_namespaces(element), MAX_ERRORS)) if "xmlns" in text else []
-    _check_plain(element, None, errors)
-    data = _members(element, None, errors)
-    if element.tag == "catalogue":
-        data.setdefault("books", [])
+    document = _Document(io.BytesIO(body), charset, roots)
+    errors: list[dict[str, Any]] = []
+    books: list[dict[str, Any]] = []
+    for place, element in enumerate(document.records()):
+        if place == MAX_BOOKS:
+            raise Invalid([{"field": "books", "detail": f"has more than {MAX_BOOKS} items"}])
+        if len(errors) < MAX_ERRORS:
+            own: list[dict[str, Any]] = []
+            books.append(_book(element, own))
+            errors += [
+                {**error, "pointer": f"/books/{place}/{error.get('field', '')}".rstrip("/")}
+                for error in own
+            ]
+    root = document.root
+    _check_plain(root, None, errors)
+    data = _members(root, None, errors)
+    if root.tag == "catalogue":
+        data["books"] = books
     elif "books" in data:
-        errors.append(
-            {"field": "books", "detail": f"stands in <catalogue>, not in <{element.tag}>"}
-        )
+        errors.append({"field": "books", "detail": f"stands in <catalogue>, not in <{root.tag}>"})
     if errors:
         raise Invalid(errors)
     return data
 
 
-def _decode(body: bytes, charset: str | None) -> str:
-    """The body as text; the byte order mark, the declaration and the media type must agree."""
-    real, codec = _real_encoding(body)
-    try:
-        text = body.decode(codec)
-    except UnicodeDecodeError as error:
-        raise Malformed(
-            f"not valid {real.upper()} at byte {error.start}; XML is read as UTF-8 or UTF-16"
-        ) from None
-    _check_said(text, real, charset)
-    return text
+def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
+    """The records of ``<catalogue><books>…``, with an Invalid or a Malformed in the place of one
+    that `loads` would refuse; or those of another program's list (RECORDS_OF), leniently:
+    attributes become members ``name@attribute``.
+
+    Raises Malformed and Invalid, as `loads` does, for what is wrong around the records.
+    """
+    document = _Document(stream, encoding, ("catalogue", *RECORDS_OF))
+    for element in document.records():
+        if document.root.tag in RECORDS_OF:
+            yield None, _lenient(element)
+            continue
+        errors: list[dict[str, Any]] = []
+        try:
+            record = _book(element, errors)
+        except Malformed as error:
+            yield None, error
+        else:
+            yield None, Invalid(errors) if errors else record
+    if document.root.tag == "catalogue":
+        if not document.has_records:
+            raise _at_root("there is no <books> in <catalogue>")
+        around: list[dict[str, Any]] = []
+        for element in (document.root, document.root.find("books")):
+            _check_plain(element, None, around)
+        if around:
+            raise Invalid(around)
 
 
-def _real_encoding(body: bytes) -> tuple[str, str]:
-    """UTF-8 or UTF-16, by how the body begins, and the codec for it."""
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16", "utf-16"
-    if body.startswith((b"<\0", b"\0<")):
-        return "utf-16", "utf-16-le" if body.startswith(b"<") else "utf-16-be"
-    return "utf-8", "utf-8-sig"
+class _Document:
+    """A document while it is parsed: its root, and its records, which leave the tree when they were
+    used.
+    """
+
+    def __init__(self, stream: BinaryIO, charset: str | None, roots: Sequence[str]):
+        self._text, self._roots = _Utf8(stream, charset), roots
+        self.root: Any = None
+        self.has_records = False  # whether there is an element that holds them
+
+    def records(self) -> Iterator[etree._Element]:
+        """The elements in ``<catalogue><books>``, or in the root of another program's list."""
+        depth, of_records = 0, 0  # the depth at which records stand; 0: not in their list
+        events = etree.iterparse(
+            self._text,
+            events=("start", "end"),
+            encoding="utf-8",
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+        try:
+            for event, element in events:
+                if event == "start":
+                    depth += 1
+                    if depth > MAX_DEPTH:
+                        raise Malformed(f"nested deeper than {MAX_DEPTH} levels")
+                    if depth <= 2:
+                        of_records = self._list_begins(element, depth, of_records)
+                    continue
+                if depth == of_records:
+                    yield element
+                    self._remove(element)
+                elif depth == of_records - 1:
+                    _check_blank(element[-1].tail if len(element) else element.text)
+                    of_records = 0
+                depth -= 1
+        except etree.XMLSyntaxError as error:
+            raise Malformed(f"not well-formed XML: {error.msg or 'it is empty'}") from None
+
+    def _remove(self, record: Any) -> None:
+        """Free the memory of a record and of what stands before it."""
+        record.clear(keep_tail=True)  # the text behind it was parsed with it
+        parent: Any = record.getparent()
+        _check_blank(parent.text)
+        while parent[0] is not record:
+            _check_blank(parent[0].tail)
+            del parent[0]
+        self._text.begin_record()
+
+    def _list_begins(self, element: etree._Element, depth: int, of_records: int) -> int:
+        if depth == 1:
+            self.root = element
+            if element.getroottree().docinfo.internalDTD is not None:
+                raise Malformed("a DOCTYPE is not allowed")
+            if element.tag not in self._roots:
+                meant = " or ".join(f"<{root}>" for root in self._roots if root not in RECORDS_OF)
+                raise _at_root(f"the root element must be {meant}, without a namespace")
+            if element.tag in RECORDS_OF:
+                return 2
+            if element.tag != "catalogue":
+                self._text.limit(MAX_VALUES)
+            return 0
+        if self.root.tag == "catalogue" and element.tag == "books":
+            if self.has_records:
+                raise Invalid([{"field": "books", "detail": "<books> stands more than once"}])
+            self.has_records = True
+            return 3
+        return of_records
 
 
-def _check_said(text: str, real: str, charset: str | None) -> None:
-    if text.startswith("\ufeff"):
-        raise Malformed("the byte order mark stands twice")
-    declared = _DECLARED.match(text)
-    for said in (declared and declared[1], charset):
-        if said is not None and said.lower() not in _ENCODINGS[real]:
+class _Utf8:
+    """A file for iterparse: the stream's text as UTF-8, checked for its encoding, a DOCTYPE and its
+    size.
+    """
+
+    def __init__(self, stream: BinaryIO, charset: str | None):
+        self._stream, self._size, self._tags = stream, 0, 0
+        self._most = MAX_VALUES + PIECE // 4  # a piece may have more than one record
+        self._waiting = self._begin(charset)
+
+    def _begin(self, charset: str | None) -> str:
+        data = self._stream.read(PIECE)
+        self._encoding, codec = "utf-8", "utf-8-sig"
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            self._encoding, codec = "utf-16", "utf-16"
+        elif data.startswith((b"<\0", b"\0<")):
+            self._encoding = "utf-16"
+            codec = "utf-16-le" if data.startswith(b"<") else "utf-16-be"
+        self._decode = codecs.getincrementaldecoder(codec)().decode
+        text = self._as_text(data)
+        declared = _DECLARED.match(text)
+        for name in (declared and declared[1], charset):
+            if name is not None and name.lower() not in _ENCODINGS[self._encoding]:
+                raise Malformed(
+                    f"the body is {self._encoding.upper()}, but declared as another encoding; "
+                    "XML is read as UTF-8 or UTF-16"
+                )
+        if text.startswith("\ufeff"):
+            raise Malformed("the byte order mark stands twice")
+        if _DOCTYPE.match(text):
+            raise Malformed("a DOCTYPE is not allowed")
+        if len(data) == PIECE and not _BEGUN.match(text):
+            raise Malformed(f"not XML: no element begins in its first {PIECE} bytes")
+        return text
+
+    def _as_text(self, data: bytes) -> str:
+        try:
+            return self._decode(data, not data)
+        except UnicodeDecodeError as error:
             raise Malformed(
-                f"the body is {real.upper()}, but says that it is something else; "
-                "XML is read as UTF-8 or UTF-16"
-            )
+                f"not valid {self._encoding.upper()} ({error.reason}); XML is UTF-8 or UTF-16 here"
+            ) from None
+
+    def limit(self, tags: int) -> None:
+        """The document is one record, with at most so many tags."""
+        self._most = tags
+        self._check_size()
+
+    def begin_record(self) -> None:
+        """What is read from here on belongs to the next record."""
+        self._size = self._tags = 0
+
+    def read(self, size: int) -> bytes:
+        """The next piece. Raises Malformed where a record is too large."""
+        text, self._waiting = self._waiting, ""
+        while not text:
+            data = self._stream.read(PIECE)
+            text = self._as_text(data)
+            if not data:
+                break
+        self._size += len(text)
+        self._tags += text.count("<")
+        self._check_size()
+        return text.encode()
+
+    def _check_size(self) -> None:
+        if self._size > MAX_RECORD or self._tags > self._most:
+            raise Malformed(f"has more than {MAX_VALUES} tags or {MAX_RECORD} characters")
 
 
-def _parse(text: str) -> etree._Element:
-    if _DOCTYPE.match(text):
-        raise _with_doctype()
-    try:
-        element = etree.fromstring(text.encode(), etree.XMLParser(**_SAFE))
-    except etree.XMLSyntaxError as error:
-        raise _not_well_formed(error) from None
-    if element.getroottree().docinfo.doctype:
-        raise _with_doctype()
-    if _TOO_DEEP(element):
-        raise _too_deep()
-    return element
-
-
-def _with_doctype() -> Malformed:
-    return Malformed("a DOCTYPE is not allowed")
-
-
-def _too_deep() -> Malformed:
-    return Malformed(f"nested deeper than {MAX_DEPTH} levels")
-
-
-def _not_well_formed(error: etree.XMLSyntaxError) -> Malformed:
-    return Malformed(f"not well-formed XML: {error.msg}" if error.msg else "not well-formed XML")
+# -- elements as data ----------------------------------------------------------
 
 
 def _at_root(detail: str) -> Invalid:
     return Invalid([{"pointer": "/", "detail": detail}])
-
-
-def _members(element: etree._Element, field: str | None, errors: list[dict]) -> dict:
-    if len(element) > MAX_FIELDS:
-        raise Malformed(f"an element has more than {MAX_FIELDS} fields")
-    data: dict[str, Any] = {}
-    for child in element:
-        within = field or str(child.tag)
-        if child.tag in data:
-            errors.append({"field": within, "detail": f"<{child.tag}> stands more than once"})
-        data[child.tag] = _value(child, within, errors)
-    return data
-
-
-def _value(element: etree._Element, field: str, errors: list[dict]) -> Any:
-    _check_plain(element, field, errors)
-    item = ITEMS.get(element.tag)
-    if item is None:
-        return _members(element, field, errors) if len(element) else element.text or None
-    if any(child.tag != item for child in element) or (
-        not len(element) and (element.text or "").strip()
-    ):
-        errors.append({"field": field, "detail": f"<{element.tag}> holds only <{item}> elements"})
-    if len(element) > MAX_ITEMS:
-        errors.append({"field": field, "detail": f"has more than {MAX_ITEMS} items"})
-        return []
-    if item == "book":
-        return [
-            _book(child, place, errors)
-            for place, child in enumerate(element)
-            if len(errors) < MAX_ERRORS
-        ]
-    return [_value(child, field, errors) for child in element if len(errors) < MAX_ERRORS]
-
-
-def _book(element: etree._Element, place: int, errors: list[dict]) -> dict:
-    """One of a list of books; what is wrong with it is told with its place."""
-    own: list[dict] = []
-    _check_plain(element, None, own)
-    book = _members(element, None, own)
-    errors += [
-        {**error, "pointer": f"/books/{place}/{error.get('field', '')}".rstrip("/")}
-        for error in own
-    ]
-    return book
-
-
-def _namespaces(root: etree._Element) -> Iterator[dict]:
-    """An error for each element that declares one; `nsmap` would gather those of all ancestors, for each element."""
-    declared = False
-    for event, what in etree.iterwalk(root, events=("start-ns", "start")):
-        if event == "start" and declared:
-            within = next(
-                (step for step in (what, *what.iterancestors()) if step.getparent() is root), None
-            )
-            where = {"pointer": "/"} if within is None else {"field": str(within.tag)}
-            yield {**where, "detail": "namespaces are not allowed"}
-        declared = event == "start-ns"
-
-
-def _check_plain(element: etree._Element, field: str | None, errors: list[dict]) -> None:
-    where = {"field": field} if field else {"pointer": "/"}
-    if element.attrib:
-        errors.append({**where, "detail": "attributes are not allowed"})
-    own_text = (element.text or "").strip() if len(element) or field is None else ""
-    if own_text or any((child.tail or "").strip() for child in element):
-        errors.append({**where, "detail": "text between elements is not allowed"})
-
-
-# -- a stream of books --------------------------------------------------------------------------------------------
-
-
-def read(
-    stream: BinaryIO, encoding: str | None = None
-) -> Iterator[tuple[int, dict[str, Any] | Invalid | Malformed]]:
-    """(line where it begins, record) for each element of ``<catalogue><books>…``; an Invalid or a Malformed in a
-    record's place where it holds what `loads` would refuse. What else a list answer has is passed over.
-
-    Raises Malformed and Invalid, as `loads` does, for what is wrong around the books.
-    """
-    events, tree = _Events(stream, encoding), _Tree()
-    for event, element in events:
-        if event == "start":
-            tree.begin(element)
-        elif tree.end(element):
-            yield element.sourceline, _record(element)
-            element.clear(keep_tail=True)
-            events.of_one_record = 0
-    if tree.books is None:
-        raise _at_root("there is no <books> in <catalogue>")
-
-
-def _record(element: etree._Element) -> dict[str, Any] | Invalid | Malformed:
-    errors = list(_namespaces(element))
-    if element.tag != "book":
-        errors.append({"detail": "<books> holds only <book> elements, without a namespace"})
-    _check_plain(element, None, errors)
-    try:
-        members = _members(element, None, errors)
-    except Malformed as error:
-        return error
-    return Invalid(errors) if errors else members
-
-
-class _Events:
-    """The starts and ends of elements as they come in, as long as no record is too long."""
-
-    def __init__(self, stream: BinaryIO, charset: str | None):
-        self._pieces = _pieces(stream, charset)
-        self.of_one_record = 0  # characters since the last one ended
-
-    def __iter__(self) -> Iterator[tuple[str, etree._Element]]:
-        parser = etree.XMLPullParser(("start", "end"), **_SAFE)
-        try:
-            for text in self._pieces:
-                self.of_one_record += len(text)
-                if self.of_one_record > MAX_RECORD:
-                    raise Malformed(
-                        f"a book, or what stands between two, has more than {MAX_RECORD} characters"
-                    )
-                parser.feed(text.encode())
-                yield from parser.read_events()
-            parser.close()
-        except etree.XMLSyntaxError as error:
-            raise _not_well_formed(error) from None
-        yield from parser.read_events()
-
-
-def _pieces(stream: BinaryIO, charset: str | None) -> Iterator[str]:
-    """A body as text, piece by piece. The root begins in the first, and no DOCTYPE before it."""
-    data = stream.read(PIECE)
-    real, codec = _real_encoding(data)
-    decode = codecs.getincrementaldecoder(codec)().decode
-    try:
-        text = decode(data)
-        _check_said(text, real, charset)
-        if _DOCTYPE.match(text):
-            raise _with_doctype()
-        if len(data) == PIECE and not _BEGUN.match(text):
-            raise Malformed(f"not XML: no element begins in its first {PIECE} bytes")
-        yield text
-        while data:
-            data = stream.read(PIECE)
-            yield decode(data, not data)
-    except UnicodeDecodeError as error:
-        raise Malformed(
-            f"not valid {real.upper()} ({error.reason}); XML is read as UTF-8 or UTF-16"
-        ) from None
-
-
-class _Tree:
-    """Where in the document the reading is. What it is done with is let go of, so that the memory does not grow."""
-
-    def __init__(self) -> None:
-        self._path: list[etree._Element] = []  # from the root on
-        self.books: etree._Element | None = None
-
-    def begin(self, element: etree._Element) -> None:
-        """An element begins. Raises what is wrong with its place."""
-        depth = len(self._path)
-        if depth == MAX_DEPTH:
-            raise _too_deep()
-        if depth == 0:
-            _check_root(element)
-        elif depth == 1 or self._is_in_books():
-            _let_go_before(element)
-        if depth == 1 and element.tag == "books":
-            self._begin_books(element)
-        self._path.append(element)
-
-    def _begin_books(self, element: etree._Element) -> None:
-        if self.books is not None:
-            raise Invalid([{"field": "books", "detail": "<books> stands more than once"}])
-        _check_bare(element)
-        self.books = element
-
-    def _is_in_books(self) -> bool:
-        return len(self._path) == 2 and self._path[1] is self.books
-
-    def end(self, element: etree._Element) -> bool:
-        """An element ends; whether it is one of the books."""
-        self._path.pop()
-        if not self._path or element is self.books:
-            _check_blank(element[-1].tail if len(element) else element.text)
-        return self._is_in_books()
-
-
-def _check_root(element: etree._Element) -> None:
-    if element.getroottree().docinfo.doctype:
-        raise _with_doctype()
-    if element.tag != "catalogue":
-        raise _at_root("the root element must be <catalogue>, without a namespace")
-    _check_bare(element)
-
-
-def _check_bare(element: etree._Element) -> None:
-    """Raises Invalid for an element around the books that has attributes or namespaces."""
-    if element.attrib or element.nsmap:
-        raise _at_root("attributes and namespaces are not allowed")
 
 
 def _check_blank(text: str | None) -> None:
@@ -335,9 +246,72 @@ def _check_blank(text: str | None) -> None:
         raise _at_root("text between elements is not allowed")
 
 
-def _let_go_before(element: etree._Element) -> None:
-    """Take out of the tree what stands before an element. Many may be behind it already: a piece is parsed at once."""
-    before, parent = element.getprevious(), element.getparent()
-    _check_blank(parent.text if before is None else before.tail)
-    if before is not None:
-        parent.remove(before)
+def _book(element: etree._Element, errors: list[dict[str, Any]]) -> dict[str, Any]:
+    if element.tag != "book":
+        errors.append({"detail": "<books> holds only <book> elements, without a namespace"})
+    if len(element) and sum(1 for _ in element.iter()) > MAX_VALUES:
+        raise Malformed(f"has more than {MAX_VALUES} tags")
+    _check_plain(element, None, errors)
+    return _members(element, None, errors)
+
+
+def _members(
+    element: etree._Element, field: str | None, errors: list[dict[str, Any]]
+) -> dict[str, Any]:
+    if len(element) > MAX_FIELDS:
+        raise Malformed(f"an element has more than {MAX_FIELDS} children")
+    data: dict[str, Any] = {}
+    for child in element:
+        name = str(child.tag)
+        if name in data:
+            errors.append({"field": field or name, "detail": f"<{name}> stands more than once"})
+        data[name] = _value(child, field or name, errors)
+    return data
+
+
+def _value(element: etree._Element, field: str, errors: list[dict[str, Any]]) -> Any:
+    _check_plain(element, field, errors)
+    item = ITEMS.get(str(element.tag))
+    if item is None:
+        return _members(element, field, errors) if len(element) else element.text or None
+    if len(element) > MAX_FIELDS:
+        raise Malformed(f"an element has more than {MAX_FIELDS} children")
+    if any(child.tag != item for child in element) or (
+        not len(element) and (element.text or "").strip()
+    ):
+        errors.append({"field": field, "detail": f"<{element.tag}> holds only <{item}> elements"})
+    return [_value(child, field, errors) for child in element if len(errors) < MAX_ERRORS]
+
+
+def _check_plain(element: etree._Element, field: str | None, errors: list[dict[str, Any]]) -> None:
+    """Adds an error for attributes, a namespace and mixed text. Serializers write ``xsi:nil`` for
+    null by themselves.
+    """
+    where = {"field": field} if field else {"pointer": "/"}
+    tag = str(element.tag)
+    if tag.startswith("{"):
+        errors.append({**where, "detail": "namespaces are not allowed"})
+    if element.attrib and not (
+        element.attrib.keys() == [NIL]
+        and element.attrib[NIL] in ("true", "1")
+        and not len(element)
+        and not element.text
+    ):
+        errors.append({**where, "detail": "attributes are not allowed"})
+    own_text = (element.text or "").strip() if len(element) or field is None else ""
+    if own_text or any((child.tail or "").strip() for child in element):
+        errors.append({**where, "detail": "text between elements is not allowed"})
+
+
+def _lenient(element: Any) -> dict[str, Any]:
+    """The members of another program's record."""
+    record: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
+    for child in element:
+        items = [_text_of(item) for item in child]
+        record[child.tag] = items if items and not (child.text or "").strip() else _text_of(child)
+        record |= {f"{child.tag}@{name}": value for name, value in child.attrib.items()}
+    return record
+
+
+def _text_of(element: Any) -> str:
+    return " ".join("".join(element.itertext()).split())

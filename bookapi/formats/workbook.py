@@ -1,0 +1,68 @@
+"""Excel (.xlsx) and OpenDocument (.ods) workbooks, read by python-calamine."""
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any, BinaryIO
+
+import python_calamine
+
+from . import Format, Malformed, Table
+
+MAX_UNPACKED = 256 * 1024 * 1024  # bytes of a workbook: calamine holds a sheet in memory
+
+
+def table(stream: BinaryIO, encoding: str | None = None, sheet: str | None = None) -> Table:
+    """The rows of the sheet of that name, else of the first one. Raises Malformed for what is not a
+    workbook.
+    """
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED:
+                raise Malformed(f"the workbook unpacks to more than {MAX_UNPACKED} bytes")
+        stream.seek(0)
+        book = python_calamine.load_workbook(stream)
+        if sheet is not None and sheet not in book.sheet_names:
+            raise Malformed(f"there is no sheet {sheet!r}; there is {', '.join(book.sheet_names)}")
+        found = book.get_sheet_by_name(sheet) if sheet else book.get_sheet_by_index(0)
+        begins = (found.start or (0, 0))[0] + 1
+        rows = _rows(found.iter_rows(), begins)
+    except (python_calamine.CalamineError, zipfile.BadZipFile, OSError, IndexError) as error:
+        raise Malformed(f"not a workbook that can be read ({error})") from None
+    _, header = next(rows, (0, []))
+    if not any(header):
+        raise Malformed("the sheet has no header row")
+    return Table([str(name).strip() for name in header], None, rows)
+
+
+def _rows(rows: Iterator[list[Any]], begins: int) -> Iterator[tuple[int, list[Any]]]:
+    for number, row in enumerate(rows, begins):
+        cells = [_cell(value) for value in row]
+        if any(cell not in ("", None) for cell in cells):
+            yield number, cells
+
+
+def _cell(value: Any) -> Any:
+    """A cell as text; a number that is whole without its fraction, a moment as its date."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    return (
+        value.isoformat()
+        if isinstance(value, date)
+        else value
+        if isinstance(value, str)
+        else str(value)
+    )
+
+
+FORMAT = Format(
+    name="workbook",
+    order=90,
+    media_types=(
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.oasis.opendocument.spreadsheet",
+    ),
+    table=table,
+)
