@@ -123,7 +123,7 @@ def replace_database(copy: Engine, prepare: Callable[[Connection, Connection], N
 
     path = sqlite_file()
     if path is None:
-        db.write(replace_rows)
+        db.write(replace_rows, alone=True)
     elif path.exists():
         _copy_pages(copy, prepare_pages)
     else:

@@ -106,11 +106,11 @@ def _clock_fault(connection: Connection) -> str | None:
 def _rebuild(wrong: list[Finding]) -> None:
     """Rebuild all that is derived from the books, in short transactions between which others can write."""
     if any(finding.subject == INDEX for finding in wrong):
-        db.write(rebuild_index)
+        db.write(rebuild_index, alone=True)
     last: int | None = 0
     while last is not None:
-        last = db.write(derived.rebuild_batch, last)
-    db.write(derived.rebuild_counters)
+        last = db.write(derived.rebuild_batch, last, alone=True)
+    db.write(derived.rebuild_counters, alone=True)
 
 
 def _report() -> list[Finding]:
