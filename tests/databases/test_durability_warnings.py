@@ -1,4 +1,6 @@
-"""Which SQLite is used, and what is said at the start where the database may lose or spoil what was acknowledged."""
+"""Which SQLite is used, and what is said at the start where the database may lose or spoil what was
+acknowledged.
+"""
 
 import ast
 import json
@@ -15,11 +17,10 @@ import bookapi
 from bookapi import server
 from bookapi.db import db, durability_warnings
 from bookapi.db.sqlite import may_spoil, newer, sqlite3
-from bookapi.server.listening import HANDED_OVER
 from helpers.instance import DATABASE_URL
 from helpers.support import SECONDS, environment
 
-# -- which library ------------------------------------------------------------------------------------------------
+# -- which library ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_the_library_has_all_that_is_asked_of_it(tmp_path):
         connection.close()
 
 
-# -- without pysqlite3 --------------------------------------------------------------------------------------------
+# -- without pysqlite3 -----------------------------------------------------------------
 
 WITHOUT = """
 import sys
@@ -139,7 +140,7 @@ def test_without_pysqlite3_python_has_a_library_too(tmp_path):
     assert (told, warned) == ([True, 1, 1], may_spoil(tuple(version)))
 
 
-# -- the server ---------------------------------------------------------------------------------------------------
+# -- the server ------------------------------------------------------------------------
 
 MAX_BODY = 1024 * 1024
 SAFE = {
@@ -243,14 +244,16 @@ def test_writable_file_is_no_warning(tmp_path):
     assert durability_warnings.file_warnings(tmp_path / "file") == []
 
 
-# -- at the start -------------------------------------------------------------------------------------------------
+# -- at the start ----------------------------------------------------------------------
 
 
 @pytest.fixture
 def started(make_app, monkeypatch, capsys):
-    """A function that starts the service, without serving, on a database like this; what it warns of."""
-    monkeypatch.setattr(server, "listen", lambda *where: None)
-    monkeypatch.setattr(server, "run", lambda *what: None)
+    """A function that starts the service, without serving, on a database like this; what it warns
+    of.
+    """
+    monkeypatch.setattr(server, "work", lambda *what: None)
+    monkeypatch.setenv(server.WORKER, "3,4,1")
 
     def start(version, variables):
         library = SimpleNamespace(sqlite_version_info=version)
@@ -271,7 +274,7 @@ def test_the_start_warns_once_of_what_may_be_lost(started):
 
 
 def test_a_worker_does_not_say_it_again(started, monkeypatch):
-    monkeypatch.setenv(HANDED_OVER, "3,4")
+    monkeypatch.setenv(server.WORKER, "3,4,0")
     assert started((3, 51, 2), SAFE | {"sync_binlog": "0"}) == []
 
 
