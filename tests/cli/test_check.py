@@ -271,8 +271,7 @@ def _without_trigger(statement):
         """CREATE TRIGGER book_words_update AFTER UPDATE ON book_words BEGIN INSERT INTO
                book_words_index (book_words_index, rowid, words) VALUES ('delete', old.book_id,
                old.words); INSERT INTO book_words_index (rowid, words) VALUES (new.book_id,
-               new.words); END"
-               """,
+               new.words); END""",
     )
 
 
