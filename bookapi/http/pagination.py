@@ -1,7 +1,7 @@
 """Pages of a list, and its parameters and links (contract, section 4)."""
 
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
@@ -36,7 +36,7 @@ class Page(NamedTuple):
         return (self.page - 1) * self.limit
 
 
-def page_of(args: MultiDict, errors: Errors) -> Page:
+def page_of(args: MultiDict[str, str], errors: Errors) -> Page:
     """The page that the parameters ask for; what is wrong with them is noted."""
     return Page(
         number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors),
@@ -44,7 +44,7 @@ def page_of(args: MultiDict, errors: Errors) -> Page:
     )
 
 
-def asked_page(args: MultiDict, *others: str) -> Page:
+def asked_page(args: MultiDict[str, str], *others: str) -> Page:
     """The page of a list that takes `limit`, `page`, `format` and these other parameters; a 400
     names what is wrong.
     """
@@ -56,7 +56,9 @@ def asked_page(args: MultiDict, *others: str) -> Page:
     return page
 
 
-def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: Errors) -> None:
+def check_names(
+    args: MultiDict[str, str], known: Set[str], repeatable: Set[str], errors: Errors
+) -> None:
     """Note the parameters that are unknown, and those given more than once where once is meant."""
     errors += [(name, "is not a parameter here") for name in args if name not in known]
     errors += [
@@ -67,7 +69,7 @@ def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: 
 
 
 def number(
-    name: str, args: MultiDict, default: int, most: int, errors: Errors, least: int = 1
+    name: str, args: MultiDict[str, str], default: int, most: int, errors: Errors, least: int = 1
 ) -> int:
     """A parameter that is an integer."""
     text = args.get(name)
@@ -105,10 +107,13 @@ def page_links(asked: Page, total: int) -> dict[str, str]:
 
 def onward_links(parameter: str, following: int | str | None, **others: str) -> dict[str, str]:
     """The same for a list that goes on behind a place in it: it knows no way back and no end."""
-    return _links(parameter, others | ({"next": following} if following is not None else {}))
+    links: dict[str, int | str] = {**others}
+    if following is not None:
+        links["next"] = following
+    return _links(parameter, links)
 
 
-def _links(parameter: str, others: dict[str, int | str]) -> dict[str, str]:
+def _links(parameter: str, others: Mapping[str, int | str]) -> dict[str, str]:
     base, given = base_url(request.path), _parameters()
     kept = "&".join([pair for name, pair in given if name != parameter])
     start = f"{base}?{kept}&{parameter}=" if kept else f"{base}?{parameter}="
