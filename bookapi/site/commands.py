@@ -3,18 +3,19 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 
 from .. import server
 from ..auth.commands import add_first_admin
-from ..cli import Group, command
+from ..cli import Group, command, telling
 from ..config import SECRET_FILE
 from ..db import MIGRATIONS, create_file, db, promises, schema_error, schema_revisions
 from ..db.schema import known_revisions
 from ..http import endpoints
-from ..server.listening import HANDED_OVER
 from .views import unready
 
 
@@ -67,24 +68,9 @@ def _upgrade() -> None:
         _migrate().upgrade()
 
 
-@command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-@click.option(
-    "--unix-socket", type=click.Path(dir_okay=False), help="Listen there instead of on a port."
-)
-@click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1, 64),
-    default=8,
-    show_default=True,
-    help="Threads of each process.",
-)
-def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: int) -> None:
-    """Serve until SIGTERM, which lets every request in flight finish; SIGHUP replaces the workers one by one."""
+@telling
+@with_appcontext
+def _serve(threads: int, **options: Any) -> None:
     if not current_app.config["SECRET_KEY"]:
         raise click.ClickException(
             "there is no secret yet; run: bookapi init (or set BOOKAPI_SECRET_KEY)"
@@ -93,15 +79,16 @@ def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: 
     if reason:
         hint = "" if "run:" in reason else "; is there a database? bookapi init makes one"
         raise click.ClickException(reason + hint)
-    listening = server.listen(host, port, unix_socket)
-    if (
-        HANDED_OVER not in os.environ
-    ):  # once, not by each worker, which is this command started again
+    if server.WORKER not in os.environ:
+        server.supervise(threads=threads, **options)
+    if server.is_first_worker():
         for warning in db.ask(promises.warnings):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
-    db.engine.dispose()  # a forked worker opens its own connections
-    server.run(current_app._get_current_object(), listening, workers, threads)
+    server.work(current_app._get_current_object(), threads)
+
+
+serve = server.command(_serve)
 
 
 db_commands = Group("db", help="The schema of the database.")

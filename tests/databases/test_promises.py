@@ -14,7 +14,6 @@ import bookapi
 from bookapi import server
 from bookapi.db import db, promises
 from bookapi.db.sqlite import may_spoil, newer, sqlite3
-from bookapi.server.listening import HANDED_OVER
 from helpers.instance import DATABASE_URL
 from helpers.support import SECONDS, environment
 
@@ -232,8 +231,8 @@ def test_a_question_that_is_refused_is_no_failure(app, monkeypatch):
 @pytest.fixture
 def started(make_app, monkeypatch, capsys):
     """A function that starts the service, without serving, on a database like this; what it warns of."""
-    monkeypatch.setattr(server, "listen", lambda *where: None)
-    monkeypatch.setattr(server, "run", lambda *what: None)
+    monkeypatch.setattr(server, "work", lambda *what: None)
+    monkeypatch.setenv(server.WORKER, "3,4,1")
 
     def start(version, variables):
         monkeypatch.setattr(promises, "sqlite3", SimpleNamespace(sqlite_version_info=version))
@@ -251,7 +250,7 @@ def test_the_start_warns_once_of_what_may_be_lost(started):
 
 
 def test_a_worker_does_not_say_it_again(started, monkeypatch):
-    monkeypatch.setenv(HANDED_OVER, "3,4")
+    monkeypatch.setenv(server.WORKER, "3,4,0")
     assert started((3, 51, 2), SAFE | {"sync_binlog": "0"}) == []
 
 

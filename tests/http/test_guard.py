@@ -340,7 +340,7 @@ def test_who_may_not_is_refused_everywhere(make_app, who, refusals):
             )
 
 
-def test_a_view_without_a_mark_stops_the_start(app):
+def test_a_view_without_a_mark_stops_the_start(own_routes, app):
     app.add_url_rule("/unmarked", "unmarked", lambda: {})
     with pytest.raises(RuntimeError, match="unmarked"):
         endpoints.check(app)

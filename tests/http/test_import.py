@@ -18,6 +18,7 @@ from lxml import etree
 from bookapi import formats
 from bookapi.books import store
 from bookapi.books.imports import upload
+from bookapi.http.load import LOAD, Load
 from helpers.books import EMPTY, FULL, history, own, rows, seq, steps, whole
 from helpers.data import json_cases, naughty_strings, open_catalogue, xml_attacks
 from helpers.database import run_operations_again
@@ -772,6 +773,7 @@ def test_while_an_import_runs_others_read_and_are_told_to_wait(held, key):
 
 def test_an_import_shares_its_commit_with_nobody(app, admin):
     """What it raises in the end takes all of it back, and nothing of anybody else's."""
+    app.extensions[LOAD] = Load(threads=64)
     client = as_admin(app, admin)
 
     def ask(number):

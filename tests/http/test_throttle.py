@@ -18,7 +18,7 @@ from bookapi.auth import accounts, line, passwords, throttle
 from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, LoginSession, Throttle, User
 from bookapi.db import db, now
-from bookapi.server import listen
+from bookapi.server.listening import listen
 from bookapi.server.worker import Worker
 from helpers.documents import read, send
 from helpers.instance import PASSWORD

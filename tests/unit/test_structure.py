@@ -49,7 +49,7 @@ def _files():
         if path.name != "__main__.py"
         and path.parent != ROOT
         or path.parent == ROOT
-        and path.name not in ("__init__.py", "__main__.py")
+        and path.name not in ("__init__.py", "__main__.py", "factory.py")
     )
 
 
