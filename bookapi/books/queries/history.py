@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
-from ...db import db, revision_of, rfc3339
+from ...db import db, fetch, revision_of, rfc3339
 from ...http.pagination import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -52,12 +52,12 @@ def history(book_id: int, args: MultiDict) -> Entries | None:
     """The page of a book's history that the parameters ask for; None where there never was such a book."""
     page = asked_page(args)
     with db.read() as connection:
-        total = connection.execute(_NUMBER, {"book_id": book_id}).scalar_one()
-        if not total and not connection.execute(_IS_THERE, {"book_id": book_id}).all():
+        total = fetch(connection, _NUMBER, {"book_id": book_id})[0][0]
+        if not total and not fetch(connection, _IS_THERE, {"book_id": book_id}):
             return None
-        rows = connection.execute(
-            _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
-        ).all()
+        rows = fetch(
+            connection, _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
+        )
     return Entries([_entry(row) for row in rows], total, page)
 
 
@@ -83,7 +83,7 @@ def feed(args: MultiDict) -> Changes:
     if errors:
         raise bad_parameters(errors)
     with db.read() as connection:
-        rows = connection.execute(_BEHIND, {"after": after, "limit": limit + 1}).all()
+        rows = fetch(connection, _BEHIND, {"after": after, "limit": limit + 1})
         revision = revision_of(connection)
     changes = [dict(zip(_CHANGE, row)) for row in rows[:limit]]
     return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None, revision)
