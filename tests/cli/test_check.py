@@ -1,4 +1,6 @@
-"""What is wrong with an instance is found, told with its mending step, and mended where it is derived."""
+"""What is wrong with an instance is found, told with its mending step, and mended where it is
+derived.
+"""
 
 import os
 import sys
@@ -71,7 +73,7 @@ def spoil(app, *statements):
             connection.execute(text(statement))
 
 
-# -- looking ------------------------------------------------------------------------------------------------------
+# -- looking ---------------------------------------------------------------------------
 
 
 def test_a_sound_instance_is_told_line_by_line(filled):
@@ -189,7 +191,7 @@ def test_changes_that_go_on_meanwhile_are_no_faults(app):
         writer.join()
 
 
-# -- mending ------------------------------------------------------------------------------------------------------
+# -- mending ---------------------------------------------------------------------------
 
 
 def test_all_that_is_derived_is_made_again_and_nothing_else_is_touched(filled):
@@ -259,16 +261,18 @@ def test_where_nothing_derived_is_wrong_nothing_is_mended(filled):
     assert in_database(filled) == before
 
 
-# -- SQLite's own -------------------------------------------------------------------------------------------------
+# -- SQLite's own ----------------------------------------------------------------------
 
 
 def _without_trigger(statement):
     return (
         "DROP TRIGGER book_words_update",
         statement,
-        """CREATE TRIGGER book_words_update AFTER UPDATE ON book_words BEGIN
-               INSERT INTO book_words_index (book_words_index, rowid, words) VALUES ('delete', old.book_id, old.words);
-               INSERT INTO book_words_index (rowid, words) VALUES (new.book_id, new.words); END""",
+        """CREATE TRIGGER book_words_update AFTER UPDATE ON book_words BEGIN INSERT INTO
+               book_words_index (book_words_index, rowid, words) VALUES ('delete', old.book_id,
+               old.words); INSERT INTO book_words_index (rowid, words) VALUES (new.book_id,
+               new.words); END"
+               """,
     )
 
 
@@ -350,7 +354,7 @@ def test_a_server_whose_index_misses_books_is_told(filled, monkeypatch):
     assert "search index: it finds" in wrong(filled)[0]
 
 
-# -- the instance -------------------------------------------------------------------------------------------------
+# -- the instance ----------------------------------------------------------------------
 
 
 def test_what_everybody_on_the_machine_may_read_is_told(make_app, tmp_path):

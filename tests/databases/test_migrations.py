@@ -53,7 +53,9 @@ def rows_of(engine, tables):
 
 @pytest.fixture
 def make_old(tmp_path):
-    """A function that makes an application whose database has a schema from before, empty but for a catalogue row."""
+    """A function that makes an application whose database has a schema from before, empty but for a
+    catalogue row.
+    """
     made = []
 
     def make(revision="0004"):
@@ -93,7 +95,9 @@ def old(make_old):
 
 
 def structure(engine):
-    """Tables with their columns, keys and indexes, and on SQLite the definitions of what reflection does not know."""
+    """Tables with their columns, keys and indexes, and on SQLite the definitions of what reflection
+    does not know.
+    """
     found = inspect(engine)
     with engine.connect() as connection:
         special = (

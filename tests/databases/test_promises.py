@@ -1,4 +1,6 @@
-"""Which SQLite is used, and what is said at the start where the database may lose or spoil what was acknowledged."""
+"""Which SQLite is used, and what is said at the start where the database may lose or spoil what was
+acknowledged.
+"""
 
 import ast
 import json
@@ -17,7 +19,7 @@ from bookapi.db.sqlite import may_spoil, newer, sqlite3
 from helpers.instance import DATABASE_URL
 from helpers.support import SECONDS, environment
 
-# -- which library ------------------------------------------------------------------------------------------------
+# -- which library ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_the_library_has_all_that_is_asked_of_it(tmp_path):
         connection.close()
 
 
-# -- without pysqlite3 --------------------------------------------------------------------------------------------
+# -- without pysqlite3 -----------------------------------------------------------------
 
 WITHOUT = """
 import sys
@@ -136,7 +138,7 @@ def test_without_pysqlite3_python_has_a_library_too(tmp_path):
     assert (told, warned) == ([True, 1, 1], may_spoil(tuple(version)))
 
 
-# -- the server ---------------------------------------------------------------------------------------------------
+# -- the server ------------------------------------------------------------------------
 
 SAFE = {
     "innodb_flush_log_at_trx_commit": "1",
@@ -225,12 +227,14 @@ def test_a_question_that_is_refused_is_no_failure(app, monkeypatch):
         assert db.ask(promises.warnings) == []
 
 
-# -- at the start -------------------------------------------------------------------------------------------------
+# -- at the start ----------------------------------------------------------------------
 
 
 @pytest.fixture
 def started(make_app, monkeypatch, capsys):
-    """A function that starts the service, without serving, on a database like this; what it warns of."""
+    """A function that starts the service, without serving, on a database like this; what it warns
+    of.
+    """
     monkeypatch.setattr(server, "work", lambda *what: None)
     monkeypatch.setenv(server.WORKER, "3,4,1")
 

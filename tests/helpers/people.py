@@ -1,4 +1,4 @@
-"""Accounts for the tests: clients who sign in, their tokens, and lists read back from either format."""
+"""Accounts for the tests: signed-in clients, tokens, and lists in either format."""
 
 import base64
 import functools
@@ -19,7 +19,9 @@ NO_ID = 2**63 - 1  # that nothing has
 
 
 def each(names, cases):
-    """As `parametrize`, but in one test with one database: for many cases that are refused and change nothing."""
+    """As `parametrize`, but in one test with one database: for many cases that are refused and
+    change nothing.
+    """
     names = names.split(", ")
 
     def decorate(test):
@@ -110,7 +112,9 @@ def get(client, address, name="json", **more):
 
 
 def page(answer, root):
-    """A page of a list as a dict; in XML everything but the list and what it holds is text, and null is not there."""
+    """A page of a list as a dict; in XML everything but the list and what it holds is text, and
+    null is not there.
+    """
     if "json" in answer.content_type:
         return answer.json
     document = etree.fromstring(answer.get_data())

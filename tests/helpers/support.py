@@ -1,4 +1,4 @@
-"""What the tests of commands, files and processes share. A process of the tests never sees the settings of outside."""
+"""For tests of commands and files. Processes never see settings from outside."""
 
 import csv
 import io
@@ -24,7 +24,9 @@ def sqlite_url(folder):
 
 
 def environment(folder, **settings):
-    """The environment of a process whose instance is this folder, on SQLite whatever the tests run on."""
+    """The environment of a process whose instance is this folder, on SQLite whatever the tests run
+    on.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -76,7 +78,9 @@ def stored(client):
 
 
 class Somebody:
-    """Who changes something from within the tests: a name for the history, and no account that may lose its rights."""
+    """Who changes something from within the tests: a name for the history, and no account that may
+    lose its rights.
+    """
 
     def __init__(self, username):
         self.username = username
@@ -91,7 +95,9 @@ def own_fields(book):
 
 
 def one_line(text):
-    """The single line that a failing command says on standard error; fails where it says more, or less."""
+    """The single line that a failing command says on standard error; fails where it says more, or
+    less.
+    """
     lines = text.strip().splitlines()
     assert len(lines) == 1, f"not one line: {text!r}"
     assert lines[0].startswith("Error: ") and len(lines[0]) > len("Error: ")

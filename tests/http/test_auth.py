@@ -1,4 +1,4 @@
-"""Signing in and out over HTTP, sessions and roles (contract, section 6)."""
+"""Sign-in, sign-out, sessions and roles over HTTP. docs/api.md, Sign-in and sessions."""
 
 from datetime import timedelta
 
@@ -56,7 +56,7 @@ def with_cookie(app, cookie, address="/auth/me", **more):
     )
 
 
-# -- signing in ---------------------------------------------------------------------------------------------------
+# -- signing in ------------------------------------------------------------------------
 
 
 @both
@@ -207,7 +207,7 @@ def test_what_can_be_nobodys_is_quietly_refused(client, field):
         assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), odd[:20]
 
 
-# -- the cookie ---------------------------------------------------------------------------------------------------
+# -- the cookie ------------------------------------------------------------------------
 
 
 def test_the_cookie_is_http_only_lax_and_of_the_whole_site(client):
@@ -289,7 +289,9 @@ def test_two_clients_have_two_sessions(app):
 
 
 def test_a_session_cookie_has_more_than_128_random_bits(app):
-    """A character of the alphabet of base64 carries six bits; over 64 sessions it takes most of its 64 values."""
+    """A character of the alphabet of base64 carries six bits; over 64 sessions it takes most of its
+    64 values.
+    """
     values = [cookie_of(login(app.test_client())).partition("=")[2] for _ in range(64)]
     assert len({*values}) == 64
     random_places = [place for place in zip(*values, strict=False) if len({*place}) > 30]
@@ -334,7 +336,7 @@ def test_a_signed_cookie_of_no_session_is_worth_nothing(client, secret):
     assert login(client).status_code == 200
 
 
-# -- the end of a session -----------------------------------------------------------------------------------------
+# -- the end of a session --------------------------------------------------------------
 
 
 def test_a_new_password_ends_the_accounts_other_sessions(app):
@@ -464,7 +466,7 @@ def test_a_request_keeps_the_session_awake(app, client):
         assert now() - session.scalar(select(LoginSession.last_seen_at)) < timedelta(minutes=1)
 
 
-# -- who may ------------------------------------------------------------------------------------------------------
+# -- who may ---------------------------------------------------------------------------
 
 
 def test_a_private_catalogue_is_for_those_who_are_signed_in(make_app):

@@ -1,4 +1,4 @@
-"""What happens at the door is noted: as a row that admins read, and as one line of the log."""
+"""Audit events: rows that admins read, and lines of the log."""
 
 import json
 import re
@@ -59,7 +59,9 @@ class Lines:
         return self.whole[read:].splitlines()
 
     def __call__(self):
-        """The events among the lines, as dicts with `message` for the action; a line that is none fails."""
+        """The events among the lines, as dicts with `message` for the action; a line that is none
+        fails.
+        """
         return [
             json.loads(line) if self._form == "json" else taken_apart(line) for line in self.raw()
         ]
@@ -123,7 +125,7 @@ def log_in(app, username="member", password=PASSWORD, **more):
     return app.test_client().post("/auth/login", json=sent, headers=MARK, environ_base=WHERE)
 
 
-# -- what is noted ------------------------------------------------------------------------------------------------
+# -- what is noted ---------------------------------------------------------------------
 
 
 def _patch(**sent):
@@ -353,7 +355,9 @@ def test_what_the_console_does_has_no_actor_and_no_address(app, runner):
     ],
 )
 def test_a_refusal_is_one_line_of_the_log_and_no_row(logged, who, address, method):
-    """It may come as often as somebody likes to ask; what it is not worth is a change of the database."""
+    """It may come as often as somebody likes to ask; what it is not worth is a change of the
+    database.
+    """
     app, lines = logged
     client = signed_in(app, "member" if who == "member" else "admin")
     headers = cookie_of(client) if who == "member" else bearer(make_token(client, who)["secret"])
@@ -397,7 +401,7 @@ def test_a_request_that_nobody_needs_to_know_of_is_not_noted(logged):
     assert (lines.raw(), actions(app)) == ([], before)
 
 
-# -- with the commit, or not at all -------------------------------------------------------------------------------
+# -- with the commit, or not at all ----------------------------------------------------
 
 
 def test_what_fails_is_neither_in_the_table_nor_in_the_log(logged):
@@ -475,7 +479,7 @@ def test_a_commit_that_fails_is_not_logged(logged):
     assert (lines.raw(), actions(app)) == ([], before)
 
 
-# -- reading them -------------------------------------------------------------------------------------------------
+# -- reading them ----------------------------------------------------------------------
 
 
 @both
@@ -548,11 +552,13 @@ def test_the_events_of_a_deleted_account_stay(app, admin):
     assert [event["action"] for event in noted] == ["user_deleted", "login", "user_added"]
 
 
-# -- what must never be there -------------------------------------------------------------------------------------
+# -- what must never be there ----------------------------------------------------------
 
 
 def test_no_secret_is_ever_in_the_log_or_in_the_events(logged, clock):
-    """All that can be done is done, by right and wrong, and then every secret that was used is looked for."""
+    """All that can be done is done, by right and wrong, and then every secret that was used is
+    looked for.
+    """
     app, lines = logged
     client, secrets = signed_in(app), {PASSWORD, NEW, "qwc6 h7 wrong zz"}
     factor = Factor(app, clock)
@@ -697,7 +703,7 @@ def test_an_event_of_odd_names_is_read_in_both_formats(app, admin, name):
     assert len(told(admin, "?action=login_refused", name)["events"]) == 4
 
 
-# -- how long they are kept ---------------------------------------------------------------------------------------
+# -- how long they are kept ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a password is, and what keeping it costs."""
+"""Which passwords are accepted, and what hashing costs."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -93,7 +93,7 @@ def test_no_hash_matches_nothing():
     assert not passwords.matches(passwords.make_hash(GOOD), GOOD + " ")
 
 
-# -- exactly as it was received -----------------------------------------------------------------------------------
+# -- exactly as it was received --------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_damaged_hash_matches_nothing(broken):
     assert not passwords.matches(broken, GOOD)
 
 
-# -- what it costs ------------------------------------------------------------------------------------------------
+# -- what it costs ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_two_who_sign_in_at_once_by_an_outdated_hash_are_both_let_in(app, outdat
         assert [each.result(PATIENCE).status_code for each in told] == [200, 200]
 
 
-# -- made by the service ------------------------------------------------------------------------------------------
+# -- made by the service ---------------------------------------------------------------
 
 
 def test_a_random_password_is_a_good_one_and_never_the_same():
@@ -268,7 +268,7 @@ def test_a_random_password_signs_in(app, runner):
     assert Auth(app.test_client()).login("newcomer", made).status_code == 200
 
 
-# -- over HTTP ----------------------------------------------------------------------------------------------------
+# -- over HTTP -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -300,7 +300,7 @@ def test_no_account_is_made_with_an_impossible_password(admin, odd):
     assert (answer.status_code, faults(answer)) == (422, ["password"])
 
 
-# -- names --------------------------------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------
 
 
 def test_ones_own_name_may_be_spelt_in_full_width_or_capitals(client):

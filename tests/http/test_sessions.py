@@ -1,4 +1,4 @@
-"""One's own sessions: which there are, and ending them (contract, section 6)."""
+"""A user's own sessions: list and end them. docs/api.md, Sign-in and sessions."""
 
 from datetime import timedelta
 
@@ -61,7 +61,7 @@ def age(app, **ages):
     )
 
 
-# -- the list -----------------------------------------------------------------------------------------------------
+# -- the list --------------------------------------------------------------------------
 
 
 @both
@@ -173,7 +173,7 @@ def test_a_token_is_no_session_and_sees_its_owners(app, admin):
     assert [session["current"] for session in told["sessions"]] == [False]
 
 
-# -- ending one ---------------------------------------------------------------------------------------------------
+# -- ending one ------------------------------------------------------------------------
 
 
 @both

@@ -1,4 +1,4 @@
-"""Guessing takes too long: who failed often has to wait, by name and by address (contract, section 6)."""
+"""Login throttling by username and by address. docs/api.md, Sign-in and sessions."""
 
 import contextlib
 import json
@@ -120,7 +120,7 @@ def token_of(client):
     return answer.json["secret"]
 
 
-# -- of a name ----------------------------------------------------------------------------------------------------
+# -- of a name -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_nothing_is_hashed_for_who_has_to_wait(client, clock, compared):
     assert len(compared) == FREE
 
 
-# -- of an address ------------------------------------------------------------------------------------------------
+# -- of an address ---------------------------------------------------------------------
 
 
 def test_a_hundred_failures_of_an_address_are_free_whatever_the_names(client, clock):
@@ -268,7 +268,7 @@ def test_an_address_that_tries_on_waits_longer_each_time_too(client, clock):
         assert login(client, f"other-{number}").status_code == 401
 
 
-# -- tokens -------------------------------------------------------------------------------------------------------
+# -- tokens ----------------------------------------------------------------------------
 
 
 def test_a_wrong_token_by_basic_is_a_failure_of_the_name(client, clock):
@@ -314,7 +314,7 @@ def test_a_wrong_bearer_token_locks_nobody_out(client, clock):
     assert login(client, password=PASSWORD).status_code == 200
 
 
-# -- who is signed in ---------------------------------------------------------------------------------------------
+# -- who is signed in ------------------------------------------------------------------
 
 
 def test_from_an_open_session_its_owner_signs_in_while_the_name_has_to_wait(app, client, clock):
@@ -404,7 +404,7 @@ def test_the_right_current_password_makes_its_failures_forgotten(app, clock):
         assert own.post("/auth/mfa", json={"current_password": PASSWORD}).status_code == 200
 
 
-# -- many at once -------------------------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------
 
 
 def at_once(number, work):
@@ -421,7 +421,9 @@ def at_once(number, work):
 
 @pytest.fixture
 def two(make_app):
-    """Two applications on one database, as two processes of a service are. At each many may hash at once."""
+    """Two applications on one database, as two processes of a service are. At each many may hash at
+    once.
+    """
     apps = [make_app(), make_app()]
     for app in apps:
         app.extensions[line.LINE] = line.Line(at_once=20)
@@ -465,7 +467,7 @@ def test_who_signs_in_rightly_side_by_side_is_not_kept_out(app, clock):
     assert rows(app, select(func.sum(Throttle.failures))) in ([(0.0,)], [(None,)])
 
 
-# -- the clock, and the rows --------------------------------------------------------------------------------------
+# -- the clock, and the rows -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("back", [{"hours": 2}, {"days": 400}])
@@ -502,7 +504,7 @@ def test_what_is_kept_names_nobody(app, client, clock):
     assert len(kept) == 2 and all(len(subject) == 64 and subject.isalnum() for (subject,) in kept)
 
 
-# -- what is told -------------------------------------------------------------------------------------------------
+# -- what is told ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -551,12 +553,14 @@ def test_a_refused_attempt_changes_nothing_of_the_account(app, client, clock):
     assert rows(app, select(User.password_hash, User.role, User.active).order_by(User.id)) == kept
 
 
-# -- behind a proxy -----------------------------------------------------------------------------------------------
+# -- behind a proxy --------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def served(app):
-    """The application as waitress serves it, in this process; gives a function that signs in with more headers."""
+    """The application as waitress serves it, in this process; gives a function that signs in with
+    more headers.
+    """
     listening = listen("127.0.0.1", 0, None)
     worker = Worker(app, listening, 4)
     thread = threading.Thread(target=worker.run)
@@ -602,7 +606,7 @@ def test_without_a_trusted_proxy_the_header_helps_nobody(make_app, clock):
         assert tried == [401] * OF_ADDRESS + [429]
 
 
-# -- whose address it is ------------------------------------------------------------------------------------------
+# -- whose address it is ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -633,7 +637,7 @@ def test_a_network_of_ipv6_is_one_address(client, clock):
     assert login(client, "another", address="2001:db8:0:1::1").status_code == 401
 
 
-# -- a browser that is known --------------------------------------------------------------------------------------
+# -- a browser that is known -----------------------------------------------------------
 
 
 def test_a_browser_whose_session_has_timed_out_signs_in_while_strangers_fail_at_the_name(

@@ -1,4 +1,4 @@
-"""API tokens: made, listed, shown, revoked (contract, section 6)."""
+"""API tokens: create, list, show, revoke. docs/api.md, API tokens."""
 
 from datetime import timedelta
 
@@ -63,7 +63,7 @@ def secret(token):
     return token["secret"]
 
 
-# -- making ---------------------------------------------------------------------------------------------------------
+# -- making ----------------------------------------------------------------------------
 
 
 @both
@@ -205,7 +205,7 @@ def test_an_account_has_at_most_a_hundred_tokens_that_hold(app, admin, name):
     assert make(signed_in(app, "member"), name, scope="read").status_code == 201
 
 
-# -- listing and revoking -----------------------------------------------------------------------------------------
+# -- listing and revoking --------------------------------------------------------------
 
 
 @both
@@ -251,7 +251,7 @@ def test_anothers_token_is_a_404_as_one_that_is_not_there(app, token, name):
     assert ask(app, bearer(token["secret"])).status_code == 200
 
 
-# -- showing one --------------------------------------------------------------------------------------------------
+# -- showing one -----------------------------------------------------------------------
 
 
 @each("scheme", ["Bearer ", "bearer ", "BEARER ", "bEaReR ", "Bearer   "])
@@ -457,7 +457,7 @@ def test_an_expired_token_is_refused_from_its_instant_on(app, secret):
         assert ask(app, basic("admin", secret)).status_code == status
 
 
-# -- what one may -------------------------------------------------------------------------------------------------
+# -- what one may ----------------------------------------------------------------------
 
 CHANGES = [
     ("POST", "/books"),
@@ -549,7 +549,7 @@ def test_a_member_may_have_a_token_and_a_disabled_one_has_none(app):
     assert statuses == [200, 401, 200]
 
 
-# -- the trace that one leaves ------------------------------------------------------------------------------------
+# -- the trace that one leaves ---------------------------------------------------------
 
 
 def test_the_first_use_is_an_event_and_the_last_one_is_told(app, admin, token):

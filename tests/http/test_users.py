@@ -1,4 +1,4 @@
-"""Everybody's accounts, for admins (contract, section 6)."""
+"""Accounts, managed by admins. docs/api.md, Users and events."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +71,7 @@ def admin_id(app):
     return id_of(app, "admin")
 
 
-# -- adding ---------------------------------------------------------------------------------------------------------
+# -- adding ----------------------------------------------------------------------------
 
 
 @both
@@ -265,7 +265,7 @@ def test_an_account_is_made_by_an_admins_session_alone(app, admin):
     assert (statuses, usernames(app)) == ([401, 403, 403], ["admin", "member"])
 
 
-# -- reading --------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------
 
 
 @both
@@ -367,7 +367,7 @@ def test_an_account_that_is_not_there_is_told_before_what_is_wrong_with_the_chan
     )
 
 
-# -- changing -------------------------------------------------------------------------------------------------------
+# -- changing --------------------------------------------------------------------------
 
 
 @both
@@ -481,7 +481,7 @@ def test_several_things_change_at_once(app, admin, member_id, name):
     assert [login(app, "member", password) for password in (PASSWORD, NEW)] == [401, 200]
 
 
-# -- the last admin -------------------------------------------------------------------------------------------------
+# -- the last admin --------------------------------------------------------------------
 
 LOSSES = [("PATCH", {"role": "member"}), ("PATCH", {"active": False}), ("DELETE", {})]
 
@@ -551,7 +551,7 @@ def test_a_disabled_admin_can_be_deleted_and_a_member_is_no_admin(app, admin, me
     ] == [204, 204]
 
 
-# -- deleting -------------------------------------------------------------------------------------------------------
+# -- deleting --------------------------------------------------------------------------
 
 
 def test_a_deleted_account_is_gone_with_its_sessions_and_tokens(app, admin, member_id):
@@ -622,7 +622,7 @@ def test_an_admin_can_end_all_his_own_sessions_and_is_out(app, admin, admin_id):
     assert (me(admin), login(app, "admin")) == (401, 200)
 
 
-# -- what is never told ---------------------------------------------------------------------------------------------
+# -- what is never told ----------------------------------------------------------------
 
 
 @both
@@ -647,7 +647,9 @@ def test_no_answer_has_a_password_or_a_hash(app, admin, member_id, name):
 
 
 def test_what_an_admin_does_meanwhile_demoted_is_not_done(app, admin, monkeypatch):
-    """The right is looked at again where the change is made: it may have gone since the request began."""
+    """The right is looked at again where the change is made: it may have gone since the request
+    began.
+    """
     add(app, "second", "admin")
     hashed = accounts.passwords.make_hash
 

@@ -1,7 +1,9 @@
-"""What is done while a right is taken away: after that was acknowledged nothing more is committed by it.
+"""What is done while a right is taken away: after that was acknowledged nothing more is committed
+by it.
 
-Two applications on one database stand for two processes of a service. A thread is held at a place of its work while
-another one goes on; whoever has to wait must wait, and whoever comes second must see what the first one did.
+Two applications on one database stand for two processes of a service. A thread is held at a place
+of its work while another one goes on; whoever has to wait must wait, and whoever comes second must
+see what the first one did.
 """
 
 import threading
@@ -40,7 +42,7 @@ ASIDE = (
 BEFORE, INSIDE = "before its transaction", "inside its transaction, nothing committed"
 
 
-# -- holding threads --------------------------------------------------------------------------------------------------
+# -- holding threads -------------------------------------------------------------------
 
 
 class Gate:
@@ -75,7 +77,9 @@ def _pass(gate, place, operation):
 
 @pytest.fixture
 def gates(monkeypatch):
-    """Has threads with a gate stop there: before a unit is written, and once it has done all but commit."""
+    """Has threads with a gate stop there: before a unit is written, and once it has done all but
+    commit.
+    """
     write = Database.write
 
     def held_write(self, operation, *args, **kwargs):
@@ -118,7 +122,7 @@ def held(pool, gate, work, *args):
         gate.let_go()
 
 
-# -- who does what ----------------------------------------------------------------------------------------------------
+# -- who does what ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -139,7 +143,9 @@ def signed_in(app, username, password=PASSWORD):
 
 
 class People:
-    """`victim`, an admin who is to lose a right while it is at work at one application, and who takes it by another."""
+    """`victim`, an admin who is to lose a right while it is at work at one application, and who
+    takes it by another.
+    """
 
     def __init__(self, apps, by_token=False):
         self.app = apps[0]
@@ -240,7 +246,9 @@ def rows(two):
 
 @pytest.fixture
 def people(two, gates):
-    """A function that makes them, two books, the second one in the trash, and a session of `member`."""
+    """A function that makes them, two books, the second one in the trash, and a session of
+    `member`.
+    """
 
     def make(by_token=False, apps=2):
         with two[0].test_client() as client:
@@ -259,7 +267,7 @@ def member_id(app):
         return accounts.existing(session, "member").id
 
 
-# -- the three orders -------------------------------------------------------------------------------------------------
+# -- the three orders ------------------------------------------------------------------
 
 
 def taken_before(pool, people, take, work, rows):
@@ -284,7 +292,9 @@ def taken_meanwhile(pool, people, take, work, rows):
 
 
 def written_before(pool, people, take, work, rows):
-    """The request has written all and is about to commit: whoever takes the right has to wait until then."""
+    """The request has written all and is about to commit: whoever takes the right has to wait until
+    then.
+    """
     with held(pool, gate := Gate(INSIDE), work) as working:
         taking = pool.submit(take, people)
         with pytest.raises(NotYet):
@@ -300,7 +310,9 @@ in_any_order = pytest.mark.parametrize(
 
 
 def is_kept(order, *given):
-    """Whether the promise is kept: nothing stored and a refusal, or stored before the right was gone."""
+    """Whether the promise is kept: nothing stored and a refusal, or stored before the right was
+    gone.
+    """
     if order is written_before:
         order(*given)
         return True
@@ -434,7 +446,7 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
             assert time.monotonic() - begun < 2
 
 
-# -- the last admin ---------------------------------------------------------------------------------------------------
+# -- the last admin --------------------------------------------------------------------
 
 
 def at_once(pool, *every):
@@ -496,7 +508,7 @@ def test_of_two_admins_who_end_each_other_one_always_stays(two, pool, apps, firs
         assert admins(two[0]) == 1
 
 
-# -- signing in ---------------------------------------------------------------------------------------------------
+# -- signing in ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -619,7 +631,7 @@ def test_of_two_new_passwords_at_once_one_is_taken(people, pool):
     ] == [401, 200]
 
 
-# -- many at once -------------------------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------
 
 SPELLINGS = [
     "Straße-é",

@@ -1,4 +1,4 @@
-"""Imports by a real server: large bodies are kept in a file, and only of whom it may know."""
+"""Imports by a real server: large bodies go to a file, for known clients only."""
 
 import base64
 import contextlib

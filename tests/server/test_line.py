@@ -1,4 +1,6 @@
-"""A storm of sign-ins takes neither all processors nor all threads: the rest of the service goes on."""
+"""A storm of sign-ins takes neither all processors nor all threads: the rest of the service goes
+on.
+"""
 
 import shutil
 import threading
@@ -81,7 +83,7 @@ def until(condition):
         time.sleep(0.001)
 
 
-# -- the line ---------------------------------------------------------------------------------------------------------
+# -- the line --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("at_once, number", [(1, 6), (2, 6), (4, 6), (3, 3)])
@@ -180,7 +182,7 @@ def test_without_an_account_nothing_but_signing_in_hashes(app, client, monkeypat
         assert client.post(path, json={}).status_code == 401, path
 
 
-# -- a storm ----------------------------------------------------------------------------------------------------------
+# -- a storm ---------------------------------------------------------------------------
 
 GUESSERS, SECONDS = 40, 4
 MAX_READ = 5  # seconds, on a machine that has more to do

@@ -1,4 +1,4 @@
-"""Serving: real processes on the loopback, spoken to byte by byte."""
+"""Real server processes on the loopback interface, with raw requests."""
 
 import contextlib
 import json
@@ -68,7 +68,7 @@ def cookie(service):
     return answer.headers["set-cookie"].partition(";")[0]
 
 
-# -- refusals -----------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,11 +209,13 @@ def test_an_address_that_is_not_encoded_is_refused(service, query):
     assert service.get(f"/books?{query}").status == 400
 
 
-# -- ending -------------------------------------------------------------------------------------------------------
+# -- ending ----------------------------------------------------------------------------
 
 
 class Visitors:
-    """Threads that ask all the time, over connections that stay and over new ones; what they saw is counted."""
+    """Threads that ask all the time, over connections that stay and over new ones; what they saw is
+    counted.
+    """
 
     def __init__(self, service, number=4):
         self.service, self.answered, self.lost = service, 0, []
@@ -354,7 +356,7 @@ def test_sigint_ends_the_service_too(folder):
         assert service.process.wait(PATIENCE) == 0
 
 
-# -- replacing ----------------------------------------------------------------------------------------------------
+# -- replacing -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -438,7 +440,7 @@ def test_a_service_outlives_the_shell_that_started_it(folder):
         wait_until(lambda: not Path(f"/proc/{number}").exists())
 
 
-# -- where it listens ---------------------------------------------------------------------------------------------
+# -- where it listens ------------------------------------------------------------------
 
 
 def test_a_unix_socket_serves_its_group_and_is_taken_again_after_a_crash(folder):
@@ -475,7 +477,7 @@ def test_a_file_that_is_no_socket_is_not_taken_away(folder):
     assert path.read_text() == "dear to somebody"
 
 
-# -- the database goes away ---------------------------------------------------------------------------------------
+# -- the database goes away ------------------------------------------------------------
 
 
 def _gone(path):

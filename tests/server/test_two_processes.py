@@ -1,4 +1,4 @@
-"""Two processes on one database: what was acknowledged by one is never older in the other, storms included."""
+"""Two processes on one database never serve data older than acknowledged changes."""
 
 import contextlib
 import functools
@@ -99,14 +99,18 @@ class Connection:
 
 @contextlib.contextmanager
 def closing_all(connect):
-    """Connections of `connect`, which are all closed in the end: a service that ends would wait for them a while."""
+    """Connections of `connect`, which are all closed in the end: a service that ends would wait for
+    them a while.
+    """
     with contextlib.ExitStack() as opened:
         yield lambda *args: opened.enter_context(contextlib.closing(connect(*args)))
 
 
 @contextlib.contextmanager
 def two_workers(folder):
-    """Ways to connect to each of two workers behind one address: the other one stands still meanwhile."""
+    """Ways to connect to each of two workers behind one address: the other one stands still
+    meanwhile.
+    """
 
     def connect_to(worker):
         others = [one for one in workers if one != worker]

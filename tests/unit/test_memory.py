@@ -1,4 +1,4 @@
-"""What is remembered between requests is bounded, and its count of bytes is right whatever happens at once."""
+"""The LRU cache is bounded, and its byte count is right under concurrency."""
 
 import threading
 import time
