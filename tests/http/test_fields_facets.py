@@ -655,7 +655,7 @@ def test_terms_have_the_same_readers_as_the_catalogue(make_app):
         ("state=deleted", ["state"]),
         ("language=en", ["language"]),
         ("nonsense", ["nonsense"]),
-        ("limit=0&page=0&sort=x&y=1", ["y", "limit", "page", "sort"]),
+        ("limit=0&page=0&sort=x&y=1", ["limit", "page", "sort", "y"]),
         (f"page={10**16}", ["page"]),
     ],
 )

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from sqlalchemy.engine import Connection
-from werkzeug.datastructures import MultiDict
 
 from ...db import db, fetch, revision_of
-from ...http.pagination import Errors, Page, check_names, page_of
-from ...http.problems import bad_parameters
+from ...http.pagination import Page, PageParameters
+from ...http.parameters import Arguments, Parameter, choice, load_parameters
 from ..models import Book, BookAuthor, BookSubject
 from .listing import Shape
 from .statements import Source
@@ -122,6 +121,13 @@ def commonest(
     return _told(connection, name, shape, counts, values)
 
 
+class TermsParameters(PageParameters):
+    sort = Parameter(choice(dict(zip(_ORDERS, _ORDERS))), "value")
+
+
+_TERMS = TermsParameters()
+
+
 class Terms(NamedTuple):
     """A page of all values of one kind."""
 
@@ -131,16 +137,10 @@ class Terms(NamedTuple):
     revision: int
 
 
-def terms(name: str, args: MultiDict) -> Terms:
+def terms(name: str, args: Arguments) -> Terms:
     """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where they are wrong."""
-    errors: Errors = []
-    check_names(args, {"limit", "page", "sort", "format"}, set(), errors)
-    page = page_of(args, errors)
-    order = args.get("sort", "value")
-    if order not in _ORDERS:
-        errors.append(("sort", f"takes one of {', '.join(_ORDERS)}"))
-    if errors:
-        raise bad_parameters(errors)
+    asked = load_parameters(_TERMS, args)
+    page, order = Page(asked["limit"], asked["page"]), asked["sort"]
     with db.read() as connection:
         total = fetch(connection, _total(name))[0][0]
         counts = (

@@ -4,19 +4,10 @@ from typing import NamedTuple
 
 import orjson
 from sqlalchemy import bindparam, func, select
-from werkzeug.datastructures import MultiDict
 
 from ...db import db, fetch, revision_of, rfc3339
-from ...http.pagination import (
-    DEFAULT_LIMIT,
-    MAX_LIMIT,
-    Errors,
-    Page,
-    asked_page,
-    check_names,
-    number,
-)
-from ...http.problems import bad_parameters
+from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page, asked_page
+from ...http.parameters import Arguments, Parameter, Parameters, integer, load_parameters
 from ...http.routing import LARGEST_ID
 from ..models import Book, History
 
@@ -48,7 +39,7 @@ class Entries(NamedTuple):
     page: Page
 
 
-def history(book_id: int, args: MultiDict) -> Entries | None:
+def history(book_id: int, args: Arguments) -> Entries | None:
     """The page of a book's history that the parameters ask for; None where there never was such a book."""
     page = asked_page(args)
     with db.read() as connection:
@@ -65,6 +56,14 @@ def _entry(row: tuple) -> dict:
     return {**dict(zip(_ENTRY, row)), "changes": orjson.loads(row[-1])}
 
 
+class FeedParameters(Parameters):
+    after = Parameter(integer(0, LARGEST_ID), 0)
+    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT)
+
+
+_FEED = FeedParameters()
+
+
 class Changes(NamedTuple):
     """Changes behind a number, oldest first, and the number to go on behind (None: that was the newest)."""
 
@@ -73,15 +72,11 @@ class Changes(NamedTuple):
     revision: int
 
 
-def feed(args: MultiDict) -> Changes:
+def feed(args: Arguments) -> Changes:
     """The changes that the parameters ask for. Every committed change has a higher `seq` than those before it, so that
     nothing comes up later behind a number that was passed."""
-    errors: Errors = []
-    check_names(args, {"after", "limit", "format"}, set(), errors)
-    limit = number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors)
-    after = number("after", args, 0, LARGEST_ID, errors, least=0)
-    if errors:
-        raise bad_parameters(errors)
+    values = load_parameters(_FEED, args)
+    after, limit = values["after"], values["limit"]
     with db.read() as connection:
         rows = fetch(connection, _BEHIND, {"after": after, "limit": limit + 1})
         revision = revision_of(connection)

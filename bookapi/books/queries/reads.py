@@ -1,6 +1,6 @@
 """The reads that answer: a page, a stream, one book. Each shows one state of the catalogue."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, select
@@ -181,18 +181,18 @@ def _records(connection: Connection, ids: list[int], fields: tuple[str, ...]) ->
     return records.from_rows(fields, [by_id[book_id] for book_id in ids])
 
 
-def export(listing: Listing) -> tuple[tuple, Iterator[dict]]:
-    """Every matching record, one by one, and before them the state of the catalogue that they show."""
+def export(listing: Listing) -> tuple[tuple[int, int], Generator[dict[str, Any]]]:
+    """The revision and size of the catalogue, and every matching record of it, one by one."""
     records_of_state = _states_and_records(listing)
     return next(records_of_state), records_of_state
 
 
-def stream(listing: Listing) -> Iterator[dict]:
+def stream(listing: Listing) -> Generator[dict[str, Any]]:
     """Every matching record, one by one."""
     return export(listing)[1]
 
 
-def _states_and_records(listing: Listing) -> Iterator:
+def _states_and_records(listing: Listing) -> Generator[Any]:
     with db.read(limited=False) as connection:
         yield tuple(fetch(connection, _STATE)[0])
         values = _values(connection, listing)
