@@ -106,10 +106,10 @@ class Database(SQLAlchemy):
         seconds = current_app.config["QUERY_SECONDS"] if limited and has_request_context() else None
         return Reading(self._handle, seconds)
 
-    def ask(self, question: Callable[[Connection], Any]) -> Any:
-        """What ``question(connection)`` returns, without a limit."""
+    def ask(self, question: Callable[..., Any], *args: Any) -> Any:
+        """What ``question(connection, *args)`` returns, without a limit."""
         with self.read(limited=False) as connection:
-            return question(connection)
+            return question(connection, *args)
 
     def write(
         self,
