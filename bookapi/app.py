@@ -71,18 +71,19 @@ def _content_type(media_type: str) -> str:
 def _data_response(result: Result) -> Response:
     chosen = chosen_format()
     headers = {"Content-Type": _content_type(chosen.media_types[0]), **result.headers}
+    etag, body = result.etag, None
     if isinstance(result.data, Stream):
-        response = DataResponse(_chunks(chosen, result.data), result.status, headers)
-        etag = result.etag
+        chunks = _chunks(chosen, result.data)
     else:
         body = _written(chosen, result)
+        chunks = [body]
         headers["Content-Length"] = str(len(body))
-        response = DataResponse([body], result.status, headers)
-        response.body = body
-        etag = result.etag or (digest_etag(body) if result.cache.public else None)
+        if etag is None and result.cache.public:
+            etag = digest_etag(body)
     if etag:
-        response.headers["ETag"] = etag
-    response.policy = result.cache
+        headers["ETag"] = etag
+    response = DataResponse(chunks, result.status, headers)
+    response.body, response.policy = body, result.cache
     return response
 
 

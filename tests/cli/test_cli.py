@@ -1,4 +1,4 @@
-"""The console: what each command does, and how it fails: one clear line and an exit status, never a traceback."""
+"""Commands: effects, and failures in one line with an exit status, never a traceback."""
 
 import shutil
 import socket
@@ -35,7 +35,9 @@ WRONG_SETTINGS = [
 
 
 class Instance:
-    """A folder, and the console over it in this process. Its database is a SQLite file, whatever the tests run on."""
+    """A folder, and the console over it in this process. Its database is a SQLite file, whatever
+    the tests run on.
+    """
 
     def __init__(self, folder, monkeypatch):
         self.folder, self.database, self.secret = (
@@ -50,7 +52,9 @@ class Instance:
         return self._made[-1]
 
     def run(self, *arguments, stdin=None, status=0, **settings):
-        """The command's result; fails where its exit status is another one or an exception came through."""
+        """The command's result; fails where its exit status is another one or an exception came
+        through.
+        """
         own = {
             "INSTANCE_PATH": str(self.folder),
             "DATABASE_URL": sqlite_url(self.folder),
@@ -117,7 +121,7 @@ def passwords_in(text):
     return [line.partition("password: ")[2] for line in text.splitlines() if "password: " in line]
 
 
-# -- init ---------------------------------------------------------------------------------------------------------
+# -- init ------------------------------------------------------------------------------
 
 
 def test_init_makes_a_folder_a_secret_and_a_database_for_its_owner_alone(nowhere):
@@ -176,7 +180,7 @@ def test_init_reports_what_prevents_it(nowhere):
     assert nowhere.folder.read_text() == "a file where the folder should be"
 
 
-# -- users --------------------------------------------------------------------------------------------------------
+# -- users -----------------------------------------------------------------------------
 
 
 def test_an_account_is_added_with_the_password_from_standard_input(instance):
@@ -252,15 +256,15 @@ def test_a_list_never_shows_a_hash(instance):
         (["add", "newcomer", "--password-stdin"], "", "password"),
         (["add", "newcomer", "--password-stdin"], "x" * 129, "password"),
         (["add", "a_reader_of_books", "--password-stdin"], "A_reader_of_books", "password"),
-        (["password", "nobody", "--password-stdin"], PASSWORD, "no account's"),
+        (["password", "nobody", "--password-stdin"], PASSWORD, "does not exist"),
         (["password", "admin", "--password-stdin"], "short", "password"),
         (["password", "\udcff\udcfeab", "--password-stdin"], PASSWORD, "username"),
-        (["disable", "nobody"], None, "no account's"),
+        (["disable", "nobody"], None, "does not exist"),
         (["disable", "admin"], None, "last active admin"),
         (["disable", "\udcff\udcfeab"], None, "username"),
-        (["enable", "nobody"], None, "no account's"),
+        (["enable", "nobody"], None, "does not exist"),
         (["add", "ab"], None, "username"),
-        (["password", "nobody"], None, "no account's"),
+        (["password", "nobody"], None, "does not exist"),
     ],
 )
 def test_a_failed_account_command_reports_why_and_changes_nothing(instance, arguments, stdin, said):
@@ -291,7 +295,7 @@ def test_adding_the_only_admin_again_does_not_demote_it(instance):
     assert instance.run("users", "list").stdout.split("\t")[1:4] == ["admin", "admin", "active"]
 
 
-# -- failures -----------------------------------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name, text", WRONG_SETTINGS)
@@ -460,7 +464,7 @@ def test_the_sample_is_loaded_into_an_empty_catalogue_only(instance):
     assert len(instance.run("books", "export", "-").stdout.splitlines()) == 100
 
 
-# -- as processes -------------------------------------------------------------------------------------------------
+# -- as processes ----------------------------------------------------------------------
 
 
 def test_a_failing_process_prints_one_line_and_exits_with_1(instance):

@@ -1,4 +1,4 @@
-"""Export: every matching book in a file, whole or not there, that comes in again as it went out."""
+"""Export: every matching book in a complete file, which can be imported again."""
 
 import csv
 import gzip
@@ -227,7 +227,7 @@ def test_an_invalid_filter_is_wrong_usage(filled, runner, tmp_path, text):
     assert not (tmp_path / "a.csv").exists()
 
 
-# -- whole or not there -------------------------------------------------------------------------------------------
+# -- whole or not there ----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_an_unwritable_path_is_reported_in_one_line(filled, runner, tmp_path, na
     assert str(tmp_path / name) in one_line(result.stderr)
 
 
-# -- there and back -----------------------------------------------------------------------------------------------
+# -- there and back --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.csv.gz", "a.jsonl.gz"])

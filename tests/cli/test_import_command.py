@@ -1,4 +1,4 @@
-"""Import: what people's files hold, and what becomes of it."""
+"""The import command: formats, columns, conversions and reports."""
 
 import codecs
 import gzip
@@ -13,7 +13,9 @@ EMMA, OTHER = "9780141439587", "9780306406157"
 
 @pytest.fixture
 def load(runner, tmp_path):
-    """A function that imports bytes and returns (report, result); `fails` is the exit status that is expected."""
+    """A function that imports bytes and returns (report, result); `fails` is the exit status that
+    is expected.
+    """
 
     def run(content, *options, name="books.csv", fails=0):
         path, report = tmp_path / name, tmp_path / "report.json"
@@ -33,7 +35,9 @@ def load(runner, tmp_path):
 
 @pytest.fixture
 def load_one(load, client):
-    """A function that imports one book with one more cell; returns the book as stored and the report."""
+    """A function that imports one book with one more cell; returns the book as stored and the
+    report.
+    """
 
     def run(header, cell, *options):
         report, _ = load(csv_bytes(["title", header], ["Emma", cell]), *options)
@@ -48,7 +52,7 @@ def counts(report):
     return tuple(report[name] for name in ("created", "updated", "unchanged", "rejected"))
 
 
-# -- columns ------------------------------------------------------------------------------------------------------
+# -- columns ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -167,7 +171,7 @@ def test_the_split_option_splits_cells(load_one, header, cell, options, value):
     assert load_one(header, cell, *options)[0][header] == value
 
 
-# -- cells --------------------------------------------------------------------------------------------------------
+# -- cells -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -370,7 +374,7 @@ def test_text_is_normalized_and_trimmed(load_one):
     assert book["publisher"] == "\u00c9ditions"
 
 
-# -- modes --------------------------------------------------------------------------------------------------------
+# -- modes -----------------------------------------------------------------------------
 
 
 def test_upsert_updates_the_book_with_the_isbn_and_keeps_other_fields(load, client):
@@ -484,7 +488,7 @@ def test_importing_the_same_file_again_changes_nothing(load, client):
     assert stored(client) == before
 
 
-# -- volumes of a set ---------------------------------------------------------------------------------------------
+# -- volumes of a set ------------------------------------------------------------------
 
 VOLUMES = csv_bytes(
     ["title", "isbn"], ["Volume one", EMMA], ["Volume two", EMMA], ["Volume three", EMMA]
@@ -559,7 +563,7 @@ def test_an_isbn_may_move_from_one_book_to_another_in_one_import(load, client):
     ]
 
 
-# -- the report ---------------------------------------------------------------------------------------------------
+# -- the report ------------------------------------------------------------------------
 
 
 def test_line_numbers_are_those_of_the_file(load):
@@ -599,7 +603,7 @@ def test_a_report_that_cannot_be_written_fails_before_anything_is_stored(runner,
     assert stored(client) == []
 
 
-# -- files --------------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -819,7 +823,7 @@ def test_json_values_of_other_types_are_converted(load, client, record, fields):
     assert own_fields(book)["title"] == "Emma"
 
 
-# -- documents ----------------------------------------------------------------------------------------------------
+# -- documents -------------------------------------------------------------------------
 
 RECORDS = (
     {

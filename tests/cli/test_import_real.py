@@ -1,6 +1,6 @@
-"""Real catalogues: imported whole, exported in three formats, and compared with the source field by field.
+"""Real catalogues, imported, exported in three formats, and compared field by field.
 
-What is expected is worked out here from the source alone, by other means than the service's own.
+What is expected is computed here from the source alone, independently of the service.
 """
 
 import csv
@@ -171,7 +171,9 @@ CATALOGUES = {
 
 
 class Imported:
-    """A catalogue that was imported and exported: what is expected, the report, and the exported files."""
+    """A catalogue that was imported and exported: what is expected, the report, and the exported
+    files.
+    """
 
     def __init__(self, app, name, folder):
         expected, source, options = CATALOGUES[name]

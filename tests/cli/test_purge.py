@@ -1,4 +1,4 @@
-"""``bookapi books purge``: what has been in the trash for long is removed for good; its history stays."""
+"""`bookapi books purge` removes old books of the trash for good; their history stays."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a failure of the database is to a client, and which units are run again."""
+"""Database failures as HTTP responses, and retries."""
 
 import pymysql
 import pytest

@@ -1,4 +1,4 @@
-"""How the databases go about lists: by their indexes, never through a whole table for a page."""
+"""Query plans of lists: indexes, never a table scan for one page."""
 
 import itertools
 import re
@@ -7,14 +7,14 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from werkzeug.datastructures import MultiDict
 
 from bookapi import create_app
 from bookapi.books import changes, queries
 from bookapi.books.queries import reads, statements
 from bookapi.books.schemas import book_schema
-from bookapi.db import db
+from bookapi.db import db, prepared
 from bookapi.db.search import expressions
 from helpers.instance import DATABASE_URL, settings, wipe
 
@@ -56,7 +56,9 @@ def _books():
 
 @pytest.fixture(scope="module")
 def catalogue(template, tmp_path_factory):
-    """The application with those books, every ninth of them in the trash; its database knows its figures."""
+    """The application with those books, every ninth of them in the trash; its database knows its
+    figures.
+    """
     folder = tmp_path_factory.mktemp("plans")
     if not DATABASE_URL:
         shutil.copy(Path(template.instance_path) / "bookapi.sqlite", folder)
@@ -150,7 +152,7 @@ def offenders(addresses, is_offence):
     ]
 
 
-# -- lists --------------------------------------------------------------------------------------------------------
+# -- lists -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -211,7 +213,8 @@ def test_no_list_of_the_trash_scans_the_catalogue(catalogue, more):
 
 
 def test_a_plain_sort_uses_an_index(catalogue):
-    # Descending ones have ties by id ascending: only books that are equal in the first key are put in order.
+    # Descending ones have ties by id ascending: only books that are equal in the first key are put
+    # in order.
     ascending = [f"sort={sort}" for sort in (*ASCENDING, "-id")]
     assert offenders(ascending, sorted_wholly) == []
     if db.engine.dialect.name == "sqlite":
@@ -232,25 +235,32 @@ def test_a_range_of_the_sort_column_needs_no_sorting(catalogue, address):
     assert offenders([address], whole_tables) == []
 
 
-# -- what is no list ----------------------------------------------------------------------------------------------
+# -- what is no list -------------------------------------------------------------------
 
 
 @pytest.fixture
-def asked(catalogue):
+def asked(catalogue, monkeypatch):
     """A function that reads an address and returns the plans of all its statements."""
 
     def ask(address):
         seen = []
 
-        def note(connection, cursor, statement, parameters, context, executemany):
-            seen.append((statement, parameters))
+        def note(statement, dialect):
+            sql, bind = compile_once(statement, dialect)
 
-        event.listen(db.engine, "before_cursor_execute", note)
-        answer = catalogue.test_client().get(address)
-        event.remove(db.engine, "before_cursor_execute", note)
+            def noted(values):
+                seen.append((sql, bind(values)))
+                return seen[-1][1]
+
+            return sql, noted
+
+        with monkeypatch.context() as patch:
+            patch.setattr(prepared, "_compiled", note)
+            answer = catalogue.test_client().get(address)
         assert answer.status_code in (200, 404), (address, answer.get_data())
         return [(sql, plan(sql, bound)) for sql, bound in seen]
 
+    compile_once = prepared._compiled
     return ask
 
 
@@ -290,7 +300,8 @@ def test_a_facet_or_terms_of_the_whole_catalogue_are_read_from_indexes(asked):
         for kind in KINDS[:4]
         for sort in ("value", "-value", "-count")
     ]
-    # The spelling stands in the table beside the index, looked up for the few values that are shown.
+    # The spelling stands in the table beside the index, looked up for the few values that are
+    # shown.
     assert {address: found for address in addresses if (found := named(asked(address)))} == {}
 
 

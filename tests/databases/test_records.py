@@ -1,4 +1,4 @@
-"""Rows as records: what is read from the tables is what marshmallow dumps."""
+"""Rows read as records equal what marshmallow dumps."""
 
 from datetime import UTC, datetime
 

@@ -1,6 +1,6 @@
-"""Many at once: nobody's change is lost, nothing is done twice, a foreign lock stops no reader.
+"""Concurrent clients: no lost update, nothing done twice, no reader blocked by a lock.
 
-`-m durability` runs them; with `DURABILITY=long` in the environment they take longer.
+`-m durability` runs these tests; `DURABILITY=long` makes them run longer.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ def at_once(work, *every):
         return list(pool.map(begin, *every))
 
 
-# -- increments and duplicates ----------------------------------------------------------------------------------------
+# -- increments and duplicates ---------------------------------------------------------
 
 
 def increment(client, times):
@@ -108,13 +108,15 @@ def test_concurrent_creates_of_one_isbn_create_one_and_refer_the_others_to_it(
     assert flaws(folder / FILE) == []
 
 
-# -- lost answers -----------------------------------------------------------------------------------------------------
+# -- lost answers ----------------------------------------------------------------------
 
 BATCH = 25  # requests, the last of which the service does not survive
 
 
 class Impatient:
-    """A client that goes before its answer comes, or before it has said all, and asks again with the same key."""
+    """A client that goes before its answer comes, or before it has said all, and asks again with
+    the same key.
+    """
 
     def __init__(self, folder):
         self.file, self.chance, self.count = folder / FILE, random.Random(SEED), 0
@@ -172,7 +174,7 @@ def test_retrying_with_a_key_after_a_lost_response_creates_one_book(folder):
     assert flaws(folder / FILE) == []
 
 
-# -- a foreign lock ---------------------------------------------------------------------------------------------------
+# -- a foreign lock --------------------------------------------------------------------
 
 WAIT, HELD = (5, 12) if LONG else (2, 4)
 USUAL_READ_SECONDS = 0.25
@@ -224,7 +226,8 @@ def read_for(client, seconds):
     return reads
 
 
-# A service has 8 threads unless it is told otherwise. Changes that would take too many of them are refused, once it is
+# A service has 8 threads unless it is told otherwise. Changes that would take too many of them are
+# refused, once it is
 # plain that nothing goes on.
 @pytest.mark.parametrize(
     "writers, longest_read", [(3, READ_SECONDS), (16, READ_SECONDS + IMPATIENT_SECONDS)]
@@ -259,13 +262,15 @@ def test_a_foreign_lock_makes_writes_fail_in_time_and_delays_no_read(folder, wri
         )
 
 
-# -- the change feed --------------------------------------------------------------------------------------------------
+# -- the change feed -------------------------------------------------------------------
 
 CYCLE = [("PATCH", "", "updated"), ("DELETE", "", "deleted"), ("POST", "/restore", "restored")]
 
 
 def change_until(client, ended):
-    """Every change that was acknowledged, as the feed should tell it: book, version and what was done."""
+    """Every change that was acknowledged, as the feed should tell it: book, version and what was
+    done.
+    """
     made = []
     while not ended.is_set():
         answer = client.create("Fed", pages=1)
@@ -282,7 +287,9 @@ def change_until(client, ended):
 
 
 def follow(client, writing, chance):
-    """The whole feed as someone sees it who polls it while others write, and how often it was at its end."""
+    """The whole feed as someone sees it who polls it while others write, and how often it was at
+    its end.
+    """
     changes, ends, after = [], 0, 0
     while True:
         quiet = all(each.done() for each in writing)

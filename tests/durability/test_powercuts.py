@@ -1,6 +1,6 @@
-"""A power cut takes back nothing that was acknowledged: the service's own system calls, replayed up to any moment.
+"""Power cuts lose no acknowledged change: system calls replayed up to any moment.
 
-`-m durability` runs them; `DURABILITY=long` in the environment has them cut twenty times as often.
+`-m durability` runs these tests; `DURABILITY=long` makes twenty times as many cuts.
 """
 
 import json
@@ -40,7 +40,8 @@ def folder(made, tmp_path):
     return Path(shutil.copytree(made, tmp_path / "instance"))
 
 
-# A module that Python loads when it starts: it has SQLite wait for its disk less than the service asks for.
+# A module that Python loads when it starts: it has SQLite wait for its disk less than the service
+# asks for.
 CARELESS = """
 import functools, importlib
 
@@ -59,7 +60,9 @@ for name in ("sqlite3", "pysqlite3.dbapi2"):
 
 
 def record(folder, trace, each, clients=1, workers=1, options=()):
-    """The disk before, and how many long books were created, so many by each client; what happened goes to `trace`."""
+    """The disk before, and how many long books were created, so many by each client; what happened
+    goes to `trace`.
+    """
     with (
         killed_in_the_end(folder, "--workers", str(workers)) as service,
         ThreadPoolExecutor(clients) as pool,
@@ -102,8 +105,9 @@ def acknowledged(call):
 
 
 class Replay:
-    """Power cuts at every acknowledgement and at some other moments; `lost` are those after which a book was missing,
-    `flaws` what was wrong in the file."""
+    """Power cuts at every acknowledgement and at some other moments; `lost` are those after which a
+    book was missing, `flaws` what was wrong in the file.
+    """
 
     def __init__(self, disk, trace, folder, often):
         self.disk, self.folder, self.chance = disk, folder, random.Random(SEED)

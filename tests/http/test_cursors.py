@@ -1,4 +1,4 @@
-"""Lists that go on behind a cursor instead of by pages (contract, section 4)."""
+"""Lists paged by cursor. docs/api.md, Sorting and pages."""
 
 import base64
 import itertools
@@ -20,7 +20,8 @@ from bookapi.text import fold
 from helpers.documents import faults, read
 from helpers.inventions import bounded
 
-# Ties and nulls in every field that is sorted by; what sorts by code points alone, and keys that are cut.
+# Ties and nulls in every field that is sorted by; what sorts by code points alone, and keys that
+# are cut.
 TITLES = [
     "Emma",
     "emma",
@@ -154,7 +155,7 @@ def _date(text):
 
 
 def in_order(books, sort):
-    """The ids in the order of the contract: nulls last, ties by id, each in either direction."""
+    """The ids in the documented order: nulls last, ties by id, each in either direction."""
     books = sorted(books, key=KEYS["id"])
     for name in reversed(sort.split(",")):
         key = KEYS[name.removeprefix("-")]
@@ -172,7 +173,7 @@ def alike(found, books):
     return [0 if number in cut else number for number in found]
 
 
-# -- from the beginning to the end --------------------------------------------------------------------------------
+# -- from the beginning to the end -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,8 @@ def test_any_limit_gives_the_same_list(shelf):
         ), (limit, sort)
 
 
-# The last of these look for nothing in particular: every book that they find is as relevant as any other.
+# The last of these look for nothing in particular: every book that they find is as relevant as any
+# other.
 @pytest.mark.parametrize(
     "q", ["common", "austen", "aust* common", "common -rare", "emma", "-rare", "-rare -austen", "!"]
 )
@@ -245,7 +247,7 @@ def test_an_empty_list_has_no_next_cursor(client):
     )
 
 
-# -- while the catalogue changes ----------------------------------------------------------------------------------
+# -- while the catalogue changes -------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -305,7 +307,7 @@ def test_new_books_at_the_end_are_found_by_the_last_cursor(shelf):
     assert ids(shelf.get(page.json["links"]["next"])) == [43, 44, 45]
 
 
-# -- links --------------------------------------------------------------------------------------------------------
+# -- links -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -358,7 +360,7 @@ def test_an_export_rejects_a_cursor(client):
     assert faults(client.get("/books/export?cursor=*")) == ["cursor"]
 
 
-# -- what is refused ----------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 
 def made(sort, values):

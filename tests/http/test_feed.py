@@ -1,4 +1,4 @@
-"""The feed of changes over HTTP: every change of the catalogue, oldest first (contract, section 5)."""
+"""The change feed over HTTP, oldest first. docs/api.md, History and the change feed."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -154,7 +154,7 @@ def test_the_feed_of_an_empty_catalogue_is_empty(client, name):
     )
 
 
-# -- what is refused ----------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 WRONG = [
     ("after=", "after"),
@@ -239,7 +239,7 @@ def test_the_feed_is_read_only(app, admin):
     assert seq(app) == 0
 
 
-# -- caching ------------------------------------------------------------------------------------------------------
+# -- caching ---------------------------------------------------------------------------
 
 
 @both
@@ -273,7 +273,7 @@ def test_the_feed_always_includes_the_newest_change(make_app, cache):
         ), number
 
 
-# -- many ---------------------------------------------------------------------------------------------------------
+# -- many ------------------------------------------------------------------------------
 
 
 def test_an_import_adds_one_feed_entry_for_each_book(app, admin, runner, tmp_path):
@@ -289,8 +289,9 @@ def test_an_import_adds_one_feed_entry_for_each_book(app, admin, runner, tmp_pat
 
 
 def test_following_the_feed_misses_nothing_during_concurrent_writes(make_app):
-    """Each reads on behind the last step that was seen: a number that is committed later than a higher one is lost.
-    There are two services, which know nothing of each other."""
+    """Each reads on behind the last step that was seen: a number that is committed later than a
+    higher one is lost. There are two services, which know nothing of each other.
+    """
     apps = [make_app(), make_app()]
     app, admin = apps[0], apps[0].test_client()
     Auth(admin).login()

@@ -1,4 +1,4 @@
-"""Chosen fields, facets and the lists of authors, subjects and their like (contract, section 4)."""
+"""Chosen fields, facets and value lists. docs/api.md, Fields and facets."""
 
 import csv
 import io
@@ -100,7 +100,7 @@ def told(pairs):
     return [f"{pair['value']} {pair['count']}" for pair in pairs]
 
 
-# -- fields -------------------------------------------------------------------------------------------------------
+# -- fields ----------------------------------------------------------------------------
 
 CHOSEN = {
     "title": ["id", "title"],
@@ -249,7 +249,7 @@ def test_each_choice_of_fields_has_its_own_etag(shelf):
     assert len(tags) == 6
 
 
-# -- facets -------------------------------------------------------------------------------------------------------
+# -- facets ----------------------------------------------------------------------------
 
 FACETS = {
     "author": ["ZOLA, EMILE 3", "JANE AUSTEN 2", "Homer 1"],
@@ -495,7 +495,7 @@ def test_an_unknown_facet_is_a_400(client, query):
     assert faults(client.get(f"/books/export?{query}")) == ["facets"]
 
 
-# -- lists of terms -----------------------------------------------------------------------------------------------
+# -- lists of terms --------------------------------------------------------------------
 
 TERMS = {
     "authors": ["Homer 1", "JANE AUSTEN 2", "ZOLA, EMILE 3"],
@@ -655,7 +655,7 @@ def test_terms_have_the_same_readers_as_the_catalogue(make_app):
         ("state=deleted", ["state"]),
         ("language=en", ["language"]),
         ("nonsense", ["nonsense"]),
-        ("limit=0&page=0&sort=x&y=1", ["y", "limit", "page", "sort"]),
+        ("limit=0&page=0&sort=x&y=1", ["limit", "page", "sort", "y"]),
         (f"page={10**16}", ["page"]),
     ],
 )

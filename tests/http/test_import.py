@@ -1,4 +1,4 @@
-"""POST /books/import: many books in one body, with a report (contract, section 5)."""
+"""POST /books/import: many books in one body, with a report. docs/api.md, Importing."""
 
 import contextlib
 import gzip
@@ -77,7 +77,7 @@ def is_refused(answer, status):
     return True
 
 
-# -- in, and in again ---------------------------------------------------------------------------------------------
+# -- in, and in again ------------------------------------------------------------------
 
 
 @each
@@ -167,7 +167,7 @@ def test_errors_have_the_line_where_the_record_begins(admin, name):
     ] == [(2, lines.get(name), "title")]
 
 
-# -- who did it ---------------------------------------------------------------------------------------------------
+# -- who did it ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("key", [None, "k"])
@@ -212,7 +212,7 @@ def test_the_import_url_allows_post_only_and_is_linked(admin):
     assert admin.get("/").json["links"]["import"] == "http://localhost/books/import"
 
 
-# -- parameters ---------------------------------------------------------------------------------------------------
+# -- parameters ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_strict_rejects_what_would_be_read_leniently(admin, record):
     assert is_refused(answer, 422) and answer.json["report"]["errors"][0]["field"] in record
 
 
-# -- bodies -------------------------------------------------------------------------------------------------------
+# -- bodies ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -602,7 +602,7 @@ def test_at_most_1000_ignored_columns_are_reported(admin):
     assert counts(answer)[1] == 100 and 900 < len(answer.json["ignored"]) <= 1000
 
 
-# -- size ---------------------------------------------------------------------------------------------------------
+# -- size ------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -679,7 +679,7 @@ def test_a_full_disk_is_a_507(admin, monkeypatch):
     assert is_refused(bring(admin, jsonl_bytes(FULL)), 507)
 
 
-# -- with a key ---------------------------------------------------------------------------------------------------
+# -- with a key ------------------------------------------------------------------------
 
 
 @each
@@ -730,12 +730,14 @@ def test_an_invalid_idempotency_key_is_a_400(admin, key):
     assert stored(admin) == []
 
 
-# -- others meanwhile ---------------------------------------------------------------------------------------------
+# -- others meanwhile ------------------------------------------------------------------
 
 
 @pytest.fixture
 def held(make_app, monkeypatch):
-    """A service whose first import is held in the midst of its transaction: (app, admin, entered, go_on)."""
+    """A service whose first import is held in the midst of its transaction: (app, admin, entered,
+    go_on).
+    """
     app = make_app(DATABASE_WAIT_SECONDS=1)
     admin = app.test_client()
     Auth(admin).login()
@@ -794,7 +796,7 @@ def test_an_import_has_its_own_commit(app, admin):
     assert seq(app) == kept(app) == 12
 
 
-# -- in what order --------------------------------------------------------------------------------------------------
+# -- in what order ---------------------------------------------------------------------
 
 
 def test_checks_run_in_the_documented_order(make_app):
@@ -820,7 +822,7 @@ def test_checks_run_in_the_documented_order(make_app):
     assert told == [status for status, *_ in chain]
 
 
-# -- inputs that were built to break readers ------------------------------------------------------------------------
+# -- inputs that were built to break readers -------------------------------------------
 
 
 def safe(answer, *statuses):

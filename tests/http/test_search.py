@@ -1,4 +1,4 @@
-"""Full text over HTTP: what `q` finds, in which order, and beside every other parameter (contract, section 4)."""
+"""Full-text search over HTTP: matches, order, and other parameters. docs/api.md, Search."""
 
 import json
 import re
@@ -159,7 +159,7 @@ def found(client, q, **more):
     return names
 
 
-# -- what is found ------------------------------------------------------------------------------------------------
+# -- what is found ---------------------------------------------------------------------
 
 WORDS = {
     "persuasion": ["series"],
@@ -573,10 +573,11 @@ def test_an_invalid_search_is_a_400_that_names_q(shelf):
     ]
 
 
-# -- order --------------------------------------------------------------------------------------------------------
+# -- order -----------------------------------------------------------------------------
 
 RELEVANT = {
-    # The title itself; in the title; in the authors or the series; anywhere. Among equals the older book first.
+    # The title itself; in the title; in the authors or the series; anywhere. Among equals the older
+    # book first.
     "emma": ["emma", "emma again", "mine", "emmas", "about", "series"],
     "Emma!": ["emma", "emma again", "mine", "emmas", "about", "series"],
     '"emma"': ["emma", "emma again", "mine", "emmas", "about", "series"],
@@ -638,7 +639,8 @@ def test_pages_of_a_search_cover_all_results(shelf, q, sort):
 
 
 def test_exclusions_can_be_paged_in_every_sort(shelf):
-    # More books have an author than a year: what is counted for one order must not be used for the other.
+    # More books have an author than a year: what is counted for one order must not be used for the
+    # other.
     for sort in (
         "relevance,author",
         "relevance,published",
@@ -653,7 +655,7 @@ def test_exclusions_can_be_paged_in_every_sort(shelf):
         assert [number for answer in pages for number in ids(answer)] == whole, sort
 
 
-# -- with the other parameters ------------------------------------------------------------------------------------
+# -- with the other parameters ---------------------------------------------------------
 
 EVERY = ["emma", "emma again", "mine", "emmas", "about", "series"]
 COMBINED = {
@@ -739,7 +741,7 @@ def test_the_export_command_supports_searches(shelf, runner):
     ]
 
 
-# -- the index follows the books ----------------------------------------------------------------------------------
+# -- the index follows the books -------------------------------------------------------
 
 
 def searched(client, *queries):
@@ -854,7 +856,7 @@ def test_the_index_is_consistent_after_every_kind_of_change(shelf, app, runner):
             )
 
 
-# -- attacks ------------------------------------------------------------------------------------------------------
+# -- attacks ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -934,7 +936,7 @@ def test_a_real_title_is_found_by_itself(app, client):
     assert lost == {}
 
 
-# -- the same as an oracle ----------------------------------------------------------------------------------------
+# -- the same as an oracle -------------------------------------------------------------
 
 PIECES = [
     "a",
@@ -1006,7 +1008,9 @@ def has(text, wanted, is_prefix):
 
 
 def relevance(book, query):
-    """As the contract says it: -1 not found, 0 anywhere, 1 in the heading, 2 in the title, 3 the title itself."""
+    """By docs/api.md, Search: -1 not found, 0 anywhere, 1 in the heading, 2 in the title, 3 the
+    title itself.
+    """
     title = [book["title"], book["subtitle"] or ""]
     heading = [*title, *book["authors"], book["series"] or ""]
     anywhere = [*heading, book["publisher"] or "", *book["subjects"], book["description"] or ""]
@@ -1027,7 +1031,9 @@ def relevance(book, query):
 
 
 def empty(session):
-    """Remove every book. What is remembered of them is of another state as soon as books are stored again."""
+    """Remove every book. What is remembered of them is of another state as soon as books are stored
+    again.
+    """
     for table in (BookWords, BookAuthor, BookSubject, BookIdentifier, Book):
         session.execute(table.__table__.delete())
     session.execute(Catalogue.__table__.update().values(total=0, last_id=0))

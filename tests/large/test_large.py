@@ -1,6 +1,7 @@
-"""A hundred thousand books on SQLite: pages, searches and facets beside what plain Python counts over the same records.
+"""A hundred thousand books on SQLite: pages, searches and facets compared with plain Python.
 
-The books are made by `helpers.catalogue`, those of Project Gutenberg and some with nasty text, imported by the command.
+The books are made by `helpers.catalogue`, with Project Gutenberg's and some nasty text, imported
+by the command.
 """
 
 import itertools
@@ -41,7 +42,8 @@ MADE, GUTENBERG = 95_000, 5_000
 BOOKS = MADE - 1 + GUTENBERG + len(NASTY) + len(LONG)  # one record is no book
 COMMONEST = 20
 STEPS = 100  # instructions of SQLite's machine between two calls of a progress handler
-LITTLE = 10_000  # instructions: a walk through the index of a hundred thousand books takes several times as many
+# instructions: a walk through the index of a hundred thousand books takes several times as many
+LITTLE = 10_000
 
 pytestmark = pytest.mark.large
 
@@ -160,7 +162,7 @@ def library(tmp_path_factory):
         db.engine.dispose()
 
 
-# -- plain Python's order and choice ------------------------------------------------------------------------------
+# -- plain Python's order and choice ---------------------------------------------------
 
 KEYS = {
     "id": lambda book: book["id"],
@@ -195,7 +197,8 @@ def _speaks(tag):
     return lambda book: (book["language"] or "").split("-")[0] == tag
 
 
-# Parameters and which records they are about. The values are of these catalogues, in another spelling.
+# Parameters and which records they are about. The values are of these catalogues, in another
+# spelling.
 CONDITIONS = [
     ({}, lambda book: True),
     ({"language": "fr"}, _speaks("fr")),
@@ -222,7 +225,7 @@ CONDITIONS = [
 IDS = [urlencode(parameters) or "all" for parameters, _ in CONDITIONS]
 
 
-# -- pages and cursors --------------------------------------------------------------------------------------------
+# -- pages and cursors -----------------------------------------------------------------
 
 
 def test_every_valid_record_is_imported_once(library):
@@ -280,12 +283,14 @@ def test_a_filtered_list_is_sorted_by_several_keys(library, parameters, is_meant
         assert library.found(sort=sort, **parameters)[:2000] == expected
 
 
-# -- searches -----------------------------------------------------------------------------------------------------
+# -- searches --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def drawn(library):
-    """Two hundred words of the catalogue: common, rare, anything between, and in other scripts than Latin."""
+    """Two hundred words of the catalogue: common, rare, anything between, and in other scripts than
+    Latin.
+    """
     text, chance = library.text, random.Random(SEED)
     plain = [word for word in text.vocabulary if not valid_isbn(word)]
     by_number = sorted(plain, key=lambda word: (-len(text.books[word]), word))
@@ -299,7 +304,9 @@ def drawn(library):
 
 
 def unlike(library, expected):
-    """The searches that find other books than they should, with what is too much and what is missing."""
+    """The searches that find other books than they should, with what is too much and what is
+    missing.
+    """
     wrong = {}
     for query, books in expected.items():
         found = library.found(q=query, sort="id")
@@ -379,7 +386,7 @@ def test_a_search_is_paged_whole_by_page_and_by_cursor(library, query):
     assert sorted(paged) == sorted(library.text.phrase(words(query)))
 
 
-# -- facets and totals --------------------------------------------------------------------------------------------
+# -- facets and totals -----------------------------------------------------------------
 
 
 def _decade(book):
@@ -450,7 +457,7 @@ def test_term_lists_show_every_value_with_its_number_of_books(library, name):
             assert answer["total"] == len(by_count)
 
 
-# -- what it costs ------------------------------------------------------------------------------------------------
+# -- what it costs ---------------------------------------------------------------------
 
 
 class Watch:

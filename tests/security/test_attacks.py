@@ -1,7 +1,7 @@
-"""Every known attack on every route that reads a body, in both formats, signed in so that the body is really read.
+"""Every known attack on every route with a body, in both formats, by a signed-in client.
 
-Never a failure of ours, never a connection out, never a file told, no memory kept, and an answer in time. Which routes
-there are is asked of the application: a new one is attacked from its first day.
+No 5xx, no outgoing connection, no file revealed, no memory kept, and a response in time. The routes
+are taken from the app: a new one is attacked from its first day.
 """
 
 import gc
@@ -57,7 +57,9 @@ every_route = pytest.mark.parametrize(
 
 
 class Outside:
-    """What was tried beyond this process while it was watched: connections, names to look up, programs."""
+    """What was tried beyond this process while it was watched: connections, names to look up,
+    programs.
+    """
 
     def __init__(self, patch, database):
         self.tried, self._database = [], database
@@ -189,7 +191,9 @@ class Attacker:
         return SECONDS + (A_RECORD * body.count(b",") if self.imports else 0)
 
     def check(self, answer, body, what):
-        """Fails for an answer that is a failure of ours, is not well-formed, or tells what is inside."""
+        """Fails for an answer that is a failure of ours, is not well-formed, or tells what is
+        inside.
+        """
         told = answer.get_data()
         assert answer.status_code < 500, (what, told)
         if told:
@@ -209,7 +213,9 @@ class Attacker:
 
 
 def _plain(body):
-    """About what a body says, whatever its encoding: what of it comes back in an answer tells nothing of the inside."""
+    """About what a body says, whatever its encoding: what of it comes back in an answer tells
+    nothing of the inside.
+    """
     return body.replace(b"\0", b"").decode("latin-1").lower()
 
 

@@ -1,6 +1,6 @@
-"""The readers of all formats on bytes that nobody meant: data comes out, or Malformed or Invalid, and nothing else.
+"""Parsers of all formats on random bytes: data, Malformed or Invalid, and nothing else.
 
-`FUZZ_CASES` says how many inputs each reader gets. The inputs of a number are always the same, unless FUZZ_SEED is set.
+`FUZZ_CASES` is the number of inputs for each parser. They are reproducible unless FUZZ_SEED is set.
 """
 
 import io
@@ -33,7 +33,7 @@ def fuzz(test):
     return bounded(seed(SEED)(test))
 
 
-# -- what is read -------------------------------------------------------------------------------------------------
+# -- what is read ----------------------------------------------------------------------
 
 
 def _valid():
@@ -207,7 +207,9 @@ BYTES = [
 
 
 def _mutated(random, name):
-    """A document that is right but for a few places: bytes changed, left out, doubled, or grammar where it is wrong."""
+    """A document that is right but for a few places: bytes changed, left out, doubled, or grammar
+    where it is wrong.
+    """
     body = random.choice([body for of, body in VALID if of == name])
     for _ in range(random.randint(1, 4)):
         at, length = random.randint(0, len(body)), random.choice([0, 1, 1, 2, 7, 40, 400])
@@ -323,12 +325,13 @@ def _invented(number, name):
 
 
 def inputs(name):
-    """Anything that a reader of this format may be given. Made of one number each: to draw every byte by itself takes
-    Hypothesis ten times as long as the reading."""
+    """Anything that a reader of this format may be given. Made of one number each: to draw every
+    byte by itself takes Hypothesis ten times as long as the reading.
+    """
     return st.integers(0, 2**64 - 1).map(partial(_invented, name=name))
 
 
-# -- what comes out -----------------------------------------------------------------------------------------------
+# -- what comes out --------------------------------------------------------------------
 
 
 def _plain(data, depth=0):
@@ -447,7 +450,7 @@ def test_a_document_is_too_deep_exactly_at_the_limit(text):
         assert told == expected <= MAX_DEPTH
 
 
-# -- what there is too much of --------------------------------------------------------------------------------------
+# -- what there is too much of ---------------------------------------------------------
 
 
 def _object(number):

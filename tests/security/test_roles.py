@@ -1,14 +1,13 @@
-"""Who may what: every route with every method by everybody (contract, sections 1 and 6)."""
+"""Access: every route with every method by every role. docs/api.md, Resources."""
 
 import re
 from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from bookapi.auth import accounts, tokens
-from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, LoginSession, Token, User
 from bookapi.db import now
 from bookapi.http.endpoints import Access
@@ -19,6 +18,7 @@ from helpers.people import (
     basic,
     bearer,
     change,
+    change_account,
     cookie_of,
     id_of,
     make_token,
@@ -36,7 +36,9 @@ LOGOUT = "/auth/logout"
 
 
 class Caller(NamedTuple):
-    """Somebody who sends `headers`. `role`: None for whom nobody knows; `by`: what was shown, "cookie" or "token"."""
+    """Somebody who sends `headers`. `role`: None for whom nobody knows; `by`: what was shown,
+    "cookie" or "token".
+    """
 
     headers: dict
     role: str | None = None
@@ -45,7 +47,7 @@ class Caller(NamedTuple):
     has_mfa: bool = False
 
 
-# -- what is expected -------------------------------------------------------------------------------------------------
+# -- what is expected ------------------------------------------------------------------
 
 
 def verdict(access, method, caller, settings):
@@ -70,7 +72,7 @@ def refusals(access, method, caller, settings):
         yield settings.get("ADMIN_MFA", False) and not caller.has_mfa
 
 
-# -- everybody --------------------------------------------------------------------------------------------------------
+# -- everybody -------------------------------------------------------------------------
 
 
 def everybody(app):
@@ -120,18 +122,11 @@ def known(app):
     }
 
 
-@with_session
-def _key_of(session, username):
+def _key_of(connection, username):
     """A token for an account that needs a code to sign in."""
-    secret = "bookapi_" + username.replace("-", "0").ljust(tokens.RANDOM + tokens.MARK, "0")
-    session.add(
-        Token(
-            user_id=accounts.existing(session, username).id,
-            secret_hash=tokens.hash_of(secret),
-            name="a",
-            scope="write",
-        )
-    )
+    secret = tokens.PREFIX + username.replace("-", "0").ljust(tokens.LENGTH, "0")
+    row = {"user_id": accounts.existing(connection, username).id, "name": "a", "scope": "write"}
+    connection.execute(insert(Token).values(secret_hash=tokens.hash_of(secret), **row))
     return secret
 
 
@@ -146,7 +141,7 @@ def outdated_sessions(app):
     cookies["leaving"] = cookie_of(leaving)
     leaving.post(LOGOUT)
     for name, values in (("disabled", {"active": False}), ("demoted", {"role": "member"})):
-        change(app, accounts.change_named, name, values)
+        change_account(app, name, values)
     change(app, accounts.remove, id_of(app, "deleted"))
     change(
         app,
@@ -171,7 +166,7 @@ def outdated_tokens(app):
             update(Token).where(Token.id == secrets["expired"]["id"]).values(expires_at=now())
         ),
     )
-    change(app, accounts.change_named, "owner-2", {"active": False})
+    change_account(app, "owner-2", {"active": False})
     change(app, accounts.remove, id_of(app, "owner-3"))
     owner = signed_in(app, "owner-1")
     assert owner.delete(f"/auth/tokens/{secrets['revoked']['id']}").status_code == 204
@@ -180,7 +175,7 @@ def outdated_tokens(app):
     return {f"token {name}": Caller(headers, by="token") for name, headers in sent.items()}
 
 
-# -- every route --------------------------------------------------------------------------------------------------
+# -- every route -----------------------------------------------------------------------
 
 
 def doors(app):
@@ -310,7 +305,9 @@ def test_only_admins_see_the_trash(app):
 
 
 def test_the_routes_command_lists_every_route_with_its_access(runner):
-    """Whoever adds a route, or changes who may, says so here: bookapi routes > tests/data/routes.txt."""
+    """Whoever adds a route, or changes who may, says so here: bookapi routes >
+    tests/data/routes.txt.
+    """
     told = runner.invoke(args=["routes"])
     assert told.exit_code == 0
     assert told.output == ROUTES.read_text("utf-8")

@@ -1,9 +1,9 @@
-"""Attackers at the socket: what is sent here is no request that a client library would send (contract, 1, 3, 6 and 7).
+"""Attacks on the socket: requests that no client library would send. docs/api.md, Order of checks.
 
-Each case is told to a service itself (`direct`), and to one behind NGINX, which may refuse in its own words. With
-`WIRE_URL=http://…` in the environment they are told to whatever listens there, instead; what needs an admin then signs
-in as `WIRE_USER` with `WIRE_PASSWORD`. It is wise to let only a service for tests be attacked: what a hole lets through
-has been done.
+Each case is sent to a server itself (`direct`), and to one behind NGINX, which may reject it in its
+own words. With `WIRE_URL=http://…` in the environment all are sent to that server instead, and the
+tests that need an admin sign in as `WIRE_USER` with `WIRE_PASSWORD`. Use a test server: attacks
+that succeed have their effect.
 """
 
 import contextlib
@@ -40,11 +40,13 @@ def table(cases, *names):
     return pytest.mark.parametrize(", ".join(names), cases.values(), ids=list(cases))
 
 
-# -- what is attacked ---------------------------------------------------------------------------------------------
+# -- what is attacked ------------------------------------------------------------------
 
 
 class Front:
-    """A service as the world sees it. `strict`: nobody stands before it, so its own words are what comes."""
+    """A service as the world sees it. `strict`: nobody stands before it, so its own words are what
+    comes.
+    """
 
     def __init__(self, url, password, host=None, user="keeper", strict=False):
         self.address, self.strict = Address.of(url, host), strict
@@ -113,7 +115,9 @@ class Front:
         return "\r\n".join(told).encode("latin-1")
 
     def exchange(self, data, waits=False, method="GET"):
-        """What comes of some bytes, in which `<HOST>` and `<COOKIE>` are filled in. It is never a failure of ours."""
+        """What comes of some bytes, in which `<HOST>` and `<COOKIE>` are filled in. It is never a
+        failure of ours.
+        """
         filled = data.replace(b"<HOST>", self.address.host.encode())
         if b"<COOKIE>" in filled:
             filled = filled.replace(b"<COOKIE>", self.cookie.encode())
@@ -223,7 +227,9 @@ class Victim(NamedTuple):
         return self.front.head("DELETE", self.path, f"Cookie: {self.front.cookie}")
 
     def fill(self, data):
-        """The bytes of a case with the hidden request in it: as it is, its length, in a chunk, that one's length."""
+        """The bytes of a case with the hidden request in it: as it is, its length, in a chunk, that
+        one's length.
+        """
         hidden = self.hidden
         chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)
         for mark, value in (
@@ -249,7 +255,7 @@ def victim(front):
     return front.victim()
 
 
-# -- one request in another -----------------------------------------------------------------------------------------
+# -- one request in another ------------------------------------------------------------
 
 
 def request(*lines, first=b"POST /books HTTP/1.1", body=b""):
@@ -257,7 +263,9 @@ def request(*lines, first=b"POST /books HTTP/1.1", body=b""):
 
 
 def both(cases, alone, with_length):
-    """Each Transfer-Encoding by itself and beside a Content-Length, with the statuses that may be told."""
+    """Each Transfer-Encoding by itself and beside a Content-Length, with the statuses that may be
+    told.
+    """
     made = {name: (request(line, body=b"<CHUNKED>"), alone) for name, line in cases.items()}
     return made | {
         f"{name} and a length": (
@@ -615,7 +623,9 @@ def test_an_upgrade_to_http_2_is_ignored(front, victim):
 
 
 def test_a_header_name_with_an_underscore_is_not_an_alias(front):
-    """The service and NGINX read this the same way: a request without a body, and a second one behind it."""
+    """The service and NGINX read this the same way: a request without a body, and a second one
+    behind it.
+    """
     second = b"GET /nowhere HTTP/1.1\r\nHost: <HOST>\r\n\r\n"
     got = front.exchange(
         request(b"Content_Length: 10", first=b"GET /healthz HTTP/1.1", body=second)
@@ -655,7 +665,7 @@ def test_an_unusual_request_target_is_answered_without_a_redirect(front, target)
     assert "location" not in got.answers[0].headers
 
 
-# -- the host -------------------------------------------------------------------------------------------------------
+# -- the host --------------------------------------------------------------------------
 
 NO_HOSTS = {
     "none": b"",
@@ -762,7 +772,7 @@ def test_an_absolute_target_does_not_replace_an_untrusted_host(trusting):
     assert got.status == 400 or b"//evil.example" not in got.answers[0].body
 
 
-# -- what proxies say -----------------------------------------------------------------------------------------------
+# -- what proxies say ------------------------------------------------------------------
 
 SAID = {
     line.partition(":")[0] + f" {number}": line
@@ -953,7 +963,7 @@ def test_links_behind_nginx_point_to_nginx(behind_nginx):
     assert links["books"] == f"http://{HOST}:{behind_nginx.address.port}/books"
 
 
-# -- other sites ----------------------------------------------------------------------------------------------------
+# -- other sites -----------------------------------------------------------------------
 
 SITES = {  # the lines, and whether the change may be made
     "no browser": ([], True),
@@ -1024,7 +1034,8 @@ JSON_TYPES = [
     "application/json  ",
     "application/json; x=text/plain",
 ]
-SIMPLE_TYPES = {  # a page of another site may send these without asking first; the rest looks like JSON, and is not
+# a page of another site may send these without asking first; the rest looks like JSON, and is not
+SIMPLE_TYPES = {
     "text": ["text/plain"],
     "a form": ["application/x-www-form-urlencoded"],
     "parts": ["multipart/form-data; boundary=x"],
@@ -1047,7 +1058,9 @@ IGNORING = {"/auth/logout", "/books/{}/restore"}  # no body is read here
 
 @pytest.fixture(scope="module")
 def changing(template):
-    """(method, path) of every address that changes something, `{}` for the id of a book, 777001 for any other."""
+    """(method, path) of every address that changes something, `{}` for the id of a book, 777001 for
+    any other.
+    """
     found = []
     for rule in template.url_map.iter_rules():
         known = {name: "{}" if name == "book_id" else "777001" for name in rule.arguments} | {
@@ -1137,7 +1150,7 @@ def test_json_with_another_charset_is_not_read_as_utf_8(front, victim, charset):
     assert victim.unharmed()
 
 
-# -- too much, and what is not meant ----------------------------------------------------------------------------------
+# -- too much, and what is not meant ---------------------------------------------------
 
 LARGE = {
     "many headers": (
@@ -1259,7 +1272,7 @@ def test_no_input_becomes_a_response_header(front, path, line):
     )
 
 
-# -- half of it -------------------------------------------------------------------------------------------------------
+# -- half of it ------------------------------------------------------------------------
 
 
 def _create(front, title, *lines):

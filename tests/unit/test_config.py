@@ -1,4 +1,4 @@
-"""Settings: where they come from, which one wins, and what is refused."""
+"""Settings: sources, precedence, and what is rejected."""
 
 import os
 
@@ -8,7 +8,8 @@ from bookapi import config, create_app
 from bookapi.config import SettingError
 
 KEY, OTHER_KEY, THIRD_KEY = "k" * 32, "o" * 40, "t" * 50
-# name: default, (text in the environment, value), (value in config.py, value), (value of the caller, value)
+# name: default, (text in the environment, value), (value in config.py, value), (value of the
+# caller, value)
 SETTINGS = {
     "SECRET_KEY": (None, (KEY, KEY), (OTHER_KEY, OTHER_KEY), (THIRD_KEY, THIRD_KEY)),
     "DATABASE_URL": (
@@ -99,7 +100,9 @@ WRONG = [
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """A function that gives the settings for what stands in config.py, in the environment and what the caller gives."""
+    """A function that gives the settings for what stands in config.py, in the environment and what
+    the caller gives.
+    """
 
     def run(file="", given=None, **environ):
         if file:
@@ -248,7 +251,7 @@ def test_special_characters_in_the_database_password_are_kept(load):
     assert load(BOOKAPI_DATABASE_URL=url)["DATABASE_URL"] == url.replace("mysql:", "mysql+pymysql:")
 
 
-# -- the instance and its secret ----------------------------------------------------------------------------------
+# -- the instance and its secret -------------------------------------------------------
 
 
 def secret(folder, text, mode=0o600):

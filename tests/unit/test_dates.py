@@ -1,4 +1,4 @@
-"""Partial dates: which are real, and how they sort."""
+"""Partial dates: which exist, and how they sort."""
 
 from datetime import date
 

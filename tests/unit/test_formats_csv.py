@@ -1,4 +1,4 @@
-"""CSV: cells, lists in a cell, formulas, and the way back."""
+"""CSV: cells, lists in a cell, formulas, and round trips."""
 
 import csv as standard
 import gc

@@ -1,4 +1,4 @@
-"""JSON: what is read, what is refused, what is written."""
+"""JSON: what is accepted, rejected and written."""
 
 import json as standard
 from decimal import Decimal
@@ -14,16 +14,17 @@ from bookapi.text import FORBIDDEN, clean
 from helpers.data import big_list, json_cases, real_titles
 from helpers.inventions import FULL, SPARSE, books, bounded, texts
 
-# Where RFC 8259 leaves the choice, or the contract (section 3) is stricter than it.
+# Where RFC 8259 leaves the choice, or docs/api.md, JSON, is stricter.
 OUR_VERDICTS = {
-    # A repeated key is well-formed JSON; the contract refuses it, for nobody can say which value was meant.
+    # A repeated key is well-formed JSON, but ambiguous: it is rejected.
     "y_object_duplicated_key_and_value.json": False,
     # Nesting beyond 32 is a 400.
     "i_structure_500_nested_arrays.json": False,
     # UTF-8 without a byte order mark is the only encoding.
     "i_string_utf16LE_no_BOM.json": False,
     "i_structure_UTF-8_BOM_empty_object.json": False,
-    # A lone surrogate is well-formed as an escape: the schema refuses it as a character, with the field's name.
+    # A lone surrogate is well-formed as an escape: the schema refuses it as a character, with the
+    # field's name.
     "i_object_key_lone_2nd_surrogate.json": True,
     "i_string_1st_valid_surrogate_2nd_invalid.json": True,
     "i_string_incomplete_surrogate_and_escape_valid.json": True,
@@ -43,7 +44,8 @@ OUR_VERDICTS = {
     "i_number_too_big_neg_int.json": True,
     "i_number_too_big_pos_int.json": True,
     "i_number_very_big_negative_int.json": True,
-    # These stand in the file with U+FFFD for the bytes that were no UTF-8, and so are plain text here.
+    # These stand in the file with U+FFFD for the bytes that were no UTF-8, and so are plain text
+    # here.
     "i_string_UTF-8_invalid_sequence.json": True,
     "i_string_UTF8_surrogate_U+D800.json": True,
     "i_string_iso_latin_1.json": True,

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line, and what is wrong told by line."""
+"""JSON Lines: one object in each line, errors reported by line."""
 
 import codecs
 import io

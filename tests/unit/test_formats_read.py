@@ -1,4 +1,4 @@
-"""Streams of books as the formats read them: in pieces, and in bounded memory whatever comes."""
+"""Streams of books: read in pieces, in bounded memory."""
 
 import io
 
@@ -24,7 +24,9 @@ def test_reading_a_stream_equals_reading_the_document(records, name):
 
 
 class Endless:
-    """A body that never ends: bytes again and again behind a beginning. `taken`: how many were read."""
+    """A body that never ends: bytes again and again behind a beginning. `taken`: how many were
+    read.
+    """
 
     def __init__(self, begin, again):
         self._begin, self._again, self.taken = begin, again * (65536 // len(again) + 1), 0

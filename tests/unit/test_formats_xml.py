@@ -1,4 +1,4 @@
-"""XML: the dialect, byte for byte that of dicttoxml; reading it, and surviving what others send."""
+"""XML: output identical to dicttoxml, parsing, and attacks."""
 
 import re
 import socket
@@ -17,7 +17,8 @@ from helpers.data import big_list, read_text, real_titles, xml_attacks
 from helpers.instance import DATA
 from helpers.inventions import FULL, SPARSE, books, bounded, texts
 
-# What each attack is refused as, read by the root element that it has itself, so that the root is not why.
+# What each attack is refused as, read by the root element that it has itself, so that the root is
+# not why.
 ATTACKS = {
     "defusedxml-dtd.xml": ("html", Malformed),
     "defusedxml-external.xml": ("root", Malformed),
@@ -69,7 +70,7 @@ def _told(body, root="book"):
     return failure.value.errors
 
 
-# -- writing --------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------
 
 
 @bounded
@@ -217,7 +218,7 @@ def test_a_stream_is_written_in_bounded_pieces_from_the_first_record_on():
     assert max(map(len, chunks)) < 2 * xml.CHUNK
 
 
-# -- reading --------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -382,7 +383,7 @@ def test_nesting_beyond_32_levels_is_malformed(levels, read):
             xml.loads(body, ("book",))
 
 
-# -- encodings ------------------------------------------------------------------------------------------------
+# -- encodings -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -454,12 +455,14 @@ def test_invalid_bytes_are_reported_with_their_position():
         xml.loads(b"<book>\xff</book>", ("book",))
 
 
-# -- attacks --------------------------------------------------------------------------------------------------
+# -- attacks ---------------------------------------------------------------------------
 
 
 @pytest.fixture
 def trap(tmp_path):
-    """A secret file and a listening socket: `set_in(text)` points every address of an attack at one of them."""
+    """A secret file and a listening socket: `set_in(text)` points every address of an attack at one
+    of them.
+    """
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -543,7 +546,7 @@ def test_the_word_doctype_inside_a_text_is_text():
     assert xml.loads(body, ("book",)) == {"title": "<!DOCTYPE book>"}
 
 
-# -- through the schema and back ------------------------------------------------------------------------------
+# -- through the schema and back -------------------------------------------------------
 
 
 def _back(record):

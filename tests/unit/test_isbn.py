@@ -1,4 +1,4 @@
-"""ISBNs in every spelling, out as thirteen digits."""
+"""ISBNs in every spelling give 13 digits."""
 
 import csv
 import io
@@ -115,7 +115,8 @@ def test_every_single_digit_error_is_detected(digits):
 
 def test_isbn_cases_of_other_projects_pass():
     cases = list(csv.DictReader(io.StringIO(read_text("isbn/isbn-cases.csv"), newline="")))
-    # Nine digits are an SBN, the standard before ISBN: a typing error in our time, and no ISBN for us.
+    # Nine digits are an SBN, the standard before ISBN: a typing error in our time, and no ISBN for
+    # us.
     expected = {
         case["input"]: case["isbn13"]
         if case["valid"] == "true" and case["form"] != "bare:9"

@@ -1,4 +1,4 @@
-"""What a query means, and how a search and what it searches are put to the engines (contract, section 4: `q`)."""
+"""Parsing of searches and their full-text expressions. docs/api.md, Search."""
 
 import re
 
@@ -24,8 +24,9 @@ from helpers.inventions import books, bounded, texts
 
 
 def said(query):
-    """What a query was taken for: words as they are, phrases with spaces, `*` behind a beginning, `-` before what must
-    not occur; None for no search at all."""
+    """What a query was taken for: words as they are, phrases with spaces, `*` behind a beginning,
+    `-` before what must not occur; None for no search at all.
+    """
     match = parse(query)
     return match and [
         f"{sign}{' '.join(term.words)}{'*' * term.prefix}"
@@ -34,7 +35,7 @@ def said(query):
     ]
 
 
-# -- what a query means -------------------------------------------------------------------------------------------
+# -- what a query means ----------------------------------------------------------------
 
 WORDS = {
     "emma": ["emma"],
@@ -249,7 +250,7 @@ def test_a_query_may_be_a_whole_title(query, whole):
     assert parse(query).whole == whole
 
 
-# -- what is refused ----------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 
 def _many(words, number):
@@ -343,7 +344,7 @@ def test_any_text_parses_into_searchable_words(query):
     assert all(len(term.words) == 1 for term in match.terms + match.without if term.prefix)
 
 
-# -- tokens -------------------------------------------------------------------------------------------------------
+# -- tokens ----------------------------------------------------------------------------
 
 some_words = st.text(st.sampled_from("axz09béиあ語한\u0e01\U00020000"), min_size=1, max_size=30)
 
@@ -473,7 +474,7 @@ def test_the_trash_and_the_levels_have_tokens_of_their_own():
     assert {made[0] for made in live} == {made[0] for made in trash} == set(LEVELS)
 
 
-# -- expressions --------------------------------------------------------------------------------------------------
+# -- expressions -----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

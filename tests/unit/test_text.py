@@ -1,4 +1,4 @@
-"""Text as it is stored, and as it is compared."""
+"""Normalization and comparison of text."""
 
 import time
 import unicodedata
@@ -187,7 +187,7 @@ def test_different_texts_have_different_keys():
     assert key(impostor) != key(long)
 
 
-# -- words --------------------------------------------------------------------------------------------------------
+# -- words -----------------------------------------------------------------------------
 
 WORDS = {
     "": [],
@@ -211,7 +211,8 @@ WORDS = {
     "well-known": ["well", "known"],
     "Ａ１ ﬁn Ⅳ": ["a1", "fin", "iv"],
     "𝔸𝕓": ["ab"],
-    # An apostrophe parts words, whichever it is; those of romanization are part of a name and are not heard.
+    # An apostrophe parts words, whichever it is; those of romanization are part of a name and are
+    # not heard.
     "don't": ["don", "t"],
     "don’t": ["don", "t"],
     "L’Été": ["l", "ete"],
