@@ -3,10 +3,11 @@
 import sys
 
 import click
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from ..cli import Group
-from ..db import db
+from ..db import db, locked
 from . import accounts, passwords
 from .models import MEMBER, ROLES
 
@@ -169,12 +170,20 @@ def _new_password(name: str, from_stdin: bool) -> tuple[str, str | None]:
 
 
 def add_first_admin(name: str) -> str | None:
-    """An admin with a random password, which is returned; None where there is an admin already."""
-    with db.read() as connection, Session(connection) as session:
-        if accounts.has_admin(session):
+    """Add an admin with a random password, which is returned; None if there is an admin already."""
+    with db.read() as connection:
+        if accounts.has_admin(connection):
             return None
     chosen = passwords.random_password()
     with told():
         accounts.check_name(name)
-        db.write(accounts.add, name, passwords.make_hash(chosen), ROLES[0], provisional=True)
-    return chosen
+        added = db.write(_add_unless_there_is_one, name, passwords.make_hash(chosen))
+    return chosen if added else None
+
+
+def _add_unless_there_is_one(connection: Connection, name: str, password_hash: str) -> bool:
+    locked(connection)  # of several that run at once, one adds
+    if accounts.has_admin(connection):
+        return False
+    accounts.add(connection, name, password_hash, ROLES[0], provisional=True)
+    return True

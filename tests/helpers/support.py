@@ -5,12 +5,14 @@ import io
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import orjson
 from sqlalchemy import inspect, select
 from werkzeug.datastructures import MultiDict
 
 from bookapi.books import changes, queries
+from bookapi.books.edits import Edit
 from bookapi.books.schemas import book_schema
 from bookapi.db import Base, db
 
@@ -75,6 +77,14 @@ def stored(client):
     """Every book of the catalogue, oldest first."""
     with client.application.app_context():
         return list(queries.stream(queries.parse(MultiDict(), paging=False)))
+
+
+NO_PRECONDITIONS = SimpleNamespace(check=lambda record: None)  # of a change from within the tests
+
+
+def edit(**values):
+    """The edit of a change from within the tests."""
+    return Edit(values, {}, [])
 
 
 class Somebody:
