@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flask import Flask, Response, request, stream_with_context
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.utils import get_content_type
+from werkzeug.wsgi import wrap_file
 
 from . import formats
 from .http import problems
@@ -16,7 +17,8 @@ from .http.cache import DataResponse
 from .http.conditional import digest_etag
 from .http.endpoints import current_endpoint
 from .http.negotiation import chosen_format
-from .http.results import Result, Stream
+from .http.results import Result
+from .http.spool import SpooledFile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -54,7 +56,7 @@ class BookApi(Flask):
         """The response for what a view or an error handler returned."""
         if isinstance(rv, HTTPException):
             return _problem_response(rv)
-        if isinstance(rv, (dict, Stream)):
+        if isinstance(rv, dict):
             return _data_response(Result(rv))
         if isinstance(rv, tuple) and isinstance(rv[0], dict):
             return _data_response(Result(*rv))
@@ -71,8 +73,8 @@ def _content_type(media_type: str) -> str:
 def _data_response(result: Result) -> Response:
     chosen = chosen_format()
     headers = {"Content-Type": _content_type(chosen.media_types[0]), **result.headers}
-    if isinstance(result.data, Stream):
-        response = DataResponse(_chunks(chosen, result.data), result.status, headers)
+    if result.data is None or isinstance(result.data, SpooledFile):
+        response = _file_response(result.data, result.status, headers)
         etag = result.etag
     else:
         body = _written(chosen, result)
@@ -86,12 +88,12 @@ def _data_response(result: Result) -> Response:
     return response
 
 
-def _chunks(chosen: formats.Format, stream: Stream) -> Iterable[bytes]:
-    if request.method == "HEAD":
-        stream.close()
-        return iter(())  # b"" would have a Content-Length
-    chunks: Iterable[bytes] = stream_with_context(chosen.write(stream, stream.fields))
-    return chunks
+def _file_response(file: SpooledFile | None, status: int, headers: dict[str, str]) -> DataResponse:
+    if file is None:
+        return DataResponse(iter(()), status, headers)  # [] would have a length
+    headers["Content-Length"] = str(file.size)
+    body = wrap_file(request.environ, file)  # type: ignore[arg-type]
+    return DataResponse(body, status, headers, direct_passthrough=True)
 
 
 def _written(chosen: formats.Format, result: Result) -> bytes:
