@@ -73,27 +73,23 @@ def _content_type(media_type: str) -> str:
 def _data_response(result: Result) -> Response:
     chosen = chosen_format()
     headers = {"Content-Type": _content_type(chosen.media_types[0]), **result.headers}
-    if result.data is None or isinstance(result.data, SpooledFile):
-        response = _file_response(result.data, result.status, headers)
-        etag = result.etag
-    else:
+    etag, body = result.etag, None
+    passthrough = isinstance(result.data, SpooledFile)
+    chunks: Iterable[bytes] = iter(())  # [] would have a length
+    if isinstance(result.data, SpooledFile):
+        chunks = wrap_file(request.environ, result.data)  # type: ignore[arg-type]
+        headers["Content-Length"] = str(result.data.size)
+    elif result.data is not None:
         body = _written(chosen, result)
+        chunks = [body]
         headers["Content-Length"] = str(len(body))
-        response = DataResponse([body], result.status, headers)
-        response.body = body
-        etag = result.etag or (digest_etag(body) if result.cache.public else None)
+        if etag is None and result.cache.public:
+            etag = digest_etag(body)
     if etag:
-        response.headers["ETag"] = etag
-    response.policy = result.cache
+        headers["ETag"] = etag
+    response = DataResponse(chunks, result.status, headers, direct_passthrough=passthrough)
+    response.body, response.policy = body, result.cache
     return response
-
-
-def _file_response(file: SpooledFile | None, status: int, headers: dict[str, str]) -> DataResponse:
-    if file is None:
-        return DataResponse(iter(()), status, headers)  # [] would have a length
-    headers["Content-Length"] = str(file.size)
-    body = wrap_file(request.environ, file)  # type: ignore[arg-type]
-    return DataResponse(body, status, headers, direct_passthrough=True)
 
 
 def _written(chosen: formats.Format, result: Result) -> bytes:

@@ -290,11 +290,15 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def from_file(path: Path) -> dict[str, Any]:
     """The settings of ``instance/config.py``, checked; nothing where there is no such file."""
-    if not path.exists():
-        return {}
     names: dict[str, Any] = {}
     try:
-        exec(compile(path.read_bytes(), str(path), "exec"), names)  # nosec B102 # config.py is the operator's own code
+        source = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        exec(compile(source, str(path), "exec"), names)  # nosec B102 # config.py is the operator's own code
     except Exception as error:
         raise SettingError(f"cannot read {path}: {error}") from None
     return {

@@ -1,9 +1,12 @@
-"""Fixtures for every folder: `app`, `client`, `runner`, `auth` and `admin`, with a fresh database for each test.
+"""Fixtures for every folder: `app`, `client`, `runner`, `auth` and `admin`, with a fresh database
+for each test.
 
-`DATABASE_URL` in the environment runs the suite on MySQL or MariaDB. The database is wiped, so its name must contain
-`test`. With `-n` each process uses its own, named after the process. `--no-skips` makes every skipped test a failure.
+`DATABASE_URL` in the environment runs the suite on MySQL or MariaDB. The database is wiped, so its
+name must contain `test`. With `-n` each process uses its own, named after the process. `--no-skips`
+makes every skipped test a failure.
 
-Every test of a folder in FOLDER_MARKS carries the mark of that name. Other marks are set in the test modules.
+Every test of a folder in FOLDER_MARKS carries the mark of that name. Other marks are set in the
+test modules.
 """
 
 import os
@@ -74,7 +77,9 @@ def cheap_hashes():
 
 
 class SharedRoutes(Map):
-    """One map of routes for all apps, which have the same ones: compiling it costs most of creating an app."""
+    """One map of routes for all apps, which have the same ones: compiling it costs most of creating
+    an app.
+    """
 
     def __init__(self):
         super().__init__()
@@ -112,7 +117,9 @@ def no_waiting_for_disks():
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory, cheap_hashes):
-    """An app whose database has the schema, an admin and a member; `make_app` copies it, or wipes back to it."""
+    """An app whose database has the schema, an admin and a member; `make_app` copies it, or wipes
+    back to it.
+    """
     folder = tmp_path_factory.mktemp("template")
     if DATABASE_URL and "test" not in make_url(DATABASE_URL).database:
         pytest.exit(

@@ -26,12 +26,12 @@ Record = dict[str, Any]
 
 
 class Taken(NamedTuple):
-    """An ISBN of another book: its id (None: it is in the same request), and the index in the
+    """An ISBN of another book: its id (None: it is in the same request), and the position in the
     request of the book that wants the ISBN (None: the request is of one book).
     """
 
     book_id: int | None
-    index: int | None = None
+    position: int | None = None
 
 
 class IsbnTaken(Exception):

@@ -33,7 +33,7 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 @blueprint.get("")
 @endpoint(Access.READER, "catalogue", streams=True)
-def read_list():
+def read_list() -> Result:
     """A page of the books that match."""
     listing = _listing()
     page = queries.page(listing)
@@ -59,10 +59,10 @@ def read_list():
 
 @blueprint.post("")
 @endpoint(Access.ADMIN, "book", body=("book", "catalogue"))
-def create():
+def create() -> Result:
     """Add a book, or a list of books: all of them or none."""
-    document, key = deferred_body(), idempotency_key()
-    sent = document()
+    read, key = deferred_body(), idempotency_key(actor().user_id)
+    sent = read()
     if isinstance(sent, list):
         raise invalid(
             [{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}]
@@ -76,11 +76,11 @@ def create():
 
 @blueprint.post("/import")
 @endpoint(Access.ADMIN, "report", imports=True, cost=Cost.IMPORT)
-def import_books():
+def import_books() -> dict[str, Any]:
     """Many books in one body, with a report: all of them or none, or all that are right."""
     with upload.Body() as body:
         options = upload.options(request.args)
-        key = idempotency_key(body.covered(options))
+        key = idempotency_key(actor().user_id, body.covered(options))
         if options.dry_run:  # changes nothing, so nothing is kept
             return service.run(db.write, body.records, options).as_dict()
         return run_idempotent(key, _import, body.records, options, by=actor(), alone=True)
@@ -90,18 +90,18 @@ def _import(connection: Connection, *args: Any, **kwargs: Any) -> dict[str, Any]
     return service.operation(connection, *args, **kwargs).as_dict()
 
 
-def _book(record: dict, cache: CachePolicy = NO_STORE) -> Result:
+def _book(record: dict[str, Any], cache: CachePolicy = NO_STORE) -> Result:
     return Result(record, cache=cache, etag=book_etag(record))
 
 
-def _created(record: dict) -> Result:
+def _created(record: dict[str, Any]) -> Result:
     headers = {"Location": address(record["id"])}
     return Result(record, 201, headers, etag=book_etag(record))
 
 
 @blueprint.get("/export")
 @endpoint(Access.READER, "catalogue", streams=True, cost=Cost.EXPORT)
-def export():
+def export() -> Result:
     """Every book that matches."""
     listing = _listing(paging=False)
     revision, records = queries.export(listing)
@@ -112,7 +112,7 @@ def export():
 
 @blueprint.get("/changes")
 @endpoint(Access.READER, "changes")
-def read_changes():
+def read_changes() -> Result:
     """The change feed: what was changed behind a number, oldest first."""
     found = queries.feed(request.args)
     links = onward_links("after", found.following)
@@ -128,7 +128,7 @@ def read_changes():
 @blueprint.get("/publishers", defaults={"kind": "publisher"})
 @blueprint.get("/languages", defaults={"kind": "language"})
 @endpoint(Access.READER, "terms", cost=Cost.TERMS)
-def read_terms(kind: str):
+def read_terms(kind: str) -> Result:
     """The values that books have, with the number of books of each."""
     found = queries.terms(kind, request.args)
     return paged(
@@ -138,7 +138,7 @@ def read_terms(kind: str):
 
 @blueprint.get("/<id:book_id>")
 @endpoint(Access.READER, "book")
-def read_one(book_id: int):
+def read_one(book_id: int) -> Result:
     """One book; `state=deleted` shows an admin the one in the trash, too."""
     record, in_trash = queries.one(book_id) or _missing()
     if not in_trash:
@@ -177,13 +177,14 @@ def delete(book_id: int) -> tuple[str, int]:
 @endpoint(Access.ADMIN, "book")
 def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
-    key, conditions = idempotency_key(()), Preconditions(required=False)
-    return _book(run_idempotent(key, changes.restore, book_id, conditions, by=actor()))
+    by, conditions = actor(), Preconditions(required=False)
+    key = idempotency_key(by.user_id, ())
+    return _book(run_idempotent(key, changes.restore, book_id, conditions, by=by))
 
 
 @blueprint.get("/<id:book_id>/history")
 @endpoint(Access.ADMIN, "history")
-def read_history(book_id: int):
+def read_history(book_id: int) -> Result:
     """Who changed what of a book, and when."""
     found = queries.history(book_id, request.args) or _missing()
     return paged("history", found.entries, found.total, found.page)
@@ -191,7 +192,7 @@ def read_history(book_id: int):
 
 @blueprint.get("/isbn/<isbn:digits>")
 @endpoint(Access.READER, "book")
-def read_by_isbn(digits: str):
+def read_by_isbn(digits: str) -> Result:
     """The book of an ISBN."""
     record, revision = queries.by_isbn(digits) or _missing()
     return _book(record, until_catalogue_changes(revision))
@@ -211,14 +212,11 @@ def put_by_isbn(digits: str) -> Result:
 @blueprint.errorhandler(changes.IsbnTaken)
 def isbn_taken(error: changes.IsbnTaken) -> Problem:
     """409, with the address of the other book."""
-    existing = [address(taken.book_id) for taken in error.taken if taken.book_id is not None]
-    return Problem(
-        409,
-        "another book has this ISBN",
-        type="isbn-taken",
-        errors=[_conflict(taken) for taken in error.taken],
-        **({"existing": existing[0]} if existing else {}),
-    )
+    members: dict[str, Any] = {"errors": [_conflict(taken) for taken in error.taken]}
+    existing = [taken.book_id for taken in error.taken if taken.book_id is not None]
+    if existing:
+        members["existing"] = address(existing[0])
+    return Problem(409, "another book has this ISBN", type="isbn-taken", **members)
 
 
 @blueprint.errorhandler(service.Rejected)
@@ -232,9 +230,9 @@ def _conflict(taken: changes.Taken) -> dict[str, Any]:
     error = {"field": "isbn", "detail": "is that of another book"}
     if taken.book_id is None:
         error["detail"] = "is that of a book before it in the list"
-    elif taken.index is not None:
+    elif taken.position is not None:
         error["existing"] = address(taken.book_id)
-    return error if taken.index is None else located(taken.index, error)
+    return error if taken.position is None else located(taken.position, error)
 
 
 def _missing() -> NoReturn:

@@ -253,13 +253,12 @@ class CacheMiddleware:
 
 
 def add_cache_control(response: Response) -> Response:
-    """Cache-Control by the policy of the response, for a failure `no-store`."""
+    """Cache-Control by the policy of the response; `no-store` for a failure."""
     policy = response.policy if isinstance(response, DataResponse) else NO_STORE
+    value = "no-store"
     if policy.public and response.status_code == 200:
-        public = current_app.config["PUBLIC_READ"]
-        response.headers["Cache-Control"] = "no-cache" if public else "private, no-cache"
-    else:
-        response.headers["Cache-Control"] = "no-store"
+        value = "no-cache" if current_app.config["PUBLIC_READ"] else "private, no-cache"
+    response.headers.add("Cache-Control", value)
     return response
 
 

@@ -1,4 +1,4 @@
-"""Import: what people's files hold, and what becomes of it."""
+"""The import command: formats, columns, conversions and reports."""
 
 import codecs
 import gzip
@@ -13,7 +13,9 @@ EMMA, OTHER = "9780141439587", "9780306406157"
 
 @pytest.fixture
 def load(runner, tmp_path):
-    """A function that imports bytes and returns (report, result); `fails` is the exit status that is expected."""
+    """A function that imports bytes and returns (report, result); `fails` is the exit status that
+    is expected.
+    """
 
     def run(content, *options, name="books.csv", fails=0):
         path, report = tmp_path / name, tmp_path / "report.json"
@@ -33,7 +35,9 @@ def load(runner, tmp_path):
 
 @pytest.fixture
 def load_one(load, client):
-    """A function that imports one book with one more cell; returns the book as stored and the report."""
+    """A function that imports one book with one more cell; returns the book as stored and the
+    report.
+    """
 
     def run(header, cell, *options):
         report, _ = load(csv_bytes(["title", header], ["Emma", cell]), *options)
@@ -48,7 +52,7 @@ def counts(report):
     return tuple(report[name] for name in ("created", "updated", "unchanged", "rejected"))
 
 
-# -- columns ------------------------------------------------------------------------------------------------------
+# -- columns ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -82,19 +86,19 @@ def counts(report):
         ("image_url", "cover_url", "https://example.org/a.jpg", "https://example.org/a.jpg"),
     ],
 )
-def test_a_column_is_known_by_its_usual_names(load_one, header, field, cell, value):
+def test_columns_are_recognized_by_their_usual_names(load_one, header, field, cell, value):
     book, report = load_one(header, cell)
     assert book[field] == value
     assert report["ignored"] == report["warnings"] == []
 
 
 @pytest.mark.parametrize("header", ["title", "Title", "TITLE ", "Book-Title", "book title"])
-def test_the_title_is_known_by_its_usual_names(load, client, header):
+def test_the_title_column_is_recognized_by_its_usual_names(load, client, header):
     load(csv_bytes([header, "year"], ["Emma", "1815"]))
     assert [book["title"] for book in stored(client)] == ["Emma"]
 
 
-def test_columns_that_are_not_ours_are_named_once_in_the_order_met(load):
+def test_unknown_columns_are_reported_once_in_order(load):
     report, result = load(
         csv_bytes(["rating", "title", "Shelf"], [4, "Emma", "a"], [5, "Persuasion", "b"])
     )
@@ -102,7 +106,7 @@ def test_columns_that_are_not_ours_are_named_once_in_the_order_met(load):
     assert result.stderr.count("rating") == 1
 
 
-def test_the_columns_that_the_service_gives_are_left_aside_without_a_word(load, client):
+def test_read_only_columns_are_ignored_silently(load, client):
     report, _ = load(
         csv_bytes(["id", "title", "version", "created_at", "updated_at"], [77, "Emma", 9, "x", "y"])
     )
@@ -111,14 +115,14 @@ def test_the_columns_that_the_service_gives_are_left_aside_without_a_word(load, 
     assert report["ignored"] == report["warnings"] == []
 
 
-def test_a_column_that_is_given_wins_over_the_usual_one(load, client):
+def test_a_column_option_overrides_the_usual_column(load, client):
     content = csv_bytes(["title", "original_title"], ["Emma (Classics, #1)", "Emma"])
     report, _ = load(content, "--column", "title=original_title")
     assert [book["title"] for book in stored(client)] == ["Emma"]
     assert report["ignored"] == ["title"]
 
 
-def test_a_column_that_is_given_but_not_there_stores_nothing(load, client):
+def test_a_column_option_for_a_missing_column_stores_nothing(load, client):
     _, result = load(csv_bytes(["title"], ["Emma"]), "--column", "authors=Written by", fails=1)
     assert "Written by" in one_line(result.stderr)
     assert stored(client) == []
@@ -139,13 +143,13 @@ def test_a_column_that_is_given_but_not_there_stores_nothing(load, client):
         ("--format", "docx"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_wrong_usage(load, client, option, text):
+def test_an_invalid_option_is_wrong_usage(load, client, option, text):
     _, result = load(csv_bytes(["title"], ["Emma"]), option, text, fails=2)
     assert option in result.stderr
     assert stored(client) == []
 
 
-def test_of_several_columns_of_a_field_the_first_that_says_something_counts(load, client):
+def test_the_first_filled_column_of_a_field_is_used(load, client):
     load(csv_bytes(["isbn", "isbn13", "year", "title"], ["", EMMA, "1815", "Emma"]))
     [book] = stored(client)
     assert (book["isbn"], book["published"]) == (EMMA, "1815")
@@ -163,11 +167,11 @@ def test_of_several_columns_of_a_field_the_first_that_says_something_counts(load
         ("subjects", "", [], []),
     ],
 )
-def test_a_cell_is_split_where_it_is_told(load_one, header, cell, options, value):
+def test_the_split_option_splits_cells(load_one, header, cell, options, value):
     assert load_one(header, cell, *options)[0][header] == value
 
 
-# -- cells --------------------------------------------------------------------------------------------------------
+# -- cells -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -188,7 +192,7 @@ def test_a_cell_is_split_where_it_is_told(load_one, header, cell, options, value
         " 0141439580 ",
     ],
 )
-def test_an_isbn_is_read_in_the_ways_people_write_it(load_one, cell):
+def test_isbns_are_read_in_common_spellings(load_one, cell):
     book, report = load_one("isbn", cell)
     assert book["isbn"] == EMMA
     assert report["warnings"] == []
@@ -214,7 +218,7 @@ def test_an_isbn_that_ends_in_a_small_x_keeps_its_check_digit(load_one):
         "76783609419.0",
     ],
 )
-def test_what_is_no_isbn_is_dropped_with_a_warning(load_one, cell):
+def test_an_invalid_isbn_is_dropped_with_a_warning(load_one, cell):
     book, report = load_one("isbn", cell)
     assert book["isbn"] is None
     assert [
@@ -225,7 +229,7 @@ def test_what_is_no_isbn_is_dropped_with_a_warning(load_one, cell):
 @pytest.mark.parametrize(
     "header", [["isbn", "isbn13", "identifiers"], ["identifiers", "isbn", "isbn13"]]
 )
-def test_a_second_isbn_is_kept_beside_the_other_identifiers(load, client, header):
+def test_a_second_isbn_is_added_to_the_identifiers(load, client, header):
     cells = {"isbn": EMMA, "isbn13": OTHER, "identifiers": "lccn:1"}
     load(csv_bytes(["title", *header], ["Emma", *[cells[name] for name in header]]))
     [book] = stored(client)
@@ -236,7 +240,7 @@ def test_a_second_isbn_is_kept_beside_the_other_identifiers(load, client, header
     ]
 
 
-def test_a_second_isbn_is_kept_where_the_column_of_identifiers_is_empty(load, client):
+def test_a_second_isbn_is_kept_if_the_identifiers_column_is_empty(load, client):
     load(csv_bytes(["title", "isbn", "isbn13", "identifiers"], ["Emma", EMMA, OTHER, ""]))
     assert [book["identifiers"] for book in stored(client)] == [
         [{"scheme": "isbn", "value": OTHER}]
@@ -262,7 +266,7 @@ def test_a_second_isbn_is_kept_where_the_column_of_identifiers_is_empty(load, cl
         ("0000", "0000"),
     ],
 )
-def test_a_year_is_read_in_the_ways_people_write_it(load_one, cell, published):
+def test_years_are_read_in_common_spellings(load_one, cell, published):
     book, report = load_one("published", cell)
     assert book["published"] == published
     assert report["warnings"] == []
@@ -282,7 +286,7 @@ def test_a_year_is_read_in_the_ways_people_write_it(load_one, cell, published):
         ("9/16/2006", "2006"),
     ],
 )
-def test_a_year_that_is_not_known_whole_is_told(load_one, cell, published):
+def test_an_incomplete_year_is_reported(load_one, cell, published):
     book, report = load_one("published", cell)
     assert book["published"] == published
     assert [(told["field"], told["value"]) for told in report["warnings"]] == [("published", cell)]
@@ -313,7 +317,7 @@ def test_a_language_is_stored_in_its_canonical_form(load_one, cell, language, wa
     "cell, pages, warnings",
     [("352", 352, 0), ("0", None, 1), ("0.0", None, 1), ("", None, 0), ("352.0", 352, 0)],
 )
-def test_no_pages_are_an_unknown_number_of_pages(load_one, cell, pages, warnings):
+def test_zero_pages_mean_an_unknown_number_of_pages(load_one, cell, pages, warnings):
     book, report = load_one("pages", cell)
     assert book["pages"] == pages
     assert len(report["warnings"]) == warnings
@@ -337,7 +341,7 @@ def test_no_pages_are_an_unknown_number_of_pages(load_one, cell, pages, warnings
         ("description", "bell \x07"),
     ],
 )
-def test_a_cell_that_cannot_be_read_rejects_the_record(load, client, header, cell):
+def test_an_invalid_cell_rejects_the_record(load, client, header, cell):
     report, result = load(csv_bytes(["title", header], ["Emma", cell]), fails=1)
     assert [(told["record"], told["line"], told["field"]) for told in report["errors"]][:1] == [
         (1, 2, header)
@@ -345,7 +349,7 @@ def test_a_cell_that_cannot_be_read_rejects_the_record(load, client, header, cel
     assert stored(client) == []
 
 
-def test_a_text_too_long_is_cut_but_a_title_is_refused(load, client):
+def test_overlong_text_is_cut_but_an_overlong_title_is_rejected(load, client):
     report, _ = load(
         csv_bytes(["title", "edition"], ["Emma", "x" * 201], ["y" * 2001, ""]), "--on-error", "skip"
     )
@@ -354,26 +358,26 @@ def test_a_text_too_long_is_cut_but_a_title_is_refused(load, client):
 
 
 @pytest.mark.parametrize("title", ["'=1+1", "'@home", "'-", "'+1", "''=x"])
-def test_the_apostrophe_before_a_formula_is_taken_off(load, client, title):
+def test_the_apostrophe_before_a_formula_is_removed(load, client, title):
     load(csv_bytes(["title"], [title]))
     assert [book["title"] for book in stored(client)] == [title[1:]]
 
 
 @pytest.mark.parametrize("title", ["'Tis Pity", "'", "''", "\u2018=", "'\u200b="])
-def test_an_apostrophe_of_the_text_itself_stays(load, client, title):
+def test_other_leading_apostrophes_are_kept(load, client, title):
     load(csv_bytes(["title"], [title]))
     assert [book["title"] for book in stored(client)] == [title]
 
 
-def test_text_is_composed_and_trimmed(load_one):
+def test_text_is_normalized_and_trimmed(load_one):
     book, _ = load_one("publisher", "  E\u0301ditions \u00a0")
     assert book["publisher"] == "\u00c9ditions"
 
 
-# -- modes --------------------------------------------------------------------------------------------------------
+# -- modes -----------------------------------------------------------------------------
 
 
-def test_upsert_updates_the_book_of_that_isbn_and_leaves_the_other_fields(load, client):
+def test_upsert_updates_the_book_with_the_isbn_and_keeps_other_fields(load, client):
     load(csv_bytes(["title", "isbn", "publisher"], ["Ema", EMMA, "Murray"]))
     report, _ = load(csv_bytes(["isbn", "title"], ["0141439580", "Emma"]))
     [book] = stored(client)
@@ -399,7 +403,7 @@ def test_an_empty_cell_clears_the_field(load, client):
     assert (book["publisher"], book["authors"]) == (None, [])
 
 
-def test_create_rejects_what_is_there(load, client):
+def test_create_mode_rejects_existing_books(load, client):
     load(csv_bytes(["title", "isbn"], ["Ema", EMMA]))
     report, _ = load(
         csv_bytes(["title", "isbn"], ["Emma", EMMA], ["Other", OTHER]),
@@ -412,7 +416,7 @@ def test_create_rejects_what_is_there(load, client):
     assert [book["title"] for book in stored(client)] == ["Ema", "Other"]
 
 
-def test_one_bad_record_and_nothing_is_stored(load, client):
+def test_on_error_abort_stores_nothing_if_one_record_is_bad(load, client):
     report, result = load(
         csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", "x"]), fails=1
     )
@@ -424,7 +428,7 @@ def test_one_bad_record_and_nothing_is_stored(load, client):
     assert counts(report)[-1] == 2 and "nothing was stored" in result.stderr
 
 
-def test_skip_leaves_the_bad_records_out(load, client):
+def test_on_error_skip_stores_the_good_records(load, client):
     report, result = load(
         csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", 3]), "--on-error", "skip"
     )
@@ -449,7 +453,7 @@ def test_strict_rejects_what_would_be_read_leniently(load, client, header, cell,
     assert stored(client) == []
 
 
-def test_strict_takes_what_is_right_and_ignores_the_columns_of_an_export(load, client):
+def test_strict_accepts_valid_values_and_ignores_read_only_columns(load, client):
     report, _ = load(
         csv_bytes(["id", "title", "isbn", "version"], [4, "Emma", EMMA, 2]), "--strict"
     )
@@ -484,14 +488,14 @@ def test_importing_the_same_file_again_changes_nothing(load, client):
     assert stored(client) == before
 
 
-# -- volumes of a set ---------------------------------------------------------------------------------------------
+# -- volumes of a set ------------------------------------------------------------------
 
 VOLUMES = csv_bytes(
     ["title", "isbn"], ["Volume one", EMMA], ["Volume two", EMMA], ["Volume three", EMMA]
 )
 
 
-def test_volumes_that_share_an_isbn_are_all_kept(load, client):
+def test_volumes_with_a_common_isbn_are_all_kept(load, client):
     report, _ = load(VOLUMES)
     assert [(book["title"], book["isbn"]) for book in stored(client)] == [
         ("Volume one", EMMA),
@@ -507,7 +511,7 @@ def test_volumes_that_share_an_isbn_are_all_kept(load, client):
     ]
 
 
-def test_volumes_that_share_an_isbn_come_in_again_unchanged(load, client):
+def test_volumes_with_a_common_isbn_are_unchanged_when_imported_again(load, client):
     load(VOLUMES)
     before = stored(client)
     report, _ = load(VOLUMES)
@@ -523,7 +527,7 @@ def test_a_record_of_the_same_isbn_and_title_is_the_same_book(load, client):
     assert [book["edition"] for book in stored(client)] == ["2"]
 
 
-def test_volumes_far_apart_in_a_file_are_all_kept_and_come_in_again_unchanged(load, client):
+def test_volumes_far_apart_in_a_file_are_kept_and_unchanged_when_imported_again(load, client):
     rows = [[f"Book {number}", ""] for number in range(1200)]
     content = csv_bytes(
         ["title", "isbn", "identifiers"],
@@ -535,7 +539,7 @@ def test_volumes_far_apart_in_a_file_are_all_kept_and_come_in_again_unchanged(lo
     assert counts(load(content)[0]) == (0, 0, 1202, 0)
 
 
-def test_volumes_with_their_own_isbn_and_one_of_the_set_are_different_books(load, client):
+def test_volumes_with_their_own_and_a_set_isbn_are_different_books(load, client):
     volumes = [
         {"title": "Volume one", "isbn": [EMMA, "9780451526533"]},
         {"title": "Volume two", "isbn": [OTHER, "9780451526533"]},
@@ -559,16 +563,16 @@ def test_an_isbn_may_move_from_one_book_to_another_in_one_import(load, client):
     ]
 
 
-# -- the report ---------------------------------------------------------------------------------------------------
+# -- the report ------------------------------------------------------------------------
 
 
-def test_lines_are_counted_as_they_stand_in_the_file(load):
+def test_line_numbers_are_those_of_the_file(load):
     content = b'title,pages\r\n"Two\r\nlines",1\r\n\r\nEmma,x\r\n'
     report, _ = load(content, fails=1)
     assert [(told["record"], told["line"]) for told in report["errors"]] == [(2, 5)]
 
 
-def test_the_report_has_the_fields_of_the_contract(load):
+def test_the_report_has_the_documented_fields(load):
     report, result = load(csv_bytes(["title", "rating", "isbn"], ["Emma", 4, "bad"]))
     assert set(report) == {
         "read",
@@ -583,7 +587,7 @@ def test_the_report_has_the_fields_of_the_contract(load):
     assert set(report["warnings"][0]) == {"record", "line", "field", "detail", "value"}
 
 
-def test_the_report_tells_the_first_thousand_and_counts_all(load):
+def test_the_report_lists_the_first_1000_and_counts_all(load):
     report, result = load(
         csv_bytes(["title", "pages"], *[["Emma", "x"]] * 1100), "--on-error", "skip"
     )
@@ -599,11 +603,11 @@ def test_a_report_that_cannot_be_written_fails_before_anything_is_stored(runner,
     assert stored(client) == []
 
 
-# -- files --------------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_is_seen_in_the_header(load, client, delimiter):
+def test_the_delimiter_is_detected_from_the_header(load, client, delimiter):
     load(
         csv_bytes(
             ["title", "authors", "pages"],
@@ -622,7 +626,7 @@ def test_the_delimiter_is_seen_in_the_header(load, client, delimiter):
 @pytest.mark.parametrize(
     "encoding", ["cp1252", "latin-1", "utf-16", "utf-8-sig", "UTF-8", "mac-roman"]
 )
-def test_a_file_is_read_in_the_encoding_that_is_named(load, client, encoding):
+def test_the_encoding_option_is_used(load, client, encoding):
     load(csv_bytes(["title"], ["Les Mis\u00e9rables"], encoding=encoding), "--encoding", encoding)
     assert [book["title"] for book in stored(client)] == ["Les Mis\u00e9rables"]
 
@@ -638,7 +642,7 @@ def test_a_file_is_read_in_the_encoding_that_is_named(load, client, encoding):
     ],
 )
 @pytest.mark.parametrize("name", ["books.csv", "books.jsonl"])
-def test_a_file_in_another_encoding_is_refused_whole(load, client, written, read, name):
+def test_a_file_in_another_encoding_is_rejected_as_a_whole(load, client, written, read, name):
     text = {
         "books.csv": "title\nEmma\nLes Mis\u00e9rables\n",
         "books.jsonl": '{"title": "Emma"}\n{"title": "Les Mis\u00e9rables"}\n',
@@ -647,7 +651,7 @@ def test_a_file_in_another_encoding_is_refused_whole(load, client, written, read
     assert stored(client) == []
 
 
-def test_a_wrong_encoding_is_told_in_one_line(load):
+def test_a_wrong_encoding_is_reported_in_one_line(load):
     written = csv_bytes(["title"], ["Les Mis\u00e9rables"], encoding="cp1252")
     _, result = load(written, "--encoding", "utf-8", fails=1)
     assert "utf-8" in one_line(result.stderr)
@@ -661,14 +665,14 @@ def test_a_wrong_encoding_is_told_in_one_line(load):
         ("books.jsonl", jsonl_bytes({"title": "Emma"})),
     ],
 )
-def test_a_byte_order_mark_is_no_part_of_the_first_name(load, client, name, content):
+def test_a_byte_order_mark_is_not_part_of_the_first_column(load, client, name, content):
     report, _ = load(codecs.BOM_UTF8 + content, name=name)
     assert [book["title"] for book in stored(client)] == ["Emma"]
     assert report["ignored"] == []
 
 
 @pytest.mark.parametrize("name", ["books.csv.gz", "books.csv", "books"])
-def test_a_compressed_file_is_opened_whatever_its_name(load, client, name):
+def test_gzip_is_detected_whatever_the_file_name(load, client, name):
     load(gzip.compress(csv_bytes(["title"], ["Emma"])), name=name)
     assert [book["title"] for book in stored(client)] == ["Emma"]
 
@@ -733,7 +737,7 @@ def test_a_damaged_file_stores_nothing(load, client, content):
 
 
 @pytest.mark.parametrize("name", ["none.csv", "", "none/books.csv"])
-def test_a_file_that_cannot_be_opened_is_told_in_one_line(runner, tmp_path, name):
+def test_an_unreadable_file_is_reported_in_one_line(runner, tmp_path, name):
     result = runner.invoke(args=["books", "import", str(tmp_path / name)])
     assert result.exit_code == 1
     assert str(tmp_path / name) in one_line(result.stderr)
@@ -749,13 +753,13 @@ def test_a_row_longer_than_the_header_is_rejected(load, client, row, field_count
 
 
 @pytest.mark.parametrize("row", [["Emma"], ["Emma", "1815", ""], ["Emma", "1815", "", ""]])
-def test_a_row_that_only_lacks_cells_or_has_empty_ones_more_is_read(load, client, row):
+def test_a_row_with_missing_or_extra_empty_cells_is_accepted(load, client, row):
     report, _ = load(csv_bytes(["title", "year"], row))
     assert counts(report) == (1, 0, 0, 0)
     assert [book["title"] for book in stored(client)] == ["Emma"]
 
 
-def test_a_cell_that_a_short_row_lacks_is_left_as_it_was(load, client):
+def test_a_missing_cell_leaves_the_field_unchanged(load, client):
     load(csv_bytes(["isbn", "title", "publisher"], [EMMA, "Emma", "Murray"]))
     load(csv_bytes(["isbn", "title", "publisher"], [EMMA, "Emma"]))
     assert [book["publisher"] for book in stored(client)] == ["Murray"]
@@ -812,14 +816,14 @@ def test_a_malformed_line_is_rejected_alone(load, client, line):
         ),
     ],
 )
-def test_json_values_of_many_kinds_are_read(load, client, record, fields):
+def test_json_values_of_other_types_are_converted(load, client, record, fields):
     load(jsonl_bytes(record), name="books.jsonl")
     [book] = stored(client)
     assert {name: book[name] for name in fields} == fields
     assert own_fields(book)["title"] == "Emma"
 
 
-# -- documents ----------------------------------------------------------------------------------------------------
+# -- documents -------------------------------------------------------------------------
 
 RECORDS = (
     {
@@ -835,7 +839,7 @@ RECORDS = (
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.xml", "a.csv", "a.jsonl", "a.json.gz", "a.xml.gz"])
-def test_an_exported_file_comes_back_in_and_changes_nothing(load, runner, client, tmp_path, name):
+def test_importing_an_exported_file_changes_nothing(load, runner, client, tmp_path, name):
     load(jsonl_bytes(*RECORDS), name="first.jsonl")
     before = stored(client)
     assert runner.invoke(args=["books", "export", str(tmp_path / name)]).exit_code == 0
@@ -855,12 +859,12 @@ def test_an_exported_file_comes_back_in_and_changes_nothing(load, runner, client
         ("a.xml", b"<catalogue>"),
     ],
 )
-def test_a_document_of_something_else_fails_in_one_line(load, client, name, content):
+def test_a_document_that_is_not_a_list_of_books_fails_in_one_line(load, client, name, content):
     _, result = load(content, "--on-error", "skip", name=name, fails=1)
     assert "nothing was stored" in one_line(result.stderr) and stored(client) == []
 
 
-def test_xml_says_its_own_encoding(load, client):
+def test_xml_declares_its_own_encoding(load, client):
     body = "<catalogue><books><book><title>\u7d05</title></book></books></catalogue>".encode(
         "utf-16"
     )
@@ -880,7 +884,7 @@ def test_xml_says_its_own_encoding(load, client):
         ),
     ],
 )
-def test_a_wrong_record_of_a_document_is_rejected_alone(load, client, name, content):
+def test_an_invalid_record_of_a_document_is_rejected_alone(load, client, name, content):
     report, _ = load(content, "--on-error", "skip", name=name)
     assert counts(report) == (2, 0, 0, 1)
     assert [told["record"] for told in report["errors"]] == [2]

@@ -1,4 +1,4 @@
-"""Servers as processes of their own, spoken to byte by byte."""
+"""Server processes, and raw requests to them."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What is refused when too much is asked at a time."""
+"""Requests that are rejected because of too many others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The house rule: who may import whom. Packages keep their inside to themselves; nothing reaches up."""
+"""Which module may import which."""
 
 import ast
 from pathlib import Path
