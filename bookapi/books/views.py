@@ -87,7 +87,8 @@ def import_books() -> dict[str, Any]:
 
 
 def _import(connection: Connection, *args: Any, **kwargs: Any) -> dict[str, Any]:
-    return service.operation(connection, *args, **kwargs).as_dict()
+    report: dict[str, Any] = service.operation(connection, *args, **kwargs).as_dict()
+    return report
 
 
 def _book(record: dict[str, Any], cache: CachePolicy = NO_STORE) -> Result:
