@@ -1,9 +1,22 @@
 """The console command ``bookapi``, the same as ``flask --app wsgi``."""
 
-from bookapi import create_app
-from bookapi.cli import Console
+import os
+import sys
 
-main = Console(create_app=create_app, name="bookapi", help="The book catalogue service.")
+from . import server
+
+
+def main() -> None:
+    """Run the command that was typed."""
+    if sys.argv[1:2] == ["serve"] and server.WORKER not in os.environ:
+        # Without the application: SIGTERM counts from the first moment; the supervisor is small.
+        server.command(server.supervise).main(sys.argv[2:], prog_name="bookapi serve")
+    from . import create_app
+    from .cli import Console
+
+    console = Console(create_app=create_app, name="bookapi", help="The book catalogue service.")
+    console.main(prog_name="bookapi")
+
 
 if __name__ == "__main__":
-    main(prog_name="bookapi")
+    main()

@@ -1,8 +1,9 @@
 """Every setting: its name, default, meaning and check.
 
-Settings come from the defaults here, then from ``instance/config.py`` (names without BOOKAPI_), then
-from the environment (names with it), then from what the caller gives `create_app`; the last one wins.
-A wrong value or an unknown name is a `SettingError`: one clear line and an exit, never a surprise later.
+Settings come from the defaults here, then from ``instance/config.py`` (names without BOOKAPI_),
+then from the environment (names with it), then from what the caller gives `create_app`; the last
+one wins. A wrong value or an unknown name is a `SettingError`: one clear line and an exit, never a
+surprise later.
 """
 
 import ipaddress
@@ -90,15 +91,26 @@ def _hosts(value: Any) -> list[str]:
     return hosts
 
 
-def _address(value: Any) -> str | None:
+def _proxies(value: Any) -> list[str]:
+    """Addresses and networks in their usual form, and `unix`; `localhost` is an older name of that."""
     if value in (None, ""):
-        return None
-    if value == "localhost":  # what waitress calls the peer of a unix socket
-        return value
+        return []
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+        raise ValueError("must be addresses or networks, by commas or as a list")
+    return [_proxy(part) for part in parts]
+
+
+def _proxy(part: Any) -> str:
+    name = part.strip() if isinstance(part, str) else ""
+    if name in ("unix", "localhost"):
+        return "unix"
     try:
-        return str(ipaddress.ip_address(value))
+        return str(ipaddress.ip_network(name, strict=False))
     except ValueError:
-        raise ValueError("must be one IP address, or localhost for a unix socket") from None
+        raise ValueError(
+            "must be IP addresses or networks by commas, or unix for the peer of a unix socket"
+        ) from None
 
 
 def _secret(value: Any) -> str | None:
@@ -133,7 +145,9 @@ def _database_url(value: Any) -> str | None:
 
 
 class Setting(NamedTuple):
-    """One setting. `check` takes what was given and returns the value, or raises ValueError saying what would do."""
+    """One setting. `check` takes what was given and returns the value, or raises ValueError saying
+    what would do.
+    """
 
     name: str
     default: Any
@@ -178,9 +192,15 @@ SETTINGS = (
     ),
     Setting(
         "MAX_IMPORT_BYTES",
-        256 * 1024 * 1024,
+        32 * 1024 * 1024,
         _whole(1024, 1024**4),
         "the largest body of an import, in bytes (else 413)",
+    ),
+    Setting(
+        "EXPORT_SPOOL_BYTES",
+        2 * 1024**3,
+        _whole(1024, 1024**4),
+        "temporary files of exports that are being sent, in bytes (else 503)",
     ),
     Setting(
         "TRUSTED_HOSTS",
@@ -190,9 +210,10 @@ SETTINGS = (
     ),
     Setting(
         "TRUSTED_PROXY",
-        None,
-        _address,
-        "the address of the proxy in front; from it alone X-Forwarded-For, -Proto, -Host and -Port are believed",
+        [],
+        _proxies,
+        "addresses or networks of the proxies in front, by commas, `unix` for the peer of a unix socket; "
+        "X-Forwarded-For, -Proto, -Host, -Port and -Prefix are believed from them alone, the last in a list",
     ),
     Setting(
         "SESSION_IDLE_MINUTES",
@@ -253,7 +274,7 @@ def _checked(name: str, value: Any, origin: str) -> Any:
     try:
         return _BY_NAME[name].check(value)
     except KeyError:
-        raise SettingError(f"{origin} is not a setting; the README lists them all") from None
+        raise SettingError(f"{origin} is not a setting; see docs/operations.md") from None
     except ValueError as error:
         raise SettingError(f"{origin} {error}") from None
 
@@ -269,11 +290,15 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def from_file(path: Path) -> dict[str, Any]:
     """The settings of ``instance/config.py``, checked; nothing where there is no such file."""
-    if not path.exists():
-        return {}
     names: dict[str, Any] = {}
     try:
-        exec(compile(path.read_bytes(), str(path), "exec"), names)  # nosec B102 # config.py is the operator's own code
+        source = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        exec(compile(source, str(path), "exec"), names)  # nosec B102 # config.py is the operator's own code
     except Exception as error:
         raise SettingError(f"cannot read {path}: {error}") from None
     return {
@@ -299,7 +324,9 @@ def _secret_from_file(instance: Path) -> str | None:
 
 
 def instance_path(given: Mapping[str, Any] | None = None) -> str | None:
-    """The instance folder that the caller or the environment names, absolute; None: where Flask puts it."""
+    """The instance folder that the caller or the environment names, absolute; None: where Flask
+    puts it.
+    """
     chosen = (given or {}).get("INSTANCE_PATH") or os.environ.get(PREFIX + "INSTANCE_PATH")
     return (
         None
@@ -309,7 +336,9 @@ def instance_path(given: Mapping[str, Any] | None = None) -> str | None:
 
 
 def load(given: Mapping[str, Any] | None, instance: str) -> dict[str, Any]:
-    """Every setting with the value it has, names without the prefix; `given` may carry Flask's own names too."""
+    """Every setting with the value it has, names without the prefix; `given` may carry Flask's own
+    names too.
+    """
     folder = Path(instance)
     values = {setting.name: setting.default for setting in SETTINGS}
     values.update(from_file(folder / "config.py"))

@@ -76,7 +76,7 @@ class Verbatim(fields.Field[str]):
         return value
 
 
-class Integer(fields.Field[int]):
+class Integer(fields.Field[int | None]):
     """An integer in a range, exact: a JSON integer or ASCII digits; no fraction, exponent or
     boolean.
     """
@@ -130,7 +130,7 @@ class Choice(fields.Field[str]):
         return str(value)
 
 
-class Timestamp(fields.Field[datetime]):
+class Timestamp(fields.Field[datetime | None]):
     """An instant by RFC 3339; written in UTC with microseconds and Z."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:

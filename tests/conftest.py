@@ -1,9 +1,12 @@
-"""Fixtures for every folder: `app`, `client`, `runner`, `auth` and `admin`, with a fresh database for each test.
+"""Fixtures for every folder: `app`, `client`, `runner`, `auth` and `admin`, with a fresh database
+for each test.
 
-`DATABASE_URL` in the environment runs the suite on MySQL or MariaDB. The database is wiped, so its name must contain
-`test`. With `-n` each process uses its own, named after the process. `--no-skips` makes every skipped test a failure.
+`DATABASE_URL` in the environment runs the suite on MySQL or MariaDB. The database is wiped, so its
+name must contain `test`. With `-n` each process uses its own, named after the process. `--no-skips`
+makes every skipped test a failure.
 
-Every test of a folder in FOLDER_MARKS carries the mark of that name. Other marks are set in the test modules.
+Every test of a folder in FOLDER_MARKS carries the mark of that name. Other marks are set in the
+test modules.
 """
 
 import os
@@ -13,9 +16,10 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy.engine import make_url
-from werkzeug.routing import Rule
+from werkzeug.routing import Map
 
 from bookapi import create_app
+from bookapi.app import BookApi
 from bookapi.auth import passwords
 from bookapi.db import create_file, db
 from bookapi.db.dialects import sqlite
@@ -72,21 +76,35 @@ def cheap_hashes():
         yield
 
 
+class SharedRoutes(Map):
+    """One map of routes for all apps, which have the same ones: compiling it costs most of creating
+    an app.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.known = set()
+
+    def add(self, rulefactory):
+        for rule in rulefactory.get_rules(self):
+            key = (rule.rule, rule.endpoint, frozenset(rule.methods))
+            if key not in self.known:
+                self.known.add(key)
+                super().add(rule)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def routes_made_once():
-    """werkzeug compiles two functions for each route, which is most of what an application costs; thousands of tests
-    make one, with the same routes. The functions depend on nothing but the rule's own words."""
-    made, compile_builder = {}, Rule._compile_builder
-
-    def remembered(rule, append_unknown=True):
-        key = (rule.rule, repr(rule.defaults), rule.merge_slashes, append_unknown)
-        if key not in made:
-            made[key] = compile_builder(rule, append_unknown)
-        return made[key]
-
+def shared_routes():
+    routes = SharedRoutes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", remembered)
+        patch.setattr(BookApi, "url_map_class", staticmethod(lambda host_matching: routes))
         yield
+
+
+@pytest.fixture
+def own_routes(monkeypatch):
+    """For a test that adds a route: its apps have a map of their own."""
+    monkeypatch.setattr(BookApi, "url_map_class", Map)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -99,7 +117,9 @@ def no_waiting_for_disks():
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory, cheap_hashes):
-    """An app whose database has the schema, an admin and a member; `make_app` copies it, or wipes back to it."""
+    """An app whose database has the schema, an admin and a member; `make_app` copies it, or wipes
+    back to it.
+    """
     folder = tmp_path_factory.mktemp("template")
     if DATABASE_URL and "test" not in make_url(DATABASE_URL).database:
         pytest.exit(
@@ -120,12 +140,28 @@ def template(tmp_path_factory, cheap_hashes):
         db.engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def signed_in(template, tmp_path_factory):
+    """An instance in which the admin is signed in, for copies of it; its cookie."""
+    folder = tmp_path_factory.mktemp("signed-in")
+    shutil.copy(Path(template.instance_path) / "bookapi.sqlite", folder)
+    app = create_app(settings(folder))
+    client = app.test_client()
+    assert Auth(client).login().status_code == 200
+    with app.app_context():
+        db.engine.dispose()
+    return folder, client.get_cookie("bookapi").value
+
+
 @pytest.fixture
-def make_app(template, tmp_path):
+def make_app(request, template, tmp_path):
     """A function that creates the app with further settings; the database is this test's own."""
     made = []
     if not DATABASE_URL:
-        shutil.copy(Path(template.instance_path) / "bookapi.sqlite", tmp_path)
+        folder = template.instance_path
+        if "admin" in request.fixturenames:
+            folder, _ = request.getfixturevalue("signed_in")
+        shutil.copy(Path(folder) / "bookapi.sqlite", tmp_path)
 
     def make(**more):
         app = create_app(settings(tmp_path, **more))
@@ -163,7 +199,10 @@ def auth(client):
 
 
 @pytest.fixture
-def admin(client, auth):
+def admin(request, client, auth):
     """A client that is signed in as an admin."""
-    assert auth.login().status_code == 200
+    if DATABASE_URL:
+        assert auth.login().status_code == 200
+    else:
+        client.set_cookie("bookapi", request.getfixturevalue("signed_in")[1])
     return client

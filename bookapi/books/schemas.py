@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from marshmallow.exceptions import SCHEMA
 
-from ..http.problems import MAX_ERRORS, from_validation, invalid, pointer
+from ..http.problems import MAX_ERRORS, from_validation, invalid, messages_of, pointer
 from ..schemas import MAX_INTEGER, Integer, Text, Timestamp
 from .fields import dates, isbn, languages
 
@@ -126,7 +126,7 @@ def _optional(kind: type[Text], max_length: int) -> Text:
 class BookSchema(Schema):
     """A book. The order of its fields is that of every response. Read-only fields can't be sent."""
 
-    id = fields.Integer(dump_only=True)
+    id = Integer(1, MAX_INTEGER, dump_only=True)
     title = Text(2000, required=True)
     subtitle = _optional(Text, 2000)
     authors = ListOf(Text(500), 100)
@@ -145,7 +145,7 @@ class BookSchema(Schema):
     location = _optional(Text, 200)
     call_number = _optional(Text, 100)
     copies = Integer(0, 100000, allow_none=True, load_default=None)
-    version = fields.Integer(dump_only=True)
+    version = Integer(1, MAX_INTEGER, dump_only=True)
     created_at = Timestamp(dump_only=True)
     updated_at = Timestamp(dump_only=True)
 
@@ -155,13 +155,14 @@ class BookSchema(Schema):
         unknown = RAISE
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
-        """Say of a read-only field that it is none of the unknown."""
+        """Say of a read-only field that it is one: to marshmallow it is an unknown field."""
+        messages = messages_of(error)
         for name in READ_ONLY:
-            if name in error.messages:
-                error.messages[name] = ["is set by the service and cannot be sent"]
-        # A field of that name would be taken for an error of the whole.
+            if name in messages and self.fields[name].dump_only:
+                messages[name] = ["is set by the service and cannot be sent"]
+        # An unknown field of this very name would be taken for errors of the whole.
         if isinstance(data, dict) and SCHEMA in data:
-            error.messages[SCHEMA] = {SCHEMA: error.messages.pop(SCHEMA)}
+            messages[SCHEMA] = {SCHEMA: messages.pop(SCHEMA)}
 
 
 class EditSchema(BookSchema):
@@ -171,11 +172,6 @@ class EditSchema(BookSchema):
     version = Integer(1, MAX_INTEGER, allow_none=True)
     created_at = Timestamp(allow_none=True)
     updated_at = Timestamp(allow_none=True)
-
-    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
-        """Keep the messages of the read-only fields."""
-        if isinstance(data, dict) and SCHEMA in data:
-            error.messages[SCHEMA] = {SCHEMA: error.messages.pop(SCHEMA)}
 
 
 book_schema, edit_schema = BookSchema(), EditSchema()

@@ -16,12 +16,13 @@ from ..http.cache import (
     until_book_changes,
     until_catalogue_changes,
 )
-from ..http.conditional import Preconditions, book_etag, export_etag, is_not_modified
+from ..http.conditional import Preconditions, book_etag, export_etag
 from ..http.endpoints import Access, Cost, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent
 from ..http.pagination import Page, link_header, onward_links, page_links, paged
 from ..http.problems import Problem, Sanitized, invalid
-from ..http.results import Result, Stream
+from ..http.results import Result
+from ..http.spool import write_books
 from . import changes, queries
 from .addresses import address
 from .edits import read_edit
@@ -33,7 +34,7 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 @blueprint.get("")
 @endpoint(Access.READER, "catalogue", streams=True)
-def read_list():
+def read_list() -> Result:
     """A page of the books that match."""
     listing = _listing()
     page = queries.page(listing)
@@ -59,10 +60,10 @@ def read_list():
 
 @blueprint.post("")
 @endpoint(Access.ADMIN, "book", body=("book", "catalogue"))
-def create():
+def create() -> Result:
     """Add a book, or a list of books: all of them or none."""
-    document, key = deferred_body(), idempotency_key()
-    sent = document()
+    read, key = deferred_body(), idempotency_key(actor().user_id)
+    sent = read()
     if isinstance(sent, list):
         raise invalid(
             [{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}]
@@ -76,12 +77,12 @@ def create():
 
 @blueprint.post("/import")
 @endpoint(Access.ADMIN, "report", imports=True, cost=Cost.IMPORT)
-def import_books():
+def import_books() -> dict[str, Any]:
     """Many books in one body, with a report: all of them or none, or all that are right."""
     with upload.Body() as body:
         options = upload.options(request.args)
         options = options._replace(encoding=options.encoding or body.charset)
-        key = idempotency_key(body.covered(options))
+        key = idempotency_key(actor().user_id, body.covered(options))
         try:
             prepared = service.prepare(body.file, options, body.reader)
         except Malformed as error:
@@ -98,31 +99,29 @@ def _import(connection: Connection, planned: service.Planned, by: Actor) -> dict
     return service.store_all(connection, planned, by).as_dict()
 
 
-def _book(record: dict, cache: CachePolicy = NO_STORE) -> Result:
+def _book(record: dict[str, Any], cache: CachePolicy = NO_STORE) -> Result:
     return Result(record, cache=cache, etag=book_etag(record))
 
 
-def _created(record: dict) -> Result:
+def _created(record: dict[str, Any]) -> Result:
     headers = {"Location": address(record["id"])}
     return Result(record, 201, headers, etag=book_etag(record))
 
 
 @blueprint.get("/export")
 @endpoint(Access.READER, "catalogue", streams=True, cost=Cost.EXPORT)
-def export():
-    """Every book that matches, streamed."""
+def export() -> Result:
+    """Every book that matches."""
     listing = _listing(paging=False)
     revision, records = queries.export(listing)
     etag = export_etag(revision, listing)
-    if request.method == "HEAD" or is_not_modified(request.environ, etag):
-        records.close()  # before anything is read
-    stream = Stream(records, listing.fields)
-    return Result(stream, cache=_policy(listing, REVALIDATE), etag=etag)
+    file = write_books(records, listing.fields, etag)
+    return Result(file, cache=_policy(listing, REVALIDATE), etag=etag)
 
 
 @blueprint.get("/changes")
 @endpoint(Access.READER, "changes")
-def read_changes():
+def read_changes() -> Result:
     """The change feed: what was changed behind a number, oldest first."""
     found = queries.feed(request.args)
     links = onward_links("after", found.following)
@@ -138,7 +137,7 @@ def read_changes():
 @blueprint.get("/publishers", defaults={"kind": "publisher"})
 @blueprint.get("/languages", defaults={"kind": "language"})
 @endpoint(Access.READER, "terms", cost=Cost.TERMS)
-def read_terms(kind: str):
+def read_terms(kind: str) -> Result:
     """The values that books have, with the number of books of each."""
     found = queries.terms(kind, request.args)
     return paged(
@@ -148,7 +147,7 @@ def read_terms(kind: str):
 
 @blueprint.get("/<id:book_id>")
 @endpoint(Access.READER, "book")
-def read_one(book_id: int):
+def read_one(book_id: int) -> Result:
     """One book; `state=deleted` shows an admin the one in the trash, too."""
     record, in_trash = queries.one(book_id) or _missing()
     if not in_trash:
@@ -187,13 +186,14 @@ def delete(book_id: int) -> tuple[str, int]:
 @endpoint(Access.ADMIN, "book")
 def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
-    key, conditions = idempotency_key(()), Preconditions(required=False)
-    return _book(run_idempotent(key, changes.restore, book_id, conditions, by=actor()))
+    by, conditions = actor(), Preconditions(required=False)
+    key = idempotency_key(by.user_id, ())
+    return _book(run_idempotent(key, changes.restore, book_id, conditions, by=by))
 
 
 @blueprint.get("/<id:book_id>/history")
 @endpoint(Access.ADMIN, "history")
-def read_history(book_id: int):
+def read_history(book_id: int) -> Result:
     """Who changed what of a book, and when."""
     found = queries.history(book_id, request.args) or _missing()
     return paged("history", found.entries, found.total, found.page)
@@ -201,7 +201,7 @@ def read_history(book_id: int):
 
 @blueprint.get("/isbn/<isbn:digits>")
 @endpoint(Access.READER, "book")
-def read_by_isbn(digits: str):
+def read_by_isbn(digits: str) -> Result:
     """The book of an ISBN."""
     record, revision = queries.by_isbn(digits) or _missing()
     return _book(record, until_catalogue_changes(revision))
@@ -221,14 +221,11 @@ def put_by_isbn(digits: str) -> Result:
 @blueprint.errorhandler(changes.IsbnTaken)
 def isbn_taken(error: changes.IsbnTaken) -> Problem:
     """409, with the address of the other book."""
-    existing = [address(taken.book_id) for taken in error.taken if taken.book_id is not None]
-    return Problem(
-        409,
-        "another book has this ISBN",
-        type="isbn-taken",
-        errors=[_conflict(taken) for taken in error.taken],
-        **({"existing": existing[0]} if existing else {}),
-    )
+    members: dict[str, Any] = {"errors": [_conflict(taken) for taken in error.taken]}
+    existing = [taken.book_id for taken in error.taken if taken.book_id is not None]
+    if existing:
+        members["existing"] = address(existing[0])
+    return Problem(409, "another book has this ISBN", type="isbn-taken", **members)
 
 
 @blueprint.errorhandler(service.Rejected)
@@ -242,9 +239,9 @@ def _conflict(taken: changes.Taken) -> dict[str, Any]:
     error = {"field": "isbn", "detail": "is that of another book"}
     if taken.book_id is None:
         error["detail"] = "is that of a book before it in the list"
-    elif taken.index is not None:
+    elif taken.position is not None:
         error["existing"] = address(taken.book_id)
-    return error if taken.index is None else located(taken.index, error)
+    return error if taken.position is None else located(taken.position, error)
 
 
 def _missing() -> NoReturn:

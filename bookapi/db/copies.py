@@ -1,8 +1,13 @@
-"""Whole databases, copied: SQLite by its pages, MySQL/MariaDB by the rows of its tables. Nobody waits for a copy."""
+"""Copies of whole databases, as SQLite files.
+
+SQLite is copied by its pages, MySQL/MariaDB by the rows of its tables. A copy is made ready in a
+temporary file and takes its place in one step: by a rename, or in one transaction.
+"""
 
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,166 +15,164 @@ from urllib.parse import quote
 
 from flask import current_app
 from sqlalchemy import (
-    URL,
     Connection,
     Engine,
     MetaData,
     StaticPool,
     create_engine,
-    event,
     inspect,
     select,
+    text,
 )
 from werkzeug.exceptions import Conflict
 
-from .dialects.sqlite import SqliteDialect, begin
 from .extension import db
 from .failures import FAILURES
+from .schema import create_file, upgrade_schema
 from .sqlite import sqlite3
+from .state import locked
 
 BATCH = 500  # rows in memory at a time
-REVISIONS = "alembic_version"
-DONE = 101  # SQLITE_DONE, which the module of SQLite does not name
+PAGES = 16  # copied in one step; every database of this program has more
+VERSION_TABLE = "alembic_version"
 
 
-class Unfit(Conflict):
-    """A backup cannot be made or put back; why, in words for the operator."""
+class BackupError(Conflict):
+    """A backup cannot be made or restored; the description tells the operator why."""
+
+
+def sqlite_file() -> Path | None:
+    """The file of the application's database; None on a server."""
+    return Path(db.engine.url.database or "") if db.engine.dialect.name == "sqlite" else None
 
 
 @contextmanager
-def workshop(folder: Path | None) -> Iterator[Engine]:
-    """An engine on an empty SQLite file in a new folder, which only its owner enters and which is gone in the end."""
-    try:
-        room = tempfile.TemporaryDirectory(prefix=".bookapi-", dir=folder)
-    except OSError as error:
-        raise Unfit(f"{folder}: {error.strerror}") from None
-    with room:
-        path = Path(room.name) / "backup"
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        engine = _engine(path)
+def temporary_database(folder: Path | None) -> Iterator[Engine]:
+    """An engine on an empty SQLite file in a new folder that only its owner may enter; deleted in
+    the end."""
+    with tempfile.TemporaryDirectory(prefix=".bookapi-", dir=folder) as directory:
+        path = Path(directory) / "backup"
+        path.touch(mode=0o600)
+        engine = create_engine(f"sqlite:///{path}", module=sqlite3, poolclass=StaticPool)
+        with engine.connect() as connection:
+            # `publish` flushes what is kept. A cache of 64 MB: a row goes into a dozen indexes.
+            connection.exec_driver_sql("PRAGMA synchronous = OFF")
+            connection.exec_driver_sql("PRAGMA cache_size = -65536")
         try:
             yield engine
         finally:
             engine.dispose()
 
 
-def _engine(path: Path) -> Engine:
-    """An engine that has one connection, made like the service's own but without a log: the file is all there is."""
-    url = URL.create("sqlite", database=str(path))
-    connection = SqliteDialect(url, current_app.config["DATABASE_WAIT_SECONDS"]).connect()
-    # Not synchronous: `settle` flushes what is kept. A cache of 64 MB, for rows go into a dozen indexes at a time.
-    for pragma in ("synchronous = OFF", "journal_mode = DELETE", "cache_size = -65536"):
-        connection.execute(f"PRAGMA {pragma}")
-    engine = create_engine(
-        url,
-        module=sqlite3,
-        creator=lambda: connection,
-        poolclass=StaticPool,
-    )
-    event.listen(engine, "begin", begin)
-    return engine
-
-
-def settle(unfinished: Path, path: Path) -> None:
-    """Give a finished file its name, and be sure that both survive a power cut."""
-    _flush(unfinished)
+def publish(unfinished: Path, path: Path) -> None:
+    """Rename a finished file; file and name survive a power cut."""
+    with open(unfinished, "rb") as file:
+        os.fsync(file)
     os.replace(unfinished, path)
-    _flush(path.parent)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-# -- pages of SQLite ----------------------------------------------------------------------------------------------
-
-
-def copy_database(copy: Engine) -> None:
-    """The service's SQLite database as it is now, into a file of our own."""
-    _copy_pages(db.engine, copy)
-    _without_log(copy)
+def copy_database(copy: Engine, revision: str) -> None:
+    """Copy one state of the application's database, whose schema has this revision, into an empty
+    one. Nobody waits for it."""
+    if sqlite_file():
+        with closing(db.engine.raw_connection()) as source:
+            source.driver_connection.execute("VACUUM INTO ?", [copy.url.database])
+        return
+    upgrade_schema(copy, revision)
+    snapshot = db.engine.connect().execution_options(isolation_level="REPEATABLE READ")
+    with snapshot as source, copy.begin() as target:
+        source.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        copy_rows(source, target)
 
 
 def copy_file(path: Path, copy: Engine) -> None:
-    """A SQLite file, which is not changed, into one of our own."""
+    """Copy a SQLite file, which is not changed, into an empty database."""
     try:
-        with closing(
-            sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)
-        ) as source:
-            source.backup(_driver(copy), progress=_patience())
-        _without_log(copy)
+        address = f"file:{quote(os.fsencode(path))}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as source:
+            # Of the file: its copy has new indexes, which hide that one is damaged.
+            [fault] = source.execute("PRAGMA integrity_check(1)").fetchone()
+            source.execute("VACUUM INTO ?", [copy.url.database])
     except FAILURES as error:
-        raise Unfit(f"{path}: is not readable as a backup") from error
+        raise BackupError(f"{path}: is not readable as a backup") from error
+    if fault != "ok":
+        raise BackupError(f"{path} is damaged: {fault}")
 
 
-def replace_database(copy: Engine) -> None:
-    """A file of our own in place of all that the service's SQLite database holds: one transaction, which readers that
-    are under way do not see."""
-    _copy_pages(copy, db.engine)
+def replace_database(copy: Engine, prepare: Callable[[Connection, Connection], None]) -> None:
+    """Put a copy in the place of all that the application's database holds, in one transaction.
+
+    ``prepare(old, new)`` runs in it, once no one else can write, with connections to both. It may
+    change the new one, and prevents the replacement by raising. It is not called where there is no
+    SQLite file yet.
+    """
+
+    def replace_rows(connection: Connection) -> None:
+        locked(connection)
+        with copy.begin() as source:
+            prepare(connection, source)
+            copy_rows(source, connection)
+
+    def prepare_pages() -> None:
+        with db.engine.connect() as old, copy.begin() as new:
+            prepare(old, new)
+            _continue_ids(old, new)
+
+    path = sqlite_file()
+    if path is None:
+        db.write(replace_rows, alone=True)
+    elif path.exists():
+        _copy_pages(copy, prepare_pages)
+    else:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_file()
+        _copy_pages(copy)
 
 
-def _copy_pages(source: Engine, target: Engine) -> None:
-    with closing(source.raw_connection()) as pages, closing(target.raw_connection()) as place:
-        # In one step: of more, each change by others would make it begin anew, and it would be no one transaction.
-        pages.driver_connection.backup(place.driver_connection, progress=_patience())
-
-
-def _patience() -> Callable[[int, int, int], None]:
+def _copy_pages(copy: Engine, prepare: Callable[[], None] | None = None) -> None:
+    """Copy a file into the application's in one transaction. `prepare` runs once that has the write
+    lock, and may change the copy by its own connection: such changes are copied, too
+    (sqlite.org/c3ref/backup_finish.html)."""
     end = time.monotonic() + current_app.config["DATABASE_WAIT_SECONDS"]
+    unprepared = [prepare] if prepare else []
 
-    def look(status: int, remaining: int, total: int) -> None:
-        if (
-            status != DONE and time.monotonic() > end
-        ):  # a lock in the way; by itself it would try for ever
-            raise Unfit("another change of the database took too long; try again")
+    def progress(status: int, remaining: int, total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if time.monotonic() > end:
+                raise BackupError("another change of the database took too long; try again")
+        elif unprepared:
+            unprepared.pop()()
 
-    return look
-
-
-def _without_log(copy: Engine) -> None:
-    """Make it one file, whoever opens it: the pages of a database in use say that there is a log beside."""
-    _driver(copy).execute("PRAGMA journal_mode = DELETE")
-
-
-def _driver(engine: Engine):
-    with closing(engine.raw_connection()) as connection:
-        return connection.driver_connection
+    with closing(copy.raw_connection()) as source, closing(db.engine.raw_connection()) as target:
+        source.driver_connection.backup(
+            target.driver_connection, pages=PAGES, progress=progress, sleep=0.05
+        )
 
 
-# -- rows of MySQL/MariaDB ----------------------------------------------------------------------------------------
+def _continue_ids(old: Connection, new: Connection) -> None:
+    """Have AUTOINCREMENT go on behind the ids that either database has given."""
+    if inspect(old).has_table("sqlite_sequence"):
+        query = text("SELECT name, seq FROM sqlite_sequence")
+        given = Counter(dict(old.execute(query).all())) | Counter(dict(new.execute(query).all()))
+        new.execute(text("DELETE FROM sqlite_sequence"))
+        for name, seq in given.items():
+            row = {"name": name, "seq": seq}
+            new.execute(text("INSERT INTO sqlite_sequence VALUES (:name, :seq)"), row)
 
 
-def copy_snapshot(copy: Engine) -> None:
-    """One state of the service's MySQL/MariaDB into a SQLite file that has the same schema."""
-    with (
-        db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as source,
-        copy.begin() as target,
-    ):
-        source.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        pour(source, target)
-
-
-def pour(source: Connection, target: Connection) -> None:
-    """All rows of the tables that both databases have, in place of the target's."""
-    names = set(inspect(source).get_table_names()) & set(inspect(target).get_table_names()) - {
-        REVISIONS
-    }
+def copy_rows(source: Connection, target: Connection) -> None:
+    """Replace the rows of all tables that both databases have, whatever the engine of either."""
+    names = set(inspect(source).get_table_names()) & set(inspect(target).get_table_names())
     theirs, ours = MetaData(), MetaData()
-    theirs.reflect(source, only=names)
-    ours.reflect(target, only=names)
+    theirs.reflect(source, only=names - {VERSION_TABLE})
+    ours.reflect(target, only=names - {VERSION_TABLE})
     for table in reversed(ours.sorted_tables):
         target.execute(table.delete())
     for table in ours.sorted_tables:
-        columns = [
-            theirs.tables[table.name].c[column.name]
-            for column in table.c
-            if column.computed is None
-        ]
-        for rows in source.execute(
-            select(*columns).execution_options(yield_per=BATCH)
-        ).partitions():
+        stored = [column.name for column in table.c if column.computed is None]
+        query = select(*[theirs.tables[table.name].c[name] for name in stored])
+        for rows in source.execute(query.execution_options(yield_per=BATCH)).partitions():
             target.execute(table.insert(), [dict(row._mapping) for row in rows])

@@ -1,11 +1,13 @@
-"""The schema: where its steps lie, which one the database has, and the file that SQLite needs first."""
+"""The schema: its migrations, the revision that a database has, and the file that SQLite needs first."""
 
 import functools
 import os
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
+from flask import current_app
 from sqlalchemy import inspect, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from .extension import db
 
@@ -13,11 +15,26 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 def create_file() -> None:
-    """Make the SQLite file where there is none, readable by its owner alone; others are made by their admins."""
+    """Create the SQLite file if it is missing, readable by its owner alone; a server's admin creates its databases."""
     if db.engine.dialect.name == "sqlite":
-        path = Path(db.engine.url.database)
+        path = Path(db.engine.url.database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def migrations(engine: Engine) -> ModuleType:
+    """Flask-Migrate for a database. Imported when needed: a service that serves need not carry Alembic (10 MB)."""
+    import flask_migrate
+
+    target = SimpleNamespace(engine=engine, metadata=db.metadata)
+    # By default its command is `db` and would replace ours.
+    flask_migrate.Migrate(current_app, target, str(MIGRATIONS), command="migrations")
+    return flask_migrate
+
+
+def upgrade_schema(engine: Engine, revision: str = "head") -> None:
+    """Create the schema, or bring it to a revision; several processes may do so at once."""
+    migrations(engine).upgrade(revision=revision)
 
 
 def schema_revisions() -> tuple[str | None, str]:

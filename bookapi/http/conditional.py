@@ -106,7 +106,10 @@ def _names(header: str, record: Mapping[str, Any] | None) -> bool:
 def add_vary(response: Response) -> Response:
     """Vary: Accept, on every response whose format was negotiated."""
     if is_negotiated():
-        response.vary.add("Accept")
+        if "Vary" in response.headers:
+            response.vary.add("Accept")
+        else:
+            response.headers.add("Vary", "Accept")
     return response
 
 

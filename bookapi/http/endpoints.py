@@ -10,11 +10,12 @@ declaration. An application with a view that has none does not start (default de
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from flask import Flask, current_app, request
+from flask import Flask
+from flask.globals import request_ctx
 
-View = TypeVar("View", bound=Callable[..., Any])
+View = Callable[..., Any]
 
 
 class Access(StrEnum):
@@ -29,7 +30,7 @@ class Access(StrEnum):
 
 
 class Cost(StrEnum):
-    """What makes an endpoint expensive; each kind has a limit of its own for what runs at a time."""
+    """Why an endpoint is expensive: each kind has a limit of how many run at a time."""
 
     HASHING = "hashing"  # a password hash
     EXPORT = "export"
@@ -38,7 +39,7 @@ class Cost(StrEnum):
 
 
 class Endpoint(NamedTuple):
-    """A declaration. `resource` is the XML root element of the result (None: no negotiated format)."""
+    """A declaration. `resource`: the XML root of the result (None: no negotiated format)."""
 
     access: Access
     resource: str | None = None
@@ -63,16 +64,17 @@ def endpoint(
     return declare
 
 
-def declaration_of(view: Callable[..., Any]) -> Endpoint | None:
+def declaration_of(view: View) -> Endpoint | None:
     """The declaration of a view function."""
     return getattr(view, "declaration", None)
 
 
 def current_endpoint() -> Endpoint | None:
     """The declaration of the view that this request is for; None where no route matched."""
-    if request.endpoint is None:
-        return None
-    return declaration_of(current_app.view_functions[request.endpoint])
+    matched = (
+        request_ctx.request.endpoint
+    )  # `request` and `current_app` are slower: each is a proxy
+    return None if matched is None else declaration_of(request_ctx.app.view_functions[matched])
 
 
 def routes(app: Flask) -> list[tuple[str, list[str], Endpoint]]:
@@ -83,11 +85,12 @@ def routes(app: Flask) -> list[tuple[str, list[str], Endpoint]]:
         (
             rule.rule,
             sorted(set(rule.methods or ()) - {"HEAD", "OPTIONS"}),
-            app.view_functions[rule.endpoint].declaration,  # type: ignore[attr-defined]
+            declaration_of(app.view_functions[rule.endpoint]),
         )
         for rule in app.url_map.iter_rules()
     ]
-    return sorted(found, key=lambda route: route[:2])
+    declared = [(path, methods, known) for path, methods, known in found if known is not None]
+    return sorted(declared, key=lambda route: route[:2])
 
 
 def requests_costing(app: Flask, cost: Cost) -> frozenset[tuple[str, str]]:

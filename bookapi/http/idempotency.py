@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 
 import orjson
 from flask import Flask, current_app, request
-from flask_login import current_user
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, delete, insert, select
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import TABLE_OPTIONS, Instant, db, locked, now
+from ..db import TABLE_OPTIONS, Base, Instant, db, locked, now
 from .negotiation import chosen_format
 from .problems import Problem
 
@@ -32,7 +31,7 @@ RUNNING = "bookapi.running_keys"  # in the application's extensions: those of th
 _VISIBLE = re.compile("[!-~]{1,255}")
 
 
-class KeptResult(db.Model):
+class KeptResult(Base):
     """The result of a request with a key. `request_hash` is of what the key covers: method, path,
     format and body. `result` is JSON.
     """
@@ -59,8 +58,8 @@ class Key(NamedTuple):
     request_hash: str
 
 
-def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
-    """The key of this request; None without one, 400 where it is not valid.
+def idempotency_key(user_id: int, covered: Iterable[bytes] | None = None) -> Key | None:
+    """The key of this request by an account; None without one, 400 where it is not valid.
 
     It covers the request's body, or in its place `covered`, which is read only if there is a key;
     `()`: any body is ignored.
@@ -75,7 +74,7 @@ def idempotency_key(covered: Iterable[bytes] | None = None) -> Key | None:
     digest = hashlib.sha256("\n".join(lines).encode())
     for part in (request.get_data(),) if covered is None else covered:
         digest.update(part)
-    return Key(current_user.id, text, digest.hexdigest())
+    return Key(user_id, text, digest.hexdigest())
 
 
 def run_idempotent(

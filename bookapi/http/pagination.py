@@ -1,85 +1,52 @@
-"""Pages of a list, and its parameters and links (contract, section 4)."""
+"""Pages of a list: parameters and links. docs/api.md, Sorting and pages."""
 
+import functools
 import re
-from collections.abc import Set
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
 from flask import request
-from werkzeug.datastructures import MultiDict
+from marshmallow import Schema, fields
 
 from .cache import NO_STORE, CachePolicy
-from .problems import bad_parameters
+from .parameters import Arguments, Parameter, Parameters, integer, load_parameters
 from .results import Result
 from .routing import base_url
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PAGE = 10**15
 MAX_LINK_HEADER = 2048  # characters; NGINX takes 4 KiB of headers by default
-_NUMBER = re.compile("[0-9]{1,19}")
-
-Errors = list[tuple[str, str]]
-
-
-# -- parameters ---------------------------------------------------------------------------------------------------
 
 
 class Page(NamedTuple):
-    """A page that was asked for: at most `limit` things, the pages counted from 1."""
+    """Page number `page`, counted from 1, of `limit` items each."""
 
     limit: int
     page: int
 
     @property
     def offset(self) -> int:
-        """How many things come before it."""
+        """The number of items before it."""
         return (self.page - 1) * self.limit
 
 
-def page_of(args: MultiDict, errors: Errors) -> Page:
-    """The page that the parameters ask for; what is wrong with them is noted."""
-    return Page(
-        number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors),
-        number("page", args, 1, MAX_PAGE, errors),
-    )
+class PageParameters(Parameters):
+    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT)
+    page = Parameter(integer(1, MAX_PAGE), 1)
 
 
-def asked_page(args: MultiDict, *others: str) -> Page:
-    """The page of a list that takes `limit`, `page`, `format` and these other parameters; a 400
-    names what is wrong.
-    """
-    errors: Errors = []
-    check_names(args, {"limit", "page", "format", *others}, set(), errors)
-    page = page_of(args, errors)
-    if errors:
-        raise bad_parameters(errors)
-    return page
+@functools.cache
+def page_parameters(*others: str) -> Schema:
+    """The parameters of a list in pages, and other ones of any text."""
+    more: dict[str, fields.Field[Any]] = {name: Parameter() for name in others}
+    return PageParameters.from_dict(more)()
 
 
-def check_names(args: MultiDict, known: Set[str], repeatable: Set[str], errors: Errors) -> None:
-    """Note the parameters that are unknown, and those given more than once where once is meant."""
-    errors += [(name, "is not a parameter here") for name in args if name not in known]
-    errors += [
-        (name, "is given more than once")
-        for name, values in args.lists()
-        if len(values) > 1 and name in known and name not in repeatable
-    ]
-
-
-def number(
-    name: str, args: MultiDict, default: int, most: int, errors: Errors, least: int = 1
-) -> int:
-    """A parameter that is an integer."""
-    text = args.get(name)
-    if text is None:
-        return default
-    value = int(text) if _NUMBER.fullmatch(text) else -1
-    if not least <= value <= most:
-        errors.append((name, f"must be an integer from {least} to {most}"))
-    return value
-
-
-# -- links --------------------------------------------------------------------------------------------------------
+def asked_page(arguments: Arguments, *others: str) -> Page:
+    """The page of a list that takes `limit`, `page`, `format` and these; 400 where one is wrong."""
+    values = load_parameters(page_parameters(*others), arguments)
+    return Page(values["limit"], values["page"])
 
 
 def paged(
@@ -94,7 +61,7 @@ def paged(
 
 
 def page_links(asked: Page, total: int) -> dict[str, str]:
-    """The list's own address and its neighbours', absolute and with every parameter."""
+    """The addresses of a page and its neighbours, absolute and with every parameter."""
     limit, page = asked
     last = max(1, -(-total // limit))
     pages = {"first": 1, "prev": min(page - 1, last), "next": page + 1, "last": last}
@@ -104,11 +71,14 @@ def page_links(asked: Page, total: int) -> dict[str, str]:
 
 
 def onward_links(parameter: str, following: int | str | None, **others: str) -> dict[str, str]:
-    """The same for a list that goes on behind a place in it: it knows no way back and no end."""
-    return _links(parameter, others | ({"next": following} if following is not None else {}))
+    """The same for a list with cursors, which has no way back and no last page."""
+    links: dict[str, int | str] = {**others}
+    if following is not None:
+        links["next"] = following
+    return _links(parameter, links)
 
 
-def _links(parameter: str, others: dict[str, int | str]) -> dict[str, str]:
+def _links(parameter: str, others: Mapping[str, int | str]) -> dict[str, str]:
     base, given = base_url(request.path), _parameters()
     kept = "&".join([pair for name, pair in given if name != parameter])
     start = f"{base}?{kept}&{parameter}=" if kept else f"{base}?{parameter}="
@@ -121,7 +91,7 @@ _PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$()*+,;:@/?=&-]|%[0-9A-Fa-f]{2})*")
 
 
 def _parameters() -> list[tuple[str, str]]:
-    """(name, name=value) of each parameter, as they came where they came as they should."""
+    """(name, name=value) of each parameter, as they were sent if that was properly encoded."""
     query = request.environ.get("QUERY_STRING", "")
     if not _PLAIN_QUERY.fullmatch(query):
         return [

@@ -34,7 +34,7 @@ TYPES = {
     "key-reused": "The Idempotency-Key was used for another request: take a new one.",
     "in-trash": "The book is in the trash; an admin can restore it.",
     "throttled": "Too many failed attempts: wait for as long as Retry-After says.",
-    "import-rejected": "Records of the import were rejected, nothing was stored; `report` says why.",
+    "import-rejected": "Records of the import were rejected, so nothing was stored: see `report`.",
 }
 
 _DETAILS = {
@@ -81,11 +81,17 @@ def invalid(errors: list[dict[str, Any]]) -> Problem:
     return Problem(422, "validation failed; see errors", type="validation", errors=errors)
 
 
+def messages_of(error: ValidationError) -> dict[str, Any]:
+    """The messages of a marshmallow error by field; those of the whole under SCHEMA."""
+    messages = error.messages
+    return messages if isinstance(messages, dict) else {SCHEMA: messages}
+
+
 def from_validation(error: ValidationError) -> Iterator[dict[str, Any]]:
     """The faults of a marshmallow error as {field, detail}; below a field with a JSON pointer (RFC
     6901) too.
     """
-    for field, messages in error.normalized_messages().items():
+    for field, messages in messages_of(error).items():
         if field == SCHEMA and isinstance(messages, list):
             yield from ({"pointer": "", "detail": message} for message in messages)
             continue
@@ -150,7 +156,7 @@ def describe(error: HTTPException) -> dict[str, Any]:
 
 def crash(error: Exception) -> Problem:
     """500 for a fault of this service, which is logged."""
-    current_app.log_exception((type(error), error, error.__traceback__))
+    current_app.logger.exception("%s %s failed", request.method, request.path, exc_info=error)
     return Problem(500, _DETAILS[500])
 
 

@@ -40,25 +40,31 @@ def host() -> str:
     if given is None:  # HTTP/1.0
         name, port = environ["SERVER_NAME"], environ.get("SERVER_PORT")
         given = f"{f'[{name}]' if ':' in name else name}:{port}" if port else name
-    return given.lower().removesuffix(DEFAULT_PORTS.get(request.scheme, ""))
+    return given.lower().removesuffix(DEFAULT_PORTS.get(environ["wsgi.url_scheme"], ""))
 
 
 def check_host() -> None:
     """400 for a Host header that names no host, or one that is not in TRUSTED_HOSTS."""
-    declared = current_endpoint()
-    if declared is not None and declared.any_host:
-        return
-    if "HTTP_HOST" not in request.environ and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-        raise Problem(400, "the request has no Host header")  # RFC 9112, section 3.2
+    fault = _host_fault()
+    if fault is not None:
+        declared = current_endpoint()
+        if declared is None or not declared.any_host:
+            raise Problem(400, fault)
+
+
+def _host_fault() -> str | None:
+    environ = request.environ
+    if "HTTP_HOST" not in environ and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        return "the request has no Host header"  # RFC 9112, section 3.2
     found = _HOST.fullmatch(host())
     if (
         not found
         or not 1 <= int(found[2] or 1) <= 65535
         or (found[1].startswith("[") and not _is_ipv6(found[1][1:-1]))
     ):
-        raise Problem(400, "the Host header is not valid")
-    if not is_trusted(found[1], current_app.extensions[TRUSTED]):
-        raise Problem(400, "this host is not served here")
+        return "the Host header is not valid"
+    trusted = current_app.extensions[TRUSTED]
+    return None if is_trusted(found[1], trusted) else "this host is not served here"
 
 
 def _is_ipv6(text: str) -> bool:
@@ -95,10 +101,12 @@ def refuse_cross_site() -> None:
 
 def add_headers(response: Response) -> Response:
     """The headers that every response has."""
-    response.headers.extend(HEADERS)
+    headers = response.headers
+    for header in HEADERS:
+        headers.add(*header)
     if request.is_secure:
-        response.headers.add(*HSTS)
-    response.headers[REQUEST_ID] = request_id()
+        headers.add(*HSTS)
+    headers.add(REQUEST_ID, request_id())
     return response
 
 

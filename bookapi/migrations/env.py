@@ -1,23 +1,48 @@
-"""How Alembic runs the migrations: on the service's own engine, in one transaction."""
+"""How Alembic runs the migrations: on the engine that `db.schema.migrations` was given, one process after the other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 
 from bookapi.db.search import INDEX
+
+LOCK = "concat(database(), '.bookapi schema')"
+LOCK_SECONDS = 600
 
 extension = current_app.extensions["migrate"]
 
 
-def ours(item, name, *more) -> bool:
-    """Whether the models know it: the index of words is each database's own, made by a migration."""
+def is_in_models(item: Any, name: str | None, *more: Any) -> bool:
+    """The full-text index differs by engine: the migrations create it, the models do not know it."""
     return not (name or "").startswith((INDEX, "ft_"))
 
 
-with extension.db.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
+@contextmanager
+def lock(connection: Connection) -> Iterator[None]:
+    """SQLite has its write lock (BEGIN IMMEDIATE); a server commits each change of a table by itself."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    connection.exec_driver_sql(f"SELECT get_lock({LOCK}, {LOCK_SECONDS})")
+    connection.commit()  # or Alembic would leave its own commit to us
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"SELECT release_lock({LOCK})")
+
+
+with (
+    extension.db.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection,
+    lock(connection),
+):
     context.configure(
         connection=connection,
         target_metadata=extension.db.metadata,
-        include_object=ours,
+        include_object=is_in_models,
         **extension.configure_args,
     )
     with context.begin_transaction():

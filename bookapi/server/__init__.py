@@ -1,11 +1,11 @@
-"""Serving with waitress: listen, workers, drain.
+"""Serving with waitress: a supervisor that keeps workers running, and the workers.
 
-``listening``: the socket; ``parsing`` and ``answering``: how requests come in and answers go out; ``proxy``: whom the
-one in front speaks for; ``load`` and ``pace``: who is told to come again, who is too slow; ``http``: all that as one
-server; ``worker``: one process that drains before it ends; ``supervisor``: several.
+``command``: the options of ``bookapi serve``; ``listening``: the socket; ``supervisor``: starts,
+replaces and stops the workers, and loads nothing of the application; ``worker``: one process that
+serves the application and drains on SIGTERM.
 """
 
-from .listening import listen
-from .supervisor import run
+from .command import command, is_first_worker, supervise, work
+from .supervisor import WORKER
 
-__all__ = ["listen", "run"]
+__all__ = ["WORKER", "command", "is_first_worker", "supervise", "work"]

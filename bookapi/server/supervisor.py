@@ -1,9 +1,9 @@
-"""The processes of a service: one that serves by itself, or several under a supervisor.
-
-Workers are this very command started again with the listening socket handed over, so that a replaced worker runs
-the code and the settings of now. One worker alone serves in the first process: half the memory of two.
+"""Keeps a number of workers running. It loads nothing of the application, so that it is small and
+starts at once.
 """
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -11,190 +11,132 @@ import subprocess
 import sys
 import time
 
-from flask import Flask
+from .listening import address
 
-from .listening import HANDED_OVER, shut
-from .worker import DRAIN_SECONDS, Worker
-
-START_SECONDS = 30
-RESTART_SECONDS = 1  # between two starts of a worker that dies
-
-
-def run(app: Flask, listening: socket.socket, workers: int, threads: int) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP replaces the workers one by one."""
-    if HANDED_OVER in os.environ:
-        _serve_under_supervisor(app, listening, threads)
-    elif workers > 1:
-        Supervisor(listening, [Child(listening) for _ in range(workers)]).start(_address(listening))
-    else:
-        _serve_alone(app, listening, threads)
-
-
-def _address(listening: socket.socket) -> str:
-    name = listening.getsockname()
-    if isinstance(name, str):
-        return f"unix:{name}"
-    host = f"[{name[0]}]" if ":" in name[0] else name[0]
-    return f"http://{host}:{name[1]}"
-
-
-def _announce(address: str) -> None:
-    print(f"serving on {address}", flush=True)
-
-
-def _serve_under_supervisor(app: Flask, listening: socket.socket, threads: int) -> None:
-    worker = Worker(app, listening, threads, parent=os.getppid())
-    signal.signal(signal.SIGTERM, worker.stop)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a Ctrl-C reaches the whole group; the supervisor passes it on
-    ready = int(os.environ[HANDED_OVER].split(",")[1])
-    os.write(ready, b"1")
-    os.close(ready)
-    worker.run()
-
-
-def _serve_alone(app: Flask, listening: socket.socket, threads: int) -> None:
-    worker = Worker(app, listening.dup(), threads)
-    successors: list[Child] = []
-    wanted = ended = False
-
-    def succeed(*args) -> None:
-        nonlocal wanted
-        wanted = True
-
-    def end(*args) -> None:
-        nonlocal ended
-        ended = True
-        worker.stop()
-
-    def before_drain() -> None:
-        """A listening socket that stays open somewhere goes on accepting: for a successor, else for nobody."""
-        if not successors:
-            shut(listening)
-            listening.close()
-
-    def each_turn() -> None:
-        """On SIGHUP start a successor, and drain when it is ready; stay when it fails to start."""
-        nonlocal wanted
-        if wanted and not successors:
-            successors.append(Child(listening))
-        wanted = False
-        if successors and successors[0].started() is not None:
-            if successors[0].started():
-                worker.stop()
-            else:
-                app.logger.error("the new worker did not start; serving on with the old one")
-                successors.clear()
-
-    for number, handler in ((signal.SIGTERM, end), (signal.SIGINT, end), (signal.SIGHUP, succeed)):
-        signal.signal(number, handler)
-    _announce(_address(listening))
-    worker.run(each_turn, before_drain)
-    if successors:
-        Supervisor(listening, successors).run(ended)
+WORKER = (
+    "_BOOKAPI_WORKER"  # in a worker's environment: two file descriptors, and whether it is first
+)
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+START_SECONDS = 60  # for a worker to be ready
+DRAIN_SECONDS = 25  # for a worker to finish what is in progress; Kubernetes kills after 30
+MAX_DELAY = 30  # seconds between two starts of a worker that dies again and again
 
 
 class Child:
-    """A worker process. `process` runs this command again."""
+    """A worker process, and the socket by which it says that it is ready; when that closes, the
+    other side is gone.
+    """
 
-    def __init__(self, listening: socket.socket):
-        ready, told = os.pipe()
-        os.set_blocking(ready, False)
-        self._ready, self._started, self.born = ready, None, time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, *sys.orig_argv[1:]],
-            pass_fds=(listening.fileno(), told),
-            env={**os.environ, HANDED_OVER: f"{listening.fileno()},{told}"},
-        )
-        os.close(told)
+    def __init__(self, listening: socket.socket, first: bool):
+        self.born, self.ready, self.outdated = time.monotonic(), False, False
+        self.kill_at: float | None = None  # since it was told to stop
+        self._control, theirs = socket.socketpair()
+        self._control.setblocking(False)
+        files = (listening.fileno(), theirs.fileno())
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, *sys.orig_argv[1:]],
+                pass_fds=files,
+                env={**os.environ, WORKER: f"{files[0]},{files[1]},{first:d}"},
+            )
 
-    def started(self) -> bool | None:
-        """Whether it serves; None while it is still starting."""
-        if self._started is None:
-            try:
-                self._started = os.read(self._ready, 1) == b"1"
-                os.close(self._ready)
-            except BlockingIOError:
-                if time.monotonic() - self.born > START_SECONDS:
-                    self.process.kill()
-        return self._started
-
-    def wait_started(self) -> bool:
-        """Whether it serves, once that is known."""
-        while self.started() is None:
-            time.sleep(0.02)
-        return bool(self._started)
-
-    def drain(self) -> None:
-        """Have it end, answers first."""
-        self.process.terminate()
-        try:
-            self.process.wait(DRAIN_SECONDS + 5)
-        except subprocess.TimeoutExpired:
+    def check(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs. Notes whether it is ready;
+        kills if too slow.
+        """
+        if not self.ready:
+            with contextlib.suppress(BlockingIOError):
+                self.ready = self._control.recv(1) == b"1"
+        kill_at = self.kill_at or (None if self.ready else self.born + START_SECONDS)
+        if kill_at and time.monotonic() > kill_at:
             self.process.kill()
-            self.process.wait()
+        return self.process.poll()
+
+    def stop(self) -> None:
+        """Have it drain and end."""
+        self.kill_at = time.monotonic() + DRAIN_SECONDS + 2
+        self.process.terminate()
 
 
 class Supervisor:
-    """Keeps as many workers running as it began with."""
+    """Starts `workers` processes on a listening socket, restarts those that die, and replaces them
+    on SIGHUP.
+    """
 
-    SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+    def __init__(self, listening: socket.socket, workers: int):
+        self._listening, self._workers = listening, workers
+        self._children: list[Child] = []
+        self._announced = False
+        self._failures, self._start_at = 0, 0.0
 
-    def __init__(self, listening: socket.socket, children: list[Child]):
-        self._listening, self._children = listening, children
-
-    def start(self, address: str) -> None:
-        """Announce the address when all workers serve, then run; SystemExit where one cannot start (it said why)."""
-        self._take_signals()
-        if not all([child.wait_started() for child in self._children]):
-            self._end()
-            raise SystemExit(1)
-        _announce(address)
-        self.run()
-
-    def _take_signals(self) -> None:
-        """From here on a signal waits until `run` asks for it: none is lost, and none ends this process by itself."""
-        for number in self.SIGNALS:
-            signal.signal(number, lambda *args: None)  # an ignored or default one would not wait
-        signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
-
-    def run(self, ended: bool = False) -> None:
-        """Until SIGTERM or SIGINT (or at once, if `ended`): replace on SIGHUP, start again who died."""
-        self._take_signals()
-        while not ended:
-            got = signal.sigtimedwait(self.SIGNALS, RESTART_SECONDS)
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT, or until a worker fails before all were ready once; the exit
+        status.
+        """
+        while True:
+            waiting = any(not child.ready or child.kill_at for child in self._children)
+            got = signal.sigtimedwait(SIGNALS, 0.05 if waiting else 1)
             number = got.si_signo if got else None
             if number in (signal.SIGTERM, signal.SIGINT):
-                break
-            for index, child in enumerate(self._children):
-                if number == signal.SIGHUP:
-                    self._children[index] = self._replaced(child)
-                elif (
-                    child.process.poll() is not None
-                    and time.monotonic() - child.born > RESTART_SECONDS
-                ):
-                    self._children[index] = self._born()
-        self._end()
+                return self._stop(0)
+            if number == signal.SIGHUP:
+                for child in self._children:
+                    child.outdated = True
+            if not self._reap():
+                return self._stop(1)
+            self._start_or_replace()
 
-    def _born(self) -> Child:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)  # a mask would be inherited
-        try:
-            return Child(self._listening)
-        finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+    def _reap(self) -> bool:
+        """Drop the workers that have ended; False if the service cannot start."""
+        for child in list(self._children):
+            status = child.check()
+            if status is None:
+                continue
+            self._children.remove(child)
+            if child.kill_at:  # it was told to end
+                continue
+            if self._announced or status < 0:  # else it has said itself why it cannot start
+                what = f"killed by signal {-status}" if status < 0 else f"exited with {status}"
+                _log(
+                    f"worker {child.process.pid} {what}" + ("" if child.ready else " at its start")
+                )
+            if not self._announced:
+                return False
+            if not child.ready and len(self._children) >= self._workers:
+                _log("the replacement did not start; the workers of before go on serving")
+                for other in self._children:
+                    other.outdated = False
+            lived = time.monotonic() - child.born
+            self._failures = 0 if lived > 2 * MAX_DELAY else self._failures + 1
+            self._start_at = time.monotonic() + min(2.0 ** (self._failures - 1), MAX_DELAY)
+        return True
 
-    def _replaced(self, old: Child) -> Child:
-        new = self._born()
-        if not new.wait_started():
-            return old
-        old.drain()
-        return new
+    def _start_or_replace(self) -> None:
+        if any(child.kill_at or not child.ready for child in self._children):
+            return
+        outdated = [child for child in self._children if child.outdated]
+        if len(self._children) > self._workers and outdated:
+            outdated[0].stop()
+        elif len(self._children) < self._workers or outdated:
+            if time.monotonic() >= self._start_at:
+                self._children.append(Child(self._listening, first=not self._children))
+        elif not self._announced:
+            self._announced = True
+            print(f"serving on {address(self._listening)}", flush=True)
 
-    def _end(self) -> None:
-        shut(self._listening)
-        self._listening.close()  # else the kernel would go on accepting for us what no worker will answer
+    def _stop(self, status: int) -> int:
+        self._listening.close()  # or the kernel would accept connections that nobody answers
         for child in self._children:
-            child.process.terminate()
-        for child in self._children:
-            child.drain()
+            child.stop()
+        while self._children:
+            self._children = [child for child in self._children if child.check() is None]
+            time.sleep(0.02)
+        return status
+
+
+def _log(message: str) -> None:
+    """A line like those of `bookapi.logs`, which is not loaded here."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    fields = {"at": at, "level": "warning", "message": message}
+    is_json = os.environ.get("BOOKAPI_LOG_FORMAT") == "json"
+    print(json.dumps(fields) if is_json else " ".join(fields.values()), file=sys.stderr, flush=True)

@@ -1,81 +1,118 @@
-"""One process that serves until it is told to stop, and then loses no answer."""
+"""One process that serves the application by waitress until SIGTERM, and then finishes what is in
+progress.
 
-import os
+waitress is used by its documented function and public attributes only: what it refuses by itself
+(no HTTP, headers or a body over its limits) is answered in its own words.
+"""
+
+import select
 import socket
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from flask import Flask
 from waitress import wasyncore
+from waitress.server import create_server
 
-from . import http
+from ..http.load import LOAD, Load
+from ..http.spool import SPOOL, Spool
+from ..http.strict import without_length
+from .supervisor import DRAIN_SECONDS
 
-DRAIN_SECONDS = 30  # for all that is under way
-LINGER_SECONDS = (
-    3  # for idle connections: longer than a proxy keeps its own (NGINX: keepalive_timeout 2s)
-)
-TICK_SECONDS = 1
-SETTLE_SECONDS = 0.25  # for those whose connection is being made when the door is shut
+MAX_UNSENT = 1024 * 1024  # bytes of answers that a client has not read; then its connection ends
+LINGER_SECONDS = 3  # for idle connections; longer than NGINX keeps its own (keepalive_timeout 2s)
+MAX_HEADERS = (
+    16 * 1024
+)  # bytes of a request line and headers; blanks in them take waitress the square of time
+CONNECTIONS = 1500
+
+
+def adjustments(config: dict[str, Any], threads: int) -> dict[str, Any]:
+    """The settings of waitress.
+    https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html
+    """
+    return {
+        "threads": threads,
+        "ident": None,  # no Server header
+        "server_name": "localhost",
+        "clear_untrusted_proxy_headers": False,  # http/proxy.py does
+        "connection_limit": CONNECTIONS,
+        "channel_timeout": 30,
+        "cleanup_interval": 5,
+        "asyncore_use_poll": True,
+        "max_request_header_size": MAX_HEADERS,
+        # Flask refuses what is too large for its address. waitress counts the framing of chunks,
+        # too, and refuses a body of exactly its limit.
+        "max_request_body_size": config["MAX_IMPORT_BYTES"] * 17 // 16 + 1,
+        # A thread must not wait while a file is being sent in front of its answer.
+        "outbuf_high_watermark": config["EXPORT_SPOOL_BYTES"] + 2 * MAX_UNSENT,
+        "send_bytes": 64 * 1024,  # an answer's headers and body in one packet
+    }
 
 
 class Worker:
     """Serves on a listening socket. `stop` may be called from a signal handler."""
 
-    def __init__(
-        self, app: Flask, listening: socket.socket, threads: int, parent: int | None = None
-    ):
-        self._map: dict = {}
-        self._listening = listening
-        self._server = http.create(app, listening, self._map, threads)
-        self.load = self._server.load
-        self._stopping = False
-        self._parent = parent
+    def __init__(self, app: Flask, listening: socket.socket, threads: int, workers: int = 1):
+        self._map: dict[int, Any] = {}
+        self._listening, self._draining = listening, False
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "send_bytes", DeprecationWarning)
+            self._server = create_server(
+                closing_when(lambda: self._draining, app),
+                map=self._map,
+                sockets=[listening],
+                **adjustments(app.config, threads),
+            )
+        app.extensions[SPOOL] = Spool(app.config["EXPORT_SPOOL_BYTES"] // workers)
+        app.extensions[LOAD] = Load(threads, self._server.task_dispatcher.queue)
 
-    def stop(self, *args) -> None:
+    def stop(self, *_: Any) -> None:
         """Begin to drain."""
-        self._stopping = True
+        self._draining = True
         self._server.pull_trigger()
 
-    def run(
-        self,
-        each_turn: Callable[[], None] = lambda: None,
-        before_drain: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Serve until `stop`, or until a parent that was named is gone; then drain.
-
-        `each_turn` runs at least once a second.
-        """
-        while not self._stopping and self._parent in (None, os.getppid()):
-            self._turn(TICK_SECONDS)
-            each_turn()
-        before_drain()
+    def run(self) -> None:
+        """Serve until `stop`, then drain."""
+        while not self._draining:
+            self._turn(1)
         self._drain()
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
 
     def _drain(self) -> None:
-        """Take who has connected already, answer all, and end each connection with its answer."""
-        server = self._server
-        server.draining = True
-        shut = time.monotonic()
-        while time.monotonic() - shut < SETTLE_SECONDS:
-            self._turn(0.05)
-        self._accept_waiting()
+        """Answer all who have connected, for at most DRAIN_SECONDS; each connection ends with its
+        answer.
+        """
+        server, begun = self._server, time.monotonic()
+        poll = select.poll()
+        poll.register(self._listening, select.POLLIN)
+        while poll.poll(0):  # the kernel has accepted these; closing the socket would reset them
+            server.handle_accept()
         wasyncore.dispatcher.close(server)
-        begun = time.monotonic()
         while server.active_channels and time.monotonic() - begun < DRAIN_SECONDS:
+            self._turn(0.1)
             if time.monotonic() - begun > LINGER_SECONDS:
                 for channel in list(server.active_channels.values()):
-                    if channel.idle():
+                    if not (channel.requests or channel.request or channel.total_outbufs_len):
                         channel.will_close = True
-            self._turn(0.1)
-        server.stop_threads()
+        server.task_dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._map)
 
-    def _accept_waiting(self) -> None:
-        """The kernel has accepted these connections for us; closing the door on them would reset them."""
-        poll = wasyncore.select.poll()
-        poll.register(self._listening, wasyncore.select.POLLIN)
-        while poll.poll(0):
-            self._server.handle_accept()
+
+def closing_when(draining: Callable[[], bool], app: Callable[..., Any]) -> Callable[..., Any]:
+    """The application, whose answers end their connections while `draining`; so does one behind
+    which more requests came although much of the answers before it was not read.
+    """
+
+    def called(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        channel = environ["waitress.client_disconnected"].__self__
+        last = draining() or channel.total_outbufs_len > MAX_UNSENT
+        if last and environ["REQUEST_METHOD"] != "HEAD":
+            return without_length(app, environ, start_response)
+        return app(environ, start_response)  # type: ignore[no-any-return]
+
+    return called

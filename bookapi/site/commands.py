@@ -1,30 +1,37 @@
-"""``bookapi init``, ``serve`` and ``db``: how the service is made, started and kept at its schema."""
+"""``bookapi init``, ``serve``, ``db`` and ``routes``: create, start and upgrade the service."""
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 
 from .. import server
 from ..auth.commands import add_first_admin
-from ..cli import Group, command
+from ..cli import Group, command, telling
 from ..config import SECRET_FILE
-from ..db import MIGRATIONS, create_file, db, promises, schema_error, schema_revisions
-from ..db.schema import known_revisions
+from ..db import create_file, db, schema_error, schema_revisions
+from ..db.durability_warnings import durability_warnings
+from ..db.schema import known_revisions, migrations, upgrade_schema
 from ..http import endpoints
-from ..server.listening import HANDED_OVER
 from .views import unready
 
 
 @command("init")
 @click.option("--admin", default="admin", show_default=True, help="The name of the first admin.")
 def init(admin: str) -> None:
-    """Make the instance: folder, secret, database at the newest schema, a first admin. Safe to repeat."""
+    """Create the instance: folder, secret, database at the newest schema, a first admin.
+
+    Safe to repeat, and to run several times at once: the one that adds the admin prints its password.
+    """
     folder = Path(current_app.instance_path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _make_secret(folder / SECRET_FILE)
+    _create_secret(folder / SECRET_FILE)
     create_file()
     _upgrade()
     password = add_first_admin(admin)
@@ -34,29 +41,16 @@ def init(admin: str) -> None:
         click.echo(f"admin password: {password}")
 
 
-def _make_secret(path: Path) -> None:
-    """The secret that signs cookies, readable by its owner alone; whole or not there, whoever else runs `init` now."""
+def _create_secret(path: Path) -> None:
+    """Create the file of the secret that signs cookies, readable by its owner alone; whole or not at all."""
     if path.exists():
         return
-    unfinished = path.with_name(f"{SECRET_FILE}.{os.getpid()}")
-    with open(
-        os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii"
-    ) as file:
+    descriptor, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    with open(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(48) + "\n")
-    try:
+    with suppress(FileExistsError):  # another `init` was first
         os.link(unfinished, path)
-    except FileExistsError:
-        pass
-    finally:
-        os.unlink(unfinished)
-
-
-def _migrate():
-    """Flask-Migrate, loaded only where it is needed: a service that serves would carry Alembic for nothing."""
-    import flask_migrate
-
-    flask_migrate.Migrate(current_app, db, directory=str(MIGRATIONS), render_as_batch=True)
-    return flask_migrate
+    os.unlink(unfinished)
 
 
 def _upgrade() -> None:
@@ -64,27 +58,12 @@ def _upgrade() -> None:
     if found not in (None, *known_revisions()):
         raise click.ClickException(schema_error(found) or "")
     if found != needed:
-        _migrate().upgrade()
+        upgrade_schema(db.engine)
 
 
-@command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-@click.option(
-    "--unix-socket", type=click.Path(dir_okay=False), help="Listen there instead of on a port."
-)
-@click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1, 64),
-    default=8,
-    show_default=True,
-    help="Threads of each process.",
-)
-def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: int) -> None:
-    """Serve until SIGTERM, which lets every request in flight finish; SIGHUP replaces the workers one by one."""
+@telling
+@with_appcontext
+def _serve(threads: int, workers: int, **options: Any) -> None:
     if not current_app.config["SECRET_KEY"]:
         raise click.ClickException(
             "there is no secret yet; run: bookapi init (or set BOOKAPI_SECRET_KEY)"
@@ -93,15 +72,16 @@ def serve(host: str, port: int, unix_socket: str | None, workers: int, threads: 
     if reason:
         hint = "" if "run:" in reason else "; is there a database? bookapi init makes one"
         raise click.ClickException(reason + hint)
-    listening = server.listen(host, port, unix_socket)
-    if (
-        HANDED_OVER not in os.environ
-    ):  # once, not by each worker, which is this command started again
-        for warning in db.ask(promises.warnings):
+    if server.WORKER not in os.environ:
+        server.supervise(threads=threads, workers=workers, **options)
+    if server.is_first_worker():
+        for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
-    db.engine.dispose()  # a forked worker opens its own connections
-    server.run(current_app._get_current_object(), listening, workers, threads)
+    server.work(current_app._get_current_object(), threads, workers)
+
+
+serve = server.command(_serve)
 
 
 db_commands = Group("db", help="The schema of the database.")
@@ -126,7 +106,7 @@ def check() -> None:
     reason = unready()
     if reason:
         raise click.ClickException(reason)
-    _migrate().check()
+    migrations(db.engine).check()
 
 
 @command("routes")

@@ -1,232 +1,157 @@
-"""What is derived from a book, beside what is stored of it: search words, sort keys, the rows of its lists."""
+"""What is derived from the books: sort keys, search words, rows of their lists, the catalogue's counters.
+
+`check` compares it with the books, `check --mend` rebuilds it. Books and history are what people gave: never changed.
+"""
 
 import secrets
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, insert, select, update
-from sqlalchemy.engine import Connection
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
 
-from ..books import records, search, store
-from ..books.models import LIST_TABLES, Book, BookWords, History, lists_of
+from ..books import store
+from ..books.models import LIST_TABLES, Book, BookWords, lists_of
 from ..books.schemas import FIELDS
-from ..db import Catalogue, integrity, locked
+from ..books.search import text_of
+from ..db import Catalogue, locked
 
-BATCH = 200  # books in memory at a time: of the longest 20 MB
-SHOWN = 5
-WORDS, KEYS = "search words", "sort keys"
-LIST_SUBJECTS = {field: f"list of {field}" for field in LIST_TABLES}
-SUBJECTS = (WORDS, KEYS, *LIST_SUBJECTS.values())
+BATCH = 200  # books in memory at a time: at most 20 MB
+MAX_FAULTS = 5  # books that are named
+_BOOKS: Table = Book.__table__
+_WORDS: Table = BookWords.__table__
+_LISTS: dict[str, Table] = {field: model.__table__ for field, model in LIST_TABLES.items()}
+_KEYS = [name for name in _BOOKS.c.keys() if name.endswith("_key")]
+# Where derived values are stored; the first column is the id of the book.
+_COLUMNS = {
+    _BOOKS: [_BOOKS.c[name] for name in ("id", *_KEYS)],
+    **{table: list(table.c) for table in (_WORDS, *_LISTS.values())},
+}
+_NEXT = select(_BOOKS).where(_BOOKS.c.id > bindparam("after")).order_by(_BOOKS.c.id).limit(BATCH)
 
-
-class IssueCount:
-    """Books that something is wrong with: how many, and the first of them."""
-
-    def __init__(self):
-        self.number, self.first = 0, []
-
-    def add(self, book_id: int) -> None:
-        """One more."""
-        self.number += 1
-        if self.number <= SHOWN:
-            self.first.append(str(book_id))
-
-    @property
-    def words(self) -> str | None:
-        """`3 books (4, 7, 9)`; None where there is none."""
-        more = ", …" if self.number > SHOWN else ""
-        return (
-            f"{self.number} book{'s' * (self.number > 1)} ({', '.join(self.first)}{more})"
-            if self.number
-            else None
-        )
+Rows = dict[Table, set[tuple[Any, ...]]]  # values in the order of `_COLUMNS`
 
 
-class Stored(NamedTuple):
-    """A book as all the tables have it."""
+def next_batch(connection: Connection, after: int) -> tuple[int | None, set[int], Rows]:
+    """Of the books whose ids follow `after`: the last id (None: there are no more), the ids of those whose derived values
+    are wrong, and what should be stored."""
+    books = connection.execute(_NEXT, {"after": after}).mappings().all()
+    if not books:
+        return None, set(), {}
+    wanted: Rows = {table: set() for table in _COLUMNS}
+    for book in books:
+        record = {name: book[name] for name in FIELDS if name not in ("created_at", "updated_at")}
+        columns = store.columns_of(record, record)
+        wanted[_BOOKS].add((book["id"], *[columns[name] for name in _KEYS]))
+        wanted[_WORDS].add((book["id"], text_of(record, book["deleted_at"] is not None)))
+        for field, table in _LISTS.items():
+            rows = lists_of(book["id"], record[field])
+            wanted[table] |= {tuple(row[name] for name in table.c.keys()) for row in rows}
+    wrong: set[int] = set()
+    for table, columns in _COLUMNS.items():
+        query = select(*columns).where(columns[0].between(books[0]["id"], books[-1]["id"]))
+        wrong |= {row[0] for row in wanted[table] ^ set(map(tuple, connection.execute(query)))}
+    return books[-1]["id"], wrong, wanted
 
-    record: dict[str, Any]
-    in_trash: bool
-    keys: dict[str, Any]
-    words: str | None
-    lists: dict[str, list[dict]]
-    history: list[tuple[str, int]]
 
-    @property
-    def id(self) -> int:
-        return self.record["id"]
+def rebuild_batch(connection: Connection, after: int) -> int | None:
+    """An operation for `db.write`: rebuild what is derived from the next books; returns the last of their ids."""
+    locked(connection)
+    last, wrong, wanted = next_batch(connection, after)
+    for table, rows in wanted.items() if wrong else ():
+        names = [column.name for column in _COLUMNS[table]]
+        values = [dict(zip(names, row)) for row in rows if row[0] in wrong]
+        if table is _BOOKS:
+            for row in values:
+                connection.execute(update(table).where(table.c.id == row["id"]).values(row))
+            continue
+        connection.execute(delete(table).where(table.c.book_id.in_(wrong)))
+        if values:
+            connection.execute(insert(table), values)
+    return last
 
 
-# -- as it is stored ----------------------------------------------------------------------------------------------
+def rebuild_counters(connection: Connection) -> None:
+    """An operation for `db.write`: count again what is wrong and can be counted, and give the catalogue a new revision,
+    so that no cached response from before is used."""
+    locked(connection)
+    found = counted(connection)
+    values = {name: found[name] for name in counter_faults(connection) if name != "seq"}
+    revision = secrets.randbits(62)
+    connection.execute(update(Catalogue.__table__).values(revision=revision, **values))
 
-_KEYS = tuple(column.name for column in Book.__table__.c if column.name.endswith("_key"))
-_BOOKS = (
-    records.selection(FIELDS, Book.deleted_at, *[getattr(Book, name) for name in _KEYS])
-    .where(Book.id > bindparam("after"))
-    .order_by(Book.id)
-    .limit(BATCH)
+
+_COUNTED = """
+    SELECT (SELECT count(*) FROM books WHERE deleted_at IS NULL) AS total,
+           (SELECT max(id) FROM (SELECT id FROM books UNION ALL SELECT book_id FROM history) AS a)
+               AS last_id,
+           (SELECT max(id) FROM users) AS last_user_id,
+           (SELECT max(seq) FROM history) AS seq"""
+
+# Books whose history does not lead, version by version, from their creation to what they are.
+_BROKEN_HISTORY = """
+    SELECT id FROM books LEFT JOIN (
+        SELECT book_id, min(version) AS first, max(version) AS last, count(*) AS entries,
+               sum(CASE action WHEN 'created' THEN 1 ELSE 0 END) AS created,
+               sum(CASE action WHEN 'deleted' THEN 1 WHEN 'restored' THEN -1 ELSE 0 END) AS deleted
+        FROM history GROUP BY book_id) AS found ON book_id = id
+    WHERE book_id IS NULL OR last <> version OR entries <> last - first + 1 OR created <> 1
+          OR deleted <> CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END
+    ORDER BY id"""
+
+_UNREADABLE_LISTS = "SELECT id FROM books WHERE {} ORDER BY id".format(
+    " OR ".join(
+        f"CASE WHEN json_valid({name}) THEN lower(json_type({name})) ELSE '' END <> 'array'"
+        for name in LIST_TABLES
+    )
 )
 
 
-def _of_books(table, *columns, order) -> Select:
-    return (
-        select(*columns)
-        .where(table.book_id.between(bindparam("first"), bindparam("last")))
-        .order_by(table.book_id, order)
-    )
+def counted(connection: Connection) -> dict[str, int]:
+    """The catalogue's counters as the tables have them. A purged book's id is in the history still; `seq` may be higher,
+    for a restore takes changes back, but not their numbers."""
+    row = connection.execute(text(_COUNTED)).mappings().one()
+    return {name: number or 0 for name, number in row.items()}
 
 
-_WORDS = _of_books(BookWords, BookWords.book_id, BookWords.words, order=BookWords.book_id)
-_LISTS = {
-    field: _of_books(table, *table.__table__.c, order=table.position)
-    for field, table in LIST_TABLES.items()
-}
-_HISTORY = _of_books(History, History.book_id, History.action, History.version, order=History.seq)
-
-
-def batches(connection: Connection) -> Iterator[list[Stored]]:
-    """All books, some at a time, oldest first."""
-    last = 0
-    while books := batch(connection, last):
-        yield books
-        last = books[-1].id
-
-
-def batch(connection: Connection, after: int) -> list[Stored]:
-    """The books with the next ids."""
-    rows = [tuple(row) for row in connection.execute(_BOOKS, {"after": after}).all()]
-    if not rows:
-        return []
-    found = records.from_rows(FIELDS, rows)
-    span = {"first": found[0]["id"], "last": found[-1]["id"]}
-    words, history = (
-        _by_book(connection.execute(query, span).all()) for query in (_WORDS, _HISTORY)
-    )
-    lists = {
-        field: _by_book(connection.execute(query, span).all()) for field, query in _LISTS.items()
+def counter_faults(connection: Connection) -> dict[str, str]:
+    """What is wrong with the catalogue's counters, by column."""
+    row = connection.execute(text("SELECT * FROM catalogue WHERE id = 1")).mappings().one_or_none()
+    if row is None:
+        return {"seq": "the catalogue has no row"}
+    return {
+        name: f"{name} is {row[name]!r}, should be {number}"
+        for name, number in counted(connection).items()
+        if not is_counter(row[name])
+        or row[name] < number
+        or (name == "total" and row[name] != number)
     }
-    return [
-        _stored(record, row[len(FIELDS) :], words, lists, history)
-        for row, record in zip(rows, found)
-    ]
 
 
-def _by_book(rows: list[tuple]) -> dict[int, list[tuple]]:
-    """The rows of each book, by its id, which stands in front."""
-    found: dict[int, list[tuple]] = {}
-    for row in rows:
-        found.setdefault(row[0], []).append(tuple(row))
-    return found
+def is_counter(value: object) -> bool:
+    """Whether the catalogue can count on from it."""
+    return isinstance(value, int) and 0 <= value < 2**53
 
 
-def _stored(record: dict, more: tuple, words: dict, lists: dict, history: dict) -> Stored:
-    number, (deleted_at, *keys) = record["id"], more
-    [(_, text)] = words.get(number) or [(number, None)]
-    return Stored(
-        record,
-        deleted_at is not None,
-        dict(zip(_KEYS, keys)),
-        text,
-        {
-            field: [
-                dict(zip(LIST_TABLES[field].__table__.c.keys(), row))
-                for row in every.get(number, [])
-            ]
-            for field, every in lists.items()
-        },
-        [row[1:] for row in history.get(number, [])],
-    )
+def broken_history(connection: Connection) -> str | None:
+    """The books whose history is incomplete."""
+    return list_books(connection.scalars(text(_BROKEN_HISTORY)), "the history of ")
 
 
-# -- as it should be ----------------------------------------------------------------------------------------------
+def unreadable_lists(connection: Connection) -> str | None:
+    """The books whose lists are no JSON lists."""
+    return list_books(connection.scalars(text(_UNREADABLE_LISTS)), "the lists of ")
 
 
-def _keys(record: dict) -> dict[str, Any]:
-    columns = store.columns_of(record, FIELDS)
-    return {name: columns[name] for name in _KEYS}
+def all_faults(connection: Connection) -> list[str]:
+    """What contradicts itself, but for what can be rebuilt."""
+    found = (broken_history(connection), unreadable_lists(connection))
+    return [*counter_faults(connection).values(), *filter(None, found)]
 
 
-def wrong(book: Stored) -> list[str]:
-    """The subjects whose rows are not what the record makes of them."""
-    found = [WORDS] if book.words != search.text_of(book.record, book.in_trash) else []
-    if book.keys != _keys(book.record):
-        found.append(KEYS)
-    return found + [
-        subject
-        for field, subject in LIST_SUBJECTS.items()
-        if book.lists[field] != lists_of(book.id, book.record[field])
-    ]
-
-
-def wrong_history(book: Stored) -> bool:
-    """Whether the history does not lead, step by step, to the book as it is. It begins with the making; that of a book
-    older than the history itself at a later version."""
-    if not book.history:
-        return True
-    first, last = book.history[0], book.history[-1]
+def list_books(ids: Iterable[int], prefix: str = "") -> str | None:
+    """`3 books (4, 7, 9)`; None where there are none."""
+    every = sorted(ids)
+    shown = [*map(str, every[:MAX_FAULTS]), *["…"] * (len(every) > MAX_FAULTS)]
     return (
-        first[0] != store.CREATED
-        or (last[0] == store.DELETED) != book.in_trash
-        or [version for _, version in book.history]
-        != list(range(first[1], book.record["version"] + 1))
+        f"{prefix}{len(every)} book{'s' * (len(every) > 1)} ({', '.join(shown)})" if every else None
     )
-
-
-# -- mending ------------------------------------------------------------------------------------------------------
-
-
-def mend_batch(connection: Connection, after: int) -> tuple[int | None, list[tuple[str, int]]]:
-    """A unit for `db.write`: what is wrong of the books with the next ids is made again. Returns the last of these ids
-    (None: there were no more) and each (subject, id) that was wrong."""
-    locked(connection)
-    books = batch(connection, after)
-    found = [(subject, book) for book in books for subject in wrong(book)]
-    for subject, book in found:
-        _mend(connection, subject, book)
-    if found:
-        _new_mark(connection)
-    return books[-1].id if books else None, [(subject, book.id) for subject, book in found]
-
-
-def _mend(connection: Connection, subject: str, book: Stored) -> None:
-    if subject == KEYS:
-        connection.execute(
-            update(Book.__table__).where(Book.id == book.id).values(_keys(book.record))
-        )
-    elif subject == WORDS:
-        _put(
-            connection,
-            BookWords,
-            book.id,
-            [{"book_id": book.id, "words": search.text_of(book.record, book.in_trash)}],
-        )
-    else:
-        field = next(field for field, name in LIST_SUBJECTS.items() if name == subject)
-        _put(connection, LIST_TABLES[field], book.id, lists_of(book.id, book.record[field]))
-
-
-def _put(connection: Connection, table, book_id: int, rows: list[dict]) -> None:
-    connection.execute(delete(table.__table__).where(table.book_id == book_id))
-    if rows:
-        connection.execute(insert(table.__table__), rows)
-
-
-def mend_figures(connection: Connection) -> dict[str, str]:
-    """A unit for `db.write`: the number of books and the newest id are found again. Returns what was wrong, by column;
-    the number of changes is not derived from anything."""
-    locked(connection)
-    values = {"total": integrity.total(connection), "last_id": integrity.newest_id(connection)}
-    faults = {
-        column: words for column, words in integrity.figures(connection).items() if column in values
-    }
-    if faults:
-        connection.execute(
-            update(Catalogue.__table__).values({column: values[column] for column in faults})
-        )
-        _new_mark(connection)
-    return faults
-
-
-def _new_mark(connection: Connection) -> None:
-    """No answer from before is given again."""
-    connection.execute(update(Catalogue.__table__).values(revision=secrets.randbits(62)))

@@ -10,27 +10,28 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
-import flask_migrate
 import pytest
-from flask import current_app
-from sqlalchemy import create_engine, delete, event, select, text
+from sqlalchemy import create_engine, delete, event, insert, select, text
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import ServiceUnavailable
 
 from bookapi.auth import accounts
-from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Token
 from bookapi.books import changes
+from bookapi.books.models import Book
 from bookapi.books.schemas import book_schema
-from bookapi.db import MIGRATIONS, copies, create_file, db
-from bookapi.db.schema import known_revisions
+from bookapi.db import copies, create_file, db
+from bookapi.db.schema import known_revisions, upgrade_schema
 from bookapi.db.sqlite import sqlite3
-from bookapi.site.commands import _upgrade as upgrade
+from bookapi.site import backup as site_backup
 from helpers.instance import DATA, PASSWORD, drop_tables
 from helpers.support import (
+    NO_PRECONDITIONS,
     Somebody,
     _rows,
+    edit,
     environment,
     in_database,
     one_line,
@@ -66,7 +67,7 @@ MORE = [
 ]  # than one batch
 
 
-# -- what the tests share -----------------------------------------------------------------------------------------
+# -- what the tests share --------------------------------------------------------------
 
 
 @pytest.fixture
@@ -74,8 +75,8 @@ def filled(app):
     """An application with books: one changed, one in the trash, and what the accounts have."""
     store(app, *BOOKS)
     with app.app_context():
-        db.write(changes.patch, 1, lambda: {"pages": 513}, lambda record: None, Somebody("admin"))
-        db.write(changes.delete, 4, lambda record: None, Somebody("admin"))
+        db.write(changes.change, 1, edit(pages=513), NO_PRECONDITIONS, Somebody("admin"))
+        db.write(changes.delete, 4, NO_PRECONDITIONS, Somebody("admin"))
     return app
 
 
@@ -89,7 +90,7 @@ def local(make_app, tmp_path):
         made = make_app(**{"DATABASE_URL": sqlite_url(folder), **more})
         with made.app_context():
             create_file()
-            upgrade()
+            upgrade_schema(db.engine)
         return made
 
     return make
@@ -132,7 +133,7 @@ def spoil(path, statement, *values):
         connection.execute(statement, values)
 
 
-# -- making one ---------------------------------------------------------------------------------------------------
+# -- making one ------------------------------------------------------------------------
 
 
 def test_a_backup_holds_every_row_of_every_table(filled, tmp_path):
@@ -221,7 +222,7 @@ def test_a_catalogue_that_does_not_agree_with_itself_is_no_good_backup(filled, t
     with filled.app_context(), db.engine.begin() as connection:
         connection.execute(text(f"UPDATE catalogue SET {change}"))
     said = run(filled, "backup", tmp_path / "file", status=1)
-    assert "does not agree" in said and "bookapi check" in said and not (tmp_path / "file").exists()
+    assert "is damaged" in said and "bookapi check" in said and not (tmp_path / "file").exists()
 
 
 def test_a_database_without_schema_has_no_backup(make_app, tmp_path):
@@ -262,7 +263,7 @@ def test_each_backup_is_what_was_acknowledged_up_to_a_moment_while_others_write(
     assert len(acknowledged) > len(books) > 0
 
 
-# -- putting it back ----------------------------------------------------------------------------------------------
+# -- putting it back -------------------------------------------------------------------
 
 
 def test_a_backup_makes_an_instance_where_there_was_none(filled, other, tmp_path):
@@ -362,12 +363,6 @@ def test_each_restore_gives_the_state_another_name(filled, tmp_path):
     assert len(set(marks)) == 3
 
 
-def migrate():
-    """Flask-Migrate for the current application, whose own commands it would replace."""
-    flask_migrate.Migrate(current_app, db, directory=str(MIGRATIONS), command="migrations")
-    return flask_migrate
-
-
 @pytest.fixture
 def of_first_schema(tmp_path):
     """A backup that was made when the schema was 0004."""
@@ -414,17 +409,17 @@ def damage(path):
         (lambda path: spoil(path, "DELETE FROM catalogue"), "no row"),
         (lambda path: spoil(path, "DELETE FROM history WHERE seq = 3"), "history"),
         (lambda path: spoil(path, "DELETE FROM history WHERE seq = 6"), "history"),
-        (lambda path: spoil(path, "DELETE FROM books WHERE id = 3"), "belongs to"),
+        (lambda path: spoil(path, "DELETE FROM books WHERE id = 3"), "refers to"),
         (lambda path: spoil(path, "UPDATE catalogue SET total = 9"), "total"),
-        (lambda path: spoil(path, "UPDATE catalogue SET seq = 9223372036854775807"), "no number"),
-        (lambda path: spoil(path, "UPDATE catalogue SET last_id = 'many'"), "no number"),
+        (lambda path: spoil(path, "UPDATE catalogue SET seq = 9223372036854775807"), "should be"),
+        (lambda path: spoil(path, "UPDATE catalogue SET last_id = 'many'"), "should be"),
         (
             lambda path: spoil(path, "UPDATE books SET authors = '{' WHERE id = 3"),
-            "lists of the books 3",
+            r"lists of 1 book \(3\)",
         ),
         (
             lambda path: spoil(path, "UPDATE books SET subjects = 'null' WHERE id = 3"),
-            "lists of the books 3",
+            r"lists of 1 book \(3\)",
         ),
         (lambda path: spoil(path, "DROP TABLE idempotency_keys"), "idempotency_keys"),
         (lambda path: spoil(path, "DROP TABLE book_words_index"), "book_words_index"),
@@ -504,7 +499,7 @@ def test_a_restore_that_is_killed_leaves_the_old_state_or_the_new_one(local, tmp
     run(app, "check")
 
 
-# -- from one database to the other -------------------------------------------------------------------------------
+# -- from one database to the other ----------------------------------------------------
 
 
 @pytest.mark.two_databases
@@ -531,14 +526,14 @@ def test_what_went_to_the_other_database_and_back_is_what_it_was(filled, local, 
 def test_a_restore_that_fails_midway_leaves_the_server_as_it_was(filled, tmp_path, monkeypatch):
     run(filled, "backup", tmp_path / "file")
     store(filled, {"title": "Not in the backup"})
-    before, pour = in_database(filled), copies.pour
+    before, copy_rows = in_database(filled), copies.copy_rows
 
     def broken(source, target):
-        pour(source, target)
+        copy_rows(source, target)
         assert target.scalar(text("SELECT count(*) FROM books")) == 4
-        raise copies.Unfit("a cable was pulled")
+        raise copies.BackupError("a cable was pulled")
 
-    monkeypatch.setattr(copies, "pour", broken)
+    monkeypatch.setattr(copies, "copy_rows", broken)
     assert "cable" in run(filled, "restore", tmp_path / "file", "--force", status=1)
     assert in_database(filled) == before
 
@@ -547,7 +542,7 @@ def test_a_restore_that_fails_midway_leaves_the_server_as_it_was(filled, tmp_pat
 def test_a_server_of_an_older_schema_has_a_backup_before_it_is_upgraded(app, other, tmp_path):
     with app.app_context():
         drop_tables()
-        migrate().upgrade(revision="0004")
+        upgrade_schema(db.engine, "0004")
     try:
         with app.app_context(), db.engine.begin() as connection:
             connection.execute(text("UPDATE catalogue SET last_user_id = 7"))
@@ -555,7 +550,7 @@ def test_a_server_of_an_older_schema_has_a_backup_before_it_is_upgraded(app, oth
         assert "bookapi db upgrade" in run(app, "restore", tmp_path / "file", "--force", status=1)
     finally:
         with app.app_context():
-            migrate().upgrade()
+            upgrade_schema(db.engine)
     run(other, "restore", tmp_path / "file")
     assert in_database(other)["catalogue"][0][5] == 7
 
@@ -574,16 +569,15 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
     assert done and in_file(tmp_path / "file") == before
 
 
-# -- what must not come alive again -------------------------------------------------------------------------------
+# -- what must not come alive again ----------------------------------------------------
 
 
 def add_tokens(app, *names):
-    @with_session
-    def operation(session):
-        owner = accounts.existing(session, "admin").id
-        session.add_all(
-            [Token(user_id=owner, name=name, scope="read", secret_hash=name) for name in names]
-        )
+    def operation(connection):
+        owner = accounts.existing(connection, "admin").id
+        row = {"user_id": owner, "scope": "read"}
+        every = [row | {"name": name, "secret_hash": name} for name in names]
+        connection.execute(insert(Token), every)
 
     with app.app_context():
         db.write(operation)
@@ -609,3 +603,86 @@ def test_into_an_empty_database_all_tokens_come_back(filled, other, tmp_path):
     run(filled, "backup", tmp_path / "file")
     run(other, "restore", tmp_path / "file")
     assert tokens_of(other) == {"one", "two"}
+
+
+# -- numbers ------------------------------------------------------------------------------------------------------
+
+
+def test_no_id_is_given_twice_though_others_write_during_restores(make_app, tmp_path):
+    service, console = make_app(), make_app()
+    store(service, BOOKS[0])
+    run(service, "backup", tmp_path / "file")
+    given, over = [], threading.Event()
+
+    def write():
+        with service.app_context():
+            while not over.is_set():
+                with suppress(ServiceUnavailable):
+                    book = db.write(changes.create, book_schema.load({"title": "One more"}))
+                    given.append(book["id"])
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(6):
+            time.sleep(0.05)
+            run(console, "restore", tmp_path / "file", "--force")
+    finally:
+        over.set()
+        for writer in writers:
+            writer.join()
+    assert len(given) > 10 and len(given) == len(set(given))
+    run(console, "check")
+
+
+def test_numbers_are_read_when_no_one_else_can_write(local, tmp_path, monkeypatch):
+    app = local()
+    store(app, BOOKS[0])
+    run(app, "backup", tmp_path / "file")
+    carry_over, tried = site_backup._carry_over, []
+
+    def also_write(old, new, force):
+        path = tmp_path / "local" / "bookapi.sqlite"
+        with closing(sqlite3.connect(path, timeout=0)) as another:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                another.execute("UPDATE catalogue SET seq = 99")
+            tried.append(True)
+        carry_over(old, new, force)
+
+    monkeypatch.setattr(site_backup, "_carry_over", also_write)
+    run(app, "restore", tmp_path / "file", "--force")
+    assert tried == [True]
+
+
+def test_an_account_id_is_not_given_again_after_a_restore(filled, tmp_path):
+    run(filled, "backup", tmp_path / "file")
+    run(filled, "users", "add", "carla")
+    [carla] = [row[0] for row in in_database(filled)["users"] if row[1] == "carla"]
+    run(filled, "restore", tmp_path / "file", "--force")
+    run(filled, "users", "add", "dora")
+    [dora] = [row[0] for row in in_database(filled)["users"] if row[1] == "dora"]
+    assert dora > carla
+
+
+def test_ids_of_tokens_and_sessions_are_not_given_again_after_a_restore(filled, auth, tmp_path):
+    run(filled, "backup", tmp_path / "file")
+    assert auth.login().status_code == 200
+    add_tokens(filled, "made since")
+    before = in_database(filled)
+    run(filled, "restore", tmp_path / "file", "--force")
+    assert auth.login().status_code == 200
+    add_tokens(filled, "new")
+    after = in_database(filled)
+    for table in ("tokens", "sessions"):
+        assert after[table][0][0] > before[table][-1][0]
+
+
+def test_a_token_stays_revoked_though_all_books_are_gone(filled, tmp_path):
+    add_tokens(filled, "revoked")
+    run(filled, "backup", tmp_path / "file")
+    with filled.app_context():
+        db.write(lambda connection: connection.execute(delete(Token)))
+        db.write(lambda connection: connection.execute(delete(Book)))
+    run(filled, "restore", tmp_path / "file", "--force")
+    assert tokens_of(filled) == set()

@@ -1,4 +1,4 @@
-"""The console: what each command does, and how it fails: one clear line and an exit status, never a traceback."""
+"""Commands: effects, and failures in one line with an exit status, never a traceback."""
 
 import shutil
 import socket
@@ -35,7 +35,9 @@ WRONG_SETTINGS = [
 
 
 class Instance:
-    """A folder, and the console over it in this process. Its database is a SQLite file, whatever the tests run on."""
+    """A folder, and the console over it in this process. Its database is a SQLite file, whatever
+    the tests run on.
+    """
 
     def __init__(self, folder, monkeypatch):
         self.folder, self.database, self.secret = (
@@ -50,7 +52,9 @@ class Instance:
         return self._made[-1]
 
     def run(self, *arguments, stdin=None, status=0, **settings):
-        """The command's result; fails where its exit status is another one or an exception came through."""
+        """The command's result; fails where its exit status is another one or an exception came
+        through.
+        """
         own = {
             "INSTANCE_PATH": str(self.folder),
             "DATABASE_URL": sqlite_url(self.folder),
@@ -117,7 +121,7 @@ def passwords_in(text):
     return [line.partition("password: ")[2] for line in text.splitlines() if "password: " in line]
 
 
-# -- init ---------------------------------------------------------------------------------------------------------
+# -- init ------------------------------------------------------------------------------
 
 
 def test_init_makes_a_folder_a_secret_and_a_database_for_its_owner_alone(nowhere):
@@ -131,13 +135,13 @@ def test_init_makes_a_folder_a_secret_and_a_database_for_its_owner_alone(nowhere
     assert sorted(path.name for path in nowhere.folder.iterdir()) == ["bookapi.sqlite", "secret"]
 
 
-def test_the_first_password_is_printed_once_and_opens_the_door(initialised, instance):
+def test_the_first_password_is_printed_once_and_signs_in(initialised, instance):
     [password] = passwords_in(initialised[1])
     assert f"admin password: {password}\n" in initialised[1] and len(password) >= 15
     assert instance.login("admin", password) == 200
 
 
-def test_init_again_changes_nothing_and_prints_no_password(instance):
+def test_running_init_again_changes_nothing_and_prints_no_password(instance):
     secret = instance.secret.read_text()
     assert passwords_in(instance.run("init").stdout) == []
     assert instance.secret.read_text() == secret
@@ -149,13 +153,13 @@ def test_init_names_the_first_admin(nowhere):
     assert nowhere.run("users", "list").stdout.split("\t")[1:4] == ["librarian", "admin", "active"]
 
 
-def test_init_refuses_a_name_that_no_account_may_have_and_can_be_repeated(nowhere):
+def test_init_rejects_an_invalid_username_and_can_be_repeated(nowhere):
     result = nowhere.run("init", "--admin", "a b", status=1)
     assert "username" in one_line(result.stderr) and passwords_in(result.stdout) == []
     assert len(passwords_in(nowhere.run("init").stdout)) == 1
 
 
-def test_init_makes_another_admin_where_the_last_one_is_gone(instance):
+def test_init_creates_another_admin_if_there_is_none(instance):
     with sqlite3.connect(instance.database) as connection:
         connection.execute("DELETE FROM users")
     connection.close()
@@ -163,20 +167,20 @@ def test_init_makes_another_admin_where_the_last_one_is_gone(instance):
     assert instance.login("admin", password) == 200
 
 
-def test_init_completes_an_instance_that_lacks_something(instance):
+def test_init_completes_an_incomplete_instance(instance):
     instance.secret.unlink()
     instance.database.unlink()
     assert len(passwords_in(instance.run("init").stdout)) == 1
     assert instance.secret.exists() and instance.database.exists()
 
 
-def test_init_says_what_is_in_the_way(nowhere):
+def test_init_reports_what_prevents_it(nowhere):
     nowhere.folder.write_text("a file where the folder should be")
     assert one_line(nowhere.run("init", status=1).stderr)
     assert nowhere.folder.read_text() == "a file where the folder should be"
 
 
-# -- users --------------------------------------------------------------------------------------------------------
+# -- users -----------------------------------------------------------------------------
 
 
 def test_an_account_is_added_with_the_password_from_standard_input(instance):
@@ -188,12 +192,12 @@ def test_an_account_is_added_with_the_password_from_standard_input(instance):
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
-def test_the_end_of_the_line_is_no_part_of_a_password(instance, ending):
+def test_the_newline_is_not_part_of_the_password(instance, ending):
     instance.run("users", "add", "reader", "--password-stdin", stdin=f" {PASSWORD} {ending}")
     assert instance.login("reader", f" {PASSWORD} ") == 200
 
 
-def test_without_a_terminal_a_random_password_is_made_and_printed_once(instance):
+def test_without_a_terminal_a_random_password_is_generated_and_printed_once(instance):
     result = instance.run("users", "add", "reader", "--role", "admin")
     [password] = passwords_in(result.output)
     assert instance.login("reader", password) == 200
@@ -204,7 +208,7 @@ def test_without_a_terminal_a_random_password_is_made_and_printed_once(instance)
     ]
 
 
-def test_an_account_is_a_member_unless_it_is_said(instance):
+def test_an_account_is_a_member_by_default(instance):
     instance.run("users", "add", "reader")
     lines = [line.split("\t") for line in instance.run("users", "list").stdout.splitlines()]
     assert [line[:4] for line in lines] == [
@@ -213,7 +217,7 @@ def test_an_account_is_a_member_unless_it_is_said(instance):
     ]
 
 
-def test_a_new_password_takes_the_place_of_the_old_one(instance):
+def test_a_new_password_replaces_the_old_one(instance):
     instance.run("users", "add", "reader", "--password-stdin", stdin=PASSWORD)
     instance.run("users", "password", "READER", "--password-stdin", stdin=PASSWORD + " 2")
     assert (instance.login("reader", PASSWORD), instance.login("reader", PASSWORD + " 2")) == (
@@ -252,20 +256,18 @@ def test_a_list_never_shows_a_hash(instance):
         (["add", "newcomer", "--password-stdin"], "", "password"),
         (["add", "newcomer", "--password-stdin"], "x" * 129, "password"),
         (["add", "a_reader_of_books", "--password-stdin"], "A_reader_of_books", "password"),
-        (["password", "nobody", "--password-stdin"], PASSWORD, "no account's"),
+        (["password", "nobody", "--password-stdin"], PASSWORD, "does not exist"),
         (["password", "admin", "--password-stdin"], "short", "password"),
         (["password", "\udcff\udcfeab", "--password-stdin"], PASSWORD, "username"),
-        (["disable", "nobody"], None, "no account's"),
+        (["disable", "nobody"], None, "does not exist"),
         (["disable", "admin"], None, "last active admin"),
         (["disable", "\udcff\udcfeab"], None, "username"),
-        (["enable", "nobody"], None, "no account's"),
+        (["enable", "nobody"], None, "does not exist"),
         (["add", "ab"], None, "username"),
-        (["password", "nobody"], None, "no account's"),
+        (["password", "nobody"], None, "does not exist"),
     ],
 )
-def test_what_cannot_be_done_with_an_account_is_told_and_leaves_all_as_it_was(
-    instance, arguments, stdin, said
-):
+def test_a_failed_account_command_reports_why_and_changes_nothing(instance, arguments, stdin, said):
     instance.run("users", "add", "reader", "--password-stdin", stdin=PASSWORD)
     before = instance.run("users", "list").stdout
     result = instance.run("users", *arguments, stdin=stdin, status=1)
@@ -273,7 +275,7 @@ def test_what_cannot_be_done_with_an_account_is_told_and_leaves_all_as_it_was(
     assert instance.run("users", "list").stdout == before
 
 
-def test_common_passwords_are_refused(instance):
+def test_common_passwords_are_rejected(instance):
     for password in ("passwordpassword", "123456789012345", "qwertyuiopasdfgh"):
         result = instance.run(
             "users", "add", "reader", "--password-stdin", stdin=password, status=1
@@ -281,23 +283,23 @@ def test_common_passwords_are_refused(instance):
         assert "password" in one_line(result.stderr)
 
 
-def test_the_account_that_init_made_is_taken_over_but_there_stays_an_admin(instance):
+def test_adding_the_account_that_init_created_updates_it_and_keeps_an_admin(instance):
     instance.run("users", "add", "admin", "--password-stdin", "--role", "admin", stdin=PASSWORD)
     assert instance.login("admin", PASSWORD) == 200
     lines = instance.run("users", "list").stdout.splitlines()
     assert [line.split("\t")[1:4] for line in lines] == [["admin", "admin", "active"]]
 
 
-def test_the_only_admin_is_not_made_a_member_by_adding_it_again(instance):
+def test_adding_the_only_admin_again_does_not_demote_it(instance):
     instance.run("users", "add", "admin", "--password-stdin", stdin=PASSWORD, status=1)
     assert instance.run("users", "list").stdout.split("\t")[1:4] == ["admin", "admin", "active"]
 
 
-# -- failures -----------------------------------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name, text", WRONG_SETTINGS)
-def test_a_wrong_setting_stops_every_command_before_it_begins(instance, name, text):
+def test_an_invalid_setting_stops_every_command(instance, name, text):
     before = instance.database.read_bytes()
     result = instance.run("users", "add", "reader", status=1, **{name: text})
     assert f"BOOKAPI_{name} " in one_line(result.stderr) and result.stdout == ""
@@ -316,7 +318,7 @@ def test_an_unknown_setting_stops_every_command(nowhere, arguments):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], []])
-def test_help_with_a_wrong_setting_says_so_in_one_line(nowhere, arguments):
+def test_help_with_an_invalid_setting_reports_it_in_one_line(nowhere, arguments):
     result = nowhere.run(*arguments, status=None, PUBLIC_READS="true")
     assert [line for line in result.stderr.splitlines() if "BOOKAPI_PUBLIC_READS" in line]
 
@@ -338,7 +340,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_without_a_database_a_command_fails_and_makes_none(instance, arguments):
+def test_without_a_database_a_command_fails_and_creates_none(instance, arguments):
     instance.database.unlink()
     assert one_line(instance.run(*arguments, stdin="title\nEmma\n", status=1).stderr)
     assert not instance.database.exists()
@@ -352,7 +354,9 @@ def test_without_a_database_a_command_fails_and_makes_none(instance, arguments):
 @pytest.mark.parametrize(
     "content", [b"this is no database " * 400, b"SQLite format 3\x00" + b"\xff" * 5000]
 )
-def test_a_spoilt_database_is_told_in_one_line_and_left_as_it_is(instance, arguments, content):
+def test_a_corrupt_database_is_reported_in_one_line_and_left_unchanged(
+    instance, arguments, content
+):
     instance.database.write_bytes(content)
     assert one_line(instance.run(*arguments, status=1).stderr)
     assert instance.database.read_bytes() == content
@@ -369,27 +373,27 @@ def _stamp(instance, revision):
     [("0000", "bookapi books export"), ("0004", "bookapi db upgrade"), ("9999", "newer program")],
 )
 @pytest.mark.parametrize("arguments", [["serve", "--port", "0"], ["db", "check"]], ids=" ".join)
-def test_another_schema_is_refused_with_what_to_do(instance, arguments, revision, way_out):
+def test_another_schema_version_is_rejected_with_a_hint(instance, arguments, revision, way_out):
     _stamp(instance, revision)
     line = one_line(instance.run(*arguments, status=1).stderr)
     assert revision in line and way_out in line
 
 
 @pytest.mark.parametrize("arguments", [["init"], ["db", "upgrade"]], ids=" ".join)
-def test_a_schema_of_a_newer_program_is_not_touched(instance, arguments):
+def test_a_newer_schema_is_not_touched(instance, arguments):
     _stamp(instance, "9999")
     done = bookapi(instance.folder, *arguments)
     assert done.returncode == 1 and "9999" in one_line(done.stderr)
     assert instance.run("db", "current").stdout.strip() == "9999"
 
 
-def test_an_empty_database_has_no_schema_and_serve_says_what_to_run(instance):
+def test_serve_on_an_empty_database_says_what_to_run(instance):
     instance.database.write_bytes(b"")
     assert instance.run("db", "current").stdout.strip() == "none"
     assert "bookapi init" in one_line(instance.run("serve", "--port", "0", status=1).stderr)
 
 
-def test_db_upgrade_makes_the_schema_and_can_be_repeated(instance):
+def test_db_upgrade_creates_the_schema_and_can_be_repeated(instance):
     instance.database.write_bytes(b"")
     assert instance.run("db", "upgrade").stdout == instance.run("db", "upgrade").stdout
     assert instance.run("db", "check").exit_code == 0
@@ -426,14 +430,14 @@ def test_serve_needs_a_secret(instance):
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_status_2_and_one_error(instance, arguments):
+def test_wrong_usage_exits_with_2_and_one_error(instance, arguments):
     result = instance.run(*arguments, status=2)
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1 or arguments == ["users"]
     assert result.stdout == ""
 
 
-def test_every_command_of_the_contract_explains_itself(instance):
+def test_every_documented_command_has_help(instance):
     for words in (
         ["init"],
         ["serve"],
@@ -460,22 +464,22 @@ def test_the_sample_is_loaded_into_an_empty_catalogue_only(instance):
     assert len(instance.run("books", "export", "-").stdout.splitlines()) == 100
 
 
-# -- as processes -------------------------------------------------------------------------------------------------
+# -- as processes ----------------------------------------------------------------------
 
 
-def test_a_failing_process_says_one_line_and_ends_with_1(instance):
+def test_a_failing_process_prints_one_line_and_exits_with_1(instance):
     done = bookapi(instance.folder, "users", "list", PUBLIC_READS="true")
     assert (done.returncode, done.stdout) == (1, "")
     assert "BOOKAPI_PUBLIC_READS" in one_line(done.stderr)
 
 
-def test_a_process_that_was_used_wrongly_ends_with_2(instance):
+def test_a_process_with_wrong_usage_exits_with_2(instance):
     done = bookapi(instance.folder, "serve", "--port", "http")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
 
 
-def test_a_busy_port_is_told_with_its_address(instance):
+def test_a_busy_port_is_reported_with_its_address(instance):
     with socket.create_server(("127.0.0.1", 0)) as busy:
         address = "127.0.0.1:{1}".format(*busy.getsockname())
         done = bookapi(instance.folder, "serve", "--port", address.partition(":")[2])
@@ -483,25 +487,25 @@ def test_a_busy_port_is_told_with_its_address(instance):
     assert address in one_line(done.stderr)
 
 
-def test_serve_makes_neither_database_nor_folder(nowhere):
+def test_serve_creates_neither_database_nor_folder(nowhere):
     done = bookapi(nowhere.folder, "serve", "--port", "0", SECRET_KEY="k" * 32)
     assert (done.returncode, done.stdout) == (1, "")
     assert "bookapi init" in one_line(done.stderr) and not nowhere.folder.exists()
 
 
-def test_an_account_whose_name_is_no_text_is_refused_by_a_process(instance):
+def test_a_username_of_invalid_bytes_is_rejected(instance):
     done = bookapi(instance.folder, "users", "disable", b"\xff\xfeab")
     assert done.returncode == 1
     assert one_line(done.stderr)
 
 
-def test_a_process_imports_what_it_is_given(instance, tmp_path):
+def test_the_import_command_works_as_a_process(instance, tmp_path):
     (tmp_path / "books.csv").write_bytes(csv_bytes(["title"], ["Les Mis\u00e9rables"]))
     assert bookapi(instance.folder, "books", "import", tmp_path / "books.csv").returncode == 0
     assert "Les Mis\u00e9rables" in bookapi(instance.folder, "books", "export", "-").stdout
 
 
-def test_the_console_shows_its_own_commands_and_nothing_of_flask(instance):
+def test_help_lists_only_commands_of_bookapi(instance):
     result = instance.run("--help")
     listed = click.unstyle(result.stdout).partition("Commands:")[2].splitlines()
     words = {line.split()[0] for line in listed if line.strip()}

@@ -1,4 +1,4 @@
-"""Export: every matching book in a file, whole or not there, that comes in again as it went out."""
+"""Export: every matching book in a complete file, which can be imported again."""
 
 import csv
 import gzip
@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from bookapi.books import commands
-from helpers.support import READ_ONLY, csv_bytes, jsonl_bytes, one_line, own_fields, stored
+from helpers.support import READ_ONLY, csv_bytes, jsonl_bytes, one_line, stored
 
 BOOKS = [
     {
@@ -134,7 +134,7 @@ def test_a_file_holds_every_book_with_every_field(filled, export, name, read):
     assert read(export(name)) == filled
 
 
-def test_csv_has_the_columns_of_the_contract_and_a_line_a_book(filled, export):
+def test_csv_has_the_documented_columns_and_one_row_for_each_book(filled, export):
     header, *rows = csv.reader(io.StringIO(export("a.csv").decode(), newline=""))
     assert header == HEADER
     assert [row[HEADER.index("id")] for row in rows] == [str(book["id"]) for book in filled]
@@ -146,7 +146,7 @@ def test_csv_joins_lists_and_writes_identifiers_with_their_scheme(filled, export
     assert row["identifiers"] == "lccn:1 | url:https://example.org/?a=1"
 
 
-def test_csv_has_no_cell_that_a_spreadsheet_would_run(filled, export):
+def test_csv_cells_are_protected_from_formulas(filled, export):
     rows = list(csv.reader(io.StringIO(export("a.csv").decode(), newline="")))
     assert not [cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r") and cell]
     assert rows[4][HEADER.index("title")] == "'=1+1"
@@ -169,7 +169,7 @@ def test_an_empty_catalogue_is_exported_too(client, export, name):
 
 
 @pytest.mark.parametrize("name", ["json", "jsonl", "xml", "csv"])
-def test_the_command_and_the_service_write_the_same(filled, export, client, name):
+def test_the_command_and_the_service_export_the_same_bytes(filled, export, client, name):
     answer = client.get("/books/export", query_string={"format": name})
     assert answer.status_code == 200
     assert answer.get_data() == export(f"a.{name}")
@@ -206,7 +206,7 @@ def test_a_dash_means_standard_output(filled, runner):
         (["author=Nobody"], []),
     ],
 )
-def test_a_filter_means_what_it_means_over_http(filled, export, filters, titles):
+def test_filters_work_as_over_http(filled, export, filters, titles):
     options = [part for text in filters for part in ("--filter", text)]
     assert [book["title"] for book in from_jsonl(export("a.jsonl", *options))] == titles
 
@@ -223,14 +223,14 @@ def test_a_filter_means_what_it_means_over_http(filled, export, filters, titles)
         "title=",
     ],
 )
-def test_a_filter_that_makes_no_sense_is_wrong_usage(filled, runner, tmp_path, text):
+def test_an_invalid_filter_is_wrong_usage(filled, runner, tmp_path, text):
     result = runner.invoke(args=["books", "export", str(tmp_path / "a.csv"), "--filter", text])
     assert result.exit_code == 2
     assert text.partition("=")[0] in result.stderr
     assert not (tmp_path / "a.csv").exists()
 
 
-# -- whole or not there -------------------------------------------------------------------------------------------
+# -- whole or not there ----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -245,45 +245,47 @@ def breaking(monkeypatch, filled):
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv.gz"])
-def test_an_export_that_fails_leaves_the_older_file_as_it_was(breaking, runner, tmp_path, name):
+def test_a_failed_export_leaves_the_older_file_unchanged(breaking, runner, tmp_path, name):
     (tmp_path / name).write_bytes(b"the older one")
     result = runner.invoke(args=["books", "export", str(tmp_path / name)])
     assert result.exit_code == 1 and "No space left" in one_line(result.stderr)
     assert (tmp_path / name).read_bytes() == b"the older one"
 
 
-def test_an_export_that_fails_leaves_nothing_behind(breaking, runner, tmp_path):
+def test_a_failed_export_leaves_no_file(breaking, runner, tmp_path):
     before = sorted(path.name for path in tmp_path.iterdir())
     assert runner.invoke(args=["books", "export", str(tmp_path / "a.xml")]).exit_code == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_an_export_replaces_an_older_file_and_leaves_nothing_beside_it(filled, export, tmp_path):
+def test_an_export_replaces_an_older_file_and_leaves_no_temporary_file(filled, export, tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b"the older one")
     before = sorted(path.name for path in tmp_path.iterdir())
     assert from_jsonl(export("a.jsonl")) == filled
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_an_export_leaves_a_neighbour_of_a_similar_name_alone(filled, export, tmp_path):
+def test_an_export_leaves_other_files_unchanged(filled, export, tmp_path):
     (tmp_path / "a.jsonl.part").write_bytes(b"somebody's own")
     export("a.jsonl")
     assert (tmp_path / "a.jsonl.part").read_bytes() == b"somebody's own"
 
 
 @pytest.mark.parametrize("name", ["", "none/a.csv"])
-def test_a_place_that_cannot_be_written_is_told_in_one_line(filled, runner, tmp_path, name):
+def test_an_unwritable_path_is_reported_in_one_line(filled, runner, tmp_path, name):
     result = runner.invoke(args=["books", "export", str(tmp_path / name)])
     assert result.exit_code == 1
     assert str(tmp_path / name) in one_line(result.stderr)
 
 
-# -- there and back -----------------------------------------------------------------------------------------------
+# -- there and back --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.csv.gz", "a.jsonl.gz"])
 @pytest.mark.parametrize("strict", [[], ["--strict"]])
-def test_an_export_comes_in_again_unchanged(filled, export, runner, client, tmp_path, name, strict):
+def test_importing_an_export_changes_no_book(
+    filled, export, runner, client, tmp_path, name, strict
+):
     named = [book for book in filled if book["isbn"] or book["identifiers"]]
     content = export(name, "--filter", "author=Jane Austen")
     assert content and len(named) == 1
@@ -300,7 +302,7 @@ def test_an_export_imported_again_changes_nothing(filled, export, runner, client
     assert stored(client) == filled
 
 
-def test_a_table_of_columns_in_any_order_comes_in_again(filled, export, runner, client, tmp_path):
+def test_an_export_with_reordered_columns_can_be_imported(filled, export, runner, client, tmp_path):
     header, *rows = csv.reader(
         io.StringIO(export("a.csv", "--filter", "isbn=9780141439587").decode(), newline="")
     )

@@ -1,4 +1,4 @@
-"""Import: what people's files hold, and what becomes of it."""
+"""The import command: formats, columns, conversions and reports."""
 
 import codecs
 import csv
@@ -14,7 +14,9 @@ EMMA, OTHER = "9780141439587", "9780306406157"
 
 @pytest.fixture
 def load(runner, tmp_path):
-    """A function that imports bytes and returns (report, result); `fails` is the exit status that is expected."""
+    """A function that imports bytes and returns (report, result); `fails` is the exit status that
+    is expected.
+    """
 
     def run(content, *options, name="books.csv", fails=0):
         path, report = tmp_path / name, tmp_path / "report.json"
@@ -34,7 +36,9 @@ def load(runner, tmp_path):
 
 @pytest.fixture
 def load_one(load, client):
-    """A function that imports one book with one more cell; returns the book as stored and the report."""
+    """A function that imports one book with one more cell; returns the book as stored and the
+    report.
+    """
 
     def run(header, cell, *options):
         report, _ = load(csv_bytes(["title", header], ["Emma", cell]), *options)
@@ -49,7 +53,7 @@ def counts(report):
     return tuple(report[name] for name in ("created", "updated", "unchanged", "rejected"))
 
 
-# -- columns ------------------------------------------------------------------------------------------------------
+# -- columns ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -83,19 +87,19 @@ def counts(report):
         ("image_url", "cover_url", "https://example.org/a.jpg", "https://example.org/a.jpg"),
     ],
 )
-def test_a_column_is_known_by_its_usual_names(load_one, header, field, cell, value):
+def test_columns_are_recognized_by_their_usual_names(load_one, header, field, cell, value):
     book, report = load_one(header, cell)
     assert book[field] == value
     assert report["ignored"] == report["warnings"] == []
 
 
 @pytest.mark.parametrize("header", ["title", "Title", "TITLE ", "Book-Title", "book title"])
-def test_the_title_is_known_by_its_usual_names(load, client, header):
+def test_the_title_column_is_recognized_by_its_usual_names(load, client, header):
     load(csv_bytes([header, "year"], ["Emma", "1815"]))
     assert [book["title"] for book in stored(client)] == ["Emma"]
 
 
-def test_columns_that_are_not_ours_are_named_once_in_the_order_met(load):
+def test_unknown_columns_are_reported_once_in_order(load):
     report, result = load(
         csv_bytes(["rating", "title", "Mood"], [4, "Emma", "a"], [5, "Persuasion", "b"])
     )
@@ -103,7 +107,7 @@ def test_columns_that_are_not_ours_are_named_once_in_the_order_met(load):
     assert result.stderr.count("rating") == 1
 
 
-def test_the_columns_that_the_service_gives_are_left_aside_without_a_word(load, client):
+def test_read_only_columns_are_ignored_silently(load, client):
     report, _ = load(
         csv_bytes(["id", "title", "version", "created_at", "updated_at"], [77, "Emma", 9, "x", "y"])
     )
@@ -112,14 +116,14 @@ def test_the_columns_that_the_service_gives_are_left_aside_without_a_word(load, 
     assert report["ignored"] == report["warnings"] == []
 
 
-def test_a_column_that_is_given_wins_over_the_usual_one(load, client):
+def test_a_column_option_overrides_the_usual_column(load, client):
     content = csv_bytes(["title", "original_title"], ["Emma (Classics, #1)", "Emma"])
     report, _ = load(content, "--column", "title=original_title")
     assert [book["title"] for book in stored(client)] == ["Emma"]
     assert report["ignored"] == ["title"]
 
 
-def test_a_column_that_is_given_but_not_there_stores_nothing(load, client):
+def test_a_column_option_for_a_missing_column_stores_nothing(load, client):
     _, result = load(csv_bytes(["title"], ["Emma"]), "--column", "authors=Written by", fails=1)
     assert "Written by" in one_line(result.stderr)
     assert stored(client) == []
@@ -140,13 +144,13 @@ def test_a_column_that_is_given_but_not_there_stores_nothing(load, client):
         ("--format", "docx"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_wrong_usage(load, client, option, text):
+def test_an_invalid_option_is_wrong_usage(load, client, option, text):
     _, result = load(csv_bytes(["title"], ["Emma"]), option, text, fails=2)
     assert option in result.stderr
     assert stored(client) == []
 
 
-def test_of_several_columns_of_a_field_the_first_that_says_something_counts(load, client):
+def test_the_first_filled_column_of_a_field_is_used(load, client):
     load(csv_bytes(["isbn", "isbn13", "year", "title"], ["", EMMA, "1815", "Emma"]))
     [book] = stored(client)
     assert (book["isbn"], book["published"]) == (EMMA, "1815")
@@ -164,11 +168,11 @@ def test_of_several_columns_of_a_field_the_first_that_says_something_counts(load
         ("subjects", "", [], []),
     ],
 )
-def test_a_cell_is_split_where_it_is_told(load_one, header, cell, options, value):
+def test_the_split_option_splits_cells(load_one, header, cell, options, value):
     assert load_one(header, cell, *options)[0][header] == value
 
 
-# -- cells --------------------------------------------------------------------------------------------------------
+# -- cells -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -189,7 +193,7 @@ def test_a_cell_is_split_where_it_is_told(load_one, header, cell, options, value
         " 0141439580 ",
     ],
 )
-def test_an_isbn_is_read_in_the_ways_people_write_it(load_one, cell):
+def test_isbns_are_read_in_common_spellings(load_one, cell):
     book, report = load_one("isbn", cell)
     assert book["isbn"] == EMMA
     assert report["warnings"] == []
@@ -215,7 +219,7 @@ def test_an_isbn_that_ends_in_a_small_x_keeps_its_check_digit(load_one):
         "76783609419.0",
     ],
 )
-def test_what_is_no_isbn_is_dropped_with_a_warning(load_one, cell):
+def test_an_invalid_isbn_is_dropped_with_a_warning(load_one, cell):
     book, report = load_one("isbn", cell)
     assert book["isbn"] is None
     assert [
@@ -226,7 +230,7 @@ def test_what_is_no_isbn_is_dropped_with_a_warning(load_one, cell):
 @pytest.mark.parametrize(
     "header", [["isbn", "isbn13", "identifiers"], ["identifiers", "isbn", "isbn13"]]
 )
-def test_a_second_isbn_is_kept_beside_the_other_identifiers(load, client, header):
+def test_a_second_isbn_is_added_to_the_identifiers(load, client, header):
     cells = {"isbn": EMMA, "isbn13": OTHER, "identifiers": "lccn:1"}
     load(csv_bytes(["title", *header], ["Emma", *[cells[name] for name in header]]))
     [book] = stored(client)
@@ -237,7 +241,7 @@ def test_a_second_isbn_is_kept_beside_the_other_identifiers(load, client, header
     ]
 
 
-def test_a_second_isbn_is_kept_where_the_column_of_identifiers_is_empty(load, client):
+def test_a_second_isbn_is_kept_if_the_identifiers_column_is_empty(load, client):
     load(csv_bytes(["title", "isbn", "isbn13", "identifiers"], ["Emma", EMMA, OTHER, ""]))
     assert [book["identifiers"] for book in stored(client)] == [
         [{"scheme": "isbn", "value": OTHER}]
@@ -263,7 +267,7 @@ def test_a_second_isbn_is_kept_where_the_column_of_identifiers_is_empty(load, cl
         ("0000", "0000"),
     ],
 )
-def test_a_year_is_read_in_the_ways_people_write_it(load_one, cell, published):
+def test_years_are_read_in_common_spellings(load_one, cell, published):
     book, report = load_one("published", cell)
     assert book["published"] == published
     assert report["warnings"] == []
@@ -283,7 +287,7 @@ def test_a_year_is_read_in_the_ways_people_write_it(load_one, cell, published):
         ("9/6/2006", "2006"),
     ],
 )
-def test_a_year_that_is_not_known_whole_is_told(load_one, cell, published):
+def test_an_incomplete_year_is_reported(load_one, cell, published):
     book, report = load_one("published", cell)
     assert book["published"] == published
     assert [(told["field"], told["value"]) for told in report["warnings"]] == [("published", cell)]
@@ -314,7 +318,7 @@ def test_a_language_is_stored_in_its_canonical_form(load_one, cell, language, wa
     "cell, pages, warnings",
     [("352", 352, 0), ("0", None, 1), ("0.0", None, 1), ("", None, 0), ("352.0", 352, 0)],
 )
-def test_no_pages_are_an_unknown_number_of_pages(load_one, cell, pages, warnings):
+def test_zero_pages_mean_an_unknown_number_of_pages(load_one, cell, pages, warnings):
     book, report = load_one("pages", cell)
     assert book["pages"] == pages
     assert len(report["warnings"]) == warnings
@@ -350,7 +354,7 @@ def test_a_cell_that_cannot_be_read_rejects_the_record_only_if_strict(load, clie
     assert [book["title"] for book in stored(client)] == ["Emma"]
 
 
-def test_a_text_too_long_is_cut_but_a_title_is_refused(load, client):
+def test_overlong_text_is_cut_but_an_overlong_title_is_rejected(load, client):
     report, _ = load(
         csv_bytes(["title", "edition"], ["Emma", "x" * 201], ["y" * 2001, ""]), "--on-error", "skip"
     )
@@ -359,26 +363,26 @@ def test_a_text_too_long_is_cut_but_a_title_is_refused(load, client):
 
 
 @pytest.mark.parametrize("title", ["'=1+1", "'@home", "'-", "'+1", "''=x"])
-def test_the_apostrophe_before_a_formula_is_taken_off(load, client, title):
+def test_the_apostrophe_before_a_formula_is_removed(load, client, title):
     load(csv_bytes(["title"], [title]))
     assert [book["title"] for book in stored(client)] == [title[1:]]
 
 
 @pytest.mark.parametrize("title", ["'Tis Pity", "'", "''", "\u2018=", "'\u200b="])
-def test_an_apostrophe_of_the_text_itself_stays(load, client, title):
+def test_other_leading_apostrophes_are_kept(load, client, title):
     load(csv_bytes(["title"], [title]))
     assert [book["title"] for book in stored(client)] == [title]
 
 
-def test_text_is_composed_and_trimmed(load_one):
+def test_text_is_normalized_and_trimmed(load_one):
     book, _ = load_one("publisher", "  E\u0301ditions \u00a0")
     assert book["publisher"] == "\u00c9ditions"
 
 
-# -- modes --------------------------------------------------------------------------------------------------------
+# -- modes -----------------------------------------------------------------------------
 
 
-def test_upsert_updates_the_book_of_that_isbn_and_leaves_the_other_fields(load, client):
+def test_upsert_updates_the_book_with_the_isbn_and_keeps_other_fields(load, client):
     load(csv_bytes(["title", "isbn", "publisher"], ["Ema", EMMA, "Murray"]))
     report, _ = load(csv_bytes(["isbn", "title"], ["0141439580", "Emma"]))
     [book] = stored(client)
@@ -418,7 +422,7 @@ def test_null_in_json_of_our_own_clears_unless_it_is_not_to(load, client, option
     assert [book["publisher"] for book in stored(client)] == [left]
 
 
-def test_create_rejects_what_is_there(load, client):
+def test_create_mode_rejects_existing_books(load, client):
     load(csv_bytes(["title", "isbn"], ["Ema", EMMA]))
     report, _ = load(
         csv_bytes(["title", "isbn"], ["Emma", EMMA], ["Other", OTHER]),
@@ -431,7 +435,7 @@ def test_create_rejects_what_is_there(load, client):
     assert [book["title"] for book in stored(client)] == ["Ema", "Other"]
 
 
-def test_one_bad_record_and_nothing_is_stored(load, client):
+def test_on_error_abort_stores_nothing_if_one_record_is_bad(load, client):
     report, result = load(
         csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", "x"]), "--strict", fails=1
     )
@@ -443,7 +447,7 @@ def test_one_bad_record_and_nothing_is_stored(load, client):
     assert counts(report)[-1] == 2 and "nothing was stored" in result.stderr
 
 
-def test_skip_leaves_the_bad_records_out(load, client):
+def test_on_error_skip_stores_the_good_records(load, client):
     report, result = load(
         csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", 3]), "--on-error", "skip"
     )
@@ -468,7 +472,7 @@ def test_strict_rejects_what_would_be_read_leniently(load, client, header, cell,
     assert stored(client) == []
 
 
-def test_strict_takes_what_is_right_and_ignores_the_columns_of_an_export(load, client):
+def test_strict_accepts_valid_values_and_ignores_read_only_columns(load, client):
     report, _ = load(
         csv_bytes(["id", "title", "isbn", "version"], [4, "Emma", EMMA, 2]), "--strict"
     )
@@ -503,14 +507,14 @@ def test_importing_the_same_file_again_changes_nothing(load, client):
     assert stored(client) == before
 
 
-# -- volumes of a set ---------------------------------------------------------------------------------------------
+# -- volumes of a set ------------------------------------------------------------------
 
 VOLUMES = csv_bytes(
     ["title", "isbn"], ["Volume one", EMMA], ["Volume two", EMMA], ["Volume three", EMMA]
 )
 
 
-def test_volumes_that_share_an_isbn_are_all_kept(load, client):
+def test_volumes_with_a_common_isbn_are_all_kept(load, client):
     report, _ = load(VOLUMES)
     assert [(book["title"], book["isbn"]) for book in stored(client)] == [
         ("Volume one", EMMA),
@@ -526,7 +530,7 @@ def test_volumes_that_share_an_isbn_are_all_kept(load, client):
     ]
 
 
-def test_volumes_that_share_an_isbn_come_in_again_unchanged(load, client):
+def test_volumes_with_a_common_isbn_are_unchanged_when_imported_again(load, client):
     load(VOLUMES)
     before = stored(client)
     report, _ = load(VOLUMES)
@@ -542,7 +546,7 @@ def test_a_record_of_the_same_isbn_and_title_is_the_same_book(load, client):
     assert [(book["pages"], book["version"]) for book in stored(client)] == [(2, 1)]
 
 
-def test_volumes_far_apart_in_a_file_are_all_kept_and_come_in_again_unchanged(load, client):
+def test_volumes_far_apart_in_a_file_are_kept_and_unchanged_when_imported_again(load, client):
     rows = [[f"Book {number}", ""] for number in range(1200)]
     content = csv_bytes(
         ["title", "isbn", "identifiers"],
@@ -554,7 +558,7 @@ def test_volumes_far_apart_in_a_file_are_all_kept_and_come_in_again_unchanged(lo
     assert counts(load(content)[0]) == (0, 0, 1202, 0)
 
 
-def test_volumes_with_their_own_isbn_and_one_of_the_set_are_different_books(load, client):
+def test_volumes_with_their_own_and_a_set_isbn_are_different_books(load, client):
     volumes = [
         {"title": "Volume one", "isbn": [EMMA, "9780451526533"]},
         {"title": "Volume two", "isbn": [OTHER, "9780451526533"]},
@@ -572,7 +576,7 @@ def test_lines_are_counted_as_they_stand_in_the_file(load):
     assert [(told["record"], told["line"]) for told in report["errors"]] == [(2, 5)]
 
 
-def test_the_report_has_the_fields_of_the_contract(load):
+def test_the_report_has_the_documented_fields(load):
     report, result = load(csv_bytes(["title", "rating", "isbn"], ["Emma", 4, "bad"]))
     assert set(report) == {
         "read",
@@ -648,11 +652,11 @@ def test_a_report_that_cannot_be_written_fails_before_anything_is_stored(runner,
     assert stored(client) == []
 
 
-# -- files --------------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_is_seen_in_the_header(load, client, delimiter):
+def test_the_delimiter_is_detected_from_the_header(load, client, delimiter):
     load(
         csv_bytes(
             ["title", "authors", "pages"],
@@ -671,7 +675,7 @@ def test_the_delimiter_is_seen_in_the_header(load, client, delimiter):
 @pytest.mark.parametrize(
     "encoding", ["cp1252", "latin-1", "utf-16", "utf-8-sig", "UTF-8", "mac-roman"]
 )
-def test_a_file_is_read_in_the_encoding_that_is_named(load, client, encoding):
+def test_the_encoding_option_is_used(load, client, encoding):
     load(csv_bytes(["title"], ["Les Mis\u00e9rables"], encoding=encoding), "--encoding", encoding)
     assert [book["title"] for book in stored(client)] == ["Les Mis\u00e9rables"]
 
@@ -686,7 +690,7 @@ def test_a_file_is_read_in_the_encoding_that_is_named(load, client, encoding):
     ],
 )
 @pytest.mark.parametrize("name", ["books.csv", "books.jsonl"])
-def test_a_file_in_another_encoding_is_refused_whole(load, client, written, read, name):
+def test_a_file_in_another_encoding_is_rejected_as_a_whole(load, client, written, read, name):
     text = {
         "books.csv": "title\nEmma\nLes Mis\u00e9rables\n",
         "books.jsonl": '{"title": "Emma"}\n{"title": "Les Mis\u00e9rables"}\n',
@@ -695,7 +699,7 @@ def test_a_file_in_another_encoding_is_refused_whole(load, client, written, read
     assert stored(client) == []
 
 
-def test_a_wrong_encoding_is_told_in_one_line(load):
+def test_a_wrong_encoding_is_reported_in_one_line(load):
     written = csv_bytes(["title"], ["Les Mis\u00e9rables"], encoding="cp1252")
     _, result = load(written, "--encoding", "utf-8", fails=1)
     assert "utf-8" in one_line(result.stderr)
@@ -709,14 +713,14 @@ def test_a_wrong_encoding_is_told_in_one_line(load):
         ("books.jsonl", jsonl_bytes({"title": "Emma"})),
     ],
 )
-def test_a_byte_order_mark_is_no_part_of_the_first_name(load, client, name, content):
+def test_a_byte_order_mark_is_not_part_of_the_first_column(load, client, name, content):
     report, _ = load(codecs.BOM_UTF8 + content, name=name)
     assert [book["title"] for book in stored(client)] == ["Emma"]
     assert report["ignored"] == []
 
 
 @pytest.mark.parametrize("name", ["books.csv.gz", "books.csv", "books"])
-def test_a_compressed_file_is_opened_whatever_its_name(load, client, name):
+def test_gzip_is_detected_whatever_the_file_name(load, client, name):
     load(gzip.compress(csv_bytes(["title"], ["Emma"])), name=name)
     assert [book["title"] for book in stored(client)] == ["Emma"]
 
@@ -781,7 +785,7 @@ def test_a_damaged_file_stores_nothing(load, client, content):
 
 
 @pytest.mark.parametrize("name", ["none.csv", "", "none/books.csv"])
-def test_a_file_that_cannot_be_opened_is_told_in_one_line(runner, tmp_path, name):
+def test_an_unreadable_file_is_reported_in_one_line(runner, tmp_path, name):
     result = runner.invoke(args=["books", "import", str(tmp_path / name)])
     assert result.exit_code == 1
     assert str(tmp_path / name) in one_line(result.stderr)
@@ -797,13 +801,13 @@ def test_a_row_longer_than_the_header_is_rejected(load, client, row, field_count
 
 
 @pytest.mark.parametrize("row", [["Emma"], ["Emma", "1815", ""], ["Emma", "1815", "", ""]])
-def test_a_row_that_only_lacks_cells_or_has_empty_ones_more_is_read(load, client, row):
+def test_a_row_with_missing_or_extra_empty_cells_is_accepted(load, client, row):
     report, _ = load(csv_bytes(["title", "year"], row))
     assert counts(report) == (1, 0, 0, 0)
     assert [book["title"] for book in stored(client)] == ["Emma"]
 
 
-def test_a_cell_that_a_short_row_lacks_is_left_as_it_was(load, client):
+def test_a_missing_cell_leaves_the_field_unchanged(load, client):
     load(csv_bytes(["isbn", "title", "publisher"], [EMMA, "Emma", "Murray"]))
     load(csv_bytes(["isbn", "title", "publisher"], [EMMA, "Emma"]))
     assert [book["publisher"] for book in stored(client)] == ["Murray"]
@@ -858,14 +862,14 @@ def test_a_malformed_line_is_rejected_alone(load, client, line):
         ),
     ],
 )
-def test_json_values_of_many_kinds_are_read(load, client, record, fields):
+def test_json_values_of_other_types_are_converted(load, client, record, fields):
     load(jsonl_bytes(record), name="books.jsonl")
     [book] = stored(client)
     assert {name: book[name] for name in fields} == fields
     assert own_fields(book)["title"] == "Emma"
 
 
-# -- documents ----------------------------------------------------------------------------------------------------
+# -- documents -------------------------------------------------------------------------
 
 RECORDS = (
     {
@@ -881,7 +885,7 @@ RECORDS = (
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.xml", "a.csv", "a.jsonl", "a.json.gz", "a.xml.gz"])
-def test_an_exported_file_comes_back_in_and_changes_nothing(load, runner, client, tmp_path, name):
+def test_importing_an_exported_file_changes_nothing(load, runner, client, tmp_path, name):
     load(jsonl_bytes(*RECORDS), name="first.jsonl")
     before = stored(client)
     assert runner.invoke(args=["books", "export", str(tmp_path / name)]).exit_code == 0
@@ -901,12 +905,12 @@ def test_an_exported_file_comes_back_in_and_changes_nothing(load, runner, client
         ("a.xml", b"<catalogue>"),
     ],
 )
-def test_a_document_of_something_else_fails_in_one_line(load, client, name, content):
+def test_a_document_that_is_not_a_list_of_books_fails_in_one_line(load, client, name, content):
     _, result = load(content, "--on-error", "skip", name=name, fails=1)
     assert "nothing was stored" in one_line(result.stderr) and stored(client) == []
 
 
-def test_xml_says_its_own_encoding(load, client):
+def test_xml_declares_its_own_encoding(load, client):
     body = "<catalogue><books><book><title>\u7d05</title></book></books></catalogue>".encode(
         "utf-16"
     )
@@ -926,7 +930,7 @@ def test_xml_says_its_own_encoding(load, client):
         ),
     ],
 )
-def test_a_wrong_record_of_a_document_is_rejected_alone(load, client, name, content):
+def test_an_invalid_record_of_a_document_is_rejected_alone(load, client, name, content):
     report, _ = load(content, "--on-error", "skip", name=name)
     assert counts(report) == (2, 0, 0, 1)
     assert [told["record"] for told in report["errors"]] == [2]

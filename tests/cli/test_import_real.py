@@ -1,6 +1,6 @@
-"""Real catalogues: imported whole, exported in three formats, and compared with the source field by field.
+"""Real catalogues, imported, exported in three formats, and compared field by field.
 
-What is expected is worked out here from the source alone, by other means than the service's own.
+What is expected is computed here from the source alone, independently of the service.
 """
 
 import csv
@@ -171,7 +171,9 @@ CATALOGUES = {
 
 
 class Imported:
-    """A catalogue that was imported and exported: what is expected, the report, and the exported files."""
+    """A catalogue that was imported and exported: what is expected, the report, and the exported
+    files.
+    """
 
     def __init__(self, app, name, folder):
         expected, source, options = CATALOGUES[name]
@@ -243,13 +245,13 @@ def _item(element):
 READERS = {"jsonl": jsonl_books, "csv": csv_books, "xml": xml_books}
 
 
-def test_every_command_is_done_without_a_word_about_failure(imported):
+def test_every_command_succeeds_without_errors(imported):
     assert [result.exit_code for result in imported.results] == [0] * 4
     assert imported.report["rejected"] == 0 and imported.report["errors"] == []
 
 
 @pytest.mark.parametrize("suffix", READERS)
-def test_every_field_of_every_book_is_what_the_source_says(imported, suffix):
+def test_every_field_of_every_book_equals_the_source(imported, suffix):
     books = list(READERS[suffix](imported.files[suffix]))
     assert len(books) == len(imported.expected)
     for number, (book, expected) in enumerate(zip(books, imported.expected), 1):
@@ -258,7 +260,7 @@ def test_every_field_of_every_book_is_what_the_source_says(imported, suffix):
                 assert book[field] == value, f"book {number}, {field}"
 
 
-def test_what_was_read_leniently_was_told(imported):
+def test_lenient_conversions_are_reported(imported):
     told = {entry["field"] for entry in imported.report["warnings"]}
     assert (
         told
@@ -271,7 +273,7 @@ def test_what_was_read_leniently_was_told(imported):
     assert all(entry["value"] for entry in imported.report["warnings"] if "record" in entry)
 
 
-def test_every_isbn_that_can_be_known_is_kept_and_no_other(imported):
+def test_exactly_the_valid_isbns_are_kept(imported):
     numbers = [book["isbn"] for book in jsonl_books(imported.files["jsonl"]) if book["isbn"]]
     assert len(numbers) == len(set(numbers))
     assert (imported.report["created"], len(numbers)) == {
@@ -281,7 +283,7 @@ def test_every_isbn_that_can_be_known_is_kept_and_no_other(imported):
     }[imported.name]
 
 
-def test_the_columns_that_are_not_ours_were_named(imported):
+def test_unknown_columns_are_reported(imported):
     ignored = {
         "goodbooks": "average_rating",
         "gutenberg": "has_text",
@@ -303,7 +305,7 @@ GOODREADS = [
 ]
 
 
-def test_a_goodreads_library_with_its_formula_cells_comes_in(runner, tmp_path):
+def test_a_goodreads_export_with_formula_cells_is_imported(runner, tmp_path):
     path = tmp_path / "goodreads_library_export.csv"
     path.write_bytes(csv_bytes(*GOODREADS))
     assert runner.invoke(args=["books", "import", str(path)]).exit_code == 0
@@ -332,7 +334,7 @@ def test_a_catalogue_in_windows_1252_is_read(runner, tmp_path, options):
     "name",
     ["comma_in_quotes", "empty_crlf", "json", "newlines", "quotes_and_newlines", "simple_crlf"],
 )
-def test_the_csv_of_other_projects_reads_as_they_say(runner, tmp_path, name):
+def test_csv_spectrum_files_are_imported_as_their_json(runner, tmp_path, name):
     """Of the first column made titles; a table without a title says so by record."""
     expected = json.loads(data.read_text(f"csv/{name}.json"))
     first = next(iter(expected[0]))

@@ -1,4 +1,4 @@
-"""``bookapi books purge``: what has been in the trash for long is removed for good; its history stays."""
+"""`bookapi books purge` removes old books of the trash for good; their history stays."""
 
 import re
 from datetime import timedelta
@@ -79,7 +79,7 @@ def statuses(client, query=""):
         (36500, []),
     ],
 )
-def test_books_that_lie_in_the_trash_for_longer_are_removed(trash, runner, days, gone):
+def test_books_deleted_longer_ago_are_purged(trash, runner, days, gone):
     assert purge(runner, days) == len(gone)
     assert statuses(trash) == [
         404 if number in gone else 410 if number in (2, 3, 4) else 200 for number in range(1, 7)
@@ -103,7 +103,7 @@ def test_an_empty_catalogue_has_nothing_to_purge(app, runner):
     assert purge(runner, 0) == 0
 
 
-def test_it_is_the_time_in_the_trash_that_counts_and_not_the_books_age(app, admin, runner):
+def test_the_time_in_the_trash_counts_and_not_the_age_of_the_book(app, admin, runner):
     for _ in range(3):
         admin.post("/books", json={"title": "old"})
     with app.app_context():
@@ -139,7 +139,7 @@ def test_live_books_are_untouched(app, trash, runner):
     assert {address: reader.get(address).headers["ETag"] for address in tags} == tags
 
 
-def test_no_row_of_a_purged_book_stays_but_those_of_its_history(app, trash, runner):
+def test_only_history_rows_of_a_purged_book_remain(app, trash, runner):
     before = {number: rows_of(app, number) for number in range(1, 7)}
     assert all(
         before[3][name]
@@ -156,7 +156,7 @@ def test_no_row_of_a_purged_book_stays_but_those_of_its_history(app, trash, runn
     assert [after[number] for number in (1, 2, 5, 6)] == [before[number] for number in (1, 2, 5, 6)]
 
 
-def test_the_history_and_the_feed_of_a_purged_book_stay(app, trash, runner):
+def test_history_and_feed_entries_of_a_purged_book_remain(app, trash, runner):
     told = [
         [
             {**entry, "changes": []} if number in (2, 3, 4) else entry
@@ -171,7 +171,7 @@ def test_the_history_and_the_feed_of_a_purged_book_stay(app, trash, runner):
     assert trash.get("/books/3/history?format=xml").status_code == 200
 
 
-def test_a_purged_book_is_unknown_to_every_method(trash, runner):
+def test_a_purged_book_is_a_404_for_every_method(trash, runner):
     purge(runner, 30)
 
     def ask(method, number):
@@ -188,7 +188,7 @@ def test_a_purged_book_is_unknown_to_every_method(trash, runner):
     }
 
 
-def test_nobody_is_shown_a_purged_book_from_memory(app, admin, runner):
+def test_a_purged_book_is_not_served_from_the_cache(app, admin, runner):
     admin.post("/books", json=FULL)
     reader, told = app.test_client(), []
     for act in (lambda: None, lambda: admin.delete("/books/1"), lambda: purge(runner, 0)):
@@ -203,7 +203,7 @@ def test_nobody_is_shown_a_purged_book_from_memory(app, admin, runner):
     assert told == [[200, 200, 200, 1, 1], [410, 410, 404, 0, 0], [404, 404, 404, 0, 0]]
 
 
-def test_the_id_of_a_purged_book_is_never_given_again(app, admin, runner):
+def test_the_id_of_a_purged_book_is_never_reused(app, admin, runner):
     for number in range(1, 4):
         admin.post("/books", json={"title": "a"})
         admin.delete(f"/books/{number}")
@@ -213,7 +213,7 @@ def test_the_id_of_a_purged_book_is_never_given_again(app, admin, runner):
     assert [entry["changes"][0]["after"] for entry in history(admin, 4)] == ["b"]
 
 
-def test_what_was_purged_is_not_found_by_the_trashs_search(trash, runner):
+def test_a_purged_book_is_not_found_in_the_trash(trash, runner):
     told = [trash.get("/books?state=deleted&q=gone").json["total"]]
     for days in (30, 0):
         purge(runner, days)
@@ -222,7 +222,7 @@ def test_what_was_purged_is_not_found_by_the_trashs_search(trash, runner):
     assert trash.get("/books?q=handsome").json["total"] == 1
 
 
-def test_the_full_text_index_is_sound_after_a_purge(app, trash, runner):
+def test_the_full_text_index_is_consistent_after_a_purge(app, trash, runner):
     purge(runner, 0)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
@@ -285,7 +285,7 @@ def test_anything_but_a_whole_number_of_days_is_wrong_usage(trash, runner):
     assert trash.get("/books?state=deleted").json["total"] == 3
 
 
-def test_so_many_days_that_no_book_is_so_old_remove_nothing(trash, runner):
+def test_an_age_beyond_all_books_removes_nothing(trash, runner):
     for days in (36500, 99_999, 3_000_000, 10**9, 10**12, 2**63, 10**30):
         result = runner.invoke(args=["books", "purge", "--older-than", str(days)])
         assert isinstance(result.exception, SystemExit | None), (days, repr(result.exception))
@@ -294,7 +294,7 @@ def test_so_many_days_that_no_book_is_so_old_remove_nothing(trash, runner):
         ), days
 
 
-def test_the_schema_is_still_what_the_program_needs(trash, runner):
+def test_a_purge_leaves_the_schema_unchanged(trash, runner):
     purge(runner, 0)
     result = runner.invoke(args=["db", "check"])
     assert result.exit_code == 0, result.output

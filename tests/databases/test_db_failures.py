@@ -1,4 +1,4 @@
-"""What a failure of the database is to a client, and which units are run again."""
+"""Database failures as HTTP responses, and retries."""
 
 import pymysql
 import pytest
@@ -30,13 +30,13 @@ def failure(code, **more):
         (1114, 507),
     ],
 )
-def test_what_the_server_cannot_do_now_is_a_status(code, status):
+def test_temporary_database_failures_have_a_status(code, status):
     told = translate(failure(code))
     assert told.code == status
     assert status != 503 or dict(told.get_headers())["Retry-After"]
 
 
-def test_a_fault_of_ours_is_not_explained_away():
+def test_programming_errors_are_not_translated():
     assert translate(failure(1064)) is None
 
 
@@ -46,7 +46,7 @@ def queue(app):
     return app.extensions[EXTENSION].queue
 
 
-def test_a_unit_that_lost_a_deadlock_is_run_again(queue):
+def test_an_operation_that_lost_a_deadlock_is_retried(queue):
     tries = []
 
     def operation(connection):
@@ -68,7 +68,7 @@ def test_a_unit_that_lost_a_deadlock_is_run_again(queue):
         (1114, {}, 1),
     ],
 )
-def test_a_unit_is_not_run_for_ever(queue, code, more, tries):
+def test_retries_are_limited(queue, code, more, tries):
     run = []
 
     def operation(connection):

@@ -1,4 +1,6 @@
-"""The write queue of one process on one SQLite file: savepoints, and commits that several operations share."""
+"""The write queue of one process on one SQLite file: savepoints, and commits that several
+operations share.
+"""
 
 import threading
 import time
@@ -94,7 +96,9 @@ def commits(app):
 
 @pytest.fixture
 def in_line(app, writes, monkeypatch):
-    """A function that has operations wait behind one that runs, in this order, and returns each one's outcome."""
+    """A function that has operations wait behind one that runs, in this order, and returns each
+    one's outcome.
+    """
     monkeypatch.setattr(queue, "MAX_SHARED_SECONDS", PATIENCE)
 
     def run(*operations, **options):

@@ -1,6 +1,6 @@
-"""Many at once: nobody's change is lost, nothing is done twice, a foreign lock stops no reader.
+"""Concurrent clients: no lost update, nothing done twice, no reader blocked by a lock.
 
-`-m durability` runs them; with `DURABILITY=long` in the environment they take longer.
+`-m durability` runs these tests; `DURABILITY=long` makes them run longer.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ def at_once(work, *every):
         return list(pool.map(begin, *every))
 
 
-# -- increments and duplicates ----------------------------------------------------------------------------------------
+# -- increments and duplicates ---------------------------------------------------------
 
 
 def increment(client, times):
@@ -75,7 +75,7 @@ def increment(client, times):
     return statuses
 
 
-def test_of_increments_with_if_match_by_many_clients_none_is_lost(folder):
+def test_concurrent_increments_with_if_match_lose_none(folder):
     times = rounds(30, 1000)
     with serving(folder, "--workers", "2") as service, clients(service, 32) as every:
         assert every[0].create("Counter", pages=1).status == 201
@@ -94,7 +94,7 @@ def isbn(number):
     )
 
 
-def test_of_the_same_isbn_from_many_clients_at_once_one_is_created_and_the_others_are_told_which(
+def test_concurrent_creates_of_one_isbn_create_one_and_refer_the_others_to_it(
     folder,
 ):
     with serving(folder, "--workers", "2") as service, clients(service, 16) as every:
@@ -108,13 +108,15 @@ def test_of_the_same_isbn_from_many_clients_at_once_one_is_created_and_the_other
     assert flaws(folder / FILE) == []
 
 
-# -- lost answers -----------------------------------------------------------------------------------------------------
+# -- lost answers ----------------------------------------------------------------------
 
 BATCH = 25  # requests, the last of which the service does not survive
 
 
 class Impatient:
-    """A client that goes before its answer comes, or before it has said all, and asks again with the same key."""
+    """A client that goes before its answer comes, or before it has said all, and asks again with
+    the same key.
+    """
 
     def __init__(self, folder):
         self.file, self.chance, self.count = folder / FILE, random.Random(SEED), 0
@@ -148,7 +150,7 @@ class Impatient:
         return {"Idempotency-Key": f"key-{self.count}"}
 
 
-def test_who_loses_the_answer_and_asks_again_with_its_key_makes_one_book(folder):
+def test_retrying_with_a_key_after_a_lost_response_creates_one_book(folder):
     impatient, cookie = Impatient(folder), None
     for _ in range(rounds(4, 40)):
         with serving(folder, "--workers", "2") as service, Client(service, cookie) as client:
@@ -172,7 +174,7 @@ def test_who_loses_the_answer_and_asks_again_with_its_key_makes_one_book(folder)
     assert flaws(folder / FILE) == []
 
 
-# -- a foreign lock ---------------------------------------------------------------------------------------------------
+# -- a foreign lock --------------------------------------------------------------------
 
 WAIT, HELD = (5, 12) if LONG else (2, 4)
 USUAL_READ_SECONDS = 0.25
@@ -224,12 +226,13 @@ def read_for(client, seconds):
     return reads
 
 
-# A service has 8 threads unless it is told otherwise. Changes that would take too many of them are refused, once it is
+# A service has 8 threads unless it is told otherwise. Changes that would take too many of them are
+# refused, once it is
 # plain that nothing goes on.
 @pytest.mark.parametrize(
     "writers, longest_read", [(3, READ_SECONDS), (16, READ_SECONDS + IMPATIENT_SECONDS)]
 )
-def test_a_foreign_lock_makes_changes_fail_in_time_and_no_read_wait(folder, writers, longest_read):
+def test_a_foreign_lock_makes_writes_fail_in_time_and_delays_no_read(folder, writers, longest_read):
     with (
         serving(folder, DATABASE_WAIT_SECONDS=str(WAIT)) as service,
         clients(service, writers) as every,
@@ -259,13 +262,15 @@ def test_a_foreign_lock_makes_changes_fail_in_time_and_no_read_wait(folder, writ
         )
 
 
-# -- the change feed --------------------------------------------------------------------------------------------------
+# -- the change feed -------------------------------------------------------------------
 
 CYCLE = [("PATCH", "", "updated"), ("DELETE", "", "deleted"), ("POST", "/restore", "restored")]
 
 
 def change_until(client, ended):
-    """Every change that was acknowledged, as the feed should tell it: book, version and what was done."""
+    """Every change that was acknowledged, as the feed should tell it: book, version and what was
+    done.
+    """
     made = []
     while not ended.is_set():
         answer = client.create("Fed", pages=1)
@@ -282,7 +287,9 @@ def change_until(client, ended):
 
 
 def follow(client, writing, chance):
-    """The whole feed as someone sees it who polls it while others write, and how often it was at its end."""
+    """The whole feed as someone sees it who polls it while others write, and how often it was at
+    its end.
+    """
     changes, ends, after = [], 0, 0
     while True:
         quiet = all(each.done() for each in writing)
@@ -297,9 +304,7 @@ def follow(client, writing, chance):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_who_follows_the_feed_while_others_write_sees_each_change_once_and_in_order(
-    folder, workers
-):
+def test_following_the_feed_during_writes_shows_each_change_once_in_order(folder, workers):
     ended, chance = threading.Event(), random.Random(SEED)
     with (
         serving(folder, "--workers", workers) as service,

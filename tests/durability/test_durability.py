@@ -1,6 +1,6 @@
-"""What was acknowledged is never lost: services killed under load, on a disk that fails and on a full one.
+"""Acknowledged changes are never lost: kills under load, failing disks, full disks.
 
-`-m durability` runs them; `DURABILITY=long` in the environment gives them hours instead of minutes.
+`-m durability` runs these tests; `DURABILITY=long` makes them run for hours.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ def folder(made, tmp_path):
     return Path(shutil.copytree(made, tmp_path / "instance"))
 
 
-# -- kill -9 under load -----------------------------------------------------------------------------------------------
+# -- kill -9 under load ----------------------------------------------------------------
 
 
 class Book(NamedTuple):
@@ -58,10 +58,11 @@ class Book(NamedTuple):
 
 
 class Writer:
-    """A client that creates, changes and deletes books of its own, and knows what of it was acknowledged.
+    """A client that creates, changes and deletes books of its own, and knows what of it was
+    acknowledged.
 
-    `known` is that, by id; `doubt`: the title or the id, and the state, of the request whose answer never came.
-    `refusals`: the statuses that are an answer, too; nothing is changed then.
+    `known` is that, by id; `doubt`: the title or the id, and the state, of the request whose answer
+    never came. `refusals`: the statuses that are an answer, too; nothing is changed then.
     """
 
     def __init__(self, number, refusals=()):
@@ -129,7 +130,9 @@ class Writer:
         return answer.status == wanted
 
     def lost(self, books):
-        """What is not as it was acknowledged in these rows of books; of what is in doubt it learns what came of it."""
+        """What is not as it was acknowledged in these rows of books; of what is in doubt it learns
+        what came of it.
+        """
         about, after = self.doubt or (None, None)
         found = {
             number: Book(book["version"], book["pages"], book["deleted_at"] is not None)
@@ -170,7 +173,9 @@ def working(service, writers, cookie):
 
 
 def judge(file, writers, before):
-    """The newest book, if nothing that was acknowledged since `before` was the newest is lost or half-made."""
+    """The newest book, if nothing that was acknowledged since `before` was the newest is lost or
+    half-made.
+    """
     touched = set().union(*[writer.touched for writer in writers])
     newest = max((book for writer in writers for book in writer.known), default=0)
     books = stored(
@@ -182,7 +187,7 @@ def judge(file, writers, before):
     return max(books, default=before)
 
 
-def test_whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_is_half_made(folder):
+def test_acknowledged_changes_survive_a_kill_and_none_is_partial(folder):
     writers, cookie, chance, newest = (
         [Writer(number) for number in range(8)],
         None,
@@ -212,7 +217,7 @@ def test_whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_i
     assert sum(len(writer.known) for writer in writers) == len(books) > 20 * rounds(20, 200)
 
 
-# -- a disk that fails ------------------------------------------------------------------------------------------------
+# -- a disk that fails -----------------------------------------------------------------
 
 FAULTS = [
     ("pread64", "EIO"),
@@ -245,7 +250,7 @@ def create_while_failing(service, folder, client, title, out, *fault):
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("call, error", FAULTS)
-def test_whichever_call_of_a_create_fails_nothing_is_acknowledged_that_is_not_stored(
+def test_a_failing_system_call_never_acknowledges_a_lost_create(
     folder, tmp_path, call, error, for_good
 ):
     need("strace")
@@ -311,9 +316,7 @@ def said_the_truth(answer, title, books, error):
         ("fsync,fdatasync,pread64,pwrite64", "EIO", "3+53"),
     ],
 )
-def test_a_disk_that_fails_now_and_then_makes_changes_fail_and_nothing_else(
-    folder, tmp_path, call, error, when, workers
-):
+def test_an_unreliable_disk_only_makes_changes_fail(folder, tmp_path, call, error, when, workers):
     need("strace")
     writers = [Writer(number, refusals=(507 if error == "ENOSPC" else 503,)) for number in range(8)]
     with serving(folder, "--workers", str(workers)) as service, Client(service) as client:
@@ -342,7 +345,7 @@ def test_a_disk_that_fails_now_and_then_makes_changes_fail_and_nothing_else(
     assert len(stored(folder / FILE)) == answers[201] + 1
 
 
-# -- a disk that is full ----------------------------------------------------------------------------------------------
+# -- a disk that is full ---------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -387,7 +390,7 @@ def give_space_by_growing(folder):
 # What fills the disk: the log itself, or the data file when the log is written back.
 @pytest.mark.parametrize("megabytes, filler", [(4, 1), (6, 1)])
 @pytest.mark.parametrize("give_space", [give_space_by_removing, give_space_by_growing])
-def test_a_full_disk_is_told_reads_go_on_and_with_space_creates_do(
+def test_reads_continue_when_the_disk_is_full_and_writes_when_there_is_space(
     folder, megabytes, filler, give_space
 ):
     known, file = set(), folder / FILE
@@ -416,7 +419,9 @@ def test_a_full_disk_is_told_reads_go_on_and_with_space_creates_do(
 
 
 def is_spent(file):
-    """Whether the log is so long that each change tries to write it back, and the data file too short for that."""
+    """Whether the log is so long that each change tries to write it back, and the data file too
+    short for that.
+    """
     with opened(file) as connection:
         [(pages,)] = connection.execute("PRAGMA page_count")
     log = file.with_name(f"{FILE}-wal").stat().st_size

@@ -1,6 +1,6 @@
-"""A power cut takes back nothing that was acknowledged: the service's own system calls, replayed up to any moment.
+"""Power cuts lose no acknowledged change: system calls replayed up to any moment.
 
-`-m durability` runs them; `DURABILITY=long` in the environment has them cut twenty times as often.
+`-m durability` runs these tests; `DURABILITY=long` makes twenty times as many cuts.
 """
 
 import json
@@ -40,7 +40,8 @@ def folder(made, tmp_path):
     return Path(shutil.copytree(made, tmp_path / "instance"))
 
 
-# A module that Python loads when it starts: it has SQLite wait for its disk less than the service asks for.
+# A module that Python loads when it starts: it has SQLite wait for its disk less than the service
+# asks for.
 CARELESS = """
 import functools, importlib
 
@@ -59,7 +60,9 @@ for name in ("sqlite3", "pysqlite3.dbapi2"):
 
 
 def record(folder, trace, each, clients=1, workers=1, options=()):
-    """The disk before, and how many long books were created, so many by each client; what happened goes to `trace`."""
+    """The disk before, and how many long books were created, so many by each client; what happened
+    goes to `trace`.
+    """
     with (
         killed_in_the_end(folder, "--workers", str(workers)) as service,
         ThreadPoolExecutor(clients) as pool,
@@ -102,8 +105,9 @@ def acknowledged(call):
 
 
 class Replay:
-    """Power cuts at every acknowledgement and at some other moments; `lost` are those after which a book was missing,
-    `flaws` what was wrong in the file."""
+    """Power cuts at every acknowledgement and at some other moments; `lost` are those after which a
+    book was missing, `flaws` what was wrong in the file.
+    """
 
     def __init__(self, disk, trace, folder, often):
         self.disk, self.folder, self.chance = disk, folder, random.Random(SEED)
@@ -128,9 +132,7 @@ class Replay:
 
 # Several clients of one worker share commits.
 @pytest.mark.parametrize("clients, workers", [(1, 1), (8, 1), (8, 2)])
-def test_a_power_cut_at_any_moment_takes_back_nothing_that_was_acknowledged(
-    folder, tmp_path, clients, workers
-):
+def test_a_power_cut_at_any_moment_loses_no_acknowledged_change(folder, tmp_path, clients, workers):
     need("strace")
     each = rounds(50, 1000) // clients
     disk, created = record(folder, tmp_path / "trace", each, clients, workers)
@@ -141,7 +143,7 @@ def test_a_power_cut_at_any_moment_takes_back_nothing_that_was_acknowledged(
     assert disk.is_what_is_there()
 
 
-def test_not_even_where_the_disk_failed_to_write_before(folder, tmp_path):
+def test_a_power_cut_after_a_failed_write_loses_no_acknowledged_change(folder, tmp_path):
     need("strace")
     each, failing = rounds(10, 100), ("-e", "inject=fsync,fdatasync:error=EIO:when=2+3")
     disk, created = record(folder, tmp_path / "trace", each, 8, 2, failing)
@@ -151,9 +153,7 @@ def test_not_even_where_the_disk_failed_to_write_before(folder, tmp_path):
 
 
 @pytest.mark.parametrize("level", ["NORMAL", "OFF"])
-def test_the_replay_of_power_cuts_finds_out_a_service_that_does_not_wait_for_its_disk(
-    folder, tmp_path, monkeypatch, level
-):
+def test_the_power_cut_test_detects_a_missing_fsync(folder, tmp_path, monkeypatch, level):
     need("strace")
     (tmp_path / "careless").mkdir()
     (tmp_path / "careless" / "sitecustomize.py").write_text(CARELESS.format(level=level))

@@ -1,1 +1,1 @@
-"""What tests of several folders share: importable as `helpers.NAME` from every one of them."""
+"""Shared by tests of several folders, as `helpers.NAME`."""

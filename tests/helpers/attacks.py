@@ -1,7 +1,8 @@
-"""Bodies that were built to break readers, one or more of each known class, and where they would give themselves away.
+"""Bodies that were built to break readers, one or more of each known class, and where they would
+give themselves away.
 
-Every one is made for a root element (or none, in JSON), its fields and a `Canary`: an address and a file that no reader
-may ever touch.
+Every one is made for a root element (or none, in JSON), its fields and a `Canary`: an address and a
+file that no reader may ever touch.
 """
 
 import itertools
@@ -14,7 +15,9 @@ MANY = 20_000
 
 
 class Canary:
-    """A listener on this machine and a file, which the attacks name. `heard`: whether anybody came to the listener."""
+    """A listener on this machine and a file, which the attacks name. `heard`: whether anybody came
+    to the listener.
+    """
 
     def __init__(self, folder):
         self.secret = "canary-3c1f9a"
@@ -35,12 +38,13 @@ class Canary:
         self._listener.close()
 
 
-# -- documents that are as they should be -------------------------------------------------------------------------
+# -- documents that are as they should be ----------------------------------------------
 
 
 def valid(root, password="a long enough password"):
-    """A document that a route of this root element may well take; of several routes, by turns, one of them. An unknown
-    root gets a bit of everything."""
+    """A document that a route of this root element may well take; of several routes, by turns, one
+    of them. An unknown root gets a bit of everything.
+    """
     number = next(_BEGUN)
     known = {
         "login": [{"username": f"nobody {number}", "password": password}],
@@ -98,7 +102,7 @@ def fields_of(root):
     return list(dict.fromkeys([*valid(root), *more.get(root, ()), "nonsense"]))
 
 
-# -- XML ----------------------------------------------------------------------------------------------------------
+# -- XML -------------------------------------------------------------------------------
 
 
 def _doctypes(root, field, canary):
@@ -387,7 +391,7 @@ def in_xml(root, canary):
             yield f"{make.__name__[1:]}: {name}", body.encode() if isinstance(body, str) else body
 
 
-# -- JSON ---------------------------------------------------------------------------------------------------------
+# -- JSON ------------------------------------------------------------------------------
 
 NUMBERS = (
     "NaN",
@@ -615,7 +619,7 @@ def in_json(root, canary):
             )
 
 
-# -- strings ------------------------------------------------------------------------------------------------------
+# -- strings ---------------------------------------------------------------------------
 
 STRINGS = (
     "' OR 1=1 --",

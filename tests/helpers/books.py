@@ -1,4 +1,4 @@
-"""Records of books for the tests, and what the catalogue holds of them."""
+"""Book records for the tests, and what the catalogue contains of them."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -135,7 +135,9 @@ def seq(app):
 
 
 def steps(client, after=0):
-    """(seq, action, book, version) of every change behind that one, read from the feed page by page."""
+    """(seq, action, book, version) of every change behind that one, read from the feed page by
+    page.
+    """
     found = []
     while True:
         answer = client.get(f"/books/changes?limit=100&after={after}")

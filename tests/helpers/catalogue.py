@@ -1,8 +1,9 @@
 """A catalogue of a hundred thousand books, made of the excerpts in tests/data.
 
-The first 10,000 are those of the Library of Congress. The others combine the words, authors, publishers, series and
-subjects of several of these records, and now and then a rare word, so that words, authors and subjects are as common
-and as rare as in a real catalogue. The same number always gives the same books.
+The first 10,000 are those of the Library of Congress. The others combine the words, authors,
+publishers, series and subjects of several of these records, and now and then a rare word, so that
+words, authors and subjects are as common and as rare as in a real catalogue. The same number always
+gives the same books.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""Readers of the files in tests/data. README.md there names the source and the licence of each file."""
+"""Readers of the files in tests/data. README.md there names the source and the licence of each
+file.
+"""
 
 import gzip
 import io
@@ -63,7 +65,9 @@ def _mojibake(text):
 
 @cache
 def naughty_strings():
-    """All of the above, path traversal, spreadsheet formulas, real titles, and titles decoded wrongly."""
+    """All of the above, path traversal, spreadsheet formulas, real titles, and titles decoded
+    wrongly.
+    """
     others = payloads("formula-injection", "path-traversal")
     garbled = [_mojibake(title) for title in real_titles()[::3]]
     return list(dict.fromkeys([*hostile_strings(), *others, *real_titles(), *garbled]))

@@ -7,7 +7,9 @@ from bookapi.db.queue import WriteQueue
 
 
 def run_operations_again(app):
-    """Have each operation be a transaction of its own that may run again, as on a server, whatever the tests run on."""
+    """Have each operation be a transaction of its own that may run again, as on a server, whatever
+    the tests run on.
+    """
     with app.app_context():
         queue = WriteQueue(db.engine, MysqlDialect(db.engine.url, 5), 5)
     app.extensions[EXTENSION] = app.extensions[EXTENSION]._replace(queue=queue)

@@ -1,4 +1,4 @@
-"""Documents for the HTTP tests: the same data, sent and read back as JSON and as XML."""
+"""Documents in JSON and in XML: to send, and to read back."""
 
 import json
 import re

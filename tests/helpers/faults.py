@@ -1,4 +1,4 @@
-"""What the tests of durability share: services that are killed and traced, clients, and a judge of data files."""
+"""For durability tests: servers that are killed and traced, clients, a checker of data files."""
 
 import contextlib
 import json
@@ -49,7 +49,7 @@ def make_instance(folder: Path) -> Path:
     return folder
 
 
-# -- clients and services ---------------------------------------------------------------------------------------------
+# -- clients and services --------------------------------------------------------------
 
 
 class Answer(NamedTuple):
@@ -119,7 +119,9 @@ def killed_in_the_end(folder: Path, *arguments, **settings) -> Iterator[Service]
 
 @contextlib.contextmanager
 def strace(service: Service, out: Path, *options: str) -> Iterator[None]:
-    """The system calls of a running service go to a file, or fail as the options say, until the block ends."""
+    """The system calls of a running service go to a file, or fail as the options say, until the
+    block ends.
+    """
     said, processes = out.with_suffix(".said"), [service.process.pid, *service.children()]
     command = [
         "strace",
@@ -157,7 +159,7 @@ def until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
         time.sleep(0.01)
 
 
-# -- the judge of data files ------------------------------------------------------------------------------------------
+# -- the judge of data files -----------------------------------------------------------
 
 _FIELDS = (
     "id",
@@ -211,7 +213,9 @@ def fill_log(folder: Path, pages: int) -> None:
 
 
 def flaws(path: Path, ids: list[int] | None = None) -> list:
-    """What is wrong in a data file, which should be nothing; half-made books are looked for among all, or these."""
+    """What is wrong in a data file, which should be nothing; half-made books are looked for among
+    all, or these.
+    """
     with opened(path) as connection:
         found = [row for row in connection.execute("PRAGMA integrity_check") if row != ("ok",)]
         found += connection.execute("PRAGMA foreign_key_check").fetchall()
@@ -224,7 +228,9 @@ def flaws(path: Path, ids: list[int] | None = None) -> list:
 
 
 def _miscounted(connection: sqlite3.Connection) -> Iterator[tuple]:
-    """The catalogue's row, where it is not what the books add up to: each version is a step of `seq`."""
+    """The catalogue's row, where it is not what the books add up to: each version is a step of
+    `seq`.
+    """
     [told] = connection.execute("SELECT seq, last_id, last_id, total FROM catalogue")
     [counted] = connection.execute(
         "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), count(*) - count(deleted_at) FROM books"
@@ -270,7 +276,9 @@ def _half_made(connection: sqlite3.Connection, ids: list[int] | None) -> Iterato
 
 
 def _gaps_in_history(connection: sqlite3.Connection, ids: list[int] | None) -> Iterator[tuple]:
-    """Where the history is not one entry for each step of `seq`, and not each version of a book once."""
+    """Where the history is not one entry for each step of `seq`, and not each version of a book
+    once.
+    """
     [told] = connection.execute(
         "SELECT count(*), coalesce(max(seq), 0), coalesce(min(seq), 1) FROM history"
     )

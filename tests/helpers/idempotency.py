@@ -5,9 +5,7 @@ from sqlalchemy.orm import Session
 
 from bookapi.db import Base, db
 
-KEYS = (
-    Base.metadata.tables
-)  # the table is looked up when it is used: `idempotency_keys` is the contract's, not a class
+KEYS = Base.metadata.tables  # looked up when used: `idempotency_keys` has no class
 
 
 SAME = ("Location", "ETag", "Content-Type", "Content-Length", "Vary", "Cache-Control")

@@ -1,4 +1,4 @@
-"""What Hypothesis invents: texts and books in the shape of the contract (section 2), nasty on purpose."""
+"""Hypothesis strategies for texts and books, nasty on purpose. docs/api.md, A book."""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,7 +18,8 @@ bounded = settings(
     ],
 )
 
-# Markup, line ends, what spreadsheets run, list separators; accents, right to left, invisible, outside the BMP.
+# Markup, line ends, what spreadsheets run, list separators; accents, right to left, invisible,
+# outside the BMP.
 _NASTY = (
     "&<>\"'\r\n\t |\\=+-@;,:]"
     "é\u0301\u05d0\u0627\u202e\u200b\ufeff\u2028\x7f\x85\x9f\xa0\ufffd"
@@ -61,7 +62,7 @@ def _or_null(strategy):
 
 
 def books(text=stored):
-    """Records as the service writes them, every field there and in the contract's order."""
+    """Records as the service writes them: every field, in the documented order."""
     instants = st.tuples(st.integers(1970, 2100), _INSTANTS).map(
         lambda made: f"{made[0]}-{made[1]}"
     )

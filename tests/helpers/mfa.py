@@ -1,4 +1,4 @@
-"""The second factor of an account, and the clock of its codes."""
+"""A second factor of an account, and the clock of its codes."""
 
 from datetime import timedelta
 
@@ -47,7 +47,9 @@ def codes_in(answer):
 
 
 class Factor:
-    """The second factor of an account, switched on: its secret, its recovery codes and a client that is signed in."""
+    """The second factor of an account, switched on: its secret, its recovery codes and a client
+    that is signed in.
+    """
 
     def __init__(self, app, clock, username="member"):
         self.client, self.app = signed_in(app, username), app

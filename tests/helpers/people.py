@@ -1,4 +1,4 @@
-"""Accounts for the tests: clients who sign in, their tokens, and lists read back from either format."""
+"""Accounts for the tests: signed-in clients, tokens, and lists in either format."""
 
 import base64
 import functools
@@ -19,7 +19,9 @@ NO_ID = 2**63 - 1  # that nothing has
 
 
 def each(names, cases):
-    """As `parametrize`, but in one test with one database: for many cases that are refused and change nothing."""
+    """As `parametrize`, but in one test with one database: for many cases that are refused and
+    change nothing.
+    """
     names = names.split(", ")
 
     def decorate(test):
@@ -83,8 +85,13 @@ def add(app, username, role="member", password=PASSWORD):
 
 
 def id_of(app, username):
-    with app.app_context(), Session(db.engine) as session:
-        return accounts.existing(session, username).id
+    with app.app_context(), db.read() as connection:
+        return accounts.existing(connection, username).id
+
+
+def change_account(app, username, values):
+    """Change an account as the console does."""
+    change(app, accounts.change, id_of(app, username), values)
 
 
 def rows(app, model):
@@ -110,7 +117,9 @@ def get(client, address, name="json", **more):
 
 
 def page(answer, root):
-    """A page of a list as a dict; in XML everything but the list and what it holds is text, and null is not there."""
+    """A page of a list as a dict; in XML everything but the list and what it holds is text, and
+    null is not there.
+    """
     if "json" in answer.content_type:
         return answer.json
     document = etree.fromstring(answer.get_data())

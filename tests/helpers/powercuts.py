@@ -1,4 +1,4 @@
-"""A power cut, replayed: what of its files a service would find again, at any moment of a trace of its system calls."""
+"""Replays a power cut: which files remain at any moment of a trace of system calls."""
 
 import random
 import re
@@ -24,7 +24,9 @@ _PARTS = re.compile(r'<((?:\\x[0-9a-f]{2})+)>|"((?:\\x[0-9a-f]{2})*)"|(?<=, )(\d
 
 
 class Call(NamedTuple):
-    """A system call: the file it is about, the strings and the numbers it was given, whether it has ended and how."""
+    """A system call: the file it is about, the strings and the numbers it was given, whether it has
+    ended and how.
+    """
 
     thread: str
     name: str
@@ -81,8 +83,9 @@ class _File:
         self._syncing[thread] = self._synced + len(self.written)
 
     def end_sync(self, thread: str, failed: bool) -> None:
-        """What had been written when the sync began is durable. If the sync failed it is gone for good: Linux takes
-        for written what it could not write, and the next sync does not try again."""
+        """What had been written when the sync began is durable. If the sync failed it is gone for
+        good: Linux takes for written what it could not write, and the next sync does not try again.
+        """
         number = max(0, self._syncing.pop(thread) - self._synced)
         for offset, data in () if failed else self.written[:number]:
             _put(self.durable, offset, data)
@@ -126,9 +129,10 @@ def _put_some(content: bytearray, offset: int, data: bytes | None, chance: rando
 class Disk:
     """What a power cut would leave of the data file and its log, kept up to date by `apply`.
 
-    Only what was synced is there for sure; a new file is, once its folder was synced. The index of the log
-    (`-shm`) is made anew when a file is opened that nobody has open. `synced` counts the calls that waited for the
-    disk, `failed` those that did so in vain, `copied_back` the pages that went from the log to the data file.
+    Only what was synced is there for sure; a new file is, once its folder was synced. The index of
+    the log (`-shm`) is made anew when a file is opened that nobody has open. `synced` counts the
+    calls that waited for the disk, `failed` those that did so in vain, `copied_back` the pages that
+    went from the log to the data file.
     """
 
     def __init__(self, folder: Path):
@@ -184,8 +188,9 @@ class Disk:
             self.copied_back += call.name == "pwrite64" and call.file.endswith(FILE)
 
     def cut(self, folder: Path, chance: random.Random | None = None) -> Path:
-        """The data file, in a new folder, as a cut leaves it right now: without all that was not synced, or with as
-        much of it as chance wants."""
+        """The data file, in a new folder, as a cut leaves it right now: without all that was not
+        synced, or with as much of it as chance wants.
+        """
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for name, file in self.files.items():
@@ -194,7 +199,9 @@ class Disk:
         return folder / FILE
 
     def is_what_is_there(self) -> bool:
-        """Whether these are the files that are really there: nothing was written that no call tells of."""
+        """Whether these are the files that are really there: nothing was written that no call tells
+        of.
+        """
         return {name: file.seen() for name, file in self.files.items()} == {
             path.name: path.read_bytes()
             for path in self.folder.glob(f"{FILE}*")

@@ -1,4 +1,5 @@
-"""List queries over a catalogue, invented from a seed: the same ones each time, on any machine and any day.
+"""List queries over a catalogue, invented from a seed: the same ones each time, on any machine and
+any day.
 
 And books that are hard for two databases to keep alike.
 """
@@ -48,7 +49,7 @@ NUMBERS = {
     "mistakes": 30,
 }
 
-# -- books that are hard to keep alike ----------------------------------------------------------------------------
+# -- books that are hard to keep alike -------------------------------------------------
 
 NASTY = [
     "\u0301",
@@ -210,7 +211,7 @@ def nasty_books():
         }
 
 
-# -- what is known of a record ------------------------------------------------------------------------------------
+# -- what is known of a record ---------------------------------------------------------
 
 
 def texts_of(record):
@@ -234,7 +235,9 @@ def isbns_of(record):
 
 
 def script(text):
-    """The script of the first letter of a text, as the names of its characters begin: LATIN, CJK, HEBREW, …"""
+    """The script of the first letter of a text, as the names of its characters begin: LATIN, CJK,
+    HEBREW, …
+    """
     letter = next((c for c in text if c.isalpha()), None)
     return unicodedata.name(letter, "NONE").split()[0].split("-")[0] if letter else None
 
@@ -261,11 +264,13 @@ def valid_isbn(text):
         return False
 
 
-# -- queries ------------------------------------------------------------------------------------------------------
+# -- queries ---------------------------------------------------------------------------
 
 
 class Query(NamedTuple):
-    """The parameters of a list, and the relations of the links to follow from there, one after the other."""
+    """The parameters of a list, and the relations of the links to follow from there, one after the
+    other.
+    """
 
     parameters: tuple[tuple[str, str], ...]
     follow: tuple[str, ...] = ()
@@ -275,7 +280,9 @@ class Query(NamedTuple):
 
 
 def generate(records, instants=(), seed=SEED):
-    """The queries by what they are about. `records` lend the values, `instants` those of `updated_since`."""
+    """The queries by what they are about. `records` lend the values, `instants` those of
+    `updated_since`.
+    """
     inventor = _Inventor(records, instants, seed)
     return {about: list(inventor.queries(about, number)) for about, number in NUMBERS.items()}
 
@@ -326,11 +333,14 @@ class _Inventor:
         return self.random.randrange(100) < percent
 
     def one(self, name):
-        """A value that books have; half the time each value is as likely as any other, however many books have it."""
+        """A value that books have; half the time each value is as likely as any other, however many
+        books have it.
+        """
         values = self.values[name]
         return self.random.choice(values if self.chance(50) else list(dict.fromkeys(values)))
 
-    # -- what queries are about -----------------------------------------------------------------------------------
+    # -- what queries are about
+    # -----------------------------------------------------------------------------------
 
     def _about_filters(self, turn):
         names = [list(FILTERS)[turn % len(FILTERS)]]
@@ -407,7 +417,8 @@ class _Inventor:
         mistake = MISTAKES[turn % len(MISTAKES)]
         return Query((*self._any_condition(50 if turn < len(MISTAKES) else 100), *mistake))
 
-    # -- parts of queries -----------------------------------------------------------------------------------------
+    # -- parts of queries
+    # -----------------------------------------------------------------------------------------
 
     def _other_keys(self, sort, number):
         names = [name for name in SORTS if name not in ("relevance", sort.lstrip("-"))]
@@ -557,7 +568,8 @@ class _Inventor:
             )
         )
 
-    # -- searches -------------------------------------------------------------------------------------------------
+    # -- searches ----------------------------------------------------------------------------------
+    # ---------------
 
     def _adjacent(self, most):
         """Some words next to each other, as they are written somewhere."""

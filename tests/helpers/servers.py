@@ -1,4 +1,4 @@
-"""Servers as processes of their own, spoken to byte by byte."""
+"""Server processes, and raw requests to them."""
 
 import contextlib
 import json
@@ -72,12 +72,23 @@ class Answer:
             name.lower(): value.strip()
             for name, _, value in (line.partition(":") for line in lines)
         }
-        self.whole = bool(self.ended) and len(self.body) == int(
-            self.headers.get("content-length", -1)
-        )
+        if self.headers.get("transfer-encoding") == "chunked":
+            self.body, self.whole = unchunked(self.body)
+        else:
+            length = int(self.headers.get("content-length", -1))
+            self.whole = bool(self.ended) and len(self.body) == length
 
     def json(self):
         return json.loads(self.body)
+
+
+def unchunked(text):
+    """The body, and whether its last chunk came."""
+    parts = []
+    while (size := int(text.partition(b"\r\n")[0] or b"0", 16)) and b"\r\n" in text:
+        parts.append(text.partition(b"\r\n")[2][:size])
+        text = text.partition(b"\r\n")[2][size + 2 :]
+    return b"".join(parts), text == b"0\r\n\r\n"
 
 
 def read_to_end(connection):

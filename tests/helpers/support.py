@@ -1,16 +1,18 @@
-"""What the tests of commands, files and processes share. A process of the tests never sees the settings of outside."""
+"""For tests of commands and files. Processes never see settings from outside."""
 
 import csv
 import io
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import orjson
 from sqlalchemy import inspect, select
 from werkzeug.datastructures import MultiDict
 
 from bookapi.books import changes, queries
+from bookapi.books.edits import Edit
 from bookapi.books.schemas import book_schema
 from bookapi.db import Base, db
 
@@ -24,7 +26,9 @@ def sqlite_url(folder):
 
 
 def environment(folder, **settings):
-    """The environment of a process whose instance is this folder, on SQLite whatever the tests run on."""
+    """The environment of a process whose instance is this folder, on SQLite whatever the tests run
+    on.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -75,8 +79,18 @@ def stored(client):
         return list(queries.stream(queries.parse(MultiDict(), paging=False)))
 
 
+NO_PRECONDITIONS = SimpleNamespace(check=lambda record: None)  # of a change from within the tests
+
+
+def edit(**values):
+    """The edit of a change from within the tests."""
+    return Edit(values, {}, [])
+
+
 class Somebody:
-    """Who changes something from within the tests: a name for the history, and no account that may lose its rights."""
+    """Who changes something from within the tests: a name for the history, and no account that may
+    lose its rights.
+    """
 
     def __init__(self, username):
         self.username = username
@@ -91,7 +105,9 @@ def own_fields(book):
 
 
 def one_line(text):
-    """The single line that a failing command says on standard error; fails where it says more, or less."""
+    """The single line that a failing command says on standard error; fails where it says more, or
+    less.
+    """
     lines = text.strip().splitlines()
     assert len(lines) == 1, f"not one line: {text!r}"
     assert lines[0].startswith("Error: ") and len(lines[0]) > len("Error: ")

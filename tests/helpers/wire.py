@@ -1,4 +1,4 @@
-"""A client that sends bytes exactly as they are given, and tells what comes back and when the connection ends."""
+"""A client that sends bytes exactly as given, and reports the response and the close."""
 
 import contextlib
 import json
@@ -31,7 +31,9 @@ class Address(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One answer; `head` is its status line and headers as they came, `whole`: nothing of its body is missing."""
+    """One answer; `head` is its status line and headers as they came, `whole`: nothing of its body
+    is missing.
+    """
 
     status: int
     head: bytes
@@ -96,7 +98,9 @@ class Wire:
         self._socket.close()
 
     def answer(self, patience=None, to="GET"):
-        """The next answer; None where the connection ends first, or nothing comes in time. `to`: the method asked."""
+        """The next answer; None where the connection ends first, or nothing comes in time. `to`:
+        the method asked.
+        """
         self._socket.settimeout(self._patience if patience is None else patience)
         try:
             return self._read(to)
@@ -106,7 +110,9 @@ class Wire:
             self._socket.settimeout(self._patience)
 
     def answers(self):
-        """Every further answer until the other side ends the connection; TimeoutError where it does not."""
+        """Every further answer until the other side ends the connection; TimeoutError where it does
+        not.
+        """
         found = []
         while self._unread or not self.closed:
             answer = self._read("GET")
@@ -190,7 +196,9 @@ class Wire:
 
 
 class Exchange(NamedTuple):
-    """What came of some bytes: the answers to them, and whether the connection was ended behind them."""
+    """What came of some bytes: the answers to them, and whether the connection was ended behind
+    them.
+    """
 
     answers: list
     closed: bool
@@ -205,10 +213,12 @@ PROBE = "the-probe-behind-it"
 
 
 def exchange(address, data, waits=False, method="GET"):
-    """Send some bytes on a connection of their own; whoever still listens behind them is asked one thing more.
+    """Send some bytes on a connection of their own; whoever still listens behind them is asked one
+    thing more.
 
-    That last question has an id which its answer repeats, so the answers before it are those to the bytes, however
-    many they were read as. `waits`: it may be that no answer comes, as the other side waits for the rest.
+    That last question has an id which its answer repeats, so the answers before it are those to the
+    bytes, however many they were read as. `waits`: it may be that no answer comes, as the other
+    side waits for the rest.
     """
     with Wire(address) as wire:
         wire.send(data)

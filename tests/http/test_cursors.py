@@ -1,4 +1,4 @@
-"""Lists that go on behind a cursor instead of by pages (contract, section 4)."""
+"""Lists paged by cursor. docs/api.md, Sorting and pages."""
 
 import base64
 import itertools
@@ -20,7 +20,8 @@ from bookapi.text import fold
 from helpers.documents import faults, read
 from helpers.inventions import bounded
 
-# Ties and nulls in every field that is sorted by; what sorts by code points alone, and keys that are cut.
+# Ties and nulls in every field that is sorted by; what sorts by code points alone, and keys that
+# are cut.
 TITLES = [
     "Emma",
     "emma",
@@ -154,7 +155,7 @@ def _date(text):
 
 
 def in_order(books, sort):
-    """The ids in the order of the contract: nulls last, ties by id, each in either direction."""
+    """The ids in the documented order: nulls last, ties by id, each in either direction."""
     books = sorted(books, key=KEYS["id"])
     for name in reversed(sort.split(",")):
         key = KEYS[name.removeprefix("-")]
@@ -172,7 +173,7 @@ def alike(found, books):
     return [0 if number in cut else number for number in found]
 
 
-# -- from the beginning to the end --------------------------------------------------------------------------------
+# -- from the beginning to the end -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_a_cursor_shows_every_book_once_in_the_order_of_the_pages(shelf, sorts):
         assert alike(pages, books) == alike(in_order(books, sort), books), sort
 
 
-def test_any_limit_comes_to_the_same_end(shelf):
+def test_any_limit_gives_the_same_list(shelf):
     for limit, sort in itertools.product(
         (1, 2, 42, 43, 44, 100), ("author", "-published,title", "-id")
     ):
@@ -197,11 +198,12 @@ def test_any_limit_comes_to_the_same_end(shelf):
         ), (limit, sort)
 
 
-# The last of these look for nothing in particular: every book that they find is as relevant as any other.
+# The last of these look for nothing in particular: every book that they find is as relevant as any
+# other.
 @pytest.mark.parametrize(
     "q", ["common", "austen", "aust* common", "common -rare", "emma", "-rare", "-rare -austen", "!"]
 )
-def test_a_search_goes_on_behind_a_cursor_in_every_order(shelf, q):
+def test_a_search_can_be_continued_by_cursor_in_every_order(shelf, q):
     lost = []
     for sort in (*RANKED, "title", "-author", "published"):
         whole = ids(shelf.get("/books", query_string={"q": q, "sort": sort, "limit": 100}))
@@ -216,7 +218,7 @@ def test_a_search_begins_with_the_most_relevant(shelf):
     assert walked(shelf, limit=3, q="austen") == whole != sorted(whole)
 
 
-def test_a_filter_goes_on_behind_a_cursor(shelf):
+def test_a_filtered_list_can_be_continued_by_cursor(shelf):
     for query in (
         {"language": "fr"},
         {"author": "zola", "sort": "-title"},
@@ -236,7 +238,7 @@ def test_a_cursor_of_the_trash_goes_through_the_trash(shelf):
     assert set(walked(shelf, sort="-author")) == set(range(1, 44)) - set(range(1, 42, 2))
 
 
-def test_an_empty_list_is_at_its_end(client):
+def test_an_empty_list_has_no_next_cursor(client):
     answer = client.get("/books?cursor=*&sort=author")
     assert (ids(answer), answer.json["total"], set(answer.json["links"])) == (
         [],
@@ -245,7 +247,7 @@ def test_an_empty_list_is_at_its_end(client):
     )
 
 
-# -- while the catalogue changes ----------------------------------------------------------------------------------
+# -- while the catalogue changes -------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -263,7 +265,7 @@ def test_an_empty_list_is_at_its_end(client):
         "author,-title",
     ],
 )
-def test_no_book_is_shown_twice_or_left_out_while_others_come_and_go(shelf, sort):
+def test_cursors_neither_repeat_nor_skip_books_during_changes(shelf, sort):
     before = ids(shelf.get(f"/books?sort={sort}&limit=100"))
     first = shelf.get(f"/books?sort={sort}&limit=10&cursor=*")
     seen, cursor = ids(first), cursor_of(first)
@@ -290,7 +292,7 @@ def test_no_book_is_shown_twice_or_left_out_while_others_come_and_go(shelf, sort
     ]
 
 
-def test_a_book_that_is_changed_is_met_again_where_it_stands_now(shelf):
+def test_a_changed_book_appears_at_its_new_position(shelf):
     first = shelf.get("/books?sort=updated_at&limit=40&cursor=*")
     shelf.patch(f"/books/{ids(first)[0]}", json={"pages": 5})
     rest = ids(shelf.get(first.json["links"]["next"]))
@@ -305,11 +307,11 @@ def test_new_books_at_the_end_are_found_by_the_last_cursor(shelf):
     assert ids(shelf.get(page.json["links"]["next"])) == [43, 44, 45]
 
 
-# -- links --------------------------------------------------------------------------------------------------------
+# -- links -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_there_is_a_first_and_a_next_but_neither_last_nor_prev(shelf, name):
+def test_cursor_lists_link_to_first_and_next_only(shelf, name):
     headers = {"Accept": f"application/{name}"}
     answer = shelf.get("/books?language=fr&sort=-title&limit=4&cursor=*", headers=headers)
     links = read(answer)["links"]
@@ -348,17 +350,17 @@ def test_json_and_xml_have_the_same_cursors_and_totals(shelf):
     assert cursors[0] == cursors[1] and re.fullmatch("[A-Za-z0-9_-]+", cursors[0])
 
 
-def test_the_end_has_no_next_even_where_it_fills_its_page(shelf):
+def test_the_last_page_has_no_next_even_if_it_is_full(shelf):
     page = shelf.get("/books?limit=43&cursor=*")
     assert len(ids(page)) == 43
     assert "next" not in page.json["links"] and 'rel="next"' not in page.headers["Link"]
 
 
-def test_an_export_knows_no_cursor(client):
+def test_an_export_rejects_a_cursor(client):
     assert faults(client.get("/books/export?cursor=*")) == ["cursor"]
 
 
-# -- what is refused ----------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 
 def made(sort, values):
@@ -420,7 +422,7 @@ NOT_OURS = [
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_what_is_no_cursor_is_a_400_that_names_it(client, name):
+def test_an_invalid_cursor_is_a_400_that_names_the_parameter(client, name):
     told = {
         cursor[:50]: client.get("/books", query_string={"cursor": cursor, "format": name})
         for cursor in NOT_OURS
@@ -463,7 +465,7 @@ UNFIT = {
 }
 
 
-def test_a_cursor_of_values_that_no_book_can_have_is_refused(client):
+def test_a_cursor_with_impossible_values_is_rejected(client):
     told = {
         f"{sort} {values}": client.get(
             "/books", query_string={"sort": sort, "cursor": made(f"{sort},id", values)}
@@ -477,7 +479,7 @@ def test_a_cursor_of_values_that_no_book_can_have_is_refused(client):
     assert {fault for answer in told.values() for fault in faults(answer)} == {"cursor"}
 
 
-def test_a_cursor_is_good_for_its_own_sort_alone(shelf):
+def test_a_cursor_is_valid_for_its_own_sort_only(shelf):
     cursors = {sort: cursor_of(shelf.get(f"/books?sort={sort}&limit=5&cursor=*")) for sort in SORTS}
     # Behind `id` nothing is left to be ordered: `title` and `title,id` are one order.
     meant = {sort: values_in(cursor)[0] for sort, cursor in cursors.items()}
@@ -504,12 +506,12 @@ def test_a_cursor_is_good_for_its_own_sort_alone(shelf):
         ("cursor=*&sort=relevance", ["sort"]),
     ],
 )
-def test_a_cursor_beside_what_is_wrong_or_no_match_for_it(client, query, named):
+def test_a_cursor_with_other_invalid_parameters_is_a_400(client, query, named):
     answer = client.get(f"/books?{query}")
     assert (answer.status_code, faults(answer)) == (400, named)
 
 
-def test_a_cursor_tells_nothing_but_where_it_stands(shelf):
+def test_a_cursor_contains_only_the_position(shelf):
     answer = shelf.get("/books?sort=author,-published&limit=5&cursor=*")
     last = answer.json["books"][-1]
     sort, values = values_in(cursor_of(answer))
@@ -550,7 +552,7 @@ def refused_or_read(client, sort, cursor):
 
 @bounded
 @given(some_sorts, st.data())
-def test_a_cursor_of_any_values_is_read_or_refused(shelf, sort, data):
+def test_any_cursor_is_accepted_or_rejected_with_a_400(shelf, sort, data):
     names = (
         sort.split(",") if "id" in sort.replace("-", "").split(",") else [*sort.split(","), "id"]
     )
@@ -574,7 +576,7 @@ def test_a_cursor_of_any_values_is_read_or_refused(shelf, sort, data):
 
 @bounded
 @given(some_sorts, st.data())
-def test_a_cursor_that_was_tampered_with_is_read_or_refused(shelf, sort, data):
+def test_a_tampered_cursor_is_accepted_or_rejected_with_a_400(shelf, sort, data):
     whole = cursor_of(
         shelf.get(
             "/books",

@@ -1,4 +1,4 @@
-"""The feed of changes over HTTP: every change of the catalogue, oldest first (contract, section 5)."""
+"""The change feed over HTTP, oldest first. docs/api.md, History and the change feed."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +54,7 @@ def page(answer):
     ]
 
 
-def test_each_change_makes_its_steps_and_what_changes_nothing_none(app, admin):
+def test_each_change_appears_in_the_feed_and_changes_without_effect_do_not(app, admin):
     told = []
     for method, address, document, wanted in STORY:
         before = seq(app)
@@ -64,13 +64,13 @@ def test_each_change_makes_its_steps_and_what_changes_nothing_none(app, admin):
     assert told == [wanted for *_, wanted in STORY]
 
 
-def test_the_feed_is_the_whole_story_oldest_first(story, client):
+def test_the_feed_has_all_changes_oldest_first(story, client):
     answer = client.get("/books/changes")
     assert page(answer) == TOLD and len(TOLD) == 11
     assert list(answer.json) == ["changes", "links"] and set(answer.json["links"]) == {"self"}
 
 
-def test_a_step_tells_when_what_and_which_but_never_who(story):
+def test_feed_entries_do_not_name_the_user(story):
     first, *_, last = story.get("/books/changes").json["changes"]
     assert set(first) == set(last) == {"seq", "at", "action", "book_id", "version"}
     assert [first["at"], last["at"]] == [
@@ -80,13 +80,13 @@ def test_a_step_tells_when_what_and_which_but_never_who(story):
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_nobody_is_named_to_who_is_no_admin(app, story, name):
+def test_only_admins_see_who_made_a_change(app, story, name):
     told = app.test_client().get(f"/books/changes?format={name}").get_data(as_text=True)
     assert "admin" not in told and "username" not in told
 
 
 @pytest.mark.parametrize("after", [None, 0, 1, 10, 11, 12, 10**15])
-def test_a_page_of_the_feed_lies_strictly_behind_after(story, after):
+def test_a_feed_page_starts_strictly_after_its_parameter(story, after):
     behind = [step for step in TOLD if step[0] > (after or 0)]
     for limit in (None, 1, 5, 10, 11, 100):
         parameters = {
@@ -99,14 +99,14 @@ def test_a_page_of_the_feed_lies_strictly_behind_after(story, after):
         assert {"self": answer.json["links"]["self"], **told} == answer.json["links"], limit
 
 
-def test_where_there_is_nothing_to_link_to_there_is_no_link_header(story):
+def test_without_links_there_is_no_link_header(story):
     told = ["Link" in story.get(f"/books/changes?limit={limit}").headers for limit in (10, 11)]
     assert told == [True, False]
 
 
 @both
 @pytest.mark.parametrize("limit", [3, 11])
-def test_following_next_tells_every_change_once(story, name, limit):
+def test_following_next_visits_every_change_once(story, name, limit):
     address, told = f"/books/changes?limit={limit}&format={name}", []
     while address:
         answer = story.get(address)
@@ -145,7 +145,7 @@ def test_the_feed_is_written_in_xml_too(story):
 
 
 @both
-def test_the_feed_of_a_catalogue_without_books_is_empty(client, name):
+def test_the_feed_of_an_empty_catalogue_is_empty(client, name):
     answer = client.get(f"/books/changes?format={name}")
     told = etree.fromstring(answer.get_data()) if name == "xml" else answer.json
     assert answer.status_code == 200
@@ -154,7 +154,7 @@ def test_the_feed_of_a_catalogue_without_books_is_empty(client, name):
     )
 
 
-# -- what is refused ----------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 WRONG = [
     ("after=", "after"),
@@ -204,7 +204,7 @@ def test_a_wrong_parameter_is_a_400_that_names_it(client, name):
     assert told == [(400, [parameter]) for _, parameter in WRONG]
 
 
-def test_a_number_that_no_change_can_have_is_the_end_or_a_400(story):
+def test_after_a_number_beyond_the_last_change_the_feed_is_empty_or_a_400(story):
     for after in (10**15 + 1, 2**63 - 1, 2**63, 2**64):
         answer = story.get(f"/books/changes?after={after}")
         assert answer.status_code == 400 and faults(answer) == ["after"] or page(answer) == [], (
@@ -212,7 +212,7 @@ def test_a_number_that_no_change_can_have_is_the_end_or_a_400(story):
         )
 
 
-def test_the_feed_is_for_who_reads_lists(make_app):
+def test_the_feed_has_the_same_readers_as_lists(make_app):
     client = make_app(PUBLIC_READ=False).test_client()
     told = [client.get("/books/changes").status_code]
     for who in ("member", "admin"):
@@ -221,7 +221,7 @@ def test_the_feed_is_for_who_reads_lists(make_app):
     assert told == [401, 200, 200]
 
 
-def test_the_feed_comes_as_json_or_xml_alone(client):
+def test_the_feed_is_json_or_xml_only(client):
     told = [
         client.get(f"/books/changes?format={name}").status_code
         for name in ("json", "xml", "csv", "jsonl")
@@ -229,7 +229,7 @@ def test_the_feed_comes_as_json_or_xml_alone(client):
     assert told == [200, 200, 406, 406]
 
 
-def test_the_feed_is_only_read(app, admin):
+def test_the_feed_is_read_only(app, admin):
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = admin.open("/books/changes", method=method, json={"title": "a"})
         assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (
@@ -239,11 +239,11 @@ def test_the_feed_is_only_read(app, admin):
     assert seq(app) == 0
 
 
-# -- caching ------------------------------------------------------------------------------------------------------
+# -- caching ---------------------------------------------------------------------------
 
 
 @both
-def test_the_feed_has_a_tag_and_answers_304_until_something_changes(app, admin, name):
+def test_the_feed_has_an_etag_and_answers_304_until_something_changes(app, admin, name):
     admin.post("/books", json=FULL)
     reader, address = app.test_client(), f"/books/changes?format={name}"
     tag = reader.get(address).headers["ETag"]
@@ -260,7 +260,7 @@ def test_the_feed_has_a_tag_and_answers_304_until_something_changes(app, admin, 
 
 
 @pytest.mark.parametrize("cache", [0, 2**24])
-def test_the_feed_is_never_older_than_the_newest_change(make_app, cache):
+def test_the_feed_always_includes_the_newest_change(make_app, cache):
     app = make_app(ANSWER_CACHE_BYTES=cache)
     admin, reader = app.test_client(), app.test_client()
     Auth(admin).login()
@@ -273,10 +273,10 @@ def test_the_feed_is_never_older_than_the_newest_change(make_app, cache):
         ), number
 
 
-# -- many ---------------------------------------------------------------------------------------------------------
+# -- many ------------------------------------------------------------------------------
 
 
-def test_an_import_is_a_step_for_each_book(app, admin, runner, tmp_path):
+def test_an_import_adds_one_feed_entry_for_each_book(app, admin, runner, tmp_path):
     path = tmp_path / "books.jsonl"
     path.write_bytes(
         jsonl_bytes(
@@ -288,9 +288,10 @@ def test_an_import_is_a_step_for_each_book(app, admin, runner, tmp_path):
     assert seq(app) == 701
 
 
-def test_who_follows_the_feed_misses_nothing_while_others_write(make_app):
-    """Each reads on behind the last step that was seen: a number that is committed later than a higher one is lost.
-    There are two services, which know nothing of each other."""
+def test_following_the_feed_misses_nothing_during_concurrent_writes(make_app):
+    """Each reads on behind the last step that was seen: a number that is committed later than a
+    higher one is lost. There are two services, which know nothing of each other.
+    """
     apps = [make_app(), make_app()]
     app, admin = apps[0], apps[0].test_client()
     Auth(admin).login()

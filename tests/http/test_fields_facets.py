@@ -1,4 +1,4 @@
-"""Chosen fields, facets and the lists of authors, subjects and their like (contract, section 4)."""
+"""Chosen fields, facets and value lists. docs/api.md, Fields and facets."""
 
 import csv
 import io
@@ -100,7 +100,7 @@ def told(pairs):
     return [f"{pair['value']} {pair['count']}" for pair in pairs]
 
 
-# -- fields -------------------------------------------------------------------------------------------------------
+# -- fields ----------------------------------------------------------------------------
 
 CHOSEN = {
     "title": ["id", "title"],
@@ -138,7 +138,7 @@ READERS = {"json": in_json, "jsonl": in_lines, "csv": in_table}
 @pytest.mark.parametrize(
     "address", ["/books?limit=100&", "/books/export?", "/books?cursor=*&", "/books?q=emma&"]
 )
-def test_only_the_chosen_fields_are_told_in_the_order_of_the_contract(shelf, address, name):
+def test_only_the_chosen_fields_are_shown_in_the_documented_order(shelf, address, name):
     shown = {
         fields: READERS[name](shelf.get(f"{address}fields={fields}&format={name}"))
         for fields in CHOSEN
@@ -157,14 +157,14 @@ def test_xml_has_the_chosen_fields_that_are_not_null(shelf, address):
         assert {child.tag for book in books for child in book} == set(names)
 
 
-def test_the_values_are_those_of_the_whole_book(shelf):
+def test_chosen_fields_have_the_same_values_as_in_the_book(shelf):
     whole = shelf.get("/books?limit=100").json["books"]
     for fields, names in CHOSEN.items():
         chosen = shelf.get(f"/books?limit=100&fields={fields}").json["books"]
         assert chosen == [{name: book[name] for name in names} for book in whole], fields
 
 
-def test_a_table_of_chosen_fields_keeps_spreadsheets_from_running_it(shelf):
+def test_csv_of_chosen_fields_is_protected_from_formulas(shelf):
     answer = shelf.get("/books?fields=title,subjects&sort=id&format=csv")
     assert answer.get_data(as_text=True).split("\r\n")[:3] == [
         "id,title,subjects",
@@ -173,7 +173,7 @@ def test_a_table_of_chosen_fields_keeps_spreadsheets_from_running_it(shelf):
     ]
 
 
-def test_a_table_of_nothing_has_its_header(client):
+def test_csv_of_no_books_has_a_header(client):
     assert client.get("/books?fields=title&format=csv").get_data() == b"id,title\r\n"
     assert (
         client.get("/books/export?fields=title,isbn&format=csv").get_data() == b"id,title,isbn\r\n"
@@ -197,7 +197,7 @@ def test_the_command_exports_chosen_fields(shelf, runner):
     assert (result.exit_code, result.stdout_bytes) == (0, b"id,title,pages\r\n1,Emma,474\r\n")
 
 
-def test_sorting_and_filtering_go_by_fields_that_are_not_shown(shelf):
+def test_sorting_and_filtering_may_use_fields_that_are_not_shown(shelf):
     answer = shelf.get("/books?fields=title&sort=-published&author=zola,+emile&limit=2")
     assert [book["title"] for book in answer.json["books"]] == ["Germinal", "Nana"]
     assert dict(parse_qsl(urlsplit(answer.json["links"]["next"]).query))["fields"] == "title"
@@ -229,12 +229,12 @@ def test_sorting_and_filtering_go_by_fields_that_are_not_shown(shelf):
     ],
 )
 @pytest.mark.parametrize("address", ["/books", "/books/export"])
-def test_fields_that_no_book_has_are_a_400(client, address, query):
+def test_unknown_fields_are_a_400(client, address, query):
     answer = client.get(address, query_string=query)
     assert (answer.status_code, faults(answer)) == (400, ["fields"])
 
 
-def test_different_fields_are_different_answers(shelf):
+def test_each_choice_of_fields_has_its_own_etag(shelf):
     tags = {
         shelf.get(address).headers["ETag"]
         for address in (
@@ -249,7 +249,7 @@ def test_different_fields_are_different_answers(shelf):
     assert len(tags) == 6
 
 
-# -- facets -------------------------------------------------------------------------------------------------------
+# -- facets ----------------------------------------------------------------------------
 
 FACETS = {
     "author": ["ZOLA, EMILE 3", "JANE AUSTEN 2", "Homer 1"],
@@ -277,12 +277,12 @@ def facets(client, query):
     return {name: told(pairs) for name, pairs in answer.json["facets"].items()}
 
 
-def test_a_facet_counts_the_books_of_each_value_the_commonest_first(shelf):
+def test_a_facet_counts_the_books_of_each_value_most_frequent_first(shelf):
     assert facets(shelf, "facets=" + ",".join(FACETS)) == FACETS
     assert list(facets(shelf, "facets=series,language")) == ["language", "series"]
 
 
-def test_spellings_are_one_value_and_one_of_them_is_shown(shelf):
+def test_spellings_of_a_value_are_counted_together(shelf):
     for name, pairs in facets(shelf, "facets=author,subject,publisher,series").items():
         spelt = {text for book in BOOKS for text in _texts(book, name)}
         assert {pair.rpartition(" ")[0] for pair in pairs} <= spelt
@@ -337,7 +337,7 @@ UNDER = {
 }
 
 
-def test_facets_are_of_the_books_that_match(shelf):
+def test_facets_count_only_matching_books(shelf):
     assert {query: facets(shelf, query) for query in UNDER} == UNDER
 
 
@@ -353,7 +353,7 @@ def test_facets_do_not_depend_on_the_page_the_order_or_the_fields(shelf):
         assert found == {name: FACETS[name] for name in ("language", "author")}, query
 
 
-def test_the_counts_are_those_of_the_filters(shelf):
+def test_facet_counts_equal_the_totals_of_the_filters(shelf):
     for name in ("author", "subject", "publisher", "series"):
         for pair in shelf.get(f"/books?facets={name}").json["facets"][name]:
             total = shelf.get("/books", query_string={name: pair["value"]}).json["total"]
@@ -367,7 +367,7 @@ def test_a_decade_can_be_asked_for_by_its_years(shelf):
         assert shelf.get("/books", query_string=query).json["total"] == pair["count"], pair
 
 
-def test_the_twenty_commonest_are_told_ties_by_value(app, client):
+def test_facets_show_the_20_most_frequent_values_ties_by_value(app, client):
     names = [f"Name {number:02d}" for number in range(30)]
     store(
         app,
@@ -436,7 +436,7 @@ def test_facets_follow_every_change(admin):
     assert facets(admin, query) == {"language": [], "author": [], "publisher": [], "decade": []}
 
 
-def test_facets_in_xml_are_lists_of_facets_behind_the_limit(shelf):
+def test_facets_in_xml_follow_the_limit_element(shelf):
     root = etree.fromstring(
         shelf.get("/books?facets=language,decade,author&limit=1&format=xml").get_data()
     )
@@ -460,13 +460,13 @@ def test_facets_in_xml_carry_markup_as_text_and_nothing_as_an_empty_list(shelf):
     assert len(root.find("facets/series")) == 0
 
 
-def test_a_list_without_facets_has_no_such_member(shelf):
+def test_a_list_without_facets_has_no_facets_member(shelf):
     assert set(shelf.get("/books").json) == {"books", "total", "limit", "links"}
     assert "<facets>" not in shelf.get("/books?format=xml").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl"])
-def test_a_format_of_books_alone_leaves_facets_aside(shelf, name):
+def test_formats_of_books_only_ignore_facets(shelf, name):
     answers = [shelf.get(f"/books?format={name}{more}") for more in ("", "&facets=author")]
     assert answers[0].get_data() == answers[1].get_data() != b""
 
@@ -489,13 +489,13 @@ def test_a_format_of_books_alone_leaves_facets_aside(shelf, name):
         "facets=+author",
     ],
 )
-def test_a_facet_that_is_none_is_a_400(client, query):
+def test_an_unknown_facet_is_a_400(client, query):
     answer = client.get(f"/books?{query}")
     assert (answer.status_code, faults(answer)) == (400, ["facets"])
     assert faults(client.get(f"/books/export?{query}")) == ["facets"]
 
 
-# -- lists of terms -----------------------------------------------------------------------------------------------
+# -- lists of terms --------------------------------------------------------------------
 
 TERMS = {
     "authors": ["Homer 1", "JANE AUSTEN 2", "ZOLA, EMILE 3"],
@@ -581,7 +581,7 @@ def test_following_next_visits_every_term(shelf):
     assert "prev" in answer.json["links"]
 
 
-def test_no_terms_are_one_empty_page(client):
+def test_without_terms_there_is_one_empty_page(client):
     for name in TERMS:
         answer = client.get(f"/books/{name}")
         assert (answer.json["terms"], answer.json["total"], answer.json["limit"]) == ([], 0, 20)
@@ -616,7 +616,7 @@ def test_head_of_terms_is_get_without_a_body(shelf, name):
     }
 
 
-def test_terms_have_a_tag_that_changes_with_the_catalogue(shelf, app):
+def test_terms_have_an_etag_that_changes_with_the_catalogue(shelf, app):
     anonymous = app.test_client()
     tag = anonymous.get("/books/authors").headers["ETag"]
     assert anonymous.get("/books/authors", headers={"If-None-Match": tag}).status_code == 304
@@ -625,7 +625,7 @@ def test_terms_have_a_tag_that_changes_with_the_catalogue(shelf, app):
     assert (fresh.status_code, told(fresh.json["terms"])) == (200, TERMS["authors"][1:])
 
 
-def test_terms_are_read_like_the_catalogue(make_app):
+def test_terms_have_the_same_readers_as_the_catalogue(make_app):
     private = make_app(PUBLIC_READ=False)
     member = private.test_client()
     Auth(member).login("member")
@@ -655,7 +655,7 @@ def test_terms_are_read_like_the_catalogue(make_app):
         ("state=deleted", ["state"]),
         ("language=en", ["language"]),
         ("nonsense", ["nonsense"]),
-        ("limit=0&page=0&sort=x&y=1", ["y", "limit", "page", "sort"]),
+        ("limit=0&page=0&sort=x&y=1", ["limit", "page", "sort", "y"]),
         (f"page={10**16}", ["page"]),
     ],
 )
@@ -666,7 +666,7 @@ def test_a_wrong_parameter_of_terms_is_a_400_that_names_it(client, query, named)
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_terms_are_read_in_json_and_xml_and_never_changed(admin, name):
+def test_terms_are_json_or_xml_and_read_only(admin, name):
     assert admin.get(f"/books/{name}?format=csv").status_code == 406
     assert admin.get(f"/books/{name}", headers={"Accept": "text/csv"}).status_code == 406
     for method in ("POST", "PUT", "PATCH", "DELETE"):
@@ -677,7 +677,7 @@ def test_terms_are_read_in_json_and_xml_and_never_changed(admin, name):
         )
 
 
-def test_terms_of_long_values_that_begin_alike_are_counted_apart(app, client):
+def test_long_terms_with_a_common_prefix_are_counted_separately(app, client):
     alike = ["x" * 499 + end for end in "abc"]
     store(
         app,

@@ -1,4 +1,4 @@
-"""The filters of lists over HTTP, each by itself and together, and the trash (contract, section 4)."""
+"""Filters of lists over HTTP, alone and combined, and the trash. docs/api.md, Filters."""
 
 import itertools
 import json
@@ -133,7 +133,7 @@ def names(answer):
     return found
 
 
-# -- what is equal ------------------------------------------------------------------------------------------------
+# -- what is equal ---------------------------------------------------------------------
 
 PUBLISHER = {
     "publisher=penguin": ["odyssey", "zero"],
@@ -245,7 +245,7 @@ def test_a_filter_finds_the_same_in_every_format_and_in_an_export(shelf):
         )
 
 
-# -- years --------------------------------------------------------------------------------------------------------
+# -- years -----------------------------------------------------------------------------
 
 YEARS = {
     "published_from=2000": ["two thousand", "last"],
@@ -280,11 +280,11 @@ YEARS = {
 }
 
 
-def test_years_are_both_included_and_go_back_before_year_0(shelf):
+def test_published_from_and_to_are_inclusive_and_may_be_bc(shelf):
     assert {query: names(shelf.get(f"/books?{query}")) for query in YEARS} == YEARS
 
 
-# -- instants -----------------------------------------------------------------------------------------------------
+# -- instants --------------------------------------------------------------------------
 
 
 def stamps(client):
@@ -314,7 +314,7 @@ def written(instant, style):
 STYLES = ("Z", "z", "+00:00", "-00:00", "space", "east", "west", "no T", "nine digits")
 
 
-def test_updated_since_takes_the_instant_in_every_form_and_includes_it(shelf):
+def test_updated_since_accepts_every_timestamp_form_and_is_inclusive(shelf):
     shelf.patch("/books/3", json={"pages": 7})
     at = stamps(shelf)[2]
     for instant, wanted in ((at, ["zero"]), (at + timedelta(microseconds=1), [])):
@@ -327,7 +327,7 @@ def test_updated_since_takes_the_instant_in_every_form_and_includes_it(shelf):
         )
 
 
-def test_a_plus_sign_that_nobody_encoded_is_a_plus_sign(shelf):
+def test_an_unencoded_plus_in_a_timestamp_is_a_plus(shelf):
     # +10:00 is ten hours earlier than the clock says: everything here was updated since.
     now = datetime.now(UTC)
     assert len(
@@ -391,12 +391,12 @@ NO_INSTANTS = [
 ]
 
 
-def test_instants_of_all_times_are_taken(shelf):
+def test_timestamps_of_all_years_are_accepted(shelf):
     told = {text: shelf.get("/books", query_string={"updated_since": text}) for text in INSTANTS}
     assert {text: answer.json["total"] for text, answer in told.items()} == INSTANTS
 
 
-def test_what_is_no_instant_is_refused(client):
+def test_invalid_timestamp_is_rejected(client):
     told = {
         text: client.get("/books", query_string={"updated_since": text}) for text in NO_INSTANTS
     }
@@ -406,7 +406,7 @@ def test_what_is_no_instant_is_refused(client):
     assert {fault for answer in told.values() for fault in faults(answer)} == {"updated_since"}
 
 
-def test_a_change_is_updated_since_and_a_deletion_is_in_the_trash(shelf):
+def test_updated_since_finds_changes_and_deletions_are_in_the_trash(shelf):
     before = max(stamps(shelf)) + timedelta(microseconds=1)
     shelf.patch("/books/4", json={"pages": 1})
     shelf.patch("/books/5", json={"title": "Łódź"})  # as it was: no change
@@ -422,7 +422,7 @@ def test_a_change_is_updated_since_and_a_deletion_is_in_the_trash(shelf):
     )
 
 
-# -- together -----------------------------------------------------------------------------------------------------
+# -- together --------------------------------------------------------------------------
 
 TOGETHER = {
     "author=homer&publisher=penguin": ["odyssey"],
@@ -441,11 +441,11 @@ TOGETHER = {
 }
 
 
-def test_filters_go_together(shelf):
+def test_filters_are_combined_with_and(shelf):
     assert {query: names(shelf.get(f"/books?{query}")) for query in TOGETHER} == TOGETHER
 
 
-def test_twenty_values_are_taken_and_more_are_not(client):
+def test_a_filter_takes_at_most_20_values(client):
     for name in ("title", "author", "publisher", "subject", "series", "language"):
         values = [
             ("en", "fr", "de")[number % 3] if name == "language" else str(number)
@@ -526,7 +526,7 @@ def test_a_wrong_filter_is_a_400_that_names_it(client, address):
     }
 
 
-# -- the trash ----------------------------------------------------------------------------------------------------
+# -- the trash -------------------------------------------------------------------------
 
 FIRST, SECOND, THIRD = range(len(SHELF) + 1, len(SHELF) + 4)
 IN_TRASH = {
@@ -582,7 +582,7 @@ def test_an_admin_sees_the_trash_through_every_filter_and_order(shelf):
     assert {answer.headers["Cache-Control"] for answer in told.values()} == {"no-store"}
 
 
-def test_the_trash_is_counted_and_goes_on_by_its_links(shelf):
+def test_the_trash_has_totals_and_page_links(shelf):
     first = shelf.get("/books?state=deleted&limit=2&sort=-id")
     assert (first.json["total"], ids(shelf.get(first.json["links"]["next"]))) == (3, [FIRST])
     begun = shelf.get("/books?state=deleted&limit=2&cursor=*&sort=-published")
@@ -620,7 +620,7 @@ FOR_ADMINS = (
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_the_trash_is_for_admins_alone(shelf, app, name):
+def test_only_admins_see_the_trash(shelf, app, name):
     headers = {"Accept": f"application/{name}"}
     anonymous, member = app.test_client(), app.test_client()
     Auth(member).login("member")
@@ -631,7 +631,7 @@ def test_the_trash_is_for_admins_alone(shelf, app, name):
     assert {member.get(address, headers=headers).status_code for address in FOR_ADMINS} == {403}
 
 
-def test_one_book_of_the_trash_is_shown_to_an_admin(shelf, app):
+def test_an_admin_can_read_one_book_of_the_trash(shelf, app):
     shown = shelf.get(f"/books/{FIRST}?state=deleted")
     assert (shown.status_code, shown.json["title"], shown.json["version"]) == (
         200,
@@ -645,7 +645,7 @@ def test_one_book_of_the_trash_is_shown_to_an_admin(shelf, app):
     assert shelf.get("/books/999?state=deleted").status_code == 404
 
 
-def test_what_an_admin_saw_of_the_trash_is_not_remembered_for_others(shelf, app):
+def test_responses_about_the_trash_are_not_cached_for_others(shelf, app):
     for address in (
         "/books?state=deleted",
         f"/books/{FIRST}?state=deleted",
@@ -655,7 +655,7 @@ def test_what_an_admin_saw_of_the_trash_is_not_remembered_for_others(shelf, app)
         assert app.test_client().get(address).status_code == 401
 
 
-def test_a_live_book_is_shown_with_the_parameter_too_until_it_is_thrown_away(shelf, app):
+def test_the_state_parameter_shows_live_books_too(shelf, app):
     anonymous = app.test_client()
     assert [anonymous.get("/books/1?state=deleted").status_code for _ in range(2)] == [200, 200]
     shelf.delete("/books/1")
@@ -671,7 +671,7 @@ def test_a_private_catalogue_has_a_private_trash(make_app):
     assert member.get("/books?state=deleted").status_code == 403
 
 
-# -- filters follow changes ---------------------------------------------------------------------------------------
+# -- filters follow changes ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -694,7 +694,7 @@ def test_a_filter_follows_every_change(admin, field, filtered, before, after):
     assert found == [[[1], []], [[], [1]], [[], []]]
 
 
-def test_what_is_imported_is_filtered_as_what_is_created(admin, runner):
+def test_imported_books_are_filtered_like_created_ones(admin, runner):
     result = runner.invoke(
         args=["books", "import", "-", "--format", "jsonl"], input=jsonl_bytes(*SHELF.values())
     )

@@ -1,4 +1,4 @@
-"""What every request passes and every answer carries (contract, sections 1, 6, 7 and 8)."""
+"""Checks of every request and headers of every response. docs/api.md, Headers on every response."""
 
 import re
 import uuid
@@ -47,7 +47,7 @@ def _answers(admin, monkeypatch):
     yield 500, admin.get("/books")
 
 
-def test_every_answer_carries_the_headers(admin, monkeypatch):
+def test_every_response_has_the_security_headers(admin, monkeypatch):
     for status, answer in _answers(admin, monkeypatch):
         assert answer.status_code == status
         assert {name: answer.headers[name] for name in CARRIED} == CARRIED, status
@@ -60,7 +60,7 @@ def test_every_answer_carries_the_headers(admin, monkeypatch):
 @pytest.mark.parametrize(
     "address", ["/", "/books", "/books/export", "/auth/me", "/nowhere", "/books?limit=x"]
 )
-def test_by_https_alone_an_answer_says_that_nothing_else_will_do(client, address):
+def test_hsts_is_sent_over_https_only(client, address):
     for _ in range(2):  # the second one may be remembered
         told = [
             client.get(address, base_url=f"{scheme}://localhost").headers.get(
@@ -82,14 +82,14 @@ def test_by_https_alone_an_answer_says_that_nothing_else_will_do(client, address
         ("/books/9", "no-store"),
     ],
 )
-def test_what_caches_may_keep(admin, address, told):
+def test_cache_control_says_what_caches_may_store(admin, address, told):
     admin.post("/books", json={"title": "a", "isbn": "9780306406157"})
     answer = admin.get(address)
     assert answer.headers["Cache-Control"] == told
     assert ("ETag" in answer.headers) == (told == "no-cache")
 
 
-def test_a_private_catalogue_is_for_no_shared_cache(make_app):
+def test_responses_of_a_private_catalogue_are_not_for_shared_caches(make_app):
     client = make_app(PUBLIC_READ=False).test_client()
     Auth(client).login()
     answer = client.get("/books")
@@ -105,10 +105,10 @@ def test_a_public_read_does_not_vary_by_cookie(admin):
     assert "Set-Cookie" not in admin.get("/books").headers
 
 
-# -- the request id -------------------------------------------------------------------------------------------------
+# -- the request id --------------------------------------------------------------------
 
 
-def test_a_sane_request_id_is_kept(client):
+def test_a_valid_request_id_is_kept(client):
     for given in ("a", "A-z_0.9:x", "f" * 128, str(uuid.UUID(int=7))):
         assert client.get("/", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
         assert (
@@ -135,11 +135,11 @@ def test_any_other_request_id_is_replaced(client):
         assert told != given and re.fullmatch("[0-9a-f]{32}", told), given
 
 
-def test_each_request_has_an_id_of_its_own(client):
+def test_each_request_has_its_own_id(client):
     assert len({client.get("/healthz").headers["X-Request-ID"] for _ in range(20)}) == 20
 
 
-# -- other sites ----------------------------------------------------------------------------------------------------
+# -- other sites -----------------------------------------------------------------------
 
 SITES = [
     ({}, True),
@@ -163,7 +163,7 @@ SITES = [
 ]
 
 
-def test_a_change_from_another_site_is_a_403(admin):
+def test_a_cross_site_change_is_a_403(admin):
     admin.post("/books", json={"title": "a"})
     for method, address, right in (
         ("POST", "/books", 201),
@@ -181,7 +181,7 @@ def test_a_change_from_another_site_is_a_403(admin):
     assert set(refused) == {403} and admin.get("/books/1").status_code == 200
 
 
-def test_a_login_and_a_logout_from_another_site_are_refused(client, auth):
+def test_cross_site_login_and_logout_are_rejected(client, auth):
     foreign = {"Sec-Fetch-Site": "cross-site"}
     pair = {"username": "admin", "password": "a long enough password"}
     answer = client.post("/auth/login", json=pair, headers=foreign)
@@ -193,7 +193,7 @@ def test_a_login_and_a_logout_from_another_site_are_refused(client, auth):
     ] == [403, 200]
 
 
-def test_reading_from_another_site_is_free(admin):
+def test_cross_site_reads_are_allowed(admin):
     for headers, _ in SITES:
         told = [
             admin.open("/books", method=method, headers=headers).status_code
@@ -210,7 +210,7 @@ def test_reading_from_another_site_is_free(admin):
         ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
-def test_the_own_origin_is_that_of_the_request(client, base, origin):
+def test_the_origin_is_compared_with_the_host_of_the_request(client, base, origin):
     told = [
         client.post("/auth/logout", base_url=base, headers={"Origin": given}).status_code
         for given in (origin, origin + "1", origin.replace("http", "xhttp"))
@@ -218,7 +218,7 @@ def test_the_own_origin_is_that_of_the_request(client, base, origin):
     assert told == [401, 403, 403]
 
 
-# -- the host -------------------------------------------------------------------------------------------------------
+# -- the host --------------------------------------------------------------------------
 
 NO_HOSTS = [
     "a b",
@@ -238,7 +238,7 @@ NO_HOSTS = [
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_what_is_no_host_at_all_is_a_400(client, name):
+def test_an_invalid_host_is_a_400(client, name):
     told = {}
     for host in NO_HOSTS:
         answer = client.get("/books", headers={"Host": host, "Accept": f"application/{name}"})
@@ -259,7 +259,7 @@ def test_what_is_no_host_at_all_is_a_400(client, name):
         "xn--bcher-kva.example",
     ],
 )
-def test_any_host_will_do_where_none_is_listed(client, host):
+def test_any_host_is_accepted_without_trusted_hosts(client, host):
     answer = client.get("/", headers={"Host": host})
     assert answer.status_code == 200
     assert (
@@ -285,7 +285,7 @@ def test_any_host_will_do_where_none_is_listed(client, host):
         ("books.example@evil.example", 400),
     ],
 )
-def test_only_trusted_hosts_are_served_where_some_are_listed(make_app, host, status):
+def test_only_trusted_hosts_are_served_if_some_are_configured(make_app, host, status):
     client = make_app(TRUSTED_HOSTS=["books.example", ".library.example"]).test_client()
     for method, expected in (("GET", status), ("POST", 401 if status == 200 else status)):
         answer = client.open("/books", method=method, headers={"Host": host})
@@ -295,7 +295,7 @@ def test_only_trusted_hosts_are_served_where_some_are_listed(make_app, host, sta
         )
 
 
-# -- who may ----------------------------------------------------------------------------------------------------------
+# -- who may ---------------------------------------------------------------------------
 
 
 def _routes(app):
@@ -312,7 +312,7 @@ def _routes(app):
         )
 
 
-def test_every_view_says_who_may(app):
+def test_every_view_declares_its_access(app):
     assert {access for _, _, access in _routes(app)} == set(Access)
     for address, methods, access in _routes(app):
         changes = {"POST", "PUT", "PATCH", "DELETE"} & set(methods)
@@ -326,7 +326,7 @@ def test_every_view_says_who_may(app):
         ("member", {Access.ADMIN: 403, Access.ADMIN_IN_SESSION: 403}),
     ],
 )
-def test_who_may_not_is_refused_everywhere(make_app, who, refusals):
+def test_every_view_enforces_its_access(make_app, who, refusals):
     client = make_app(PUBLIC_READ=False).test_client()
     if who:
         Auth(client).login(who)
@@ -340,13 +340,13 @@ def test_who_may_not_is_refused_everywhere(make_app, who, refusals):
             )
 
 
-def test_a_view_without_a_mark_stops_the_start(app):
+def test_a_view_without_declared_access_stops_create_app(own_routes, app):
     app.add_url_rule("/unmarked", "unmarked", lambda: {})
     with pytest.raises(RuntimeError, match="unmarked"):
         endpoints.check(app)
 
 
-def test_the_factory_makes_that_check(tmp_path, monkeypatch):
+def test_create_app_checks_the_access_of_views(tmp_path, monkeypatch):
     def refuse(app):
         raise RuntimeError("these views do not say who may")
 

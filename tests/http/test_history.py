@@ -1,4 +1,4 @@
-"""The history of a book over HTTP: who changed what, when (contract, section 5)."""
+"""The history of a book over HTTP. docs/api.md, History and the change feed."""
 
 import itertools
 
@@ -31,10 +31,10 @@ from helpers.inventions import bounded, with_check_digit
 from helpers.people import second_admin
 from helpers.support import crash, csv_bytes
 
-# -- for the tests of this and of other files ---------------------------------------------------------------------
+# -- for the tests of this and of other files ------------------------------------------
 
 
-# -- what is told -------------------------------------------------------------------------------------------------
+# -- what is told ----------------------------------------------------------------------
 
 
 @both
@@ -53,7 +53,7 @@ def test_a_new_book_has_an_entry_with_each_field_that_is_set(admin, name):
 
 @both
 @pytest.mark.parametrize("sent", [{}, {"authors": [], "subtitle": None, "identifiers": None}])
-def test_what_a_new_book_leaves_empty_is_no_change(admin, name, sent):
+def test_empty_fields_of_a_new_book_are_not_in_its_history(admin, name, sent):
     send(admin, "POST", "/books", name, {"title": "a", **sent})
     [entry] = history(admin, 1)
     assert entry["changes"] == [{"field": "title", "before": None, "after": "a"}]
@@ -107,7 +107,7 @@ UPDATES = [
 
 
 @both
-def test_a_change_is_told_with_the_fields_that_differ(admin, name):
+def test_a_history_entry_lists_the_fields_that_changed(admin, name):
     told, wanted = [], []
     for number, (method, address, sent, changes) in enumerate(UPDATES, 1):
         admin.post("/books", json=FULL)
@@ -124,7 +124,7 @@ def test_a_change_is_told_with_the_fields_that_differ(admin, name):
     assert told == wanted
 
 
-def test_deleting_and_restoring_are_told_without_changes(admin):
+def test_deleting_and_restoring_have_entries_without_changes(admin):
     admin.post("/books", json=FULL)
     admin.delete("/books/1")
     deleted_at = admin.get("/books/1?state=deleted").json["updated_at"]
@@ -138,7 +138,7 @@ def test_deleting_and_restoring_are_told_without_changes(admin):
 
 
 @both
-def test_what_changes_nothing_is_not_told(app, admin, name):
+def test_changes_without_effect_have_no_history_entry(app, admin, name):
     admin.post("/books", json=FULL)
     sent = [
         ("PUT", "/books/1", FULL),
@@ -152,7 +152,7 @@ def test_what_changes_nothing_is_not_told(app, admin, name):
 
 
 @both
-def test_what_is_refused_is_not_told(app, admin, name):
+def test_rejected_changes_have_no_history_entry(app, admin, name):
     admin.post("/books", json=FULL)
     admin.post("/books", json={"title": "gone"})
     admin.delete("/books/2")
@@ -180,7 +180,7 @@ def test_what_is_refused_is_not_told(app, admin, name):
     )
 
 
-def test_each_change_is_told_by_the_name_of_who_made_it(app, admin):
+def test_each_history_entry_names_the_user(app, admin):
     other = second_admin(app, "Zoë 李")
     admin.post("/books", json={"title": "a"})
     for client, method, address in (
@@ -200,7 +200,7 @@ def test_each_change_is_told_by_the_name_of_who_made_it(app, admin):
     assert history(other, 1)[-1]["username"] == "admin"
 
 
-def test_who_made_a_change_is_told_after_the_account_is_gone(app, admin):
+def test_history_keeps_the_username_of_a_deleted_account(app, admin):
     second_admin(app, "leaver").post("/books", json={"title": "a"})
     with app.app_context():
         db.write(
@@ -210,7 +210,9 @@ def test_who_made_a_change_is_told_after_the_account_is_gone(app, admin):
     assert (entry["action"], entry["username"]) == ("created", "leaver")
 
 
-def test_an_import_tells_one_entry_for_each_book_and_nobodys_name(app, admin, runner, tmp_path):
+def test_an_import_adds_one_history_entry_for_each_book_without_a_username(
+    app, admin, runner, tmp_path
+):
     header, path = ["title", "isbn", "pages"], tmp_path / "books.csv"
     admin.post("/books", json={"title": "Emma", "isbn": OTHER, "pages": 1})
     admin.post("/books", json={"title": "As it was", "isbn": "080442957X"})
@@ -245,7 +247,7 @@ def test_an_import_tells_one_entry_for_each_book_and_nobodys_name(app, admin, ru
     assert seq(app) == 4
 
 
-def test_an_import_that_comes_back_to_what_there_was_tells_nothing(app, admin, runner, tmp_path):
+def test_an_import_that_restores_the_old_values_adds_no_history(app, admin, runner, tmp_path):
     path = tmp_path / "books.csv"
     path.write_bytes(
         csv_bytes(["title", "isbn", "pages"], ["Emma", OTHER, "1"], ["Emma", OTHER, "5"])
@@ -256,7 +258,7 @@ def test_an_import_that_comes_back_to_what_there_was_tells_nothing(app, admin, r
     assert (told, seq(app)) == ([(1, (None, 5))], 1)
 
 
-def test_the_largest_book_that_there_is_has_its_history(admin):
+def test_a_book_of_maximum_size_has_its_history(admin):
     emoji = "\U0001f4da"
     largest = {
         "title": emoji * 2000,
@@ -279,7 +281,7 @@ def test_the_largest_book_that_there_is_has_its_history(admin):
     }
 
 
-# -- as XML -------------------------------------------------------------------------------------------------------
+# -- as XML ----------------------------------------------------------------------------
 
 
 def xml_history(client, book_id, query=""):
@@ -327,7 +329,7 @@ def test_a_history_is_written_in_xml_too(admin):
             ] == [change["field"], *values]
 
 
-def test_null_is_left_out_in_xml_and_an_empty_list_is_not(admin, runner, tmp_path):
+def test_xml_history_omits_null_but_not_empty_lists(admin, runner, tmp_path):
     (tmp_path / "books.csv").write_bytes(csv_bytes(["title"], ["a"]))
     assert runner.invoke(args=["books", "import", str(tmp_path / "books.csv")]).exit_code == 0
     for values in ({"pages": 5}, {"pages": None}, {"authors": ["b"]}, {"authors": []}):
@@ -347,12 +349,14 @@ def test_null_is_left_out_in_xml_and_an_empty_list_is_not(admin, runner, tmp_pat
     ]
 
 
-# -- pages --------------------------------------------------------------------------------------------------------
+# -- pages -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def long_story(admin):
-    """A client of a catalogue whose first book has 25 versions, and changes of another one in between."""
+    """A client of a catalogue whose first book has 25 versions, and changes of another one in
+    between.
+    """
     admin.post("/books", json={"title": "a", "pages": 1})
     admin.post("/books", json={"title": "other"})
     for number in range(2, 26):
@@ -398,7 +402,7 @@ def test_a_history_is_paged_oldest_first(long_story, query, versions, there_is):
 
 
 @both
-def test_following_next_tells_the_whole_history(long_story, name):
+def test_following_next_visits_the_whole_history(long_story, name):
     address, told = f"/books/1/history?limit=7&format={name}", []
     while address:
         answer = long_story.get(address)
@@ -412,7 +416,7 @@ def test_following_next_tells_the_whole_history(long_story, name):
     assert told == list(range(1, 26))
 
 
-def test_the_steps_of_a_history_go_up_and_are_those_of_the_feed(long_story):
+def test_history_seq_numbers_increase_and_match_the_feed(long_story):
     entries = history(long_story, 1)
     assert [entry["version"] for entry in entries] == list(range(1, 26))
     told = [(entry["seq"], entry["action"], 1, entry["version"]) for entry in entries]
@@ -457,11 +461,11 @@ def test_a_wrong_parameter_is_a_400_that_names_it(admin, name):
     assert told == [(400, [parameter]) for _, parameter in WRONG]
 
 
-# -- who may, and whose -------------------------------------------------------------------------------------------
+# -- who may, and whose ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("who, status", [(None, 401), ("member", 403), ("admin", 200)])
-def test_a_history_is_for_admins(app, admin, who, status):
+def test_only_admins_read_history(app, admin, who, status):
     admin.post("/books", json=FULL)
     client = app.test_client()
     if who:
@@ -474,7 +478,7 @@ def test_a_history_is_for_admins(app, admin, who, status):
         assert (ISBN in answer.get_data(as_text=True)) == (status == 200 and method == "GET")
 
 
-def test_refusals_come_in_the_contracts_order(app, admin):
+def test_checks_run_in_the_documented_order(app, admin):
     admin.post("/books", json=FULL)
     clients = {None: app.test_client(), "member": app.test_client(), "admin": admin}
     Auth(clients["member"]).login("member")
@@ -497,7 +501,7 @@ def test_refusals_come_in_the_contracts_order(app, admin):
 
 
 @both
-def test_only_what_never_was_has_no_history(admin, name):
+def test_only_unknown_books_have_no_history(admin, name):
     for _ in range(2):
         admin.post("/books", json={"title": "a"})
     admin.delete("/books/2")
@@ -509,7 +513,7 @@ def test_only_what_never_was_has_no_history(admin, name):
     assert [entry["action"] for entry in history(admin, 2)] == ["created", "deleted"]
 
 
-def test_a_history_is_kept_by_no_cache(admin):
+def test_history_is_not_cacheable(admin):
     admin.post("/books", json=FULL)
     answers = [
         admin.open("/books/1/history", method=method, headers={"X-Request-ID": "x"})
@@ -519,7 +523,7 @@ def test_a_history_is_kept_by_no_cache(admin):
     assert answers[1].get_data() == b"" and dict(answers[0].headers) == dict(answers[1].headers)
 
 
-def test_a_history_is_only_read(admin):
+def test_history_is_read_only(admin):
     admin.post("/books", json=FULL)
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = admin.open("/books/1/history", method=method, json={})
@@ -529,7 +533,7 @@ def test_a_history_is_only_read(admin):
         )
 
 
-# -- nothing by halves --------------------------------------------------------------------------------------------
+# -- nothing by halves -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -544,7 +548,7 @@ def test_a_history_is_only_read(admin):
         ("POST", "/books/2/restore"),
     ],
 )
-def test_a_crash_in_the_midst_leaves_no_trace_in_history_or_feed(
+def test_a_crash_during_a_change_leaves_no_history_or_feed_entry(
     app, admin, monkeypatch, method, address
 ):
     admin.post("/books", json={**FULL, "identifiers": []})
@@ -564,7 +568,7 @@ def test_a_crash_in_the_midst_leaves_no_trace_in_history_or_feed(
     assert len(steps(admin)) == seq(app) == len(before[2]) + 1
 
 
-# -- any sequence of changes --------------------------------------------------------------------------------------
+# -- any sequence of changes -----------------------------------------------------------
 
 _BOOK = st.integers(0, 3)  # one of the last few
 _VALUES = st.fixed_dictionaries(
@@ -648,8 +652,10 @@ def _replayed(entries):
 
 @given(changes=_CHANGES)
 @settings(bounded, max_examples=30)
-def test_any_sequence_of_changes_is_told_whole(app, admin, changes):
-    """The versions of each book go from 1 up, its history makes the book, and the feed has each step once, in order."""
+def test_any_sequence_of_changes_has_complete_history(app, admin, changes):
+    """The versions of each book go from 1 up, its history makes the book, and the feed has each
+    step once, in order.
+    """
     start = seq(app)
     number = next(_COUNTER)
     isbns, books = [with_check_digit(f"978{2 * number + other:09d}") for other in (0, 1)], []

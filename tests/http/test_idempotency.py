@@ -1,4 +1,4 @@
-"""Idempotency-Key: what is sent twice is done once (contract, section 5)."""
+"""Idempotency-Key: a repeated request is done once. docs/api.md, Idempotency."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -71,12 +71,12 @@ def shelf(admin):
     return admin
 
 
-# -- again --------------------------------------------------------------------------------------------------------
+# -- again -----------------------------------------------------------------------------
 
 
 @both
 @each
-def test_what_is_sent_twice_is_answered_twice_and_done_once(app, shelf, what, name):
+def test_a_repeated_request_is_done_once_and_answered_twice(app, shelf, what, name):
     first = request(shelf, "a-key", what, name)
     before = rows(app)
     again = [request(shelf, "a-key", what, name) for _ in range(3)]
@@ -88,7 +88,7 @@ def test_what_is_sent_twice_is_answered_twice_and_done_once(app, shelf, what, na
 
 @both
 @each
-def test_with_a_key_an_answer_is_what_it_is_without(make_app, shelf, what, name):
+def test_a_key_does_not_change_the_response(make_app, shelf, what, name):
     without = request(shelf, None, what, name)
     for number in range(1, 4):
         shelf.delete(f"/books/{number}")
@@ -106,13 +106,13 @@ def test_with_a_key_an_answer_is_what_it_is_without(make_app, shelf, what, name)
 
 
 @each
-def test_without_a_key_everything_is_done_again(shelf, what):
+def test_without_a_key_a_repeated_request_is_done_again(shelf, what):
     told = [request(shelf, None, what).status_code for _ in range(2)]
     assert told == ([200, 409] if what == "restore" else [201, 409])
 
 
 @both
-def test_the_first_answer_is_given_again_whatever_became_of_the_book(app, admin, name):
+def test_the_stored_response_is_replayed_whatever_became_of_the_book(app, admin, name):
     first = given(post(admin, "k", name=name))
     admin.patch("/books/1", json={"title": "Changed"})
     told = [given(post(admin, "k", name=name))]
@@ -123,7 +123,7 @@ def test_the_first_answer_is_given_again_whatever_became_of_the_book(app, admin,
     assert told == [first] * 3 and admin.get("/books/1").status_code == 410 and seq(app) == 4
 
 
-def test_a_restore_is_answered_again_though_its_condition_holds_no_more(shelf):
+def test_a_restore_is_replayed_though_its_precondition_fails_now(shelf):
     tag = shelf.get("/books/1?state=deleted").headers["ETag"]
     told = [given(request(shelf, "k", "restore", **{"If-Match": tag})) for _ in range(2)]
     assert told[0] == told[1] and told[0][0] == 200
@@ -135,7 +135,7 @@ def test_a_new_key_is_a_new_request(admin):
     assert told == [1, 2, 3, 4, 1]
 
 
-def test_a_large_answer_is_given_again_too(admin):
+def test_a_large_response_is_replayed(admin):
     books = {
         "books": [{"title": f"T{number}", "description": "\u00e9" * 200} for number in range(700)]
     }
@@ -147,7 +147,7 @@ def test_a_large_answer_is_given_again_too(admin):
     assert admin.get("/books").json["total"] == 1400
 
 
-def test_the_format_counts_and_not_how_it_is_asked_for(admin):
+def test_the_response_format_is_part_of_the_request_however_it_is_chosen(admin):
     asked = [
         ("/books", {"Accept": TYPES["json"]}),
         ("/books", {"Accept": "*/*"}),
@@ -160,7 +160,7 @@ def test_the_format_counts_and_not_how_it_is_asked_for(admin):
 
 
 @each
-def test_a_key_outlives_a_session(app, shelf, what):
+def test_a_key_is_valid_across_sessions(app, shelf, what):
     first = given(request(shelf, "k", what))
     Auth(shelf).logout()
     refused = request(shelf, "k", what).status_code
@@ -168,7 +168,7 @@ def test_a_key_outlives_a_session(app, shelf, what):
     assert (refused, given(request(shelf, "k", what))) == (401, first)
 
 
-# -- another request ----------------------------------------------------------------------------------------------
+# -- another request -------------------------------------------------------------------
 
 OTHERS = [  # what differs from FULL sent as JSON to /books and answered as JSON
     {"document": {**FULL, "pages": 5}},
@@ -183,7 +183,7 @@ OTHERS = [  # what differs from FULL sent as JSON to /books and answered as JSON
 ]
 
 
-def test_a_key_that_stands_for_another_request_is_a_422(app, shelf):
+def test_a_key_reused_for_another_request_is_a_422(app, shelf):
     first = given(post(shelf, "k"))
     before = rows(app)
     for other in OTHERS:
@@ -193,7 +193,7 @@ def test_a_key_that_stands_for_another_request_is_a_422(app, shelf):
     assert rows(app) == before
 
 
-def test_a_key_of_a_restore_is_for_that_book_alone(shelf):
+def test_a_key_of_a_restore_is_valid_for_that_book_only(shelf):
     shelf.post("/books", json={"title": "b"})
     shelf.delete("/books/2")
     told = [
@@ -204,7 +204,7 @@ def test_a_key_of_a_restore_is_for_that_book_alone(shelf):
 
 
 @each
-def test_another_accounts_keys_are_its_own(app, shelf, what):
+def test_keys_are_separate_for_each_account(app, shelf, what):
     other = second_admin(app)
     first = request(shelf, "k", what)
     for number in range(1, 4):
@@ -218,14 +218,14 @@ def test_another_accounts_keys_are_its_own(app, shelf, what):
     ) == given(second)
 
 
-# -- for a day ----------------------------------------------------------------------------------------------------
+# -- for a day -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "age, is_kept", [({"hours": 23, "minutes": 59}, True), ({"hours": 24, "seconds": 1}, False)]
 )
 @pytest.mark.parametrize("second", [{"title": "a"}, {"title": "b"}])
-def test_an_answer_is_kept_for_a_day(app, admin, age, is_kept, second):
+def test_a_response_is_stored_for_a_day(app, admin, age, is_kept, second):
     first = post(admin, "k", {"title": "a"})
     grow_older(app, **age)
     again = post(admin, "k", second)
@@ -239,7 +239,7 @@ def test_an_answer_is_kept_for_a_day(app, admin, age, is_kept, second):
     assert kept(app) == 1
 
 
-def test_answers_that_are_old_do_not_pile_up(app, admin):
+def test_expired_responses_are_deleted(app, admin):
     for number in range(10):
         post(admin, f"k{number}", {"title": "a"})
     grow_older(app, hours=25)
@@ -247,7 +247,7 @@ def test_answers_that_are_old_do_not_pile_up(app, admin):
     assert kept(app) == 1
 
 
-# -- what is no key -----------------------------------------------------------------------------------------------
+# -- what is no key --------------------------------------------------------------------
 
 WRONG = [
     "",
@@ -265,7 +265,7 @@ WRONG = [
 
 
 @each
-def test_what_is_no_key_is_a_400(app, shelf, what):
+def test_an_invalid_idempotency_key_is_a_400(app, shelf, what):
     before, (address, document, _) = rows(app), REQUESTS[what]
     told = {
         key: [
@@ -283,7 +283,7 @@ def test_what_is_no_key_is_a_400(app, shelf, what):
     assert rows(app) == before and kept(app) == 0
 
 
-def test_any_visible_ascii_makes_a_key(app, admin):
+def test_any_visible_ascii_is_a_valid_key(app, admin):
     keys = [
         "a",
         "A",
@@ -304,7 +304,7 @@ def test_any_visible_ascii_makes_a_key(app, admin):
 
 
 @pytest.mark.parametrize("key", ["k", "", "a b", "caf\xe9", "a" * 256])
-def test_a_key_means_nothing_to_other_requests(app, admin, key):
+def test_a_key_is_ignored_by_other_requests(app, admin, key):
     def ask(method, address, document=None):
         return admin.open(
             address, method=method, json=document, environ_overrides={"HTTP_IDEMPOTENCY_KEY": key}
@@ -333,7 +333,7 @@ def test_a_key_means_nothing_to_other_requests(app, admin, key):
     assert kept(app) == 0
 
 
-# -- failures -----------------------------------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------
 
 FAILURES = [
     ({"document": {"title": "", "pages": 0}}, 422),
@@ -357,7 +357,7 @@ FAILURES = [
 
 
 @both
-def test_a_failure_is_not_kept_and_its_key_is_free(app, shelf, name):
+def test_a_failure_is_not_stored_and_its_key_can_be_reused(app, shelf, name):
     shelf.post("/books", json={"title": "Taken", "isbn": OTHER})
     for number, (failing, status) in enumerate(FAILURES):
         told = [post(shelf, f"k{number}", **{"name": name, **failing}) for _ in range(2)]
@@ -369,7 +369,7 @@ def test_a_failure_is_not_kept_and_its_key_is_free(app, shelf, name):
 
 
 @each
-def test_after_a_crash_the_key_is_free(app, shelf, monkeypatch, what):
+def test_after_a_crash_the_key_can_be_reused(app, shelf, monkeypatch, what):
     before = rows(app)
     with monkeypatch.context() as patch:
         patch.setattr(store, "_store_words", crash)
@@ -379,7 +379,7 @@ def test_after_a_crash_the_key_is_free(app, shelf, monkeypatch, what):
     assert told[0] == told[1] and told[0][0] in (200, 201)
 
 
-def test_refusals_come_in_the_contracts_order(make_app):
+def test_checks_run_in_the_documented_order(make_app):
     app = make_app(MAX_BODY_BYTES=2048)
     clients = {None: app.test_client(), "member": app.test_client(), "admin": app.test_client()}
     for who in ("member", "admin"):
@@ -409,7 +409,7 @@ def test_refusals_come_in_the_contracts_order(make_app):
 
 
 @pytest.mark.parametrize("fate, status", [("demoted", 403), ("disabled", 401), ("deleted", 401)])
-def test_a_key_gives_nothing_away_to_who_may_no_more(app, shelf, fate, status):
+def test_a_key_replays_nothing_after_access_was_lost(app, shelf, fate, status):
     other = second_admin(app)
     assert [request(other, what, what).status_code for what in REQUESTS] == [201, 201, 200]
     end = {
@@ -432,11 +432,11 @@ def test_a_key_gives_nothing_away_to_who_may_no_more(app, shelf, fate, status):
         ] == [403, 401]
 
 
-# -- at the same time ---------------------------------------------------------------------------------------------
+# -- at the same time ------------------------------------------------------------------
 
 
 @each
-def test_at_the_same_time_it_is_done_once(app, shelf, what):
+def test_concurrent_requests_with_one_key_are_done_once(app, shelf, what):
     """Whoever comes while the first is at work gets its answer or a 409; nobody another answer."""
     client, start, before = as_admin(app, shelf), threading.Barrier(8), seq(app)
 
@@ -454,7 +454,7 @@ def test_at_the_same_time_it_is_done_once(app, shelf, what):
 
 
 @each
-def test_two_services_on_one_database_do_it_once_between_them(make_app, what):
+def test_two_apps_on_one_database_do_a_keyed_request_once(make_app, what):
     """They know nothing of each other, as two processes would."""
     apps = [make_app(), make_app()]
     admin = apps[0].test_client()
@@ -476,8 +476,10 @@ def test_two_services_on_one_database_do_it_once_between_them(make_app, what):
 
 
 @each
-def test_while_the_first_is_at_work_the_second_waits_or_is_told_so(app, shelf, monkeypatch, what):
-    """The first is held in the midst of its transaction until the second has been answered, or gave up waiting."""
+def test_a_second_request_with_the_key_waits_or_is_a_409(app, shelf, monkeypatch, what):
+    """The first is held in the midst of its transaction until the second has been answered, or gave
+    up waiting.
+    """
     entered, go_on, client, original = (
         threading.Event(),
         threading.Event(),
@@ -506,7 +508,7 @@ def test_while_the_first_is_at_work_the_second_waits_or_is_told_so(app, shelf, m
     assert given(request(shelf, "k", what)) == given(told[0])
 
 
-def test_keys_of_different_requests_do_not_hinder_each_other(app, admin):
+def test_different_keys_do_not_block_each_other(app, admin):
     client = as_admin(app, admin)
     with ThreadPoolExecutor(6) as pool:
         told = list(

@@ -1,4 +1,4 @@
-"""Lists over HTTP: filters, sorting, pages and links (contract, section 4)."""
+"""Lists over HTTP: filters, sorting, pages and links. docs/api.md, Lists."""
 
 from urllib.parse import parse_qsl, urlsplit
 
@@ -60,7 +60,7 @@ def ids(answer):
     return [book["id"] for book in answer.json["books"]]
 
 
-# -- filters ------------------------------------------------------------------------------------------------------
+# -- filters ---------------------------------------------------------------------------
 
 FOUND = {
     "": [1, 2, 3, 4, 5, 6, 7],
@@ -106,7 +106,7 @@ IN_ENGLISH = {
 
 
 @pytest.mark.parametrize("table", [FOUND, IN_ENGLISH], ids=["all", "english"])
-def test_filters_find_what_is_equal_case_and_accents_aside(shelf, table):
+def test_filters_ignore_case_and_accents(shelf, table):
     told = {query: shelf.get(f"/books?{query}") for query in table}
     assert {
         query: answer.status_code for query, answer in told.items() if answer.status_code != 200
@@ -117,7 +117,7 @@ def test_filters_find_what_is_equal_case_and_accents_aside(shelf, table):
     }
 
 
-# -- sorting ------------------------------------------------------------------------------------------------------
+# -- sorting ---------------------------------------------------------------------------
 
 SORTED = {
     "id": [1, 2, 3, 4, 5, 6, 7],
@@ -144,14 +144,14 @@ def test_lists_are_sorted_with_ties_by_id_and_nulls_last(shelf):
     assert {sort: ids(shelf.get(f"/books?sort={sort}")) for sort in SORTED} == SORTED
 
 
-def test_a_change_moves_a_book_in_the_order_of_changes(shelf):
+def test_sorting_by_updated_at_follows_changes(shelf):
     shelf.patch("/books/3", json={"pages": 5})
     assert ids(shelf.get("/books?sort=-updated_at"))[0] == 3
     assert ids(shelf.get("/books?sort=updated_at"))[-1] == 3
 
 
 @pytest.mark.parametrize("sort", ["title", "-title", "author,title", "-published", "-id"])
-def test_pages_of_any_order_make_the_whole(shelf, sort):
+def test_pages_of_any_sort_cover_the_whole_list(shelf, sort):
     paged = [
         number
         for page in range(1, 5)
@@ -161,7 +161,7 @@ def test_pages_of_any_order_make_the_whole(shelf, sort):
     assert len(paged) == len(set(paged)) == 7
 
 
-# -- pages and links ----------------------------------------------------------------------------------------------
+# -- pages and links -------------------------------------------------------------------
 
 
 def parameters(address):
@@ -209,7 +209,7 @@ def test_xml_has_the_same_members_and_links(shelf):
     } == as_json.json["links"]
 
 
-def test_following_next_visits_every_book_once_and_prev_comes_back(shelf):
+def test_following_next_visits_every_book_once_and_prev_returns(shelf):
     address, seen, last = "/books?limit=2&sort=-title", [], None
     while address:
         answer = shelf.get(address)
@@ -246,20 +246,20 @@ def test_links_keep_every_parameter_and_its_value(shelf, query):
         ("http://localhost", "other.example:81"),
     ],
 )
-def test_links_are_absolute_and_of_the_host_that_was_asked(client, base, host):
+def test_links_are_absolute_with_the_host_of_the_request(client, base, host):
     answer = client.get("/books?limit=1", base_url=base, headers={"Host": host} if host else {})
     wanted = f"http://{host}" if host else base
     assert answer.json["links"]["self"] == f"{wanted}/books?limit=1"
     assert set(header_links(answer).values()) == {f"{wanted}/books?limit=1&page=1"}
 
 
-def test_an_empty_catalogue_is_one_empty_page(client):
+def test_an_empty_catalogue_has_one_empty_page(client):
     answer = client.get("/books")
     assert (answer.json["books"], answer.json["total"], answer.json["limit"]) == ([], 0, 20)
     assert set(answer.json["links"]) == {"self", "first", "last"}
 
 
-def test_a_stream_format_has_its_links_in_the_header_alone(shelf):
+def test_stream_formats_have_links_in_the_header_only(shelf):
     answer = shelf.get("/books?format=jsonl&limit=3&page=2")
     assert len(answer.get_data().splitlines()) == 3
     assert {
@@ -269,7 +269,7 @@ def test_a_stream_format_has_its_links_in_the_header_alone(shelf):
 
 
 @pytest.mark.parametrize("limit, shown", [("1", 1), ("7", 7), ("100", 7), (None, 7)])
-def test_limit_says_how_many_at_most(shelf, limit, shown):
+def test_limit_is_the_maximum_number_of_books(shelf, limit, shown):
     answer = shelf.get("/books" + (f"?limit={limit}" if limit else ""))
     assert len(ids(answer)) == shown
     assert answer.json["limit"] == int(limit or 20)
@@ -287,7 +287,7 @@ def test_totals_follow_every_change(shelf):
     assert totals == [2, 3, 2, 1]
 
 
-# -- what is refused ----------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 BAD = [
     ("limit=0", ["limit"]),
@@ -362,7 +362,7 @@ BAD = [
     ("id=1", ["id"]),
     ("where=1", ["where"]),
     ("%F0%9F%93%9A=1", None),
-    ("limit=0&page=0&sort=x&isbn=1&nonsense=1", ["nonsense", "isbn", "sort", "limit", "page"]),
+    ("limit=0&page=0&sort=x&isbn=1&nonsense=1", ["sort", "limit", "page", "isbn", "nonsense"]),
     ("&".join(f"title={number}" for number in range(21)), ["title"]),
 ]
 
@@ -389,7 +389,7 @@ def test_the_problem_names_the_parameter_as_a_parameter(client):
 
 
 @pytest.mark.parametrize("address", ["/books", "/books/export"])
-def test_many_wrong_parameters_are_told_up_to_a_hundred(client, address):
+def test_at_most_100_wrong_parameters_are_reported(client, address):
     answer = client.get(address, query_string="&".join(f"p{number}=1" for number in range(500)))
     assert answer.status_code == 400
     assert len(answer.json["errors"]) == 100
@@ -418,7 +418,7 @@ LONG_OR_ODD = [
 ]
 
 
-def test_long_and_odd_values_are_values_or_are_refused(shelf):
+def test_long_and_unusual_values_are_accepted_or_rejected(shelf):
     told = {query[:40]: shelf.get("/books", query_string=query) for query in LONG_OR_ODD}
     assert {
         query: answer.status_code
@@ -433,7 +433,7 @@ def test_long_and_odd_values_are_values_or_are_refused(shelf):
 
 
 @pytest.mark.parametrize("address", ["/books", "/books/export", "/", "/nowhere"])
-def test_raw_bytes_that_are_no_utf_8_in_the_query_do_not_crash(client, address):
+def test_invalid_utf_8_in_the_query_does_not_crash(client, address):
     for raw in ("title=\xff", "title=caf\xe9", "\xff=1", "limit=\xb2", "format=\xff"):
         answer = client.get(address, environ_overrides={"QUERY_STRING": raw})
         assert answer.status_code in (200, 400, 404, 406), raw

@@ -1,4 +1,4 @@
-"""Many books in one POST /books: all of them or none (contract, sections 1 and 5)."""
+"""Many books in one POST /books: all or none. docs/api.md, Changing books."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -43,11 +43,11 @@ def errors(answer):
     return [(error.get("pointer"), error.get("field")) for error in told]
 
 
-# -- adding -------------------------------------------------------------------------------------------------------
+# -- adding ----------------------------------------------------------------------------
 
 
 @both
-def test_many_books_are_added_in_their_order(admin, name):
+def test_books_of_a_list_are_created_in_order(admin, name):
     answer = post(admin, name, [{"title": "b"}, FULL, {"title": "a", "authors": []}])
     assert (answer.status_code, answer.mimetype) == (201, TYPES[name])
     assert "Location" not in answer.headers
@@ -60,7 +60,7 @@ def test_many_books_are_added_in_their_order(admin, name):
     ]
 
 
-def test_the_answer_in_xml_is_a_catalogue(admin):
+def test_the_xml_response_is_a_catalogue(admin):
     told = post(admin, "xml", [{"title": "a"}, {"title": "b"}]).get_data(as_text=True)
     assert "<catalogue><books><book><id>1</id><title>a</title>" in told and told.endswith(
         "</catalogue>"
@@ -69,7 +69,7 @@ def test_the_answer_in_xml_is_a_catalogue(admin):
 
 
 @pytest.mark.parametrize("sent, asked", [("json", "xml"), ("xml", "json")])
-def test_many_books_come_in_one_format_and_go_out_in_another(admin, sent, asked):
+def test_a_list_may_be_sent_in_one_format_and_returned_in_another(admin, sent, asked):
     answer = admin.post(
         "/books",
         data=write(sent, {"books": [{"title": "a"}, FULL]}, "catalogue"),
@@ -82,7 +82,7 @@ def test_many_books_come_in_one_format_and_go_out_in_another(admin, sent, asked)
 
 @both
 @pytest.mark.parametrize("number, status", [(1, 201), (1000, 201), (1001, 422), (0, 422)])
-def test_a_list_has_from_one_to_a_thousand_books(app, admin, name, number, status):
+def test_a_list_has_1_to_1000_books(app, admin, name, number, status):
     answer = post(admin, name, [{"title": f"T{index}"} for index in range(number)])
     stored = number if status == 201 else 0
     assert answer.status_code == status
@@ -90,7 +90,7 @@ def test_a_list_has_from_one_to_a_thousand_books(app, admin, name, number, statu
 
 
 @both
-def test_each_book_of_a_list_is_a_version_an_entry_and_a_step(app, admin, name):
+def test_each_book_of_a_list_has_a_version_a_history_and_a_feed_entry(app, admin, name):
     post(admin, name, [FULL, {"title": "b"}])
     assert steps(admin) == [(1, "created", 1, 1), (2, "created", 2, 1)] and seq(app) == 2
     told = [
@@ -128,7 +128,7 @@ def test_books_of_a_list_are_found_like_any_other(admin):
     ]
 
 
-def test_a_list_may_come_as_large_as_a_body_may_be(admin):
+def test_a_list_may_be_as_large_as_the_body_limit(admin):
     books = [{"title": f"T{number}", "description": "d" * 900} for number in range(1000)]
     assert post(admin, "json", books).status_code == 201
     answer = post(admin, "json", [{**book, "description": "d" * 1200} for book in books])
@@ -143,11 +143,11 @@ def test_the_isbn_of_a_book_in_the_trash_is_free(admin, name):
     assert admin.get(f"/books/isbn/{ISBN}").json["id"] == 3
 
 
-# -- what is not valid --------------------------------------------------------------------------------------------
+# -- what is not valid -----------------------------------------------------------------
 
 
 @both
-def test_a_wrong_book_is_refused_in_a_list_as_it_is_alone(app, admin, name):
+def test_an_invalid_book_is_rejected_in_a_list_as_alone(app, admin, name):
     before = rows(app)
     told = [post(admin, name, [{"title": "right"}, sent]) for sent, _ in INVALID]
     assert [answer.status_code for answer in told] == [422] * len(INVALID)
@@ -190,7 +190,7 @@ POINTED = [  # books, and the errors: pointer and field
 
 
 @both
-def test_every_error_of_every_book_is_told_with_its_place(app, admin, name):
+def test_every_error_of_every_book_is_reported_with_its_pointer(app, admin, name):
     answers = [post(admin, name, books) for books, _ in POINTED]
     told = [(answer.status_code, sorted(errors(answer))) for answer in answers]
     assert told == [(422, wanted) for _, wanted in POINTED]
@@ -208,7 +208,7 @@ def test_a_pointer_is_a_json_pointer(admin):
 
 
 @both
-def test_of_many_errors_a_hundred_are_told(app, admin, name):
+def test_at_most_100_errors_of_a_list_are_reported(app, admin, name):
     answer = post(admin, name, [{"title": "", "pages": 0}] * 500)
     assert (answer.status_code, len(errors(answer)), seq(app)) == (422, 100, 0)
     assert sorted(pointer for pointer, _ in errors(answer)[:2]) == [
@@ -297,7 +297,7 @@ SHAPES = [  # in JSON and XML, and a pointer or field that is told, where there 
 ]
 
 
-def test_what_is_no_list_of_books_is_a_422(app, admin):
+def test_a_body_that_is_not_a_list_of_books_is_a_422(app, admin):
     for document, xml, told in SHAPES:
         for name, body in (("json", write("json", document)), ("xml", xml)):
             answer = raw(admin, name, body)
@@ -342,7 +342,7 @@ def test_a_malformed_list_is_a_400(app, admin):
 
 
 @both
-def test_a_list_is_for_post_alone(app, admin, name):
+def test_a_list_is_accepted_by_post_only(app, admin, name):
     admin.post("/books", json={"title": "a"})
     for method, address in (
         ("PUT", "/books/1"),
@@ -357,7 +357,7 @@ def test_a_list_is_for_post_alone(app, admin, name):
     assert seq(app) == 1
 
 
-# -- what is there already ----------------------------------------------------------------------------------------
+# -- what is there already -------------------------------------------------------------
 
 TAKEN = [  # books, the places of those that cannot be, and whether the other one is a stored book
     ([{"title": "a", "isbn": ISBN}], {0}, True),
@@ -386,7 +386,7 @@ TAKEN = [  # books, the places of those that cannot be, and whether the other on
 
 
 @both
-def test_a_second_book_of_an_isbn_is_a_409_that_says_which(app, admin, name):
+def test_a_duplicate_isbn_in_a_list_is_a_409_that_names_the_book(app, admin, name):
     admin.post("/books", json={"title": "Emma", "isbn": ISBN})
     before = rows(app)
     for books, places, is_stored in TAKEN:
@@ -398,16 +398,16 @@ def test_a_second_book_of_an_isbn_is_a_409_that_says_which(app, admin, name):
 
 
 @both
-def test_what_is_not_valid_is_told_before_what_is_there_already(admin, name):
+def test_validation_errors_come_before_conflicts(admin, name):
     admin.post("/books", json=FULL)
     answer = post(admin, name, [{"title": "a", "isbn": ISBN}, {"title": "b", "pages": 0}])
     assert (answer.status_code, errors(answer)) == (422, [("/books/1/pages", "pages")])
 
 
-# -- refusals, failures, others at the same time ------------------------------------------------------------------
+# -- refusals, failures, others at the same time ---------------------------------------
 
 
-def test_refusals_come_in_the_contracts_order(make_app):
+def test_checks_run_in_the_documented_order(make_app):
     app = make_app(MAX_BODY_BYTES=2048)
     clients = {None: app.test_client(), "member": app.test_client(), "admin": app.test_client()}
     for who in ("member", "admin"):
@@ -438,7 +438,7 @@ def test_refusals_come_in_the_contracts_order(make_app):
 
 @both
 @pytest.mark.parametrize("part", ["_store_words", "columns_of"])
-def test_a_crash_in_the_midst_stores_no_book_of_the_list(app, admin, monkeypatch, name, part):
+def test_a_crash_during_a_list_stores_no_book(app, admin, monkeypatch, name, part):
     post(admin, name, [{"title": "before"}])
     before = rows(app)
     with monkeypatch.context() as patch:
@@ -450,7 +450,7 @@ def test_a_crash_in_the_midst_stores_no_book_of_the_list(app, admin, monkeypatch
     assert [book["id"] for book in read(post(admin, "json", [{"title": "a"}]))["books"]] == [2]
 
 
-def test_of_lists_that_share_an_isbn_one_is_stored_whole_and_the_others_not_at_all(app, admin):
+def test_concurrent_lists_with_a_common_isbn_are_stored_whole_or_not_at_all(app, admin):
     cookie = f"bookapi={admin.get_cookie('bookapi').value}"
 
     def add(number):

@@ -29,7 +29,7 @@ from helpers.people import (
 
 both = pytest.mark.parametrize("name", ["json", "xml"])
 in_both = each("name", ["json", "xml"])
-WRONG_CODE = "the code is wrong, or was used already: take the next one"
+WRONG_CODE = "the code is wrong or was used already; wait for the next one"
 MISSING, WRONG = (
     "this account has a second factor: send its code, too",
     "wrong username or password",
@@ -41,7 +41,7 @@ def login(app, code=None, username="member", password=PASSWORD, name="json", **m
     return send(stranger(app, **more), "POST", "/auth/login", name, sent, "login")
 
 
-# -- the codes ----------------------------------------------------------------------------------------------------
+# -- the codes -------------------------------------------------------------------------
 
 
 @each(
@@ -107,7 +107,7 @@ def test_a_secret_and_recovery_codes_cannot_be_guessed():
     } == {24}
 
 
-# -- switching it on ----------------------------------------------------------------------------------------------
+# -- switching it on -------------------------------------------------------------------
 
 
 @both
@@ -228,7 +228,7 @@ def test_neither_the_secret_nor_the_recovery_codes_are_told_again(app, factor):
     assert not any(code in str(kept.recovery_hashes) for code in factor.recovery_codes)
 
 
-# -- signing in ---------------------------------------------------------------------------------------------------
+# -- signing in ------------------------------------------------------------------------
 
 
 @both
@@ -300,7 +300,7 @@ def test_tokens_need_no_code(app, factor):
     assert stranger(app).get("/auth/me", headers=bearer(secret)).status_code == 200
 
 
-# -- recovery codes -----------------------------------------------------------------------------------------------
+# -- recovery codes --------------------------------------------------------------------
 
 
 def test_each_recovery_code_works_once(app, factor):
@@ -356,7 +356,7 @@ def test_all_ten_work_and_then_none_is_left(app, factor):
     assert login(app, factor.recovery_codes[0]).status_code == 401
 
 
-# -- switching it off ---------------------------------------------------------------------------------------------
+# -- switching it off ------------------------------------------------------------------
 
 
 @both
@@ -439,7 +439,7 @@ def test_a_new_password_keeps_the_factor(app, clock, factor):
     ] == [401, 200]
 
 
-# -- for who lost it ----------------------------------------------------------------------------------------------
+# -- for who lost it -------------------------------------------------------------------
 
 
 def test_an_admin_takes_it_off_an_account(app, admin, factor):
@@ -474,7 +474,7 @@ def test_the_console_takes_it_off(app, runner, factor):
     assert unknown.exit_code == 1 and len(unknown.stderr.splitlines()) == 1
 
 
-# -- guessing -----------------------------------------------------------------------------------------------------
+# -- guessing --------------------------------------------------------------------------
 
 
 def test_wrong_codes_at_the_login_are_throttled(app, clock, factor):
@@ -506,7 +506,7 @@ def test_wrong_codes_that_switch_it_off_are_throttled(app, clock, factor):
     assert post_mfa(factor.client, "/auth/mfa/disable", **sent).status_code == 429
 
 
-# -- ADMIN_MFA ----------------------------------------------------------------------------------------------------
+# -- ADMIN_MFA -------------------------------------------------------------------------
 
 
 @both
@@ -554,7 +554,7 @@ def test_a_factor_that_was_taken_off_is_missed_at_once(make_app, clock):
     ] == [403, 403]
 
 
-# -- side by side -------------------------------------------------------------------------------------------------
+# -- side by side ----------------------------------------------------------------------
 
 
 def test_one_code_that_several_send_at_once_lets_in_one(app, clock, factor):

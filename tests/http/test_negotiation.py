@@ -1,4 +1,4 @@
-"""Which format goes out, which comes in, and in which order requests are refused (contract, section 3)."""
+"""Response and request formats, and the order of checks. docs/api.md, Formats."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from helpers.instance import Auth
 JSON, XML, CSV, JSONL = "application/json", "application/xml", "text/csv", "application/x-ndjson"
 
 
-# -- out --------------------------------------------------------------------------------------------------------
+# -- out -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_accept_chooses_the_format(client, accept, chosen):
         ("application/xml;q=0, text/xml;q=0, application/*", JSON),
     ],
 )
-def test_the_most_specific_range_decides_about_a_format(client, accept, chosen):
+def test_the_most_specific_media_range_decides(client, accept, chosen):
     answer = client.get("/", headers={"Accept": accept})
     assert (answer.status_code, answer.mimetype) == (200, chosen)
 
@@ -82,7 +82,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("accept", REFUSED)
-def test_what_cannot_be_had_is_a_406_that_lists_what_there_is(client, accept):
+def test_an_unavailable_format_is_a_406_that_lists_the_available_ones(client, accept):
     answer = client.get("/", headers={"Accept": accept})
     assert (answer.status_code, answer.mimetype) == (406, "application/problem+json")
     assert read(answer)["available"] == [JSON, XML] and "Accept" in answer.vary
@@ -114,7 +114,7 @@ def test_lists_of_books_have_more_formats(client, accept, chosen):
 
 @pytest.mark.parametrize("name, chosen", [("json", JSON), ("xml", XML)])
 @pytest.mark.parametrize("accept", [JSON, XML, "text/plain", "*/*;q=0"])
-def test_the_parameter_format_wins_over_accept(client, name, chosen, accept):
+def test_the_format_parameter_overrides_accept(client, name, chosen, accept):
     answer = client.get(f"/?format={name}", headers={"Accept": accept})
     assert (answer.status_code, answer.mimetype) == (200, chosen)
 
@@ -132,7 +132,7 @@ def test_the_parameter_format_wins_over_accept(client, name, chosen, accept):
         "/?format=json%20",
     ],
 )
-def test_an_unknown_name_of_a_format_is_a_406(client, address):
+def test_an_unknown_format_name_is_a_406(client, address):
     answer = client.get(address, headers={"Accept": XML})
     assert (answer.status_code, answer.mimetype) == (406, "application/problem+xml")
     assert JSON in read(answer)["available"]
@@ -146,7 +146,7 @@ def test_a_repeated_format_is_a_400_that_names_the_parameter(client, address):
 
 
 @pytest.mark.parametrize("query, headers", [("", {"Accept": "text/plain"}), ("?format=yaml", {})])
-def test_a_request_that_ends_in_406_changes_nothing(admin, query, headers):
+def test_a_request_that_gets_406_changes_nothing(admin, query, headers):
     admin.post("/books", json={"title": "Emma"})
     for method, address in (
         ("POST", "/books"),
@@ -164,7 +164,7 @@ def test_a_request_that_ends_in_406_changes_nothing(admin, query, headers):
     ]
 
 
-def test_a_login_that_ends_in_406_opens_no_session(client):
+def test_a_login_that_gets_406_opens_no_session(client):
     answer = client.post(
         "/auth/login?format=yaml", json={"username": "admin", "password": "a long enough password"}
     )
@@ -174,13 +174,13 @@ def test_a_login_that_ends_in_406_opens_no_session(client):
 
 @pytest.mark.parametrize("name", ["csv", "jsonl"])
 @pytest.mark.parametrize("address", ["/books?limit=0", "/books/export?nonsense=1", "/books?isbn=1"])
-def test_a_failure_of_a_format_without_problems_is_told_in_json(client, address, name):
+def test_problems_of_formats_without_problem_documents_are_json(client, address, name):
     answer = client.get(f"{address}&format={name}")
     assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
 
 
 @pytest.mark.parametrize("accept", [CSV, JSONL])
-def test_a_refused_reader_who_asked_for_a_stream_gets_a_problem(make_app, accept):
+def test_an_unauthorized_stream_request_gets_a_problem(make_app, accept):
     answer = make_app(PUBLIC_READ=False).test_client().get("/books", headers={"Accept": accept})
     assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
 
@@ -197,7 +197,7 @@ def test_a_refused_reader_who_asked_for_a_stream_gets_a_problem(make_app, accept
         ("", "application/problem+json"),
     ],
 )
-def test_a_failure_of_routing_is_told_in_the_format_that_was_asked_for(client, accept, told):
+def test_routing_errors_use_the_requested_format(client, accept, told):
     answer = client.get("/nowhere", headers={"Accept": accept})
     assert (answer.status_code, answer.mimetype) == (404, told)
 
@@ -222,13 +222,13 @@ def _answers(client):
     yield 401, client.application.test_client().get("/auth/me")
 
 
-def test_every_negotiated_answer_varies_by_accept(admin):
+def test_every_negotiated_response_varies_by_accept(admin):
     for status, answer in _answers(admin):
         assert answer.status_code == status
         assert "Accept" in answer.vary, status
 
 
-# -- in ---------------------------------------------------------------------------------------------------------
+# -- in --------------------------------------------------------------------------------
 
 CHANGES = [
     ("POST", "/books", {"Accept-Post"}),
@@ -256,7 +256,7 @@ CHANGES = [
         "*/*",
     ],
 )
-def test_a_body_of_another_type_is_a_415_that_says_what_is_read(admin, content_type):
+def test_an_unsupported_content_type_is_a_415_that_lists_the_supported_ones(admin, content_type):
     for method, address, also in CHANGES:
         answer = admin.open(
             address, method=method, data=b'{"title": "x"}', content_type=content_type
@@ -303,7 +303,7 @@ def test_a_body_is_read_by_its_content_type(admin, content_type, body):
         ("POST", "/auth/login", 415),
     ],
 )
-def test_a_merge_patch_is_for_patch_alone(admin, method, address, status):
+def test_merge_patch_is_accepted_by_patch_only(admin, method, address, status):
     admin.post("/books", json={"title": "Emma"})
     answer = admin.open(
         address, method=method, data=b'{"title": "x"}', content_type="application/merge-patch+json"
@@ -323,7 +323,7 @@ def test_a_merge_patch_is_for_patch_alone(admin, method, address, status):
         ("OPTIONS", "/books", 200),
     ],
 )
-def test_a_body_where_none_is_wanted_is_ignored(admin, method, address, status):
+def test_an_unexpected_body_is_ignored(admin, method, address, status):
     admin.post("/books", json={"title": "Emma"})
     answer = admin.open(
         address,
@@ -335,7 +335,7 @@ def test_a_body_where_none_is_wanted_is_ignored(admin, method, address, status):
     assert answer.status_code == status
 
 
-# -- the order of refusals ----------------------------------------------------------------------------------------
+# -- the order of refusals -------------------------------------------------------------
 
 LARGE = b"<{ " + b"x" * 4096
 BROKEN = {"json": b'{"title": ', "xml": b"<book><title>"}
@@ -370,7 +370,7 @@ CHAIN = [
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 @pytest.mark.parametrize("verb", ["PUT", "PATCH"])
-def test_refusals_come_in_the_contracts_order(make_app, verb, name):
+def test_checks_run_in_the_documented_order(make_app, verb, name):
     app = make_app(MAX_BODY_BYTES=2048, REQUIRE_IF_MATCH=True)
     clients = {None: app.test_client()}
     for who in ("admin", "member"):
@@ -409,7 +409,7 @@ def test_refusals_come_in_the_contracts_order(make_app, verb, name):
         (b"<book>mixed<title>a</title></book>", XML),
     ],
 )
-def test_the_books_own_absence_is_told_before_a_document_that_is_no_book(admin, body, content_type):
+def test_a_missing_book_is_reported_before_an_invalid_body(admin, body, content_type):
     admin.post("/books", json={"title": "Emma"})
     admin.delete("/books/1")
     for method in ("PUT", "PATCH"):
@@ -422,7 +422,7 @@ def test_the_books_own_absence_is_told_before_a_document_that_is_no_book(admin, 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 @pytest.mark.parametrize("size, status", [(2048, 422), (2049, 413), (100_000, 413)])
-def test_a_body_is_taken_up_to_the_limit(make_app, name, size, status):
+def test_a_body_up_to_the_limit_is_accepted(make_app, name, size, status):
     client = make_app(MAX_BODY_BYTES=2048).test_client()
     Auth(client).login()
     shell = {"json": b'{"subtitle": "%s"}', "xml": b"<book><subtitle>%s</subtitle></book>"}[name]
@@ -433,7 +433,7 @@ def test_a_body_is_taken_up_to_the_limit(make_app, name, size, status):
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_a_login_is_held_to_the_limit_too(make_app, name):
+def test_the_body_limit_applies_to_logins(make_app, name):
     client = make_app(MAX_BODY_BYTES=2048).test_client()
     answer = send(
         client, "POST", "/auth/login", name, {"username": "u" * 3000, "password": "p"}, root="login"

@@ -1,4 +1,4 @@
-"""Every failure in one shape, with nothing told of the inside (contract, section 7)."""
+"""Every error is a problem document that reveals no internals. docs/api.md, Problems."""
 
 import pytest
 from lxml import etree
@@ -40,7 +40,7 @@ TYPE_OF = {  # where the status alone does not say what to do
 
 
 @both
-def test_every_failure_has_the_one_shape(admin, name):
+def test_every_error_is_a_problem_document(admin, name):
     for status, method, address, more in FAILURES:
         if more.get("content_type"):
             more = {**more, "content_type": TYPES[name]}
@@ -56,14 +56,14 @@ def test_every_failure_has_the_one_shape(admin, name):
         assert not INSIDE.search(answer.get_data(as_text=True)), address
 
 
-def test_xml_problems_are_in_their_namespace_with_items_named_i(admin):
+def test_xml_problems_follow_rfc_7807_namespace_and_item_names(admin):
     answer = admin.post("/books", json={"pages": 0, "isbn": "1"}, headers={"Accept": "text/xml"})
     root = etree.fromstring(answer.get_data())
     assert root.tag == f"{{{NAMESPACE}}}problem"
     assert [child.tag for child in root.find(f"{{{NAMESPACE}}}errors")] == [f"{{{NAMESPACE}}}i"] * 3
 
 
-def test_what_is_available_is_a_list_of_i_in_xml(client):
+def test_available_formats_are_a_list_of_i_elements_in_xml(client):
     answer = client.get("/?format=nonsense", headers={"Accept": "application/xml"})
     found = etree.fromstring(answer.get_data()).findall(
         f"{{{NAMESPACE}}}available/{{{NAMESPACE}}}i"
@@ -75,14 +75,14 @@ def test_what_is_available_is_a_list_of_i_in_xml(client):
 
 
 @both
-def test_the_instance_is_the_path_without_the_query(client, name):
+def test_instance_is_the_path_without_the_query(client, name):
     answer = client.get("/nowhere/%3Cb%3E%20%C3%A9?secret=1", headers={"Accept": TYPES[name]})
     assert read(answer)["instance"] == "/nowhere/%3Cb%3E%20%C3%A9"
     assert "secret" not in answer.get_data(as_text=True)
 
 
 @both
-def test_all_errors_are_told_at_once(admin, name):
+def test_all_errors_are_reported_at_once(admin, name):
     answer = send(
         admin,
         "POST",
@@ -94,7 +94,7 @@ def test_all_errors_are_told_at_once(admin, name):
     assert sorted(faults(answer)) == ["id", "isbn", "language", "nonsense", "pages", "title"]
 
 
-def test_an_error_deep_inside_has_a_pointer(admin):
+def test_a_nested_error_has_a_pointer(admin):
     answer = admin.post(
         "/books", json={"title": "a", "authors": ["a", ""], "identifiers": [{"scheme": "a"}]}
     )
@@ -107,7 +107,7 @@ def test_an_error_deep_inside_has_a_pointer(admin):
 @pytest.mark.parametrize(
     "key, told", [("a/b", "a~1b"), ("a~b", "a~0b"), ("~1", "~01"), ("", ""), ("é", "é")]
 )
-def test_a_pointer_escapes_what_rfc_6901_escapes(admin, key, told):
+def test_a_pointer_is_escaped_as_in_rfc_6901(admin, key, told):
     answer = admin.post(
         "/books", json={"title": "a", "identifiers": [{"scheme": "a", "value": "b", key: 1}]}
     )
@@ -115,12 +115,12 @@ def test_a_pointer_escapes_what_rfc_6901_escapes(admin, key, told):
     assert [error["pointer"] for error in answer.json["errors"]] == [f"/identifiers/0/{told}"]
 
 
-# -- crashes ------------------------------------------------------------------------------------------------------
+# -- crashes ---------------------------------------------------------------------------
 
 
 @both
 @pytest.mark.parametrize("address", ["/books", "/books/export", "/books/1"])
-def test_a_crash_is_a_bare_500(admin, monkeypatch, name, address):
+def test_an_unexpected_exception_is_a_500_without_details(admin, monkeypatch, name, address):
     def crash(*args, **kwargs):
         raise RuntimeError("SELECT password_hash FROM users in /etc/secret.py")
 
@@ -133,7 +133,7 @@ def test_a_crash_is_a_bare_500(admin, monkeypatch, name, address):
     )
 
 
-def test_a_crash_before_the_first_record_of_a_stream_is_a_500(make_app, monkeypatch):
+def test_an_exception_before_the_first_record_of_a_stream_is_a_500(make_app, monkeypatch):
     def crash():
         raise RuntimeError("in the midst")
         yield
@@ -145,7 +145,7 @@ def test_a_crash_before_the_first_record_of_a_stream_is_a_500(make_app, monkeypa
         assert (answer.status_code, "midst" in answer.get_data(as_text=True)) == (500, False), name
 
 
-def test_a_crash_is_logged_with_the_id_of_the_request(capsys, client, monkeypatch):
+def test_an_exception_is_logged_with_the_request_id(capsys, client, monkeypatch):
     monkeypatch.setattr(queries, "page", lambda listing: 1 / 0)
     answer = client.get("/books?title=private", headers={"X-Request-ID": "find-me"})
     log = capsys.readouterr().err
@@ -157,7 +157,7 @@ def test_a_crash_is_logged_with_the_id_of_the_request(capsys, client, monkeypatc
     assert "private" not in log.partition("Traceback")[0]
 
 
-# -- telling a client what it sent ----------------------------------------------------------------------------------
+# -- telling a client what it sent -----------------------------------------------------
 
 NAUGHTY = [
     "<script>alert(1)</script>",
@@ -191,7 +191,7 @@ NAUGHTY = [
 
 
 @both
-def test_a_naughty_field_name_is_told_in_a_well_formed_answer(admin, name):
+def test_a_naughty_field_name_gives_a_well_formed_problem(admin, name):
     for key in NAUGHTY:
         answer = admin.post("/books", json={"title": "a", key: 1}, headers={"Accept": TYPES[name]})
         [error] = read(answer)["errors"]
@@ -200,14 +200,14 @@ def test_a_naughty_field_name_is_told_in_a_well_formed_answer(admin, name):
 
 
 @both
-def test_a_field_is_named_as_it_was_sent(admin, name):
+def test_an_error_names_the_field_as_it_was_sent(admin, name):
     for key in ("<script>", "a b", "é", "_schema", "Title"):
         answer = admin.post("/books", json={"title": "a", key: 1}, headers={"Accept": TYPES[name]})
         assert (answer.status_code, faults(answer)) == (422, [key])
 
 
 @both
-def test_a_naughty_parameter_or_key_is_told_in_a_well_formed_answer(admin, name):
+def test_a_naughty_parameter_or_key_gives_a_well_formed_problem(admin, name):
     for key in NAUGHTY[:-4]:
         sent = key.encode("utf-8", "surrogatepass")
         repeated = b'{"%s": 1, "%s": 2}' % ((sent.replace(b'"', b"").replace(b"\\", b""),) * 2)
@@ -228,14 +228,14 @@ def test_a_naughty_parameter_or_key_is_told_in_a_well_formed_answer(admin, name)
 
 
 @both
-def test_at_most_a_hundred_errors_are_told(admin, name):
+def test_at_most_100_errors_are_reported(admin, name):
     answer = send(admin, "POST", "/books", name, {f"f{number}": 1 for number in range(1000)})
     assert answer.status_code == 422
     assert len(read(answer)["errors"]) == 100
 
 
 @pytest.mark.parametrize("inner", [b"<a b='c'/>", b"<a>x<b/>y</a>", b"<n:a xmlns:n='u'/>"])
-def test_at_most_a_hundred_faults_of_a_document_are_told(admin, inner):
+def test_at_most_100_errors_of_a_document_are_reported(admin, inner):
     answer = admin.post(
         "/books", data=b"<book>" + inner * 900 + b"</book>", content_type="application/xml"
     )

@@ -1,4 +1,4 @@
-"""Full text over HTTP: what `q` finds, in which order, and beside every other parameter (contract, section 4)."""
+"""Full-text search over HTTP: matches, order, and other parameters. docs/api.md, Search."""
 
 import json
 import re
@@ -159,7 +159,7 @@ def found(client, q, **more):
     return names
 
 
-# -- what is found ------------------------------------------------------------------------------------------------
+# -- what is found ---------------------------------------------------------------------
 
 WORDS = {
     "persuasion": ["series"],
@@ -469,7 +469,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize("table", TABLES, ids=KINDS)
-def test_a_search_finds_what_has_all_it_asks_for(shelf, table):
+def test_a_search_finds_books_that_match_all_terms(shelf, table):
     assert {q: sorted(found(shelf, q)) for q in table} == {
         q: sorted(names) for q, names in table.items()
     }
@@ -484,7 +484,7 @@ def lacking(*unwanted):
     ]
 
 
-def test_a_search_of_nothing_but_exclusions_finds_all_the_others(shelf):
+def test_a_search_of_exclusions_only_finds_all_other_books(shelf):
     without = {
         "-emma": lacking("emma"),
         "-austen -the": lacking("austen", "the"),
@@ -514,11 +514,11 @@ def test_an_empty_search_is_no_filter(shelf, q):
 @pytest.mark.parametrize(
     "q", ['"0141439580"', '"978-0-14-143958-7"', "(0141439580)", "0-14-143958-0,"]
 )
-def test_an_isbn_is_found_with_signs_about_it(shelf, q):
+def test_an_isbn_is_found_with_surrounding_punctuation(shelf, q):
     assert found(shelf, q) == ["emma"]
 
 
-def test_a_name_is_found_whichever_sign_of_romanization_it_has(shelf):
+def test_a_name_is_found_with_any_apostrophe_of_romanization(shelf):
     for q in ("qurʼan", "qurʾān", "quran", "hawaiʻi", "hawaiʼi"):
         assert found(shelf, q) == ["quran"], q
 
@@ -531,7 +531,7 @@ LONG = (
 )
 
 
-def test_long_words_that_begin_alike_are_different_words(app, client):
+def test_long_words_with_a_common_prefix_are_distinguished(app, client):
     store(app, *[{"title": title} for title in LONG])
     for number, title in enumerate(LONG, 1):
         assert ids(client.get("/books", query_string={"q": title})) == [number], title
@@ -539,7 +539,7 @@ def test_long_words_that_begin_alike_are_different_words(app, client):
         assert ids(client.get("/books", query_string={"q": title[:-1] + "ы"})) == [], title
 
 
-def test_a_long_word_is_found_by_each_of_its_beginnings(app, client):
+def test_a_long_word_is_found_by_each_of_its_prefixes(app, client):
     store(app, *[{"title": title} for title in LONG])
     lost = [
         title[:size] + "*"
@@ -562,7 +562,7 @@ def test_a_search_is_the_same_in_every_format(shelf, name):
 BAD = ["x" * 2001, "a " * 101, "a* b* c* d* e*", "\0", "a\x01", "\ufffe", "\uffff", "日" * 101]
 
 
-def test_a_search_that_cannot_be_is_a_400_that_names_q(shelf):
+def test_an_invalid_search_is_a_400_that_names_q(shelf):
     told = {q[:20]: shelf.get("/books", query_string={"q": q}) for q in BAD}
     assert {q: answer.status_code for q, answer in told.items() if answer.status_code != 400} == {}
     assert {error["parameter"] for answer in told.values() for error in answer.json["errors"]} == {
@@ -573,10 +573,11 @@ def test_a_search_that_cannot_be_is_a_400_that_names_q(shelf):
     ]
 
 
-# -- order --------------------------------------------------------------------------------------------------------
+# -- order -----------------------------------------------------------------------------
 
 RELEVANT = {
-    # The title itself; in the title; in the authors or the series; anywhere. Among equals the older book first.
+    # The title itself; in the title; in the authors or the series; anywhere. Among equals the older
+    # book first.
     "emma": ["emma", "emma again", "mine", "emmas", "about", "series"],
     "Emma!": ["emma", "emma again", "mine", "emmas", "about", "series"],
     '"emma"': ["emma", "emma again", "mine", "emmas", "about", "series"],
@@ -590,7 +591,7 @@ RELEVANT = {
 }
 
 
-def test_the_most_relevant_comes_first_and_ties_go_by_id(shelf):
+def test_search_results_are_sorted_by_relevance_then_id(shelf):
     assert {q: found(shelf, q) for q in RELEVANT} == RELEVANT
     assert {q: found(shelf, q, sort="-relevance") for q in RELEVANT} == RELEVANT
 
@@ -618,7 +619,7 @@ def test_a_search_may_be_sorted_by_anything(shelf):
 
 
 @pytest.mark.parametrize("sort", ["relevance", "-relevance", "relevance,-id", "-relevance,-id"])
-def test_where_nothing_is_looked_for_all_are_equally_relevant(shelf, sort):
+def test_without_search_terms_all_books_are_equally_relevant(shelf, sort):
     assert found(shelf, "-emma", sort=sort) == lacking("emma")[:: -1 if sort.endswith("-id") else 1]
     assert found(shelf, "!", sort=sort) == []
 
@@ -627,7 +628,7 @@ def test_where_nothing_is_looked_for_all_are_equally_relevant(shelf, sort):
     "sort", ["-relevance", "relevance", "title", "-published", "author,-relevance"]
 )
 @pytest.mark.parametrize("q", ["emma", "em*", "jane -hugo", "-emma"])
-def test_pages_of_a_search_make_the_whole(shelf, q, sort):
+def test_pages_of_a_search_cover_all_results(shelf, q, sort):
     whole = ids(shelf.get("/books", query_string={"q": q, "sort": sort, "limit": 100}))
     pages = [
         shelf.get("/books", query_string={"q": q, "sort": sort, "limit": 2, "page": page})
@@ -637,8 +638,9 @@ def test_pages_of_a_search_make_the_whole(shelf, q, sort):
     assert {answer.json["total"] for answer in pages} == {len(whole)}
 
 
-def test_each_sort_of_exclusions_has_its_own_pages(shelf):
-    # More books have an author than a year: what is counted for one order must not be used for the other.
+def test_exclusions_can_be_paged_in_every_sort(shelf):
+    # More books have an author than a year: what is counted for one order must not be used for the
+    # other.
     for sort in (
         "relevance,author",
         "relevance,published",
@@ -653,7 +655,7 @@ def test_each_sort_of_exclusions_has_its_own_pages(shelf):
         assert [number for answer in pages for number in ids(answer)] == whole, sort
 
 
-# -- with the other parameters ------------------------------------------------------------------------------------
+# -- with the other parameters ---------------------------------------------------------
 
 EVERY = ["emma", "emma again", "mine", "emmas", "about", "series"]
 COMBINED = {
@@ -680,7 +682,7 @@ COMBINED = {
 }
 
 
-def test_a_search_goes_together_with_every_filter(shelf):
+def test_a_search_can_be_combined_with_every_filter(shelf):
     answers = {query: shelf.get(f"/books?q=emma&{query}") for query in COMBINED}
     assert {
         query: [NAMES[number - 1] for number in ids(answer)] for query, answer in answers.items()
@@ -706,7 +708,7 @@ def test_a_search_goes_together_with_every_filter(shelf):
         "updated_since=2000-01-01T00:00:00Z",
     ],
 )
-def test_exclusions_and_nothing_go_together_with_every_filter(shelf, query):
+def test_exclusions_can_be_combined_with_every_filter(shelf, query):
     kept = [
         number
         for number in ids(shelf.get(f"/books?limit=100&{query}"))
@@ -729,7 +731,7 @@ def test_an_export_searches_as_the_list_does(shelf):
         ), query
 
 
-def test_the_command_exports_what_is_searched(shelf, runner):
+def test_the_export_command_supports_searches(shelf, runner):
     result = runner.invoke(
         args=["books", "export", "-", "--filter", "q=emma -war", "--filter", "sort=id"]
     )
@@ -739,7 +741,7 @@ def test_the_command_exports_what_is_searched(shelf, runner):
     ]
 
 
-# -- the index follows the books ----------------------------------------------------------------------------------
+# -- the index follows the books -------------------------------------------------------
 
 
 def searched(client, *queries):
@@ -757,7 +759,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_searched_at_once(admin, change):
+def test_a_change_is_searchable_at_once(admin, change):
     admin.post(
         "/books", json={"title": "Old title", "authors": ["Old author"], "isbn": "9780141439587"}
     )
@@ -791,7 +793,7 @@ def test_a_change_is_searched_at_once(admin, change):
         ),
     ],
 )
-def test_a_change_of_any_searched_field_is_searched(admin, field, before, after):
+def test_changes_of_every_searched_field_are_searchable(admin, field, before, after):
     old, new = ("9780141439587", "9780306406157") if field[0] == "i" else ("oldword", "newword")
     admin.post("/books", json={"title": "a", field: before})
     assert searched(admin, old, new) == [[1], []]
@@ -801,7 +803,7 @@ def test_a_change_of_any_searched_field_is_searched(admin, field, before, after)
     assert searched(admin, old, new, f"-{new} -{old}") == [[], [], [1]]
 
 
-def test_what_is_imported_is_searched_new_and_changed(admin, runner):
+def test_imported_books_are_searchable(admin, runner):
     def imported(*records):
         result = runner.invoke(
             args=["books", "import", "-", "--format", "jsonl"], input=jsonl_bytes(*records)
@@ -818,7 +820,7 @@ def test_what_is_imported_is_searched_new_and_changed(admin, runner):
     assert searched(admin, "first", "third", "someone", "fourth") == [[3], [1], [1], [3]]
 
 
-def test_a_change_that_is_refused_leaves_the_index_as_it_was(admin):
+def test_a_rejected_change_leaves_the_index_unchanged(admin):
     admin.post("/books", json={"title": "first", "isbn": "9780141439587"})
     admin.post("/books", json={"title": "second"})
     assert (
@@ -830,7 +832,7 @@ def test_a_change_that_is_refused_leaves_the_index_as_it_was(admin):
     assert searched(admin, "second", "third", "fourth") == [[2], [], []]
 
 
-def test_the_index_is_whole_after_every_kind_of_change(shelf, app, runner):
+def test_the_index_is_consistent_after_every_kind_of_change(shelf, app, runner):
     shelf.patch("/books/1", json={"title": "Other", "description": "d"})
     shelf.patch("/books/2", json={"pages": 5})
     shelf.put("/books/3", json={"title": "Other"})
@@ -854,7 +856,7 @@ def test_the_index_is_whole_after_every_kind_of_change(shelf, app, runner):
             )
 
 
-# -- attacks ------------------------------------------------------------------------------------------------------
+# -- attacks ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -905,7 +907,7 @@ def test_no_naughty_string_breaks_a_filter(shelf, naughty):
         }
 
 
-def test_what_is_stored_is_found_by_its_own_text(app, client, naughty):
+def test_a_stored_book_is_found_by_its_own_text(app, client, naughty):
     stored = [text for text in naughty if words(text) and "\0" not in text and text.isprintable()]
     store(app, *[{"title": text} for text in stored])
     lost = []
@@ -934,7 +936,7 @@ def test_a_real_title_is_found_by_itself(app, client):
     assert lost == {}
 
 
-# -- the same as an oracle ----------------------------------------------------------------------------------------
+# -- the same as an oracle -------------------------------------------------------------
 
 PIECES = [
     "a",
@@ -1006,7 +1008,9 @@ def has(text, wanted, is_prefix):
 
 
 def relevance(book, query):
-    """As the contract says it: -1 not found, 0 anywhere, 1 in the heading, 2 in the title, 3 the title itself."""
+    """By docs/api.md, Search: -1 not found, 0 anywhere, 1 in the heading, 2 in the title, 3 the
+    title itself.
+    """
     title = [book["title"], book["subtitle"] or ""]
     heading = [*title, *book["authors"], book["series"] or ""]
     anywhere = [*heading, book["publisher"] or "", *book["subjects"], book["description"] or ""]
@@ -1027,7 +1031,9 @@ def relevance(book, query):
 
 
 def empty(session):
-    """Remove every book. What is remembered of them is of another state as soon as books are stored again."""
+    """Remove every book. What is remembered of them is of another state as soon as books are stored
+    again.
+    """
     for table in (BookWords, BookAuthor, BookSubject, BookIdentifier, Book):
         session.execute(table.__table__.delete())
     session.execute(Catalogue.__table__.update().values(total=0, last_id=0))
@@ -1035,7 +1041,7 @@ def empty(session):
 
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(some_books, st.lists(some_queries, min_size=1, max_size=6))
-def test_a_search_finds_what_a_plain_reading_of_the_books_finds(app, books, queries):
+def test_a_search_agrees_with_a_scan_of_the_books(app, books, queries):
     with app.app_context():
         db.write(empty)
     store(app, *books)

@@ -1,4 +1,4 @@
-"""Guessing takes too long: who failed often has to wait, by name and by address (contract, section 6)."""
+"""Login throttling by username and by address. docs/api.md, Sign-in and sessions."""
 
 import contextlib
 import json
@@ -13,19 +13,22 @@ import argon2
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import ServiceUnavailable
 
-from bookapi.auth import accounts, line, passwords, throttle
-from bookapi.auth.bridge import with_session
+from bookapi.auth import accounts, passwords, throttle
+from bookapi.auth import login as signing_in
 from bookapi.auth.models import Event, LoginSession, Throttle, User
 from bookapi.db import db, now
-from bookapi.server import listen
+from bookapi.http.load import LOAD, Load
+from bookapi.server.listening import listen
 from bookapi.server.worker import Worker
 from helpers.documents import read, send
 from helpers.instance import PASSWORD
+from helpers.people import change_account, id_of
 
 PATIENCE = 30
-FREE = throttle.NAME.free
-OF_ADDRESS = throttle.ADDRESS.free
+FREE = throttle.PER_NAME.free
+OF_ADDRESS = throttle.PER_ADDRESS.free
 WAITS = [30, 60, 120, 240, 480, 960, 1920]
 NEW = "another long enough password"
 
@@ -120,7 +123,7 @@ def token_of(client):
     return answer.json["secret"]
 
 
-# -- of a name ----------------------------------------------------------------------------------------------------
+# -- of a name -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -215,8 +218,7 @@ def test_a_refused_attempt_is_not_counted_and_does_not_lengthen_the_wait(app, cl
 
 
 def test_a_disabled_account_is_throttled_like_any_name(app, client, clock):
-    with app.app_context():
-        db.write(accounts.change_named, "member", {"active": False})
+    change_account(app, "member", {"active": False})
     fail(client, password=PASSWORD)
     assert wait_of(login(client, password=PASSWORD)) == 30
 
@@ -230,7 +232,7 @@ def test_nothing_is_hashed_for_who_has_to_wait(client, clock, compared):
     assert len(compared) == FREE
 
 
-# -- of an address ------------------------------------------------------------------------------------------------
+# -- of an address ---------------------------------------------------------------------
 
 
 def test_a_hundred_failures_of_an_address_are_free_whatever_the_names(client, clock):
@@ -268,7 +270,7 @@ def test_an_address_that_tries_on_waits_longer_each_time_too(client, clock):
         assert login(client, f"other-{number}").status_code == 401
 
 
-# -- tokens -------------------------------------------------------------------------------------------------------
+# -- tokens ----------------------------------------------------------------------------
 
 
 def test_a_wrong_token_by_basic_is_a_failure_of_the_name(client, clock):
@@ -314,7 +316,7 @@ def test_a_wrong_bearer_token_locks_nobody_out(client, clock):
     assert login(client, password=PASSWORD).status_code == 200
 
 
-# -- who is signed in ---------------------------------------------------------------------------------------------
+# -- who is signed in ------------------------------------------------------------------
 
 
 def test_from_an_open_session_its_owner_signs_in_while_the_name_has_to_wait(app, client, clock):
@@ -338,13 +340,7 @@ def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_o
 ):
     client.set_cookie("bookapi", signed_in(app).get_cookie("bookapi").value)
     with app.app_context():
-        db.write(
-            with_session(
-                lambda session: accounts.end_sessions(
-                    session, accounts.existing(session, "member").id
-                )
-            )
-        )
+        db.write(accounts.end_sessions, id_of(app, "member"))
     fail(app.test_client())
     fail(client)
     assert wait_of(login(client, password=PASSWORD)) == 30
@@ -404,7 +400,7 @@ def test_the_right_current_password_makes_its_failures_forgotten(app, clock):
         assert own.post("/auth/mfa", json={"current_password": PASSWORD}).status_code == 200
 
 
-# -- many at once -------------------------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------
 
 
 def at_once(number, work):
@@ -421,10 +417,10 @@ def at_once(number, work):
 
 @pytest.fixture
 def two(make_app):
-    """Two applications on one database, as two processes of a service are. At each many may hash at once."""
+    """Two applications on one database, as two processes of a service are. Many may hash at once."""
     apps = [make_app(), make_app()]
     for app in apps:
-        app.extensions[line.LINE] = line.Line(at_once=20)
+        app.extensions[LOAD] = Load(threads=100)
     return apps
 
 
@@ -460,12 +456,13 @@ def test_two_applications_share_what_they_count(two, clock):
 
 
 def test_who_signs_in_rightly_side_by_side_is_not_kept_out(app, clock):
+    app.extensions[LOAD] = Load(threads=100)
     answers = at_once(8, lambda number: login(app.test_client(), password=PASSWORD))
     assert {answer.status_code for answer in answers} == {200}
     assert rows(app, select(func.sum(Throttle.failures))) in ([(0.0,)], [(None,)])
 
 
-# -- the clock, and the rows --------------------------------------------------------------------------------------
+# -- the clock, and the rows -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("back", [{"hours": 2}, {"days": 400}])
@@ -502,7 +499,7 @@ def test_what_is_kept_names_nobody(app, client, clock):
     assert len(kept) == 2 and all(len(subject) == 64 and subject.isalnum() for (subject,) in kept)
 
 
-# -- what is told -------------------------------------------------------------------------------------------------
+# -- what is told ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -551,12 +548,14 @@ def test_a_refused_attempt_changes_nothing_of_the_account(app, client, clock):
     assert rows(app, select(User.password_hash, User.role, User.active).order_by(User.id)) == kept
 
 
-# -- behind a proxy -----------------------------------------------------------------------------------------------
+# -- behind a proxy --------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def served(app):
-    """The application as waitress serves it, in this process; gives a function that signs in with more headers."""
+    """The application as waitress serves it, in this process; gives a function that signs in with
+    more headers.
+    """
     listening = listen("127.0.0.1", 0, None)
     worker = Worker(app, listening, 4)
     thread = threading.Thread(target=worker.run)
@@ -602,7 +601,7 @@ def test_without_a_trusted_proxy_the_header_helps_nobody(make_app, clock):
         assert tried == [401] * OF_ADDRESS + [429]
 
 
-# -- whose address it is ------------------------------------------------------------------------------------------
+# -- whose address it is ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -633,7 +632,35 @@ def test_a_network_of_ipv6_is_one_address(client, clock):
     assert login(client, "another", address="2001:db8:0:1::1").status_code == 401
 
 
-# -- a browser that is known --------------------------------------------------------------------------------------
+# -- when the service fails ------------------------------------------------------------
+
+
+def busy(*args):
+    raise ServiceUnavailable
+
+
+@pytest.mark.parametrize("taken_back", [True, False], ids=["at once", "with the next attempt"])
+def test_a_right_password_that_met_a_busy_database_is_no_failure(
+    app, client, clock, monkeypatch, taken_back
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(signing_in, "_open", busy)
+        if not taken_back:
+            patch.setattr(throttle.Attempt, "take_back", busy)
+        statuses = [login(client, password=PASSWORD).status_code for _ in range(FREE + 5)]
+    assert statuses == [503] * (FREE + 5)
+    assert login(client, password=PASSWORD).status_code == 200
+
+
+def test_a_wrong_password_is_a_failure_even_if_it_cannot_be_recorded(client, clock, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(signing_in, "_record_refusal", busy)
+        statuses = [login(client).status_code for _ in range(FREE)]
+    assert statuses == [503] * FREE
+    assert wait_of(login(client, password=PASSWORD)) == 30
+
+
+# -- a browser that is known -----------------------------------------------------------
 
 
 def test_a_browser_whose_session_has_timed_out_signs_in_while_strangers_fail_at_the_name(

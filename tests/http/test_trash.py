@@ -1,4 +1,4 @@
-"""Out of the trash over HTTP, and the conditions of every change of a book (contract, section 5)."""
+"""Restoring books, and preconditions of changes. docs/api.md, Trash."""
 
 import gzip
 import re
@@ -24,11 +24,11 @@ def restore(client, book_id=1, name="json", **headers):
     return client.post(f"/books/{book_id}/restore", headers={"Accept": TYPES[name], **headers})
 
 
-# -- restoring ----------------------------------------------------------------------------------------------------
+# -- restoring -------------------------------------------------------------------------
 
 
 @both
-def test_a_restored_book_is_as_it_was_and_one_version_more(gone, name):
+def test_restoring_a_book_only_increments_its_version(gone, name):
     before = gone.get("/books/1?state=deleted").json
     answer = restore(gone, name=name)
     record = gone.get("/books/1").json
@@ -41,7 +41,7 @@ def test_a_restored_book_is_as_it_was_and_one_version_more(gone, name):
     ]
 
 
-def test_the_answer_of_a_restore_is_no_new_address(gone):
+def test_a_restore_response_has_no_location(gone):
     answer = restore(gone)
     assert "Location" not in answer.headers
     assert answer.headers["ETag"] == gone.get("/books/1").headers["ETag"]
@@ -78,7 +78,7 @@ def test_the_trash_holds_a_book_until_it_is_restored(gone):
 
 
 @both
-def test_everyone_sees_at_once_that_a_book_is_back(app, gone, name):
+def test_a_restored_book_is_visible_at_once(app, gone, name):
     reader, told = app.test_client(), []
     for act in (
         lambda: None,
@@ -98,7 +98,7 @@ def test_everyone_sees_at_once_that_a_book_is_back(app, gone, name):
     ]
 
 
-def test_a_book_goes_and_comes_as_often_as_one_likes(app, gone):
+def test_a_book_can_be_deleted_and_restored_repeatedly(app, gone):
     for version in (3, 5, 7):
         assert restore(gone).json["version"] == version
         assert gone.delete("/books/1").status_code == 204
@@ -109,7 +109,7 @@ def test_a_book_goes_and_comes_as_often_as_one_likes(app, gone):
     assert seq(app) == 9
 
 
-def test_a_restored_book_is_changed_with_the_tag_of_the_restore(gone):
+def test_the_etag_of_a_restore_is_valid_for_the_next_change(gone):
     tags = [
         gone.get("/books/1?state=deleted").headers["ETag"],
         restore(gone, name="xml").headers["ETag"],
@@ -135,7 +135,7 @@ BODIES = [
 ]
 
 
-def test_whatever_body_a_restore_has_is_ignored(make_app):
+def test_the_body_of_a_restore_is_ignored(make_app):
     admin = make_app(MAX_BODY_BYTES=2048).test_client()
     Auth(admin).login()
     admin.post("/books", json={"title": "a"})
@@ -152,11 +152,11 @@ def test_whatever_body_a_restore_has_is_ignored(make_app):
         assert (answer.json["title"], answer.json["version"]) == ("a", version)
 
 
-# -- what cannot be restored --------------------------------------------------------------------------------------
+# -- what cannot be restored -----------------------------------------------------------
 
 
 @both
-def test_what_is_not_in_the_trash_is_a_409(app, gone, name):
+def test_restoring_a_live_book_is_a_409(app, gone, name):
     before = rows(app)
     answer = restore(gone, 2, name)
     assert (answer.status_code, "existing" in read(answer)) == (409, False)
@@ -164,7 +164,7 @@ def test_what_is_not_in_the_trash_is_a_409(app, gone, name):
 
 
 @both
-def test_what_never_was_is_a_404(app, gone, name):
+def test_restoring_an_unknown_book_is_a_404(app, gone, name):
     before = rows(app)
     told = [
         restore(gone, book_id, name).status_code
@@ -176,7 +176,7 @@ def test_what_never_was_is_a_404(app, gone, name):
 
 @both
 @pytest.mark.parametrize("take", ["POST", "PUT", "PATCH"])
-def test_a_book_whose_isbn_was_taken_meanwhile_is_a_409_that_says_where(app, gone, name, take):
+def test_restoring_a_book_whose_isbn_was_taken_is_a_409_with_the_url(app, gone, name, take):
     address = {"POST": "/books", "PUT": f"/books/isbn/{ISBN}", "PATCH": "/books/2"}[take]
     taker = gone.open(address, method=take, json={"title": "Taker", "isbn": ISBN}).json["id"]
     before = rows(app)
@@ -191,13 +191,13 @@ def test_a_book_whose_isbn_was_taken_meanwhile_is_a_409_that_says_where(app, gon
     assert restore(gone, taker, name).status_code == 409
 
 
-def test_a_further_isbn_that_another_book_has_is_no_hindrance(gone):
+def test_an_identifier_isbn_of_another_book_does_not_prevent_a_restore(gone):
     gone.post("/books", json={"title": "Taker", "isbn": OTHER})
     assert restore(gone).status_code == 200
     assert [book["id"] for book in gone.get(f"/books?isbn={OTHER}").json["books"]] == [1, 3]
 
 
-def test_refusals_come_in_the_contracts_order(make_app):
+def test_checks_run_in_the_documented_order(make_app):
     app = make_app(REQUIRE_IF_MATCH=True)
     clients = {None: app.test_client(), "member": app.test_client(), "admin": app.test_client()}
     for who in ("member", "admin"):
@@ -255,7 +255,7 @@ def _in_parallel(app, admin, requests):
         return list(pool.map(ask, requests))
 
 
-def test_a_book_is_restored_once_however_many_ask(app, gone):
+def test_concurrent_restores_restore_a_book_once(app, gone):
     told = _in_parallel(app, gone, [("POST", "/books/1/restore", None)] * 6)
     assert sorted(told) == [200] + [409] * 5
     assert (gone.get("/books/1").json["version"], seq(app), gone.get("/books").json["total"]) == (
@@ -265,7 +265,7 @@ def test_a_book_is_restored_once_however_many_ask(app, gone):
     )
 
 
-def test_of_two_books_with_one_isbn_one_comes_back(app, admin):
+def test_of_two_deleted_books_with_one_isbn_one_can_be_restored(app, admin):
     for number in range(1, 5):
         admin.post("/books", json=FULL)
         admin.delete(f"/books/{number}")
@@ -279,7 +279,7 @@ def test_of_two_books_with_one_isbn_one_comes_back(app, admin):
     assert admin.get("/books").json["total"] == admin.get(f"/books?isbn={ISBN}").json["total"] == 1
 
 
-# -- conditions ---------------------------------------------------------------------------------------------------
+# -- conditions ------------------------------------------------------------------------
 
 # Tags, and whether each names the second version of the book of that number.
 TAGS = [
@@ -337,7 +337,7 @@ NO_DIGITS = str.maketrans("", "", "-T:.Z")
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: " ".join(change[:2]))
-def test_a_change_is_made_if_a_tag_of_the_newest_version_matches(admin, change):
+def test_a_change_succeeds_if_an_etag_of_the_newest_version_matches(admin, change):
     told = []
     for number, (tag, _) in enumerate(TAGS, 1):
         address = _second_version(admin, number, change)
@@ -359,7 +359,7 @@ def test_a_change_is_made_if_a_tag_of_the_newest_version_matches(admin, change):
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: " ".join(change[:2]))
-def test_a_change_is_not_made_if_a_tag_matches_that_must_not(admin, change):
+def test_if_none_match_prevents_a_change(admin, change):
     address = _second_version(admin, 1, change)
 
     def ask(*tags):
@@ -379,7 +379,7 @@ def test_a_change_is_not_made_if_a_tag_matches_that_must_not(admin, change):
     assert admin.get("/books/1?state=deleted").json["version"] == 3
 
 
-def test_where_if_match_is_required_every_change_but_a_restore_needs_it(make_app):
+def test_with_require_if_match_every_change_but_a_restore_needs_it(make_app):
     admin = make_app(REQUIRE_IF_MATCH=True).test_client()
     Auth(admin).login()
     admin.post("/books", json=FULL)
@@ -414,7 +414,7 @@ def test_where_if_match_is_required_every_change_but_a_restore_needs_it(make_app
         ("If-Match", "", 412),
     ],
 )
-def test_a_put_by_isbn_may_demand_that_there_is_a_book_or_none(make_app, name, value, status):
+def test_put_by_isbn_may_require_that_the_book_exists_or_not(make_app, name, value, status):
     """A book in the trash is none; and where there is none, no tag can be required."""
     admin = make_app(REQUIRE_IF_MATCH=True).test_client()
     Auth(admin).login()
@@ -430,7 +430,7 @@ def test_a_put_by_isbn_may_demand_that_there_is_a_book_or_none(make_app, name, v
 
 
 @both
-def test_a_stale_change_that_would_change_nothing_is_refused_too(app, admin, name):
+def test_a_stale_change_without_effect_is_rejected(app, admin, name):
     send(admin, "POST", "/books", name, FULL)
     before = rows(app)
     for method in ("PUT", "PATCH"):

@@ -1,4 +1,4 @@
-"""Everybody's accounts, for admins (contract, section 6)."""
+"""Accounts, managed by admins. docs/api.md, Users and events."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from helpers.people import (
     NO_ID,
     add,
     bearer,
-    change,
+    change_account,
     cookie_of,
     each,
     get,
@@ -71,7 +71,7 @@ def admin_id(app):
     return id_of(app, "admin")
 
 
-# -- adding ---------------------------------------------------------------------------------------------------------
+# -- adding ----------------------------------------------------------------------------
 
 
 @both
@@ -265,7 +265,7 @@ def test_an_account_is_made_by_an_admins_session_alone(app, admin):
     assert (statuses, usernames(app)) == ([401, 403, 403], ["admin", "member"])
 
 
-# -- reading --------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------
 
 
 @both
@@ -367,7 +367,7 @@ def test_an_account_that_is_not_there_is_told_before_what_is_wrong_with_the_chan
     )
 
 
-# -- changing -------------------------------------------------------------------------------------------------------
+# -- changing --------------------------------------------------------------------------
 
 
 @both
@@ -481,7 +481,7 @@ def test_several_things_change_at_once(app, admin, member_id, name):
     assert [login(app, "member", password) for password in (PASSWORD, NEW)] == [401, 200]
 
 
-# -- the last admin -------------------------------------------------------------------------------------------------
+# -- the last admin --------------------------------------------------------------------
 
 LOSSES = [("PATCH", {"role": "member"}), ("PATCH", {"active": False}), ("DELETE", {})]
 
@@ -496,7 +496,7 @@ def lose(client, user_id, name, method, sent):
 @pytest.mark.parametrize("method, sent", LOSSES)
 def test_the_last_active_admin_cannot_be_lost(app, admin, admin_id, name, method, sent):
     add(app, "shut-out", "admin")  # a disabled admin administers nothing
-    change(app, accounts.change_named, "shut-out", {"active": False})
+    change_account(app, "shut-out", {"active": False})
     answer = lose(admin, admin_id, name, method, sent)
     assert (answer.status_code, read(answer)["status"]) == (409, 409 if name == "json" else "409")
     assert (me(admin), get(admin, f"/auth/users/{admin_id}").json["active"]) == (200, True)
@@ -533,7 +533,7 @@ def test_of_two_admins_who_demote_each_other_the_second_is_refused(app, admin, a
 def test_of_two_admins_who_shut_each_other_out_at_once_one_stays(app, method, sent):
     names = ("first", "second")
     ids = {name: add(app, name, "admin") for name in names}
-    change(app, accounts.change_named, "admin", {"role": "member"})
+    change_account(app, "admin", {"role": "member"})
     pairs = [(signed_in(app, name), ids[other]) for name, other in (names, names[::-1])]
     with ThreadPoolExecutor(2) as pool:
         statuses = sorted(
@@ -545,13 +545,13 @@ def test_of_two_admins_who_shut_each_other_out_at_once_one_stays(app, method, se
 
 def test_a_disabled_admin_can_be_deleted_and_a_member_is_no_admin(app, admin, member_id):
     shut_out = add(app, "shut-out", "admin")
-    change(app, accounts.change_named, "shut-out", {"active": False})
+    change_account(app, "shut-out", {"active": False})
     assert [
         admin.delete(f"/auth/users/{user_id}").status_code for user_id in (shut_out, member_id)
     ] == [204, 204]
 
 
-# -- deleting -------------------------------------------------------------------------------------------------------
+# -- deleting --------------------------------------------------------------------------
 
 
 def test_a_deleted_account_is_gone_with_its_sessions_and_tokens(app, admin, member_id):
@@ -622,7 +622,7 @@ def test_an_admin_can_end_all_his_own_sessions_and_is_out(app, admin, admin_id):
     assert (me(admin), login(app, "admin")) == (401, 200)
 
 
-# -- what is never told ---------------------------------------------------------------------------------------------
+# -- what is never told ----------------------------------------------------------------
 
 
 @both
@@ -647,12 +647,14 @@ def test_no_answer_has_a_password_or_a_hash(app, admin, member_id, name):
 
 
 def test_what_an_admin_does_meanwhile_demoted_is_not_done(app, admin, monkeypatch):
-    """The right is looked at again where the change is made: it may have gone since the request began."""
+    """The right is looked at again where the change is made: it may have gone since the request
+    began.
+    """
     add(app, "second", "admin")
     hashed = accounts.passwords.make_hash
 
     def demoted_meanwhile(password):
-        change(app, accounts.change_named, "admin", {"role": "member"})
+        change_account(app, "admin", {"role": "member"})
         return hashed(password)
 
     monkeypatch.setattr(accounts.passwords, "make_hash", demoted_meanwhile)

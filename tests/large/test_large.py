@@ -1,6 +1,7 @@
-"""A hundred thousand books on SQLite: pages, searches and facets beside what plain Python counts over the same records.
+"""A hundred thousand books on SQLite: pages, searches and facets compared with plain Python.
 
-The books are made by `helpers.catalogue`, those of Project Gutenberg and some with nasty text, imported by the command.
+The books are made by `helpers.catalogue`, with Project Gutenberg's and some nasty text, imported
+by the command.
 """
 
 import itertools
@@ -41,7 +42,8 @@ MADE, GUTENBERG = 95_000, 5_000
 BOOKS = MADE - 1 + GUTENBERG + len(NASTY) + len(LONG)  # one record is no book
 COMMONEST = 20
 STEPS = 100  # instructions of SQLite's machine between two calls of a progress handler
-LITTLE = 10_000  # instructions: a walk through the index of a hundred thousand books takes several times as many
+# instructions: a walk through the index of a hundred thousand books takes several times as many
+LITTLE = 10_000
 
 pytestmark = pytest.mark.large
 
@@ -160,7 +162,7 @@ def library(tmp_path_factory):
         db.engine.dispose()
 
 
-# -- plain Python's order and choice ------------------------------------------------------------------------------
+# -- plain Python's order and choice ---------------------------------------------------
 
 KEYS = {
     "id": lambda book: book["id"],
@@ -195,7 +197,8 @@ def _speaks(tag):
     return lambda book: (book["language"] or "").split("-")[0] == tag
 
 
-# Parameters and which records they are about. The values are of these catalogues, in another spelling.
+# Parameters and which records they are about. The values are of these catalogues, in another
+# spelling.
 CONDITIONS = [
     ({}, lambda book: True),
     ({"language": "fr"}, _speaks("fr")),
@@ -222,10 +225,10 @@ CONDITIONS = [
 IDS = [urlencode(parameters) or "all" for parameters, _ in CONDITIONS]
 
 
-# -- pages and cursors --------------------------------------------------------------------------------------------
+# -- pages and cursors -----------------------------------------------------------------
 
 
-def test_every_record_that_is_a_book_was_imported_once(library):
+def test_every_valid_record_is_imported_once(library):
     ids = [book["id"] for book in library.records]
     assert len(ids) == len(set(ids)) == library.get("/books", limit=1)["total"] == BOOKS
     assert [report.splitlines()[-1] for report in library.reports] == [
@@ -236,7 +239,7 @@ def test_every_record_that_is_a_book_was_imported_once(library):
 
 
 @pytest.mark.parametrize("sort", ["id", "title", "author", "-published", "updated_at"])
-def test_pages_and_cursors_go_through_the_whole_without_a_gap_or_a_repeat(library, sort):
+def test_pages_and_cursors_cover_the_list_without_gaps_or_repeats(library, sort):
     expected = ordered(library.records, sort)
     assert library.by_pages(sort=sort) == expected
     assert library.by_cursor(sort=sort) == expected
@@ -257,7 +260,7 @@ def test_pages_and_cursors_go_through_the_whole_without_a_gap_or_a_repeat(librar
         "-author,published,-title",
     ],
 )
-def test_any_page_is_the_place_in_the_order_that_it_says(library, sort):
+def test_any_page_has_the_books_of_its_position(library, sort):
     expected = ordered(library.records, sort)
     last = -(-BOOKS // 100)
     shown = {
@@ -271,7 +274,7 @@ def test_any_page_is_the_place_in_the_order_that_it_says(library, sort):
 
 @pytest.mark.parametrize("sort", ["author,-title", "-published,title", "title,-author,-id"])
 @pytest.mark.parametrize("parameters, is_meant", CONDITIONS[1:], ids=IDS[1:])
-def test_a_part_is_paged_in_order_by_several_keys(library, parameters, is_meant, sort):
+def test_a_filtered_list_is_sorted_by_several_keys(library, parameters, is_meant, sort):
     expected = ordered(filter(is_meant, library.records), sort)[:2000]
     if len(expected) < 2000:
         assert library.by_pages(sort=sort, **parameters) == expected
@@ -280,12 +283,14 @@ def test_a_part_is_paged_in_order_by_several_keys(library, parameters, is_meant,
         assert library.found(sort=sort, **parameters)[:2000] == expected
 
 
-# -- searches -----------------------------------------------------------------------------------------------------
+# -- searches --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def drawn(library):
-    """Two hundred words of the catalogue: common, rare, anything between, and in other scripts than Latin."""
+    """Two hundred words of the catalogue: common, rare, anything between, and in other scripts than
+    Latin.
+    """
     text, chance = library.text, random.Random(SEED)
     plain = [word for word in text.vocabulary if not valid_isbn(word)]
     by_number = sorted(plain, key=lambda word: (-len(text.books[word]), word))
@@ -299,7 +304,9 @@ def drawn(library):
 
 
 def unlike(library, expected):
-    """The searches that find other books than they should, with what is too much and what is missing."""
+    """The searches that find other books than they should, with what is too much and what is
+    missing.
+    """
     wrong = {}
     for query, books in expected.items():
         found = library.found(q=query, sort="id")
@@ -311,12 +318,12 @@ def unlike(library, expected):
     return wrong
 
 
-def test_a_word_finds_the_books_that_have_it_and_no_others(library, drawn):
+def test_a_word_finds_exactly_the_books_that_contain_it(library, drawn):
     assert len({*map(script, drawn)}) > 8
     assert unlike(library, {word: library.text.word(word) for word in drawn}) == {}
 
 
-def test_long_words_that_begin_alike_are_different_words(library):
+def test_long_words_with_a_common_prefix_are_distinguished(library):
     plain = [word for word in library.text.vocabulary if not valid_isbn(word)]
     longest = [
         sorted((word for word in plain if word.isascii() == ascii), key=len)[-60:]
@@ -327,7 +334,7 @@ def test_long_words_that_begin_alike_are_different_words(library):
     )
 
 
-def test_a_beginning_finds_the_books_that_have_a_word_that_begins_so(library, drawn):
+def test_a_prefix_finds_exactly_the_books_with_such_a_word(library, drawn):
     beginnings = {
         word[: max(1, len(word) - 1 - at % 3)]
         for at, word in enumerate(drawn)
@@ -339,7 +346,7 @@ def test_a_beginning_finds_the_books_that_have_a_word_that_begins_so(library, dr
     )
 
 
-def test_a_phrase_finds_the_books_that_have_its_words_next_to_each_other(library):
+def test_a_phrase_finds_exactly_the_books_that_contain_it(library):
     chance, phrases = random.Random(SEED), {}
     while len(phrases) < 200:
         parts = chance.choice(texts_of(chance.choice(library.records))).replace('"', " ").split()
@@ -350,7 +357,7 @@ def test_a_phrase_finds_the_books_that_have_its_words_next_to_each_other(library
     assert unlike(library, phrases) == {}
 
 
-def test_several_words_are_all_there_and_what_is_excluded_is_not(library, drawn):
+def test_all_words_are_required_and_excluded_words_are_absent(library, drawn):
     text, some = library.text, drawn[:40]
     pairs = list(zip(some, some[1:]))
     assert (
@@ -379,7 +386,7 @@ def test_a_search_is_paged_whole_by_page_and_by_cursor(library, query):
     assert sorted(paged) == sorted(library.text.phrase(words(query)))
 
 
-# -- facets and totals --------------------------------------------------------------------------------------------
+# -- facets and totals -----------------------------------------------------------------
 
 
 def _decade(book):
@@ -416,7 +423,7 @@ def told(name, counts):
 
 
 @pytest.mark.parametrize("parameters, is_meant", CONDITIONS, ids=IDS)
-def test_facets_and_totals_are_what_plain_python_counts(library, parameters, is_meant):
+def test_facets_and_totals_agree_with_plain_python(library, parameters, is_meant):
     books = list(filter(is_meant, library.records))
     answer = library.get("/books", facets=",".join(FACETS), limit=1, fields="id", **parameters)
     assert answer["total"] == len(books)
@@ -426,7 +433,7 @@ def test_facets_and_totals_are_what_plain_python_counts(library, parameters, is_
 
 
 @pytest.mark.parametrize("query", ["of", "shakespeare", "日本"])
-def test_facets_of_a_search_are_those_of_the_books_that_it_finds(library, query):
+def test_facets_of_a_search_count_the_books_it_finds(library, query):
     found = library.text.phrase(words(query))
     books = [book for book in library.records if book["id"] in found]
     answer = library.get("/books", q=query, facets=",".join(FACETS), limit=1, fields="id")
@@ -436,7 +443,7 @@ def test_facets_of_a_search_are_those_of_the_books_that_it_finds(library, query)
 
 
 @pytest.mark.parametrize("name", ["author", "publisher", "language"])
-def test_term_lists_tell_every_value_and_its_number_of_books(library, name):
+def test_term_lists_show_every_value_with_its_number_of_books(library, name):
     by_count = counted(name, library.records)
     by_value = sorted(by_count)
     last = -(-len(by_count) // 100)
@@ -450,7 +457,7 @@ def test_term_lists_tell_every_value_and_its_number_of_books(library, name):
             assert answer["total"] == len(by_count)
 
 
-# -- what it costs ------------------------------------------------------------------------------------------------
+# -- what it costs ---------------------------------------------------------------------
 
 
 class Watch:
@@ -507,7 +514,7 @@ ANY = [{}, {"language": "fr"}, {"q": "of"}, {"updated_since": "2000-01-01T00:00:
 
 @pytest.mark.parametrize("parameters", ANY, ids=urlencode)
 @pytest.mark.parametrize("sort", ["id", "-title", "author", "-published", "updated_at"])
-def test_a_page_behind_a_cursor_costs_little_more_than_the_first(watch, parameters, sort):
+def test_a_cursor_page_costs_little_more_than_the_first(watch, parameters, sort):
     answer, first = watch.get("/books", sort=sort, limit=100, fields="id", cursor="*", **parameters)
     costs = []
     for _ in range(20):
@@ -552,7 +559,7 @@ FEW = {
 
 @pytest.mark.parametrize("way", [{"page": 1}, {"cursor": "*"}], ids=["page", "cursor"])
 @pytest.mark.parametrize("kind", FEW)
-def test_what_finds_few_books_costs_little_in_every_order(library, watch, kind, way):
+def test_a_query_for_few_books_costs_little_in_every_sort(library, watch, kind, way):
     parameters = FEW[kind](library.records, library.text)
     told = {
         sort: watch.get("/books", sort=sort, fields="id", **parameters, **way)
@@ -585,7 +592,7 @@ def walks(library, statements):
 
 
 @pytest.mark.parametrize("kind", FEW)
-def test_no_list_that_finds_few_walks_the_table_of_books(library, watch, kind):
+def test_no_list_of_few_books_scans_the_books_table(library, watch, kind):
     parameters = FEW[kind](library.records, library.text)
     watch.statements.clear()
     for sort in ("id", "-title", "author", "published,title"):
@@ -622,7 +629,7 @@ def test_no_list_that_finds_few_walks_the_table_of_books(library, watch, kind):
         "/books/export?language=xh&sort=-title",
     ],
 )
-def test_no_query_walks_the_table_of_books(library, watch, address):
+def test_no_query_scans_the_books_table(library, watch, address):
     watch.statements.clear()
     answer = watch.client.get(address)
     assert answer.status_code in (200, 404) and answer.get_data()

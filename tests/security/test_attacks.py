@@ -1,7 +1,7 @@
-"""Every known attack on every route that reads a body, in both formats, signed in so that the body is really read.
+"""Every known attack on every route with a body, in both formats, by a signed-in client.
 
-Never a failure of ours, never a connection out, never a file told, no memory kept, and an answer in time. Which routes
-there are is asked of the application: a new one is attacked from its first day.
+No 5xx, no outgoing connection, no file revealed, no memory kept, and a response in time. The routes
+are taken from the app: a new one is attacked from its first day.
 """
 
 import gc
@@ -57,7 +57,9 @@ every_route = pytest.mark.parametrize(
 
 
 class Outside:
-    """What was tried beyond this process while it was watched: connections, names to look up, programs."""
+    """What was tried beyond this process while it was watched: connections, names to look up,
+    programs.
+    """
 
     def __init__(self, patch, database):
         self.tried, self._database = [], database
@@ -189,7 +191,9 @@ class Attacker:
         return SECONDS + (A_RECORD * body.count(b",") if self.imports else 0)
 
     def check(self, answer, body, what):
-        """Fails for an answer that is a failure of ours, is not well-formed, or tells what is inside."""
+        """Fails for an answer that is a failure of ours, is not well-formed, or tells what is
+        inside.
+        """
         told = answer.get_data()
         assert answer.status_code < 500, (what, told)
         if told:
@@ -209,7 +213,9 @@ class Attacker:
 
 
 def _plain(body):
-    """About what a body says, whatever its encoding: what of it comes back in an answer tells nothing of the inside."""
+    """About what a body says, whatever its encoding: what of it comes back in an answer tells
+    nothing of the inside.
+    """
     return body.replace(b"\0", b"").decode("latin-1").lower()
 
 
@@ -225,7 +231,7 @@ def attacker(app, canary, method, rule):
     return Attacker(app, method, rule, canary)
 
 
-def test_the_routes_that_are_attacked_are_there():
+def test_the_attacked_routes_exist():
     there = {f"{method} {re.sub('<[^>]*>', '…', rule)}" for method, rule in ROUTES}
     assert {
         "POST /auth/login",
@@ -239,7 +245,7 @@ def test_the_routes_that_are_attacked_are_there():
 
 
 @pytest.mark.parametrize("make", [attacks.in_xml, attacks.in_json])
-def test_every_attack_has_a_name_of_its_own(make, canary):
+def test_attack_names_are_unique(make, canary):
     names = [name for name, _ in make("book", canary)]
     assert len(names) > 200
     assert len(set(names)) == len(names), sorted(
@@ -247,7 +253,7 @@ def test_every_attack_has_a_name_of_its_own(make, canary):
     )
 
 
-def test_who_watches_the_outside_sees_it(outside, canary):
+def test_the_outbound_watcher_detects_connections(outside, canary):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("books.example", 80), timeout=1)
     with pytest.raises(ConnectionRefusedError), socket.socket() as tried:
@@ -255,7 +261,7 @@ def test_who_watches_the_outside_sees_it(outside, canary):
     assert outside.tried == [("books.example", 80), ("127.0.0.1", 9)] and not canary.heard()
 
 
-def test_a_canary_hears_who_comes(canary):
+def test_the_canary_detects_visitors(canary):
     host, port = canary.address.split(":")
     socket.create_connection((host, int(port))).close()
     assert canary.heard() and not canary.heard()
@@ -322,7 +328,7 @@ def _element(tag, value):
 
 
 @every_route
-def test_what_others_are_attacked_with_breaks_no_route(attacker, outside, canary):
+def test_known_attack_collections_break_no_route(attacker, outside, canary):
     for path in _share(xml_attacks(), attacker):
         body = path.read_bytes()
         attacker(

@@ -1,4 +1,4 @@
-"""Inputs that were built to break readers: never a 5xx, always a well-formed answer, nothing stored by halves."""
+"""Inputs built to break parsers: no 5xx, well-formed responses, nothing stored partly."""
 
 import json
 import re
@@ -53,13 +53,13 @@ def watch(admin):
     return Watch(admin)
 
 
-# -- known attacks --------------------------------------------------------------------------------------------------
+# -- known attacks ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "method, address", [("POST", "/books"), ("POST", "/auth/login"), ("PUT", "/books/1")]
 )
-def test_attacks_in_xml_are_refused(app, watch, method, address):
+def test_xml_attacks_are_rejected(app, watch, method, address):
     watch("POST", "/books", 201, json={"title": "kept"})
     for path in xml_attacks():
         answer = watch(
@@ -71,7 +71,7 @@ def test_attacks_in_xml_are_refused(app, watch, method, address):
     whole(app)
 
 
-def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch):
+def test_json_test_suite_is_accepted_or_rejected(app, watch):
     for case in json_cases():
         body = case["input"].encode("utf-8", "surrogatepass")
         expected = {"reject": {400}, "accept": {400, 422}, "either": {400, 422}}[case["expect"]]
@@ -82,7 +82,7 @@ def test_the_cases_of_json_parsing_are_taken_or_refused(app, watch):
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_naughty_strings_are_stored_as_they_are_or_refused(app, watch, name):
+def test_naughty_strings_are_stored_unchanged_or_rejected(app, watch, name):
     for text in naughty_strings()[name == "xml" :: 3]:
         if name == "xml" and not is_xml_text(text):
             continue
@@ -124,7 +124,7 @@ def test_naughty_strings_sign_nobody_in(client, monkeypatch, name):
     assert watch.in_time() > 350
 
 
-def test_naughty_strings_are_parameters_like_any_other(watch):
+def test_naughty_strings_are_ordinary_parameters(watch):
     watch("POST", "/books", 201, json={"title": "kept"})
     for number, text in enumerate(naughty_strings()):
         name = (
@@ -146,7 +146,7 @@ def test_naughty_strings_are_parameters_like_any_other(watch):
     watch.in_time()
 
 
-def test_naughty_strings_are_no_addresses(watch):
+def test_naughty_strings_as_paths_are_404(watch):
     for text in naughty_strings()[::2]:
         for folder in ("/books/", "/books/isbn/"):
             watch("GET", folder + quote(text or " ", safe=""), 404)
@@ -173,7 +173,7 @@ def test_naughty_strings_in_headers_change_nothing_of_the_answer(app):
     watch.in_time()
 
 
-# -- the cost of a body -----------------------------------------------------------------------------------------------
+# -- the cost of a body ----------------------------------------------------------------
 
 
 def _keys(number):
@@ -211,7 +211,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body, name", BODIES.values(), ids=list(BODIES))
-def test_a_strangers_body_of_any_shape_is_quietly_refused(client, body, name):
+def test_an_anonymous_body_of_any_shape_is_rejected(client, body, name):
     answer = client.post("/auth/login", data=body, content_type=TYPES[name])
     assert answer.status_code in (400, 401, 422)
 
@@ -219,7 +219,7 @@ def test_a_strangers_body_of_any_shape_is_quietly_refused(client, body, name):
 @pytest.mark.parametrize(
     "make, name, number", [(_keys, "json", 4000), (_namespaces, "xml", 250), (_marks, "json", 4000)]
 )
-def test_four_times_the_body_does_not_cost_sixteen_times_as_much(client, make, name, number):
+def test_parsing_cost_is_not_quadratic(client, make, name, number):
     def cost(body):
         """Processor seconds, the least of three; what is too little to be measured counts as 5 ms."""
         least = 5e-3
@@ -233,7 +233,7 @@ def test_four_times_the_body_does_not_cost_sixteen_times_as_much(client, make, n
     assert cost(make(4 * number)) < 10 * cost(make(number))
 
 
-# -- invented ones ------------------------------------------------------------------------------------------------
+# -- invented ones ---------------------------------------------------------------------
 
 FIELDS = [
     "title",
@@ -272,7 +272,7 @@ BOOK = st.dictionaries(st.sampled_from(FIELDS) | TEXT, VALUE, max_size=6) | VALU
 
 @fuzz
 @given(book=BOOK, method=st.sampled_from(["POST", "PUT", "PATCH"]))
-def test_any_json_is_a_book_or_is_refused(app, admin, book, method):
+def test_any_json_is_a_book_or_is_rejected(app, admin, book, method):
     if admin.get("/books/1").status_code == 404:
         admin.post("/books", json={"title": "first"})
     answer = Watch(admin)(
@@ -303,7 +303,7 @@ def test_any_json_is_a_book_or_is_refused(app, admin, book, method):
     name=st.sampled_from(["json", "xml"]),
     address=st.sampled_from(["/books", "/auth/login"]),
 )
-def test_any_bytes_are_a_document_or_are_refused(admin, body, prefix, name, address):
+def test_any_bytes_are_a_document_or_are_rejected(admin, body, prefix, name, address):
     answer = Watch(admin)(
         "POST",
         address,

@@ -1,7 +1,9 @@
-"""What is done while a right is taken away: after that was acknowledged nothing more is committed by it.
+"""What is done while a right is taken away: after that was acknowledged nothing more is committed
+by it.
 
-Two applications on one database stand for two processes of a service. A thread is held at a place of its work while
-another one goes on; whoever has to wait must wait, and whoever comes second must see what the first one did.
+Two applications on one database stand for two processes of a service. A thread is held at a place
+of its work while another one goes on; whoever has to wait must wait, and whoever comes second must
+see what the first one did.
 """
 
 import threading
@@ -16,13 +18,15 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from bookapi.auth import accounts, passwords, sessions, tokens
+from bookapi.auth import accounts, passwords, sessions
 from bookapi.auth.models import ADMIN, MEMBER, LoginSession, Throttle, User
 from bookapi.books import store
 from bookapi.books.models import History
 from bookapi.db import db
 from bookapi.db.extension import Database
+from bookapi.http.load import LOAD, Load
 from helpers.instance import DATABASE_URL, PASSWORD, Auth
+from helpers.people import change_account
 
 pytestmark = pytest.mark.stress
 
@@ -40,7 +44,7 @@ ASIDE = (
 BEFORE, INSIDE = "before its transaction", "inside its transaction, nothing committed"
 
 
-# -- holding threads --------------------------------------------------------------------------------------------------
+# -- holding threads -------------------------------------------------------------------
 
 
 class Gate:
@@ -75,7 +79,9 @@ def _pass(gate, place, operation):
 
 @pytest.fixture
 def gates(monkeypatch):
-    """Has threads with a gate stop there: before a unit is written, and once it has done all but commit."""
+    """Has threads with a gate stop there: before a unit is written, and once it has done all but
+    commit.
+    """
     write = Database.write
 
     def held_write(self, operation, *args, **kwargs):
@@ -118,13 +124,16 @@ def held(pool, gate, work, *args):
         gate.let_go()
 
 
-# -- who does what ----------------------------------------------------------------------------------------------------
+# -- who does what ---------------------------------------------------------------------
 
 
 @pytest.fixture
 def two(make_app):
-    """Two applications on one database."""
-    return [make_app(), make_app()]
+    """Two applications on one database. Many may hash at once."""
+    apps = [make_app(), make_app()]
+    for app in apps:
+        app.extensions[LOAD] = Load(threads=100)
+    return apps
 
 
 def write(app, operation, *args, **kwargs):
@@ -139,7 +148,9 @@ def signed_in(app, username, password=PASSWORD):
 
 
 class People:
-    """`victim`, an admin who is to lose a right while it is at work at one application, and who takes it by another."""
+    """`victim`, an admin who is to lose a right while it is at work at one application, and who
+    takes it by another.
+    """
 
     def __init__(self, apps, by_token=False):
         self.app = apps[0]
@@ -240,7 +251,9 @@ def rows(two):
 
 @pytest.fixture
 def people(two, gates):
-    """A function that makes them, two books, the second one in the trash, and a session of `member`."""
+    """A function that makes them, two books, the second one in the trash, and a session of
+    `member`.
+    """
 
     def make(by_token=False, apps=2):
         with two[0].test_client() as client:
@@ -255,11 +268,11 @@ def people(two, gates):
 
 
 def member_id(app):
-    with app.app_context(), Session(db.engine) as session:
-        return accounts.existing(session, "member").id
+    with app.app_context(), db.read() as connection:
+        return accounts.existing(connection, "member").id
 
 
-# -- the three orders -------------------------------------------------------------------------------------------------
+# -- the three orders ------------------------------------------------------------------
 
 
 def taken_before(pool, people, take, work, rows):
@@ -284,7 +297,9 @@ def taken_meanwhile(pool, people, take, work, rows):
 
 
 def written_before(pool, people, take, work, rows):
-    """The request has written all and is about to commit: whoever takes the right has to wait until then."""
+    """The request has written all and is about to commit: whoever takes the right has to wait until
+    then.
+    """
     with held(pool, gate := Gate(INSIDE), work) as working:
         taking = pool.submit(take, people)
         with pytest.raises(NotYet):
@@ -300,7 +315,9 @@ in_any_order = pytest.mark.parametrize(
 
 
 def is_kept(order, *given):
-    """Whether the promise is kept: nothing stored and a refusal, or stored before the right was gone."""
+    """Whether the promise is kept: nothing stored and a refusal, or stored before the right was
+    gone.
+    """
     if order is written_before:
         order(*given)
         return True
@@ -426,7 +443,7 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
     def test_who_writes_by_a_token_and_reads_by_it_elsewhere_does_not_wait(
         two, people, pool, monkeypatch
     ):
-        monkeypatch.setattr(tokens, "SEEN_EVERY", timedelta(0))
+        monkeypatch.setattr(sessions, "SEEN_EVERY", timedelta(0))
         everyone = people(by_token=True)
         with held(pool, Gate(INSIDE), everyone.ask, *OF_BOOKS["POST"]):
             begun = time.monotonic()
@@ -434,7 +451,7 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
             assert time.monotonic() - begun < 2
 
 
-# -- the last admin ---------------------------------------------------------------------------------------------------
+# -- the last admin --------------------------------------------------------------------
 
 
 def at_once(pool, *every):
@@ -465,8 +482,8 @@ ENDS = {
 def rival(app, username):
     """A client of an admin who was made anew."""
     with app.app_context():
-        with Session(db.engine) as session:
-            found = accounts.find(session, username)
+        with db.read() as connection:
+            found = accounts.find(connection, username)
         if found is not None:
             db.write(lambda connection: connection.execute(delete(User).where(User.id == found.id)))
         user = db.write(accounts.add, username, passwords.make_hash(PASSWORD), ADMIN)
@@ -496,7 +513,7 @@ def test_of_two_admins_who_end_each_other_one_always_stays(two, pool, apps, firs
         assert admins(two[0]) == 1
 
 
-# -- signing in ---------------------------------------------------------------------------------------------------
+# -- signing in ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -590,7 +607,7 @@ def test_a_password_is_not_changed_by_a_session_that_has_ended(people, pool, tak
         assert TAKINGS[taking](everyone) in (200, 204)
         gate.let_go()
         assert changing.result(PATIENCE) in (401, 403)
-    write(everyone.app, accounts.change_named, "victim", {"active": True})
+    change_account(everyone.app, "victim", {"active": True})
     assert (
         Auth(everyone.app.test_client()).login("victim", given["new_password"]).status_code == 401
     )
@@ -619,7 +636,7 @@ def test_of_two_new_passwords_at_once_one_is_taken(people, pool):
     ] == [401, 200]
 
 
-# -- many at once -------------------------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------
 
 SPELLINGS = [
     "Straße-é",
@@ -689,9 +706,9 @@ def test_much_at_once_about_one_account_is_done_without_a_failure(two, pool):
         told, [{200, 204, 401}] * 4 + [{200, 201, 403}] * 3 + [{200, 204}]
     ):
         assert statuses.keys() <= possible and statuses[200], told
-    with two[0].app_context(), Session(db.engine) as session:
-        user = accounts.existing(session, "victim")
-        failures = session.scalar(select(func.sum(Throttle.failures)))
+    with two[0].app_context(), db.read() as connection:
+        user = accounts.existing(connection, "victim")
+        failures = connection.scalar(select(func.sum(Throttle.failures)))
         assert (user.role, user.active, failures or 0) == (MEMBER, True, 0)
     assert root.delete(f"/auth/users/{user_id}/sessions").status_code == 204
     assert signed_in(two[0], "victim").get("/auth/sessions").json["total"] == 1

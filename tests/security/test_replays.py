@@ -1,5 +1,6 @@
-"""A thousand replays of what was good once: sessions and tokens that were ended, in every way there is. None is let in,
-not even by another worker, from the very next request on."""
+"""A thousand replays of what was good once: sessions and tokens that were ended, in every way there
+is. None is let in, not even by another worker, from the very next request on.
+"""
 
 from datetime import timedelta
 
@@ -41,7 +42,9 @@ ASKED = (
 
 
 class Victim:
-    """An admin with two sessions and two tokens, each of them good; `first` is the client of the first session."""
+    """An admin with two sessions and two tokens, each of them good; `first` is the client of the
+    first session.
+    """
 
     def __init__(self, app, boss):
         self.app, self.boss, self.name = app, boss, "victim"
@@ -247,7 +250,8 @@ def test_what_was_ended_is_never_let_in_again(workers, way):
         for status in replayed(workers, headers, number)
     ]
     assert len(statuses) >= LEAST
-    # 429: too many wrong ones by Basic. Who has a good token is let in even then (test_http_tokens.py).
+    # 429: too many wrong ones by Basic. Who has a good token is let in even then
+    # (test_http_tokens.py).
     assert set(statuses) <= {401, 429}, statuses
     assert [len(rows(victim.app, model)) for model in (Book, User, Token)] == before
     assert "ghost" not in [user.username for user in rows(victim.app, User)]

@@ -1,6 +1,6 @@
-"""Requests that nobody meant, over the whole table of routes: never a failure of ours, always an answer as told.
+"""Random requests to all routes: no 5xx, always a documented response.
 
-`REQUEST_CASES` says how many there are. Those of a number are always the same, unless REQUEST_SEED is set.
+`REQUEST_CASES` is their number. They are reproducible unless REQUEST_SEED is set.
 """
 
 import base64
@@ -41,7 +41,7 @@ METHODS = [
 ]
 REDIRECTS = {301, 302, 303, 307, 308}
 
-# -- what is sent -------------------------------------------------------------------------------------------------
+# -- what is sent ----------------------------------------------------------------------
 
 NUMBERS = [
     "0",
@@ -177,7 +177,9 @@ def _mostly(random, usual, other, share=0.8):
 
 
 def _path(random, rule):
-    """The route's path with its parameters filled in, right or not; at times something else behind it."""
+    """The route's path with its parameters filled in, right or not; at times something else behind
+    it.
+    """
 
     def value(found):
         meant = ISBNS if "isbn" in found[0] else NUMBERS
@@ -306,7 +308,7 @@ def _body(random, view):
     return _mostly(random, [media_type], TYPES, 0.95), body
 
 
-# -- who sends it -------------------------------------------------------------------------------------------------
+# -- who sends it ----------------------------------------------------------------------
 
 
 class World:
@@ -348,7 +350,9 @@ class World:
         return self._clients[role].open(address, environ_overrides={"REMOTE_ADDR": peer}, **more)
 
     def send(self, role, address, **more):
-        """The answer and its body; a client that was put out by it, or by one before, is signed in anew."""
+        """The answer and its body; a client that was put out by it, or by one before, is signed in
+        anew.
+        """
         answer = self.open(role, address, **more)
         body = answer.get_data()
         self.told[answer.status_code] += 1
@@ -363,7 +367,9 @@ class World:
 
 
 def _invented(number, world):
-    """(role, address, all else) of a request: each is made of one number, for Hypothesis takes long to draw as much."""
+    """(role, address, all else) of a request: each is made of one number, for Hypothesis takes long
+    to draw as much.
+    """
     random = Random(number)
     rule = random.choice(world.rules)
     methods = sorted(rule.methods - {"HEAD", "OPTIONS"})
@@ -385,7 +391,7 @@ def _invented(number, world):
     )
 
 
-# -- what is answered -----------------------------------------------------------------------------------------------
+# -- what is answered ------------------------------------------------------------------
 
 CARRIED = (
     "X-Content-Type-Options",
@@ -404,7 +410,7 @@ WITH = {
 
 
 def _check(method, answer, body, sent):
-    """Fails for an answer that the contract does not know; `sent`: all of the request, as text."""
+    """Fails for an undocumented response; `sent`: the whole request, as text."""
     status = answer.status_code
     assert status < 500 and status not in REDIRECTS
     assert all(answer.headers.get(name) for name in CARRIED) and "Server" not in answer.headers
@@ -455,7 +461,7 @@ def test_no_answer_is_a_redirect(client, address):
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
 
 
-def test_any_request_is_answered_as_the_contract_says(app):
+def test_any_request_gets_a_documented_response(app):
     world = World(app)
 
     @settings(

@@ -1,14 +1,13 @@
-"""Who may what: every route with every method by everybody (contract, sections 1 and 6)."""
+"""Access: every route with every method by every role. docs/api.md, Resources."""
 
 import re
 from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from bookapi.auth import accounts, tokens
-from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, LoginSession, Token, User
 from bookapi.db import now
 from bookapi.http.endpoints import Access
@@ -19,6 +18,7 @@ from helpers.people import (
     basic,
     bearer,
     change,
+    change_account,
     cookie_of,
     id_of,
     make_token,
@@ -36,7 +36,9 @@ LOGOUT = "/auth/logout"
 
 
 class Caller(NamedTuple):
-    """Somebody who sends `headers`. `role`: None for whom nobody knows; `by`: what was shown, "cookie" or "token"."""
+    """Somebody who sends `headers`. `role`: None for whom nobody knows; `by`: what was shown,
+    "cookie" or "token".
+    """
 
     headers: dict
     role: str | None = None
@@ -45,7 +47,7 @@ class Caller(NamedTuple):
     has_mfa: bool = False
 
 
-# -- what is expected -------------------------------------------------------------------------------------------------
+# -- what is expected ------------------------------------------------------------------
 
 
 def verdict(access, method, caller, settings):
@@ -70,7 +72,7 @@ def refusals(access, method, caller, settings):
         yield settings.get("ADMIN_MFA", False) and not caller.has_mfa
 
 
-# -- everybody --------------------------------------------------------------------------------------------------------
+# -- everybody -------------------------------------------------------------------------
 
 
 def everybody(app):
@@ -120,18 +122,11 @@ def known(app):
     }
 
 
-@with_session
-def _key_of(session, username):
+def _key_of(connection, username):
     """A token for an account that needs a code to sign in."""
-    secret = "bookapi_" + username.replace("-", "0").ljust(tokens.RANDOM + tokens.MARK, "0")
-    session.add(
-        Token(
-            user_id=accounts.existing(session, username).id,
-            secret_hash=tokens.hash_of(secret),
-            name="a",
-            scope="write",
-        )
-    )
+    secret = tokens.PREFIX + username.replace("-", "0").ljust(tokens.LENGTH, "0")
+    row = {"user_id": accounts.existing(connection, username).id, "name": "a", "scope": "write"}
+    connection.execute(insert(Token).values(secret_hash=tokens.hash_of(secret), **row))
     return secret
 
 
@@ -146,7 +141,7 @@ def outdated_sessions(app):
     cookies["leaving"] = cookie_of(leaving)
     leaving.post(LOGOUT)
     for name, values in (("disabled", {"active": False}), ("demoted", {"role": "member"})):
-        change(app, accounts.change_named, name, values)
+        change_account(app, name, values)
     change(app, accounts.remove, id_of(app, "deleted"))
     change(
         app,
@@ -171,7 +166,7 @@ def outdated_tokens(app):
             update(Token).where(Token.id == secrets["expired"]["id"]).values(expires_at=now())
         ),
     )
-    change(app, accounts.change_named, "owner-2", {"active": False})
+    change_account(app, "owner-2", {"active": False})
     change(app, accounts.remove, id_of(app, "owner-3"))
     owner = signed_in(app, "owner-1")
     assert owner.delete(f"/auth/tokens/{secrets['revoked']['id']}").status_code == 204
@@ -180,7 +175,7 @@ def outdated_tokens(app):
     return {f"token {name}": Caller(headers, by="token") for name, headers in sent.items()}
 
 
-# -- every route --------------------------------------------------------------------------------------------------
+# -- every route -----------------------------------------------------------------------
 
 
 def doors(app):
@@ -210,7 +205,7 @@ def counts(app):
     [{}, {"PUBLIC_READ": False}, {"ADMIN_MFA": True}],
     ids=lambda settings: ",".join(settings) or "as it is",
 )
-def test_every_route_says_to_everybody_what_its_mark_says(make_app, settings):
+def test_every_route_enforces_its_declared_access_for_every_role(make_app, settings):
     app = make_app(**settings)
     callers, client, wrong = everybody(app), stranger(app), {}
     before = counts(app)
@@ -224,7 +219,7 @@ def test_every_route_says_to_everybody_what_its_mark_says(make_app, settings):
     assert counts(app) == before
 
 
-def test_a_refusal_tells_how_to_sign_in_and_nothing_is_done(make_app):
+def test_a_401_has_www_authenticate_and_changes_nothing(make_app):
     app = make_app(PUBLIC_READ=False)
     before = len(rows(app, Event))
     asked = [
@@ -240,7 +235,7 @@ def test_a_refusal_tells_how_to_sign_in_and_nothing_is_done(make_app):
 
 
 @pytest.mark.parametrize("who", ["nobody", "admin by session", "token expired"])
-def test_any_other_method_is_a_405_with_allow_whoever_asks(app, who):
+def test_any_other_method_is_a_405_with_allow_for_every_role(app, who):
     client, caller, known_at = stranger(app), everybody(app)[who], {}
     for address, method, _ in doors(app):
         known_at.setdefault(address, set()).add(method)
@@ -255,7 +250,7 @@ def test_any_other_method_is_a_405_with_allow_whoever_asks(app, who):
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
-def test_a_header_that_names_another_method_means_nothing(app, header):
+def test_method_override_headers_are_ignored(app, header):
     answers = [
         stranger(app).open(address, method=method, headers={header: other})
         for address, method, other in (
@@ -267,7 +262,7 @@ def test_a_header_that_names_another_method_means_nothing(app, header):
     assert [answer.status_code for answer in answers] == [404, 415, 400]
 
 
-def test_unknown_addresses_are_a_404_to_everybody(app):
+def test_unknown_paths_are_a_404_for_every_role(app):
     client, addresses = (
         stranger(app),
         (
@@ -290,7 +285,7 @@ def test_unknown_addresses_are_a_404_to_everybody(app):
             assert ask(client, address, "GET", caller).status_code == 404, (name, address)
 
 
-def test_the_trash_is_shown_to_admins_alone(app):
+def test_only_admins_see_the_trash(app):
     callers, expected = (
         everybody(app),
         {
@@ -309,8 +304,10 @@ def test_the_trash_is_shown_to_admins_alone(app):
     } == expected
 
 
-def test_the_command_tells_every_route_and_who_may(runner):
-    """Whoever adds a route, or changes who may, says so here: bookapi routes > tests/data/routes.txt."""
+def test_the_routes_command_lists_every_route_with_its_access(runner):
+    """Whoever adds a route, or changes who may, says so here: bookapi routes >
+    tests/data/routes.txt.
+    """
     told = runner.invoke(args=["routes"])
     assert told.exit_code == 0
     assert told.output == ROUTES.read_text("utf-8")

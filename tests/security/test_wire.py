@@ -1,9 +1,9 @@
-"""Attackers at the socket: what is sent here is no request that a client library would send (contract, 1, 3, 6 and 7).
+"""Attacks on the socket: requests that no client library would send. docs/api.md, Order of checks.
 
-Each case is told to a service itself (`direct`), and to one behind NGINX, which may refuse in its own words. With
-`WIRE_URL=http://…` in the environment they are told to whatever listens there, instead; what needs an admin then signs
-in as `WIRE_USER` with `WIRE_PASSWORD`. It is wise to let only a service for tests be attacked: what a hole lets through
-has been done.
+Each case is sent to a server itself (`direct`), and to one behind NGINX, which may reject it in its
+own words. With `WIRE_URL=http://…` in the environment all are sent to that server instead, and the
+tests that need an admin sign in as `WIRE_USER` with `WIRE_PASSWORD`. Use a test server: attacks
+that succeed have their effect.
 """
 
 import contextlib
@@ -40,11 +40,13 @@ def table(cases, *names):
     return pytest.mark.parametrize(", ".join(names), cases.values(), ids=list(cases))
 
 
-# -- what is attacked ---------------------------------------------------------------------------------------------
+# -- what is attacked ------------------------------------------------------------------
 
 
 class Front:
-    """A service as the world sees it. `strict`: nobody stands before it, so its own words are what comes."""
+    """A service as the world sees it. `strict`: nobody stands before it, so its own words are what
+    comes.
+    """
 
     def __init__(self, url, password, host=None, user="keeper", strict=False):
         self.address, self.strict = Address.of(url, host), strict
@@ -113,7 +115,9 @@ class Front:
         return "\r\n".join(told).encode("latin-1")
 
     def exchange(self, data, waits=False, method="GET"):
-        """What comes of some bytes, in which `<HOST>` and `<COOKIE>` are filled in. It is never a failure of ours."""
+        """What comes of some bytes, in which `<HOST>` and `<COOKIE>` are filled in. It is never a
+        failure of ours.
+        """
         filled = data.replace(b"<HOST>", self.address.host.encode())
         if b"<COOKIE>" in filled:
             filled = filled.replace(b"<COOKIE>", self.cookie.encode())
@@ -223,7 +227,9 @@ class Victim(NamedTuple):
         return self.front.head("DELETE", self.path, f"Cookie: {self.front.cookie}")
 
     def fill(self, data):
-        """The bytes of a case with the hidden request in it: as it is, its length, in a chunk, that one's length."""
+        """The bytes of a case with the hidden request in it: as it is, its length, in a chunk, that
+        one's length.
+        """
         hidden = self.hidden
         chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)
         for mark, value in (
@@ -249,7 +255,7 @@ def victim(front):
     return front.victim()
 
 
-# -- one request in another -----------------------------------------------------------------------------------------
+# -- one request in another ------------------------------------------------------------
 
 
 def request(*lines, first=b"POST /books HTTP/1.1", body=b""):
@@ -257,7 +263,9 @@ def request(*lines, first=b"POST /books HTTP/1.1", body=b""):
 
 
 def both(cases, alone, with_length):
-    """Each Transfer-Encoding by itself and beside a Content-Length, with the statuses that may be told."""
+    """Each Transfer-Encoding by itself and beside a Content-Length, with the statuses that may be
+    told.
+    """
     made = {name: (request(line, body=b"<CHUNKED>"), alone) for name, line in cases.items()}
     return made | {
         f"{name} and a length": (
@@ -496,7 +504,7 @@ SMUGGLED = {
 
 
 @table(SMUGGLED, "sent", "statuses")
-def test_a_request_hidden_in_another_is_not_carried_out(front, victim, sent, statuses):
+def test_a_smuggled_request_is_not_executed(front, victim, sent, statuses):
     got = front.exchange(victim.fill(sent), waits=statuses is WAITS)
     assert got.status in statuses or not front.strict
     assert got.closed or got.status not in CUT or not front.strict
@@ -554,7 +562,7 @@ PLAIN = {  # method and path, its own status, to whom the body is nothing
     "line",
 )
 @table(PLAIN, "method", "path", "status")
-def test_a_body_that_nobody_wants_is_no_request(front, victim, line, method, path, status):
+def test_an_unread_body_is_not_taken_for_a_request(front, victim, line, method, path, status):
     body = b"<CHUNKED>" if b"chunked" in line else b"<HIDDEN>"
     sent = request(line, first=f"{method} {path} HTTP/1.1".encode(), body=body)
     got = front.exchange(victim.fill(sent), method=method)
@@ -564,7 +572,7 @@ def test_a_body_that_nobody_wants_is_no_request(front, victim, line, method, pat
 
 @pytest.mark.parametrize("path", ["/books", "/books/import", "/auth/password"])
 @pytest.mark.parametrize("kind", ["application/json", "application/xml"])
-def test_a_body_that_is_wanted_is_no_request_either(front, victim, path, kind):
+def test_a_read_body_is_not_taken_for_a_request(front, victim, path, kind):
     sent = request(
         f"Content-Type: {kind}".encode(),
         b"Cookie: <COOKIE>",
@@ -591,14 +599,14 @@ OTHER_TONGUES = {
 
 
 @table(OTHER_TONGUES, "sent", "statuses")
-def test_what_is_not_http_1_1_is_answered_once_at_most(front, victim, sent, statuses):
+def test_other_protocols_get_at_most_one_response(front, victim, sent, statuses):
     got = front.exchange(victim.fill(sent))
     assert victim.unharmed()
     assert got.status in statuses or not front.strict
     assert got.closed and len(got.answers) <= 1
 
 
-def test_an_upgrade_to_http_2_is_not_taken(front, victim):
+def test_an_upgrade_to_http_2_is_ignored(front, victim):
     got = front.exchange(
         victim.fill(
             request(
@@ -614,8 +622,10 @@ def test_an_upgrade_to_http_2_is_not_taken(front, victim):
     assert victim.unharmed() and [answer.status for answer in got.answers] == [200]
 
 
-def test_a_name_with_an_underscore_is_another_name(front):
-    """The service and NGINX read this the same way: a request without a body, and a second one behind it."""
+def test_a_header_name_with_an_underscore_is_not_an_alias(front):
+    """The service and NGINX read this the same way: a request without a body, and a second one
+    behind it.
+    """
     second = b"GET /nowhere HTTP/1.1\r\nHost: <HOST>\r\n\r\n"
     got = front.exchange(
         request(b"Content_Length: 10", first=b"GET /healthz HTTP/1.1", body=second)
@@ -624,7 +634,7 @@ def test_a_name_with_an_underscore_is_another_name(front):
 
 
 @table({"line": b"1;" + b"a" * 150000, "trailer": b"0\r\n" + b"X: y\r\n" * 25000}, "body")
-def test_what_stands_around_chunks_is_bounded_as_headers_are(front, body):
+def test_chunk_extensions_and_trailers_are_bounded_like_headers(front, body):
     got = front.exchange(
         request(b"Transfer-Encoding: chunked", first=b"POST /auth/login HTTP/1.1", body=body),
         waits=not front.strict,
@@ -638,7 +648,7 @@ def test_what_stands_around_chunks_is_bounded_as_headers_are(front, body):
     [b"/bo\toks", b"\x01/books", b"/\x01books", b"/books\x00", b"/books\x7f", b"books"],
     ids=repr,
 )
-def test_an_address_with_a_control_character_is_no_other_address(front, target):
+def test_a_path_with_a_control_character_is_not_another_path(front, target):
     """Whoever stands before the service and judges by address would have judged another one."""
     got = front.exchange(b"GET " + target + b" HTTP/1.1\r\nHost: <HOST>\r\n\r\n")
     assert got.status in (400, 404)
@@ -649,13 +659,13 @@ def test_an_address_with_a_control_character_is_no_other_address(front, target):
     [b"http://<HOST>", b"http://[::1/books", b"http://]/", b"?limit=1", b"*", b"//", b"a:80"],
     ids=repr,
 )
-def test_an_address_of_an_odd_form_is_answered_and_never_with_a_redirect(front, target):
+def test_an_unusual_request_target_is_answered_without_a_redirect(front, target):
     got = front.exchange(b"GET " + target + b" HTTP/1.1\r\nHost: <HOST>\r\n\r\n")
     assert got.status in (200, 400, 404)
     assert "location" not in got.answers[0].headers
 
 
-# -- the host -------------------------------------------------------------------------------------------------------
+# -- the host --------------------------------------------------------------------------
 
 NO_HOSTS = {
     "none": b"",
@@ -695,7 +705,7 @@ NO_HOSTS = {
 
 
 @table(NO_HOSTS, "lines")
-def test_what_is_no_host_is_a_400(front, lines):
+def test_an_invalid_host_header_is_a_400(front, lines):
     got = front.exchange(b"GET /books?limit=1 HTTP/1.1\r\n" + lines + b"\r\n")
     assert got.status == 400
     assert b"//evil.example" not in got.answers[0].head + got.answers[0].body
@@ -720,14 +730,14 @@ def test_what_is_no_host_is_a_400(front, lines):
     ],
     ids=repr,
 )
-def test_only_trusted_hosts_are_answered(trusting, version, host):
+def test_only_trusted_hosts_are_served(trusting, version, host):
     got = trusting.exchange(b"GET /books?limit=1 %s\r\nHost: %s\r\n\r\n" % (version, host))
     assert got.status == 400
     assert b"://" not in got.answers[0].head + got.answers[0].body
 
 
 @table({"HTTP/1.0": b"GET / HTTP/1.0\r\n\r\n", "no version": b"GET /\r\n\r\n"}, "sent")
-def test_who_names_no_host_is_told_none_of_ours(direct, trusting, sent):
+def test_a_request_without_host_learns_no_host_name(direct, trusting, sent):
     for front in (direct, trusting):
         answer = front.exchange(sent).answers[0]
         assert b"waitress" not in answer.body and answer.status in (200, 400)
@@ -747,7 +757,7 @@ ABSOLUTE = [
 
 
 @pytest.mark.parametrize("target", ABSOLUTE, ids=repr)
-def test_an_address_that_names_another_host_links_to_none_of_it(front, target):
+def test_an_absolute_target_with_another_host_does_not_appear_in_links(front, target):
     got = front.exchange(b"GET " + target + b" HTTP/1.1\r\nHost: <HOST>\r\n\r\n")
     assert got.status in (200, 400, 404)
     assert b"//evil.example" not in got.answers[0].head + got.answers[0].body.replace(
@@ -755,14 +765,14 @@ def test_an_address_that_names_another_host_links_to_none_of_it(front, target):
     )
 
 
-def test_an_address_does_not_make_up_for_a_host_that_is_not_trusted(trusting):
+def test_an_absolute_target_does_not_replace_an_untrusted_host(trusting):
     got = trusting.exchange(
         b"GET http://books.example/books?limit=1 HTTP/1.1\r\nHost: evil.example\r\n\r\n"
     )
     assert got.status == 400 or b"//evil.example" not in got.answers[0].body
 
 
-# -- what proxies say -----------------------------------------------------------------------------------------------
+# -- what proxies say ------------------------------------------------------------------
 
 SAID = {
     line.partition(":")[0] + f" {number}": line
@@ -813,7 +823,7 @@ SAID = {
 
 
 @table(SAID, "line")
-def test_what_anyone_says_of_the_way_here_means_nothing(front, line):
+def test_forwarding_headers_of_others_are_ignored(front, line):
     plain, said = (
         front.ask("GET", "/books?limit=1", None, *lines, cookie="") for lines in ((), (line,))
     )
@@ -822,7 +832,7 @@ def test_what_anyone_says_of_the_way_here_means_nothing(front, line):
 
 
 @table({name: line for name, line in SAID.items() if "Method" in name}, "line")
-def test_a_method_is_the_one_of_the_request_line(front, victim, line):
+def test_the_method_comes_from_the_request_line_only(front, victim, line):
     told = [
         front.ask(method, f"{victim.path}?_method=DELETE", None, line).status
         for method in ("GET", "POST", "OPTIONS")
@@ -840,7 +850,7 @@ def test_a_method_is_the_one_of_the_request_line(front, victim, line):
         "X-Host: evil.example",
     ],
 )
-def test_nobody_makes_another_site_ours_by_saying_so(front, victim, line):
+def test_forwarding_headers_do_not_bypass_the_cross_site_check(front, victim, line):
     origins = {
         "X-Forwarded-Proto: https": f"https://{front.address.host}",
         "X-Forwarded-Port: 99": f"http://{front.address.host.partition(':')[0]}:99",
@@ -891,7 +901,7 @@ TRUSTED = {  # what the trusted proxy says, and where links then lead; None: it 
 
 
 @table(TRUSTED, "lines", "leads_to")
-def test_the_trusted_proxy_is_believed_in_four_things(trusting, lines, leads_to):
+def test_four_forwarding_headers_of_the_trusted_proxy_are_used(trusting, lines, leads_to):
     answer = trusting.ask("GET", "/", None, *lines, cookie="")
     assert (answer.status, answer.get("Content-Type")) == (
         (200, "application/json") if leads_to else (400, "application/problem+json")
@@ -900,7 +910,7 @@ def test_the_trusted_proxy_is_believed_in_four_things(trusting, lines, leads_to)
     assert not leads_to or answer.json()["links"]["books"] == f"{leads_to}books"
 
 
-def test_the_trusted_proxy_says_what_is_secure(trusting):
+def test_the_trusted_proxy_decides_what_is_secure(trusting):
     pair = {"username": trusting.user, "password": trusting.password}
     secure = trusting.ask("POST", "/auth/login", pair, "X-Forwarded-Proto: https", cookie="").get(
         "Set-Cookie"
@@ -939,23 +949,21 @@ def noted_address(front, *lines):
 
 
 @table(WAYS, "lines", "address")
-def test_the_address_that_is_noted_is_the_last_that_the_trusted_proxy_names(
-    trusting, lines, address
-):
+def test_the_logged_address_is_the_last_one_of_the_trusted_proxy(trusting, lines, address):
     assert noted_address(trusting, *lines) == address
 
 
 @table({name: lines for name, (lines, _) in WAYS.items() if lines}, "lines")
-def test_an_address_that_anyone_else_names_is_not_noted(front, lines):
+def test_a_forwarded_address_of_others_is_not_logged(front, lines):
     assert noted_address(front, *lines) not in " ".join(lines)
 
 
-def test_behind_nginx_links_lead_to_nginx(behind_nginx):
+def test_links_behind_nginx_point_to_nginx(behind_nginx):
     links = behind_nginx.ask("GET", "/").json()["links"]
     assert links["books"] == f"http://{HOST}:{behind_nginx.address.port}/books"
 
 
-# -- other sites ----------------------------------------------------------------------------------------------------
+# -- other sites -----------------------------------------------------------------------
 
 SITES = {  # the lines, and whether the change may be made
     "no browser": ([], True),
@@ -999,7 +1007,7 @@ SITES = {  # the lines, and whether the change may be made
 
 
 @table(SITES, "lines", "may")
-def test_a_change_from_another_site_is_refused(front, lines, may):
+def test_a_cross_site_change_is_rejected(front, lines, may):
     title = f"Site-{uuid.uuid4().hex}"
     told = [
         line.replace("<ORIGIN>", front.origin).replace("<HOST>", front.address.host)
@@ -1026,7 +1034,8 @@ JSON_TYPES = [
     "application/json  ",
     "application/json; x=text/plain",
 ]
-SIMPLE_TYPES = {  # a page of another site may send these without asking first; the rest looks like JSON, and is not
+# a page of another site may send these without asking first; the rest looks like JSON, and is not
+SIMPLE_TYPES = {
     "text": ["text/plain"],
     "a form": ["application/x-www-form-urlencoded"],
     "parts": ["multipart/form-data; boundary=x"],
@@ -1049,7 +1058,9 @@ IGNORING = {"/auth/logout", "/books/{}/restore"}  # no body is read here
 
 @pytest.fixture(scope="module")
 def changing(template):
-    """(method, path) of every address that changes something, `{}` for the id of a book, 777001 for any other."""
+    """(method, path) of every address that changes something, `{}` for the id of a book, 777001 for
+    any other.
+    """
     found = []
     for rule in template.url_map.iter_rules():
         known = {name: "{}" if name == "book_id" else "777001" for name in rule.arguments} | {
@@ -1094,7 +1105,7 @@ def told_by(front, method, path, types, *lines):
 
 
 @table(SIMPLE_TYPES, "types")
-def test_a_body_of_a_kind_that_is_not_read_changes_nothing(front, victim, changing, types):
+def test_a_body_of_an_unsupported_type_changes_nothing(front, victim, changing, types):
     before = front.ask("GET", "/books?limit=1").json()["total"]
     for method, path in changing:
         if method != "DELETE" and path not in IGNORING:
@@ -1117,7 +1128,7 @@ def test_a_body_of_a_kind_that_is_not_read_changes_nothing(front, victim, changi
         "application/json",
     ],
 )
-def test_no_address_takes_a_change_from_another_site(front, victim, changing, line, kind):
+def test_no_path_accepts_a_cross_site_change(front, victim, changing, line, kind):
     for method, path in changing:
         answer = told_by(front, method, path.format(victim.path.rpartition("/")[2]), [kind], line)
         assert answer.status == 403 and "set-cookie" not in answer.headers, (method, path)
@@ -1125,21 +1136,21 @@ def test_no_address_takes_a_change_from_another_site(front, victim, changing, li
 
 
 @pytest.mark.parametrize("kind", JSON_TYPES)
-def test_json_by_any_spelling_of_its_name_is_read(front, victim, kind):
+def test_json_content_types_are_recognized_in_any_spelling(front, victim, kind):
     answer = told_by(front, "PATCH", victim.path, [kind])
     assert answer.status == 422 and b"username" in answer.body  # read, and found to be no book
     assert victim.unharmed()
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "utf-16", "utf-7", "x", "", "utf-8, text/plain"])
-def test_json_of_another_charset_is_not_read_as_utf_8(front, victim, charset):
+def test_json_with_another_charset_is_not_read_as_utf_8(front, victim, charset):
     assert told_by(
         front, "PATCH", victim.path, [f"application/json; charset={charset}"]
     ).status in (400, 415, 422)
     assert victim.unharmed()
 
 
-# -- too much, and what is not meant ----------------------------------------------------------------------------------
+# -- too much, and what is not meant ---------------------------------------------------
 
 LARGE = {
     "many headers": (
@@ -1164,7 +1175,7 @@ LARGE = {
 
 
 @table(LARGE, "lines", "statuses")
-def test_large_headers_are_read_or_refused(front, lines, statuses):
+def test_large_headers_are_accepted_or_rejected(front, lines, statuses):
     begun = time.monotonic()
     got = front.exchange(b"GET /books?limit=1 HTTP/1.1\r\nHost: <HOST>\r\n" + lines + b"\r\n")
     assert time.monotonic() - begun < 5, "reading these took the service too long"
@@ -1173,7 +1184,7 @@ def test_large_headers_are_read_or_refused(front, lines, statuses):
 
 
 @pytest.mark.parametrize("length, status", [(8000, 404), (9 * 1024, 414), (100000, 414)])
-def test_a_long_request_line_is_read_or_refused(front, length, status):
+def test_a_long_request_line_is_accepted_or_rejected(front, length, status):
     got = front.exchange(b"GET /" + b"x" * (length - 14) + b" HTTP/1.1\r\nHost: <HOST>\r\n\r\n")
     assert got.status == status
     assert got.closed or got.status not in CUT
@@ -1208,7 +1219,7 @@ COOKIES = {  # <S> the session's, <V> its value alone; whether it must, may or m
 
 
 @table(COOKIES, "cookies", "statuses")
-def test_a_session_is_what_its_cookie_says_or_none(front, cookies, statuses):
+def test_an_altered_cookie_opens_no_other_session(front, cookies, statuses):
     if GIVEN and front.cookie.startswith("__Host-"):
         pytest.skip("the cookie of HTTPS has another name")
     value = front.cookie.partition("=")[2]
@@ -1219,7 +1230,7 @@ def test_a_session_is_what_its_cookie_says_or_none(front, cookies, statuses):
     assert got.status in statuses or not front.strict and got.status in (400, 401)
 
 
-def test_a_cookie_with_one_wrong_letter_signs_nobody_in(front):
+def test_a_cookie_with_one_wrong_character_signs_nobody_in(front):
     name, _, value = front.cookie.partition("=")
     places = [place for place in range(0, len(value) - 1, 5) if value[place] != "."]
     for place in places:
@@ -1253,7 +1264,7 @@ PLACES = {
 
 
 @table(PLACES, "path", "line")
-def test_nothing_that_is_sent_becomes_a_header_of_the_answer(front, path, line):
+def test_no_input_becomes_a_response_header(front, path, line):
     got = front.exchange(front.head("GET", path, *([line] if line else [])))
     assert len(got.answers) == 1 and b"\n" not in got.answers[0].head.replace(b"\r\n", b"")
     assert (
@@ -1261,7 +1272,7 @@ def test_nothing_that_is_sent_becomes_a_header_of_the_answer(front, path, line):
     )
 
 
-# -- half of it -------------------------------------------------------------------------------------------------------
+# -- half of it ------------------------------------------------------------------------
 
 
 def _create(front, title, *lines):
@@ -1296,7 +1307,7 @@ CHUNKED_PARTS = {
     "chunked",
     "cut",
 )
-def test_a_request_cut_in_its_midst_has_no_effect(front, chunked, cut, reset):
+def test_a_truncated_request_has_no_effect(front, chunked, cut, reset):
     title = f"Cut-{uuid.uuid4().hex}"
     length = len(_create(front, title)[1])
     head, body = _create(
@@ -1310,7 +1321,7 @@ def test_a_request_cut_in_its_midst_has_no_effect(front, chunked, cut, reset):
     assert front.titled(title) == 0
 
 
-def test_a_whole_body_that_should_be_longer_has_no_effect(front):
+def test_a_body_shorter_than_its_content_length_has_no_effect(front):
     title = f"Cut-{uuid.uuid4().hex}"
     head, body = _create(front, title, f"Content-Length: {len(_create(front, title)[1]) + 1}")
     with Wire(front.address) as wire:
@@ -1321,7 +1332,7 @@ def test_a_whole_body_that_should_be_longer_has_no_effect(front):
     assert front.titled(title) == 0
 
 
-def test_a_request_in_single_bytes_is_one_request(front):
+def test_a_request_sent_byte_by_byte_is_one_request(front):
     title = f"Slow-{uuid.uuid4().hex}"
     head, body = _create(front, title, f"Content-Length: {len(_create(front, title)[1])}")
     with Wire(front.address) as wire:

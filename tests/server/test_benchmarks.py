@@ -1,4 +1,4 @@
-"""The benchmarks run, and what they measure with is right. Nothing here depends on how fast anything is."""
+"""The benchmarks run and measure correctly, whatever the speed."""
 
 import importlib
 import subprocess
@@ -60,14 +60,14 @@ def test_authors_have_several_books_and_rare_words_few(benchmark):
         b"HTTP/1.1 204 No Content\r\n\r\n",
     ],
 )
-def test_the_loader_knows_where_an_answer_ends(benchmark, answer):
+def test_the_loader_detects_the_end_of_a_response(benchmark, answer):
     answer_end = benchmark("loader").answer_end
     assert answer_end(answer) == answer_end(answer + b"HTTP/1.1 ") == len(answer)
     assert [answer_end(answer[:length]) for length in range(len(answer))] == [None] * len(answer)
 
 
 @pytest.mark.parametrize(("answers", "bad"), [(10, 1), (0, 0)])
-def test_bad_answers_and_none_at_all_are_told(benchmark, capsys, answers, bad):
+def test_failed_and_missing_responses_are_counted(benchmark, capsys, answers, bad):
     measure, run = benchmark("measure"), benchmark("run")
     good = measure.Turn(benchmark("load").Result(10, 1.0, 1.0, 1.0, 0, 0.5), 1.0)
     wrong = good._replace(result=good.result._replace(answers=answers, bad=bad))
@@ -120,7 +120,7 @@ def test_a_short_run_prints_its_tables():
     assert [len(row) for row in rows] == [11, 11, 11, 9, 9, 9]
 
 
-def test_an_unknown_work_is_told():
+def test_an_unknown_workload_is_reported():
     done = _run("--work", "list,nothing")
     assert done.returncode == 2
     assert "nothing: not of list" in done.stderr

@@ -57,7 +57,7 @@ def tour(tmp_path):
     process.communicate(timeout=30)
 
 
-def test_the_tour_of_the_readme_has_the_output_that_is_shown(tour):
+def test_the_readme_tour_prints_the_shown_output(tour):
     steps = list(_steps())
     assert len(steps) == COMMANDS
     for command, shown in steps:

@@ -1,4 +1,4 @@
-"""Two processes on one database: what was acknowledged by one is never older in the other, storms included."""
+"""Two processes on one database never serve data older than acknowledged changes."""
 
 import contextlib
 import functools
@@ -99,14 +99,18 @@ class Connection:
 
 @contextlib.contextmanager
 def closing_all(connect):
-    """Connections of `connect`, which are all closed in the end: a service that ends would wait for them a while."""
+    """Connections of `connect`, which are all closed in the end: a service that ends would wait for
+    them a while.
+    """
     with contextlib.ExitStack() as opened:
         yield lambda *args: opened.enter_context(contextlib.closing(connect(*args)))
 
 
 @contextlib.contextmanager
 def two_workers(folder):
-    """Ways to connect to each of two workers behind one address: the other one stands still meanwhile."""
+    """Ways to connect to each of two workers behind one address: the other one stands still
+    meanwhile.
+    """
 
     def connect_to(worker):
         others = [one for one in workers if one != worker]
@@ -303,7 +307,7 @@ class Storm:
 
 
 @pytest.mark.parametrize("two", [two_workers, two_services])
-def test_in_a_storm_no_read_is_older_than_what_was_acknowledged_before_it_began(folder, two):
+def test_under_load_no_read_is_older_than_acknowledged_changes(folder, two):
     with two(folder) as ways:
         storm = Storm(ways)
         storm.rage()
@@ -322,7 +326,7 @@ def test_in_a_storm_no_read_is_older_than_what_was_acknowledged_before_it_began(
         assert last == [storm.versions] * 2
 
 
-def test_two_processes_give_the_same_bytes_the_same_tag_before_a_change_and_after(folder):
+def test_two_processes_give_the_same_etag_for_the_same_bytes(folder):
     with two_services(folder) as ways:
         one, other = [way() for way in ways]
         cookie = one.ask("POST", "/auth/login", {"username": "keeper", "password": PASSWORD})[1][
@@ -345,7 +349,7 @@ def test_two_processes_give_the_same_bytes_the_same_tag_before_a_change_and_afte
         assert len(bodies) > 1.5 * len(ADDRESSES) * len(FORMATS)
 
 
-def test_a_proxys_words_are_part_of_what_an_answer_depends_on(folder):
+def test_forwarding_headers_are_part_of_the_cache_key(folder):
     with serving(folder, TRUSTED_PROXY="127.0.0.1") as service, closing_all(Connection) as connect:
         connection = connect(service.address)
         variants = [

@@ -1,4 +1,4 @@
-"""Settings: where they come from, which one wins, and what is refused."""
+"""Settings: sources, precedence, and what is rejected."""
 
 import os
 
@@ -8,7 +8,8 @@ from bookapi import config, create_app
 from bookapi.config import SettingError
 
 KEY, OTHER_KEY, THIRD_KEY = "k" * 32, "o" * 40, "t" * 50
-# name: default, (text in the environment, value), (value in config.py, value), (value of the caller, value)
+# name: default, (text in the environment, value), (value in config.py, value), (value of the
+# caller, value)
 SETTINGS = {
     "SECRET_KEY": (None, (KEY, KEY), (OTHER_KEY, OTHER_KEY), (THIRD_KEY, THIRD_KEY)),
     "DATABASE_URL": (
@@ -20,14 +21,20 @@ SETTINGS = {
     "PUBLIC_READ": (True, ("false", False), (True, True), (False, False)),
     "REQUIRE_IF_MATCH": (False, ("true", True), (False, False), (True, True)),
     "MAX_BODY_BYTES": (1024 * 1024, ("2048", 2048), (4096, 4096), (8192, 8192)),
-    "MAX_IMPORT_BYTES": (256 * 1024 * 1024, ("1024", 1024), (4096, 4096), (1024**4, 1024**4)),
+    "MAX_IMPORT_BYTES": (32 * 1024 * 1024, ("1024", 1024), (4096, 4096), (1024**4, 1024**4)),
+    "EXPORT_SPOOL_BYTES": (2 * 1024**3, ("1024", 1024), (4096, 4096), (1024**4, 1024**4)),
     "TRUSTED_HOSTS": (
         [],
         ("a.example, .b.example", ["a.example", ".b.example"]),
         (["c.example"], ["c.example"]),
         (["[::1]"], ["[::1]"]),
     ),
-    "TRUSTED_PROXY": (None, ("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("localhost", "localhost")),
+    "TRUSTED_PROXY": (
+        [],
+        ("127.0.0.1, 10.1.0.0/8", ["127.0.0.1/32", "10.0.0.0/8"]),
+        ("::1,unix", ["::1/128", "unix"]),
+        ("localhost", ["unix"]),
+    ),
     "SESSION_IDLE_MINUTES": (30, ("5", 5), (6, 6), (7, 7)),
     "SESSION_HOURS": (12, ("1", 1), (2, 2), (3, 3)),
     "SECURE_COOKIES": (None, ("true", True), (False, False), ("auto", None)),
@@ -69,7 +76,7 @@ WRONG = [
     ("TRUSTED_HOSTS", "a.example:80"),
     ("TRUSTED_HOSTS", "a b"),
     ("TRUSTED_PROXY", "proxy.example"),
-    ("TRUSTED_PROXY", "127.0.0.1/8"),
+    ("TRUSTED_PROXY", "127.0.0.1/99"),
     ("TRUSTED_PROXY", "300.0.0.1"),
     ("SESSION_IDLE_MINUTES", "0"),
     ("SESSION_IDLE_MINUTES", "half"),
@@ -94,7 +101,9 @@ WRONG = [
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """A function that gives the settings for what stands in config.py, in the environment and what the caller gives."""
+    """A function that gives the settings for what stands in config.py, in the environment and what
+    the caller gives.
+    """
 
     def run(file="", given=None, **environ):
         if file:
@@ -119,19 +128,19 @@ def test_a_setting_has_its_default(load, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_file_is_stronger_than_the_default(load, name):
+def test_config_py_overrides_the_default(load, name):
     value, expected = SETTINGS[name][2]
     assert load(f"{name} = {value!r}\n")[name] == expected
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_environment_is_stronger_than_the_file(load, name):
+def test_the_environment_overrides_config_py(load, name):
     (text, expected), (in_file, _) = SETTINGS[name][1], SETTINGS[name][2]
     assert load(f"{name} = {in_file!r}\n", **{f"BOOKAPI_{name}": text})[name] == expected
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_caller_is_stronger_than_all(load, name):
+def test_arguments_of_create_app_override_everything(load, name):
     (text, _), (in_file, _), (given, expected) = SETTINGS[name][1:]
     assert (
         load(f"{name} = {in_file!r}\n", {name: given}, **{f"BOOKAPI_{name}": text})[name]
@@ -139,7 +148,7 @@ def test_the_caller_is_stronger_than_all(load, name):
     )
 
 
-def test_the_application_has_the_settings(load, tmp_path):
+def test_settings_are_in_app_config(load, tmp_path):
     app = create_app(
         {"INSTANCE_PATH": str(tmp_path), "SECRET_KEY": KEY, "MAX_BODY_BYTES": 2048, "TESTING": True}
     )
@@ -152,7 +161,7 @@ def test_the_application_has_the_settings(load, tmp_path):
 
 
 @pytest.mark.parametrize("name, text", WRONG)
-def test_a_wrong_value_is_refused_by_the_name_it_was_given(load, name, text):
+def test_an_invalid_value_is_reported_with_the_name_of_its_variable(load, name, text):
     with pytest.raises(SettingError) as refused:
         load(**{f"BOOKAPI_{name}": text})
     assert refused.value.message.startswith(f"BOOKAPI_{name} must ")
@@ -160,7 +169,7 @@ def test_a_wrong_value_is_refused_by_the_name_it_was_given(load, name, text):
 
 
 @pytest.mark.parametrize("name, text", WRONG)
-def test_a_wrong_value_in_the_file_is_refused_by_the_file(load, tmp_path, name, text):
+def test_an_invalid_value_in_config_py_is_reported_with_the_file(load, tmp_path, name, text):
     with pytest.raises(SettingError) as refused:
         load(f"{name} = {text!r}\n")
     assert refused.value.message.startswith(f"{name} in {tmp_path / 'config.py'} must ")
@@ -180,7 +189,7 @@ def test_a_wrong_value_in_the_file_is_refused_by_the_file(load, tmp_path, name, 
         ("TRUSTED_HOSTS", "[1]"),
         ("TRUSTED_HOSTS", "7"),
         ("TRUSTED_HOSTS", "None"),
-        ("TRUSTED_PROXY", "[]"),
+        ("TRUSTED_PROXY", "[1]"),
         ("LOG_FORMAT", "[]"),
         ("LOG_FORMAT", "None"),
         ("DATABASE_URL", "7"),
@@ -189,13 +198,13 @@ def test_a_wrong_value_in_the_file_is_refused_by_the_file(load, tmp_path, name, 
         ("SESSION_HOURS", "1.5"),
     ],
 )
-def test_a_value_of_another_kind_in_the_file_is_refused(load, name, literal):
+def test_a_value_of_the_wrong_type_in_config_py_is_rejected(load, name, literal):
     with pytest.raises(SettingError) as refused:
         load(f"{name} = {literal}\n")
     assert refused.value.message.startswith(f"{name} in ")
 
 
-def test_a_wrong_secret_is_never_told(load):
+def test_an_invalid_secret_is_never_printed(load):
     with pytest.raises(SettingError) as refused:
         load(BOOKAPI_SECRET_KEY="my little secret")
     assert "my little secret" not in refused.value.message
@@ -204,13 +213,13 @@ def test_a_wrong_secret_is_never_told(load):
 @pytest.mark.parametrize(
     "name", ["BOOKAPI_PUBLIC_READS", "BOOKAPI_", "BOOKAPI_public_read", "BOOKAPI_TESTING"]
 )
-def test_an_unknown_name_in_the_environment_is_refused(load, name):
+def test_an_unknown_variable_in_the_environment_is_rejected(load, name):
     with pytest.raises(SettingError, match=name):
         load(**{name: "true"})
 
 
 @pytest.mark.parametrize("name", ["PUBLIC_READS", "BOOKAPI_PUBLIC_READ", "DEBUG"])
-def test_an_unknown_name_in_the_file_is_refused(load, name):
+def test_an_unknown_name_in_config_py_is_rejected(load, name):
     with pytest.raises(SettingError, match=name):
         load(f"{name} = True\n")
 
@@ -225,25 +234,25 @@ def test_an_unknown_name_in_the_file_is_refused(load, name):
         "\x00",
     ],
 )
-def test_a_file_that_does_not_run_is_refused_by_its_name(load, tmp_path, text):
+def test_a_config_py_that_raises_is_reported_with_its_path(load, tmp_path, text):
     with pytest.raises(SettingError) as refused:
         load(text + "\n")
     assert str(tmp_path / "config.py") in refused.value.message
 
 
-def test_the_file_may_use_python_and_names_of_its_own(load):
+def test_config_py_may_import_and_define_other_names(load):
     assert (
         load("import os\nmebi = 1024 ** 2\nMAX_BODY_BYTES = 2 * mebi\n")["MAX_BODY_BYTES"]
         == 2 * 1024**2
     )
 
 
-def test_a_password_with_odd_characters_stays_what_it_is(load):
+def test_special_characters_in_the_database_password_are_kept(load):
     url = "mysql://user:p%40ss%3A%2F@127.0.0.1:3306/books"
     assert load(BOOKAPI_DATABASE_URL=url)["DATABASE_URL"] == url.replace("mysql:", "mysql+pymysql:")
 
 
-# -- the instance and its secret ----------------------------------------------------------------------------------
+# -- the instance and its secret -------------------------------------------------------
 
 
 def secret(folder, text, mode=0o600):
@@ -252,32 +261,32 @@ def secret(folder, text, mode=0o600):
     path.chmod(mode)
 
 
-def test_the_secret_of_the_instance_is_used(load, tmp_path):
+def test_the_secret_file_of_the_instance_is_used(load, tmp_path):
     secret(tmp_path, KEY.encode() + b"\n")
     assert load()["SECRET_KEY"] == KEY
 
 
-def test_a_secret_that_is_set_is_stronger_than_the_one_of_the_instance(load, tmp_path):
+def test_a_configured_secret_overrides_the_secret_file(load, tmp_path):
     secret(tmp_path, KEY.encode())
     assert load(BOOKAPI_SECRET_KEY=OTHER_KEY)["SECRET_KEY"] == OTHER_KEY
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
-def test_a_secret_that_others_can_read_is_refused(load, tmp_path, mode):
+def test_a_secret_file_that_others_can_read_is_rejected(load, tmp_path, mode):
     secret(tmp_path, KEY.encode(), mode)
     with pytest.raises(SettingError, match="chmod 600"):
         load()
 
 
 @pytest.mark.parametrize("text", [b"short", b"", b"\n" * 40, "\u00e9".encode() * 40, b"\xff" * 40])
-def test_a_secret_file_that_is_no_secret_is_refused(load, tmp_path, text):
+def test_an_invalid_secret_file_is_rejected(load, tmp_path, text):
     secret(tmp_path, text)
     with pytest.raises(SettingError) as refused:
         load()
     assert str(tmp_path / "secret") in refused.value.message
 
 
-def test_the_instance_is_the_one_the_caller_names_then_the_environment(monkeypatch, tmp_path):
+def test_the_instance_path_comes_from_the_caller_then_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("BOOKAPI_INSTANCE_PATH", str(tmp_path / "a"))
     assert config.instance_path() == str(tmp_path / "a")
     assert config.instance_path({"INSTANCE_PATH": str(tmp_path / "b")}) == str(tmp_path / "b")
@@ -290,7 +299,7 @@ def test_the_instance_path_is_absolute_and_may_not_be_empty(monkeypatch):
         config.instance_path()
 
 
-def test_the_application_can_be_made_before_there_is_an_instance(tmp_path):
+def test_the_app_can_be_created_before_its_instance_folder(tmp_path):
     app = create_app({"INSTANCE_PATH": str(tmp_path / "none")})
     assert app.config["SECRET_KEY"] is None
     assert not (tmp_path / "none").exists()

@@ -1,4 +1,4 @@
-"""Partial dates: which are real, and how they sort."""
+"""Partial dates: which exist, and how they sort."""
 
 from datetime import date
 
@@ -37,7 +37,7 @@ def _is_accepted(text):
         "-9999",
     ],
 )
-def test_a_year_a_month_or_a_day_is_kept_as_it_came(text):
+def test_year_month_and_day_dates_are_kept_unchanged(text):
     assert dates.parse(text) == text
 
 
@@ -76,7 +76,7 @@ def test_a_year_a_month_or_a_day_is_kept_as_it_came(text):
         "nil",
     ],
 )
-def test_what_has_another_form_is_refused_with_the_forms_there_are(text):
+def test_a_date_in_another_form_is_rejected_with_the_allowed_forms(text):
     with pytest.raises(ValueError, match="YYYY-MM-DD"):
         dates.parse(text)
 
@@ -98,14 +98,14 @@ def test_what_has_another_form_is_refused_with_the_forms_there_are(text):
         "1815-00-10",
     ],
 )
-def test_a_date_that_no_calendar_has_is_refused(text):
+def test_a_date_that_does_not_exist_is_rejected(text):
     with pytest.raises(ValueError, match="real date"):
         dates.parse(text)
 
 
 @bounded
 @given(st.integers(1, 9999), st.integers(0, 13), st.integers(0, 32))
-def test_a_day_is_accepted_exactly_where_the_calendar_has_it(year, month, day):
+def test_a_day_is_accepted_if_and_only_if_it_exists(year, month, day):
     try:
         real = bool(date(year, month, day))
     except ValueError:
@@ -130,7 +130,7 @@ def test_a_day_is_accepted_exactly_where_the_calendar_has_it(year, month, day):
         ("-9999", "-0001"),
     ],
 )
-def test_dates_sort_by_time_and_the_less_exact_first(earlier, later):
+def test_dates_sort_by_time_with_less_precise_dates_first(earlier, later):
     assert dates.sort_key(earlier) < dates.sort_key(later)
 
 
@@ -142,6 +142,6 @@ def test_days_sort_as_the_calendar_does(days):
 
 @bounded
 @given(partial_dates, partial_dates)
-def test_no_two_dates_have_one_place_and_every_place_fits_a_column(one, other):
+def test_sort_keys_are_unique_and_fit_the_column(one, other):
     assert (dates.sort_key(one) == dates.sort_key(other)) == (one == other)
     assert abs(dates.sort_key(one)) < 2**31

@@ -1,4 +1,4 @@
-"""CSV: cells, lists in a cell, formulas, and the way back."""
+"""CSV: cells, lists in a cell, formulas, and round trips."""
 
 import csv as standard
 import gc
@@ -63,7 +63,7 @@ def _raw(written):
 
 @bounded
 @given(st.lists(books(texts), max_size=4))
-def test_any_list_of_records_is_read_back(records):
+def test_any_records_survive_a_round_trip(records):
     read = [record for _, record in _read(b"".join(csv.write(records)))]
     assert read == [_cells(record) for record in records]
     assert [[csv.split(record[name]) for name in ("authors", "subjects")] for record in read] == [
@@ -91,7 +91,7 @@ def test_an_export_comes_back_through_the_mapping(records):
 
 @bounded
 @given(st.lists(items, max_size=5))
-def test_lists_come_back_from_one_cell_whatever_bars_and_backslashes_their_items_hold(values):
+def test_lists_survive_a_round_trip_whatever_their_items_contain(values):
     assert csv.split(csv.join(values)) == values
 
 
@@ -117,21 +117,21 @@ def test_lists_come_back_from_one_cell_whatever_bars_and_backslashes_their_items
         ),
     ],
 )
-def test_a_bar_inside_an_item_gets_a_backslash(values, cell):
+def test_a_bar_inside_an_item_is_escaped(values, cell):
     assert csv.join(values) == cell
     assert csv.split(cell) == [
         f"{item['scheme']}:{item['value']}" if isinstance(item, dict) else item for item in values
     ]
 
 
-def test_another_separator_splits_and_trims():
+def test_a_given_separator_splits_and_trims():
     assert csv.split("Ann; Bob ;;Cy", ";") == ["Ann", "Bob", "Cy"]
     assert csv.split("", ";") == csv.split(" ; ", ";") == []
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 @pytest.mark.parametrize("apostrophes", ["", "'", "''"])
-def test_a_cell_that_a_spreadsheet_would_run_is_written_with_an_apostrophe_more(apostrophes, start):
+def test_a_cell_that_looks_like_a_formula_gets_an_apostrophe(apostrophes, start):
     title = apostrophes + start + "1+1"
     written = b"".join(csv.write([{**SPARSE, "title": title}]))
     assert _raw(written)[1][1] == "'" + title
@@ -141,7 +141,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_written_with_an_apostrophe_more(
 @pytest.mark.parametrize(
     "title", ["'", "''", "'Tis", "'90s", "a=1", "1-1", "'\n=", "|", "\\", "'a-b"]
 )
-def test_any_other_cell_is_written_as_it_is(title):
+def test_other_cells_are_written_unchanged(title):
     written = b"".join(csv.write([{**SPARSE, "title": title}]))
     assert _raw(written)[1][1] == title
     assert _read(written)[0][1]["title"] == title
@@ -158,13 +158,13 @@ def test_any_other_cell_is_written_as_it_is(title):
         ("pages", 671, "671"),
     ],
 )
-def test_every_column_is_guarded(field, value, cell):
+def test_every_column_is_protected_from_formulas(field, value, cell):
     written = b"".join(csv.write([{**SPARSE, field: value}]))
     assert _raw(written)[1][FIELDS.index(field)] == cell
     assert _read(written)[0][1][field] == (cell[1:] if cell.startswith("'") else cell)
 
 
-def test_no_cell_of_known_injections_would_be_run_and_each_comes_back():
+def test_known_formula_injections_are_neutralized_and_survive_a_round_trip():
     titles = [*payloads("formula-injection"), *real_titles(), *big_list()]
     written = b"".join(
         csv.write([{**SPARSE, "title": title, "description": title} for title in titles])
@@ -188,7 +188,7 @@ def test_the_header_is_the_fields_of_a_book_and_lines_end_as_rfc_4180_says():
     )
 
 
-def test_no_records_are_a_header_alone():
+def test_no_records_give_only_a_header():
     written = b"".join(csv.write([]))
     assert written == ",".join(FIELDS).encode() + b"\r\n"
     assert _read(written) == []
@@ -206,30 +206,30 @@ def test_every_file_of_csv_spectrum_is_in_the_table():
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_lines_may_end_in_any_way_and_cells_stand_apart_by_comma_semicolon_or_tab(delimiter, end):
+def test_any_line_ending_and_comma_semicolon_or_tab_are_accepted(delimiter, end):
     body = end.join(
         [delimiter.join(row) for row in (["title", "isbn"], ["A", "1"], ['"x""y"', ""])]
     )
     assert _read(body) == [(2, {"title": "A", "isbn": "1"}), (3, {"title": 'x"y', "isbn": ""})]
 
 
-def test_a_record_has_the_physical_line_where_it_begins():
+def test_a_record_has_the_number_of_its_first_line():
     body = 'title,isbn\n"a\nb",1\n\n"c\r\nd\r\ne",2\nf,3\n'
     assert [line for line, _ in _read(body)] == [2, 5, 8]
 
 
-def test_a_byte_order_mark_and_spaces_in_the_header_mean_nothing():
+def test_a_byte_order_mark_and_spaces_in_the_header_are_ignored():
     assert _read(b"\xef\xbb\xbf title , isbn\nA,1\n") == [(2, {"title": "A", "isbn": "1"})]
 
 
-def test_rows_have_as_many_cells_as_they_have():
+def test_rows_may_have_fewer_or_more_cells_than_the_header():
     table = csv.table(io.BytesIO(b"title,,title,isbn\nA\nA,x,B,1,,\n"))
     assert table.header == ["title", "", "title", "isbn"]
     assert list(table.rows) == [(2, ["A"]), (3, ["A", "x", "B", "1", "", ""])]
 
 
 @pytest.mark.parametrize("blank", ["", "   ", ",,,", ";;;", " , ,\t", '"",""'])
-def test_rows_of_separators_are_no_records(blank):
+def test_rows_of_separators_only_are_skipped(blank):
     assert _read(f"title,isbn\nA,1\n{blank}\nB,2\n{blank}\n{blank}") == [
         (2, {"title": "A", "isbn": "1"}),
         (4, {"title": "B", "isbn": "2"}),
@@ -237,7 +237,7 @@ def test_rows_of_separators_are_no_records(blank):
 
 
 @pytest.mark.parametrize("line", ["sep=;", "SEP=;", "\ufeffsep=;"])
-def test_a_line_that_names_the_separator_is_followed(line):
+def test_a_sep_line_names_the_separator(line):
     table = csv.table(io.BytesIO(f"{line}\r\ntitle,x;isbn\r\nA;1\r\n".encode()))
     assert (table.header, table.delimiter) == (["title,x", "isbn"], ";")
     assert list(table.rows) == [(3, ["A", "1"])]
@@ -266,13 +266,13 @@ def test_a_file_without_a_header_is_malformed(body):
         (b'"' + b'x"",' * 10 + (b"x" * 99_999 + b"\r") * 30, "limit"),
     ],
 )
-def test_a_wrong_row_costs_one_record(wrong, detail):
+def test_an_invalid_row_loses_one_record_only(wrong, detail):
     rows = _read(b"title\nA\n" + wrong + b"\nB\n")
     assert rows[0] == (2, {"title": "A"}) and rows[-1][1] == {"title": "B"}
     assert rows[1][0] == 3 and isinstance(rows[1][1], Malformed) and detail in str(rows[1][1])
 
 
-def test_quotes_between_tabs_mean_nothing_where_they_are_not_in_pairs():
+def test_unpaired_quotes_in_tab_separated_files_are_text():
     body = 'title\tisbn\nHomilies "for\t1\n"Best" of\t2\n"open\t3\nB\t4\n'
     assert [record["title"] for _, record in _read(body)] == [
         'Homilies "for',
@@ -282,20 +282,20 @@ def test_quotes_between_tabs_mean_nothing_where_they_are_not_in_pairs():
     ]
 
 
-def test_another_encoding_is_read_where_it_is_named():
+def test_a_named_encoding_is_used():
     body = "title\nMötley – Crüe\n"
     assert _read(body.encode("cp1252"), encoding="cp1252") == [(2, {"title": "Mötley – Crüe"})]
     assert _read(body.encode("utf-16"), encoding="utf-16") == [(2, {"title": "Mötley – Crüe"})]
 
 
-def test_the_stream_that_was_read_is_left_open_for_its_owner():
+def test_reading_leaves_the_stream_open():
     stream = io.BytesIO(b"title\nA\n")
     list(csv.table(stream).rows)
     gc.collect()
     assert not stream.closed
 
 
-def test_reading_that_is_given_up_leaves_no_failure_behind(monkeypatch):
+def test_an_abandoned_reader_raises_nothing_later(monkeypatch):
     ignored = []
     monkeypatch.setattr(sys, "unraisablehook", ignored.append)
     table = csv.table(io.BytesIO(b"title\nA\nB\n"))
@@ -305,7 +305,7 @@ def test_reading_that_is_given_up_leaves_no_failure_behind(monkeypatch):
     assert [str(failure.exc_value) for failure in ignored] == []
 
 
-def test_a_stream_leaves_early_and_in_pieces():
+def test_a_stream_is_written_in_pieces_from_the_first_record_on():
     taken = []
 
     def records():
@@ -318,7 +318,7 @@ def test_a_stream_leaves_early_and_in_pieces():
     assert max(map(len, chunks)) < 128 * 1024
 
 
-def test_the_columns_of_lists_are_those_that_hold_lists():
+def test_list_columns_are_the_list_fields():
     assert [name for name in FIELDS if isinstance(FULL[name], list)] == sorted(
         LISTS, key=FIELDS.index
     )

@@ -1,4 +1,4 @@
-"""JSON: what is read, what is refused, what is written."""
+"""JSON: what is accepted, rejected and written."""
 
 import json as standard
 from decimal import Decimal
@@ -14,16 +14,17 @@ from bookapi.text import FORBIDDEN, clean
 from helpers.data import big_list, json_cases, real_titles
 from helpers.inventions import FULL, SPARSE, books, bounded, texts
 
-# Where RFC 8259 leaves the choice, or the contract (section 3) is stricter than it.
+# Where RFC 8259 leaves the choice, or docs/api.md, JSON, is stricter.
 OUR_VERDICTS = {
-    # A repeated key is well-formed JSON; the contract refuses it, for nobody can say which value was meant.
+    # A repeated key is well-formed JSON, but ambiguous: it is rejected.
     "y_object_duplicated_key_and_value.json": False,
     # Nesting beyond 32 is a 400.
     "i_structure_500_nested_arrays.json": False,
     # UTF-8 without a byte order mark is the only encoding.
     "i_string_utf16LE_no_BOM.json": False,
     "i_structure_UTF-8_BOM_empty_object.json": False,
-    # A lone surrogate is well-formed as an escape: the schema refuses it as a character, with the field's name.
+    # A lone surrogate is well-formed as an escape: the schema refuses it as a character, with the
+    # field's name.
     "i_object_key_lone_2nd_surrogate.json": True,
     "i_string_1st_valid_surrogate_2nd_invalid.json": True,
     "i_string_incomplete_surrogate_and_escape_valid.json": True,
@@ -43,7 +44,8 @@ OUR_VERDICTS = {
     "i_number_too_big_neg_int.json": True,
     "i_number_too_big_pos_int.json": True,
     "i_number_very_big_negative_int.json": True,
-    # These stand in the file with U+FFFD for the bytes that were no UTF-8, and so are plain text here.
+    # These stand in the file with U+FFFD for the bytes that were no UTF-8, and so are plain text
+    # here.
     "i_string_UTF-8_invalid_sequence.json": True,
     "i_string_UTF8_surrogate_U+D800.json": True,
     "i_string_iso_latin_1.json": True,
@@ -68,7 +70,7 @@ def _nested(depth):
     return b"[" * depth + b"]" * depth
 
 
-def test_the_cases_of_json_test_suite_have_their_verdicts():
+def test_json_test_suite_passes():
     cases = json_cases()
     usual = {"accept": True, "reject": False}
     expected = {
@@ -103,14 +105,14 @@ def test_the_cases_of_json_test_suite_have_their_verdicts():
         "\u0661".encode(),
     ],
 )
-def test_what_is_no_json_is_refused_with_the_place(body):
+def test_malformed_json_is_rejected_with_its_position(body):
     with pytest.raises(Malformed, match=r"not JSON: .* line \d+, column \d+"):
         json.loads(body)
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("body", ["{}", "[{}]", '{{"pages": {}}}'])
-def test_numbers_that_are_none_are_refused_by_name(body, word):
+def test_nan_and_infinity_are_rejected(body, word):
     with pytest.raises(Malformed, match=f"{word} is not JSON"):
         json.loads(body.format(word).encode())
 
@@ -125,12 +127,12 @@ def test_numbers_that_are_none_are_refused_by_name(body, word):
         '{"title": 1, "b": [], "title": 2}',
     ],
 )
-def test_a_key_that_stands_twice_is_refused_by_name(body):
+def test_a_duplicate_key_is_rejected_by_name(body):
     with pytest.raises(Malformed, match="'title' stands twice"):
         json.loads(body.encode())
 
 
-def test_one_key_in_two_objects_is_no_repetition():
+def test_the_same_key_in_two_objects_is_accepted():
     assert json.loads(b'{"a": {"a": 1}, "b": [{"a": 2}, {"a": 3}]}') == {
         "a": {"a": 1},
         "b": [{"a": 2}, {"a": 3}],
@@ -140,7 +142,7 @@ def test_one_key_in_two_objects_is_no_repetition():
 @pytest.mark.parametrize(
     "body", [_nested(32), b'{"a":' * 31 + b"[]" + b"}" * 31, b'[{"a":' * 16 + b"1" + b"}]" * 16]
 )
-def test_nesting_of_thirty_two_levels_is_read(body):
+def test_nesting_up_to_32_levels_is_accepted(body):
     assert json.loads(body)
 
 
@@ -156,7 +158,7 @@ def test_nesting_of_thirty_two_levels_is_read(body):
         b'[{"a":' * 100000,
     ],
 )
-def test_nesting_beyond_thirty_two_levels_is_refused(body):
+def test_nesting_beyond_32_levels_is_rejected(body):
     with pytest.raises(Malformed, match="deeper than 32"):
         json.loads(body)
 
@@ -164,7 +166,7 @@ def test_nesting_beyond_thirty_two_levels_is_refused(body):
 @pytest.mark.parametrize(
     "codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"]
 )
-def test_any_encoding_but_plain_utf_8_is_refused(codec):
+def test_encodings_other_than_utf_8_are_rejected(codec):
     with pytest.raises(Malformed):
         json.loads('{"title": "é"}'.encode(codec))
 
@@ -172,12 +174,12 @@ def test_any_encoding_but_plain_utf_8_is_refused(codec):
 @pytest.mark.parametrize(
     "bytes_", [b"\xff", b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80"]
 )
-def test_bytes_that_are_no_utf_8_are_refused_with_the_place(bytes_):
+def test_invalid_utf_8_is_rejected_with_its_position(bytes_):
     with pytest.raises(Malformed, match="not valid UTF-8 at byte 2"):
         json.loads(b'["' + bytes_ + b'"]')
 
 
-def test_an_escaped_surrogate_is_told_as_an_invalid_field_and_a_pair_is_a_character():
+def test_a_lone_escaped_surrogate_is_an_invalid_field_and_a_pair_is_a_character():
     with pytest.raises(ValidationError) as failure:
         book_schema.load(json.loads(b'{"title": "\\ud83d"}'))
     assert list(failure.value.messages) == ["title"]
@@ -194,19 +196,19 @@ def test_integers_are_read_exactly(digits):
     "number",
     ["9" * 31, "9" * 5000, "9" * 500_000, "-" + "9" * 5000, "1e400", "-1e400", "1e3", "671.0"],
 )
-def test_a_number_that_is_no_reasonable_integer_is_told_by_the_schema(number):
+def test_unreasonable_integers_are_rejected_by_the_schema(number):
     with pytest.raises(ValidationError) as failure:
         book_schema.load(json.loads(b'{"title": "T", "pages": %s}' % number.encode()))
     assert failure.value.messages == {"pages": ["must be an integer from 1 to 100000"]}
 
 
-def test_a_very_long_number_is_no_text_and_no_integer():
+def test_a_very_long_number_is_rejected_as_text_and_as_integer():
     assert isinstance(json.loads(b"9" * 100), Decimal)
 
 
 @bounded
 @given(books(texts))
-def test_a_record_is_read_back_as_it_was_written(record):
+def test_a_record_survives_a_round_trip(record):
     assert json.loads(json.dumps(record)) == record
     assert standard.loads(json.dumps(record)) == record
 
@@ -223,7 +225,7 @@ def test_a_stream_is_the_document_of_all_books(records):
     assert json.loads(b"".join(json.write(records))) == {"books": records}
 
 
-def test_a_stream_leaves_early_and_in_pieces_of_bounded_size():
+def test_a_stream_is_written_in_bounded_pieces_from_the_first_record_on():
     taken = []
 
     def records():
@@ -245,7 +247,7 @@ def test_a_problem_is_written_as_json():
     assert json.FORMAT.problem_type == "application/problem+json"
 
 
-def test_naughty_strings_and_real_titles_come_back_from_json_or_are_refused():
+def test_naughty_strings_survive_a_json_round_trip_or_are_rejected():
     strings = [*big_list(), *real_titles()]
     kept = [text for text in strings if not FORBIDDEN.search(text) and clean(text)]
     assert len(strings) - len(kept) < 20 < len(kept)
@@ -259,6 +261,6 @@ def test_naughty_strings_and_real_titles_come_back_from_json_or_are_refused():
             book_schema.load({"title": text})
 
 
-def test_what_was_written_may_be_sent_again_without_the_fields_of_the_service():
+def test_a_response_without_its_read_only_fields_can_be_sent_back():
     sent = {name: json.loads(json.dumps(FULL))[name] for name in WRITABLE}
     assert book_schema.load(sent) == sent

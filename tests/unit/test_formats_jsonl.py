@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line, and what is wrong told by line."""
+"""JSON Lines: one object in each line, errors reported by line."""
 
 import codecs
 import io
@@ -17,25 +17,25 @@ def _read(body, **options):
 
 @bounded
 @given(st.lists(books(texts), max_size=5))
-def test_any_list_of_records_is_read_back_with_its_lines(records):
+def test_any_records_survive_a_round_trip_with_line_numbers(records):
     written = b"".join(jsonl.write(records))
     assert _read(written) == list(enumerate(records, 1))
     assert written.count(b"\n") == len(records)
 
 
-def test_no_records_are_no_lines():
+def test_no_records_give_no_lines():
     assert b"".join(jsonl.write([])) == b""
     assert _read(b"") == []
 
 
-def test_blank_lines_are_passed_over_and_counted():
+def test_blank_lines_are_skipped_but_counted():
     assert _read(b'\n{"title": "A"}\r\n \t\n\n{"title": "B"}') == [
         (2, {"title": "A"}),
         (5, {"title": "B"}),
     ]
 
 
-def test_a_byte_order_mark_is_taken_off_the_first_line_alone():
+def test_a_byte_order_mark_is_removed_from_the_first_line_only():
     assert _read(codecs.BOM_UTF8 + b'{"title": "A"}\n') == [(1, {"title": "A"})]
     assert isinstance(_read(b"{}\n" + codecs.BOM_UTF8 + b'{"title": "A"}\n')[1][1], Malformed)
 
@@ -59,19 +59,19 @@ def test_a_byte_order_mark_is_taken_off_the_first_line_alone():
         (b"\x00", "not JSON"),
     ],
 )
-def test_a_wrong_line_is_told_in_its_place_and_the_others_are_read(line, detail):
+def test_an_invalid_line_is_reported_and_the_others_are_read(line, detail):
     before, wrong, after = _read(b'{"title": "A"}\n' + line + b'\n{"title": "B"}\n')
     assert (before, after) == ((1, {"title": "A"}), (3, {"title": "B"}))
     assert wrong[0] == 2 and isinstance(wrong[1], Malformed) and detail in str(wrong[1])
 
 
-def test_another_encoding_is_read_where_it_is_named():
+def test_a_named_encoding_is_used():
     body = '{"title": "é"}\n'.encode("cp1252")
     assert _read(body, encoding="cp1252") == [(1, {"title": "é"})]
     assert "name its encoding" in str(_read(body)[0][1])
 
 
-def test_separators_of_lines_in_unicode_do_not_end_a_line():
+def test_unicode_line_separators_do_not_end_a_line():
     record = {"title": "a\u2028b\u2029c\x85d\ne\r\nf"}
     assert _read(b"".join(jsonl.write([record, record]))) == [(1, record), (2, record)]
 
@@ -82,7 +82,7 @@ def test_records_are_read_one_by_one():
     assert next(records) == (1, {"title": "A"})
 
 
-def test_a_stream_leaves_early_and_in_pieces_of_bounded_size():
+def test_a_stream_is_written_in_bounded_pieces_from_the_first_record_on():
     taken = []
 
     def records():

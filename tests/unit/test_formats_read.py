@@ -1,4 +1,4 @@
-"""Streams of books as the formats read them: in pieces, and in bounded memory whatever comes."""
+"""Streams of books: read in pieces, in bounded memory."""
 
 import io
 
@@ -15,7 +15,7 @@ from helpers.inventions import books, bounded
 
 @bounded
 @given(st.lists(books(), max_size=4), st.sampled_from(["json", "xml"]))
-def test_a_stream_is_read_as_the_same_document_is(records, name):
+def test_reading_a_stream_equals_reading_the_document(records, name):
     module = formats.by_name(name)
     body = b"".join(module.write(records))
     assert [record for _, record in module.read(io.BytesIO(body))] == module.loads(
@@ -24,7 +24,9 @@ def test_a_stream_is_read_as_the_same_document_is(records, name):
 
 
 class Endless:
-    """A body that never ends: bytes again and again behind a beginning. `taken`: how many were read."""
+    """A body that never ends: bytes again and again behind a beginning. `taken`: how many were
+    read.
+    """
 
     def __init__(self, begin, again):
         self._begin, self._again, self.taken = begin, again * (65536 // len(again) + 1), 0
@@ -72,7 +74,7 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize("name, begin, again", ENDLESS, ids=lambda part: repr(part)[:30])
-def test_a_record_without_end_is_given_up(name, begin, again, monkeypatch):
+def test_an_endless_record_is_rejected(name, begin, again, monkeypatch):
     longest = 256 * 1024
     for module in (formats, json, jsonl, reading):
         monkeypatch.setattr(module, "MAX_RECORD", longest)
@@ -83,7 +85,7 @@ def test_a_record_without_end_is_given_up(name, begin, again, monkeypatch):
     assert body.taken < 6 * longest
 
 
-def test_a_line_without_end_is_told_and_the_next_one_read():
+def test_an_endless_line_is_reported_and_the_next_one_is_read():
     body = b'{"title": "a"}\n' + b"x" * (3 * formats.MAX_RECORD) + b'\n{"title": "b"}\n'
     told = list(formats.by_name("jsonl").read(io.BytesIO(body)))
     assert [line for line, _ in told] == [1, 2, 3] and told[2][1] == {"title": "b"}
@@ -92,7 +94,7 @@ def test_a_line_without_end_is_told_and_the_next_one_read():
 
 @pytest.mark.parametrize("name", ["json", "xml", "csv", "jsonl"])
 @pytest.mark.parametrize("size", [1, 7, 65536])
-def test_it_does_not_matter_where_a_body_is_cut(name, size):
+def test_chunk_boundaries_do_not_change_the_result(name, size):
     """Many records, and long ones, read by pieces of any size."""
     records = [
         {**FULL, "description": "\U0001f4da\xe9 \n" * number, "pages": number}

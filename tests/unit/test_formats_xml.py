@@ -1,4 +1,4 @@
-"""XML: the dialect, byte for byte that of dicttoxml; reading it, and surviving what others send."""
+"""XML: output identical to dicttoxml, parsing, and attacks."""
 
 import re
 import socket
@@ -17,7 +17,8 @@ from helpers.data import big_list, read_text, real_titles, xml_attacks
 from helpers.instance import DATA
 from helpers.inventions import FULL, SPARSE, books, bounded, texts
 
-# What each attack is refused as, read by the root element that it has itself, so that the root is not why.
+# What each attack is refused as, read by the root element that it has itself, so that the root is
+# not why.
 ATTACKS = {
     "defusedxml-dtd.xml": ("html", Malformed),
     "defusedxml-external.xml": ("root", Malformed),
@@ -69,7 +70,7 @@ def _told(body, root="book"):
     return failure.value.errors
 
 
-# -- writing --------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------
 
 
 @bounded
@@ -80,13 +81,15 @@ def test_a_book_is_written_byte_for_byte_as_dicttoxml_does(record):
 
 @bounded
 @given(books(texts))
-def test_a_book_is_read_back_as_it_was_written(record):
+def test_a_book_survives_an_xml_round_trip(record):
     assert xml.loads(xml.dumps(record, "book"), ("book",)) == _as_read(record)
 
 
 @bounded
 @given(st.lists(books(texts), max_size=3), st.integers(0, 10**6), texts)
-def test_a_list_of_books_is_written_as_dicttoxml_does_and_read_back(records, total, address):
+def test_a_list_of_books_is_written_as_dicttoxml_does_and_survives_a_round_trip(
+    records, total, address
+):
     data = {"books": records, "total": total, "limit": 20, "links": {"self": address, "next": None}}
     written = xml.dumps(data, "catalogue")
     assert written == _document("catalogue", xml.by_dicttoxml(data))
@@ -95,7 +98,7 @@ def test_a_list_of_books_is_written_as_dicttoxml_does_and_read_back(records, tot
 
 @bounded
 @given(st.lists(books(texts), max_size=3))
-def test_a_stream_is_written_as_dicttoxml_does_and_read_back(records):
+def test_a_stream_is_written_as_dicttoxml_does_and_survives_a_round_trip(records):
     written = b"".join(xml.write(records))
     assert written == _document("catalogue", xml.by_dicttoxml({"books": records}))
     assert xml.loads(written, ("catalogue",)) == {"books": [_as_read(record) for record in records]}
@@ -103,7 +106,7 @@ def test_a_stream_is_written_as_dicttoxml_does_and_read_back(records):
 
 @bounded
 @given(books())
-def test_the_oracle_is_dicttoxml_itself_but_for_bare_carriage_returns_and_nulls(record):
+def test_output_equals_dicttoxml_except_for_carriage_returns_and_nulls(record):
     full = {name: value for name, value in record.items() if value is not None}
     named = {
         "root": False,
@@ -114,7 +117,7 @@ def test_the_oracle_is_dicttoxml_itself_but_for_bare_carriage_returns_and_nulls(
     assert xml.by_dicttoxml(record) == plain.decode().replace("\r", "&#13;")
 
 
-def test_lists_of_the_greatest_length_are_written_as_dicttoxml_does():
+def test_lists_of_maximum_length_are_written_as_dicttoxml_does():
     record = {
         **FULL,
         "authors": [f"<{number}>" for number in range(100)],
@@ -139,19 +142,19 @@ def test_lists_of_the_greatest_length_are_written_as_dicttoxml_does():
         ("<![CDATA[x]]>", "&lt;![CDATA[x]]&gt;"),
     ],
 )
-def test_text_is_escaped_so_that_nothing_of_it_is_lost(text, written):
+def test_text_is_escaped_without_loss(text, written):
     made = xml.dumps({**SPARSE, "title": text, "authors": [text]}, "book").decode()
     assert f"<title>{written}</title>" in made and f"<author>{written}</author>" in made
     assert xml.loads(made.encode(), ("book",))["title"] == text
 
 
-def test_a_null_is_left_out_and_an_empty_list_is_an_empty_element():
+def test_null_is_omitted_and_an_empty_list_is_an_empty_element():
     written = xml.dumps(SPARSE, "book").decode()
     assert "subtitle" not in written
     assert "<authors></authors>" in written and "<identifiers></identifiers>" in written
 
 
-def test_fields_stand_in_the_order_of_the_contract_as_elements_without_attributes():
+def test_fields_are_elements_without_attributes_in_the_documented_order():
     written = xml.dumps(FULL, "book").decode()
     assert written.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<book><id>7</id><title>')
     assert [name for name in re.findall(r"<(\w+)>", written) if name in FULL] == list(FULL)
@@ -188,11 +191,11 @@ def test_fields_stand_in_the_order_of_the_contract_as_elements_without_attribute
         ("user", {"active": False, "name": None}, "<active>false</active>"),
     ],
 )
-def test_every_other_document_is_of_elements_named_for_their_fields(root, data, inner):
+def test_other_documents_use_elements_named_after_their_fields(root, data, inner):
     assert xml.dumps(data, root) == _document(root, inner)
 
 
-def test_a_problem_has_its_own_namespace_and_items_named_i():
+def test_xml_problems_follow_rfc_7807_namespace_and_item_names():
     written = xml.problem(
         {"status": 422, "detail": None, "errors": [{"field": "isbn", "detail": "<wrong>"}]}
     )
@@ -202,7 +205,7 @@ def test_a_problem_has_its_own_namespace_and_items_named_i():
     )
 
 
-def test_a_stream_leaves_early_and_in_pieces_of_bounded_size():
+def test_a_stream_is_written_in_bounded_pieces_from_the_first_record_on():
     taken = []
 
     def records():
@@ -215,7 +218,7 @@ def test_a_stream_leaves_early_and_in_pieces_of_bounded_size():
     assert max(map(len, chunks)) < 2 * xml.CHUNK
 
 
-# -- reading --------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -250,7 +253,7 @@ def test_a_stream_leaves_early_and_in_pieces_of_bounded_size():
         ('<title xmlns:a="urn:x">T</title>', {"title": "T"}),
     ],
 )
-def test_elements_are_read_as_members_in_any_order(inner, read):
+def test_elements_may_come_in_any_order(inner, read):
     assert xml.loads(f"<book>{inner}</book>".encode(), ("book",)) == read
 
 
@@ -264,7 +267,7 @@ def test_elements_are_read_as_members_in_any_order(inner, read):
         "<title>T</title>",
     ],
 )
-def test_another_root_element_is_told(body):
+def test_an_unexpected_root_element_is_reported(body):
     assert _told(body) == [
         {"pointer": "/", "detail": "the root element must be <book>, without a namespace"}
     ]
@@ -313,13 +316,13 @@ def test_another_root_element_is_told(body):
         ),
     ],
 )
-def test_what_json_could_not_say_is_refused_with_its_place(body, where, detail):
+def test_xml_that_json_could_not_express_is_rejected_with_its_path(body, where, detail):
     errors = _told(body)
     assert any(error.items() >= where.items() and detail in error["detail"] for error in errors)
     assert len(errors) == 1
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_errors_of_a_document_are_reported_at_once():
     errors = _told('<book a="b"><title c="d">T</title><title/><authors>A</authors></book>')
     assert [error.get("field") for error in errors] == [None, "title", "title", "authors"]
 
@@ -361,7 +364,7 @@ def test_all_that_is_wrong_is_told_at_once():
         b"<?" * 100_000,
     ],
 )
-def test_what_is_not_well_formed_is_malformed(body):
+def test_xml_that_is_not_well_formed_is_malformed(body):
     started = time.perf_counter()
     with pytest.raises(Malformed):
         xml.loads(body, ("book",))
@@ -371,7 +374,7 @@ def test_what_is_not_well_formed_is_malformed(body):
 @pytest.mark.parametrize(
     ("levels", "read"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (200, False), (5000, False)]
 )
-def test_nesting_beyond_thirty_two_levels_is_malformed(levels, read):
+def test_nesting_beyond_32_levels_is_malformed(levels, read):
     body = b"<book>" + b"<a>" * (levels - 1) + b"</a>" * (levels - 1) + b"</book>"
     if read:
         assert xml.loads(body, ("book",))
@@ -380,7 +383,7 @@ def test_nesting_beyond_thirty_two_levels_is_malformed(levels, read):
             xml.loads(body, ("book",))
 
 
-# -- encodings ------------------------------------------------------------------------------------------------
+# -- encodings -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -427,7 +430,7 @@ def test_utf_8_and_utf_16_are_read(declared, codec, charset):
         ("US-ASCII", "utf-8", None),
     ],
 )
-def test_any_other_encoding_and_any_contradiction_is_malformed(declared, codec, charset):
+def test_other_encodings_and_contradictory_declarations_are_malformed(declared, codec, charset):
     declaration = f'<?xml version="1.0" encoding="{declared}"?>' if declared is not None else ""
     with pytest.raises(Malformed):
         xml.loads(f"{declaration}<book><title>é</title></book>".encode(codec), ("book",), charset)
@@ -442,22 +445,24 @@ def test_any_other_encoding_and_any_contradiction_is_malformed(declared, codec, 
         '\ufeff\ufeff<?xml version="1.0" encoding="ISO-8859-1"?>',
     ],
 )
-def test_a_declared_encoding_is_seen_in_any_spelling(declaration):
+def test_a_declared_encoding_is_recognized_in_any_spelling(declaration):
     with pytest.raises(Malformed):
         xml.loads(f"{declaration}<book/>".encode(), ("book",))
 
 
-def test_bytes_that_are_not_the_encoding_are_told_with_their_place():
+def test_invalid_bytes_are_reported_with_their_position():
     with pytest.raises(Malformed, match="not valid UTF-8"):
         xml.loads(b"<book>\xff</book>", ("book",))
 
 
-# -- attacks --------------------------------------------------------------------------------------------------
+# -- attacks ---------------------------------------------------------------------------
 
 
 @pytest.fixture
 def trap(tmp_path):
-    """A secret file and a listening socket: `set_in(text)` points every address of an attack at one of them."""
+    """A secret file and a listening socket: `set_in(text)` points every address of an attack at one
+    of them.
+    """
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -485,12 +490,12 @@ def trap(tmp_path):
         yield Trap
 
 
-def test_every_attack_is_in_the_table():
+def test_every_attack_file_is_in_the_table():
     assert [path.name for path in xml_attacks()] == sorted(ATTACKS)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_is_refused_at_once_and_nothing_is_fetched(trap, name):
+def test_an_xml_attack_is_rejected_at_once_and_nothing_is_fetched(trap, name):
     root, expected = ATTACKS[name]
     body = trap.set_in(read_text(f"xml-attacks/{name}")).encode()
     started = time.perf_counter()
@@ -501,7 +506,7 @@ def test_an_attack_is_refused_at_once_and_nothing_is_fetched(trap, name):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_no_attack_is_read_as_a_book(name):
+def test_no_xml_attack_is_read_as_a_book(name):
     with pytest.raises((Malformed, Invalid)):
         xml.loads((DATA / "xml-attacks" / name).read_bytes(), ("book",))
 
@@ -519,7 +524,7 @@ def test_no_attack_is_read_as_a_book(name):
     ],
 )
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
-def test_a_doctype_is_refused_wherever_it_may_stand(codec, before):
+def test_a_doctype_is_rejected_wherever_it_appears(codec, before):
     if before.startswith(
         "\ufeff"
     ):  # a second byte order mark must not hide it from us and show it to the parser
@@ -541,7 +546,7 @@ def test_the_word_doctype_inside_a_text_is_text():
     assert xml.loads(body, ("book",)) == {"title": "<!DOCTYPE book>"}
 
 
-# -- through the schema and back ------------------------------------------------------------------------------
+# -- through the schema and back -------------------------------------------------------
 
 
 def _back(record):
@@ -552,11 +557,11 @@ def _back(record):
 
 @bounded
 @given(books())
-def test_a_book_that_is_sent_back_as_xml_is_the_same_book(record):
+def test_a_book_sent_back_as_xml_is_unchanged(record):
     assert _back(record) == {name: record[name] for name in WRITABLE}
 
 
-def test_naughty_strings_and_real_titles_come_back_from_xml_or_are_refused():
+def test_naughty_strings_survive_an_xml_round_trip_or_are_rejected():
     strings = [*big_list(), *real_titles()]
     kept = [text for text in strings if not FORBIDDEN.search(text) and clean(text)]
     assert len(strings) - len(kept) < 20 < len(kept)
@@ -570,6 +575,6 @@ def test_naughty_strings_and_real_titles_come_back_from_xml_or_are_refused():
 
 
 @pytest.mark.parametrize("record", [FULL, SPARSE], ids=["full", "sparse"])
-def test_lists_are_lists_however_short(record):
+def test_lists_of_one_or_no_item_are_lists(record):
     read = xml.loads(xml.dumps(record, "book"), ("book",))
     assert {name: read[name] for name in LISTS} == {name: record[name] for name in LISTS}

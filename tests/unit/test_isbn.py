@@ -1,4 +1,4 @@
-"""ISBNs in every spelling, out as thirteen digits."""
+"""ISBNs in every spelling give 13 digits."""
 
 import csv
 import io
@@ -42,17 +42,17 @@ def _verdict(text):
         "-978--0306406157-",
     ],
 )
-def test_every_spelling_of_an_isbn_is_read_as_its_thirteen_digits(text):
+def test_every_spelling_of_an_isbn_gives_13_digits(text):
     assert isbn.parse(text) == "9780306406157"
 
 
 @pytest.mark.parametrize("text", ["080442957X", "080442957x", "0-8044-2957-x", "9780804429573"])
-def test_a_check_digit_of_ten_may_be_a_small_or_a_capital_x(text):
+def test_the_check_digit_x_may_be_lower_or_upper_case(text):
     assert isbn.parse(text) == "9780804429573"
 
 
 @pytest.mark.parametrize("text", ["9780306406158", "0306406153", "0804429570", "9791090636070"])
-def test_a_wrong_check_digit_is_told_as_one(text):
+def test_a_wrong_check_digit_is_reported_as_such(text):
     with pytest.raises(ValueError, match="check digit"):
         isbn.parse(text)
 
@@ -87,25 +87,25 @@ def test_a_wrong_check_digit_is_told_as_one(text):
         "²306406152",
     ],
 )
-def test_what_has_another_form_is_no_isbn(text):
+def test_text_in_another_form_is_not_an_isbn(text):
     with pytest.raises(ValueError, match="must be an ISBN-10 or an ISBN-13"):
         isbn.parse(text)
 
 
-def test_an_isbn_of_the_second_range_has_no_short_form_and_is_read():
+def test_a_979_isbn_is_accepted_though_it_has_no_isbn_10():
     assert isbn.parse("979-10-90636-07-1") == "9791090636071"
 
 
 @bounded
 @given(isbns)
-def test_the_short_and_the_long_form_are_one_isbn(digits):
+def test_isbn_10_and_isbn_13_are_the_same_isbn(digits):
     assert isbn.parse(_isbn10(digits)) == digits
     assert isbn.parse(digits) == digits
 
 
 @bounded
 @given(isbns)
-def test_every_error_in_one_digit_is_found(digits):
+def test_every_single_digit_error_is_detected(digits):
     wrong = [
         digits[:place] + str((int(digits[place]) + 1) % 10) + digits[place + 1 :]
         for place in range(13)
@@ -113,9 +113,10 @@ def test_every_error_in_one_digit_is_found(digits):
     assert [_verdict(text) for text in wrong] == [""] * 13
 
 
-def test_the_cases_of_other_projects_have_their_verdicts():
+def test_isbn_cases_of_other_projects_pass():
     cases = list(csv.DictReader(io.StringIO(read_text("isbn/isbn-cases.csv"), newline="")))
-    # Nine digits are an SBN, the standard before ISBN: a typing error in our time, and no ISBN for us.
+    # Nine digits are an SBN, the standard before ISBN: a typing error in our time, and no ISBN for
+    # us.
     expected = {
         case["input"]: case["isbn13"]
         if case["valid"] == "true" and case["form"] != "bare:9"
@@ -126,7 +127,7 @@ def test_the_cases_of_other_projects_have_their_verdicts():
     assert {text: _verdict(text) for text in expected} == expected
 
 
-def test_isbns_of_real_books_are_all_read():
+def test_isbns_of_real_books_are_accepted():
     with open_catalogue("loc-10k.jsonl.gz") as lines:
         written = [number for line in lines for number in json.loads(line)["isbn"]]
     tens = {number[:10] for number in written if re.match(r"\d{9}[\dX]\b", number)}

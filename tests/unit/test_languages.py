@@ -37,7 +37,7 @@ from helpers.inventions import bounded
         ("sr-Latn-RS", "sr-Latn-RS"),
     ],
 )
-def test_a_tag_is_kept_in_its_canonical_form(sent, kept):
+def test_a_language_tag_is_stored_in_canonical_form(sent, kept):
     assert languages.canonical(sent) == kept
     assert languages.canonical(kept) == kept
 
@@ -72,14 +72,14 @@ def test_a_tag_is_kept_in_its_canonical_form(sent, kept):
         "nl-zz-zz-zz",
     ],
 )
-def test_what_is_no_registered_tag_is_refused(text):
+def test_an_unregistered_language_tag_is_rejected(text):
     with pytest.raises(ValueError, match="BCP 47"):
         languages.canonical(text)
 
 
 @bounded
 @given(st.from_regex(r"[A-Za-z]{1,8}([_-][A-Za-z0-9]{1,8}){0,4}", fullmatch=True))
-def test_any_text_in_the_form_of_a_tag_has_a_verdict_and_a_kept_one_is_a_fixed_point(text):
+def test_canonicalizing_a_language_tag_twice_changes_nothing(text):
     try:
         kept = languages.canonical(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a query means, and how a search and what it searches are put to the engines (contract, section 4: `q`)."""
+"""Parsing of searches and their full-text expressions. docs/api.md, Search."""
 
 import re
 
@@ -24,8 +24,9 @@ from helpers.inventions import books, bounded, texts
 
 
 def said(query):
-    """What a query was taken for: words as they are, phrases with spaces, `*` behind a beginning, `-` before what must
-    not occur; None for no search at all."""
+    """What a query was taken for: words as they are, phrases with spaces, `*` behind a beginning,
+    `-` before what must not occur; None for no search at all.
+    """
     match = parse(query)
     return match and [
         f"{sign}{' '.join(term.words)}{'*' * term.prefix}"
@@ -34,7 +35,7 @@ def said(query):
     ]
 
 
-# -- what a query means -------------------------------------------------------------------------------------------
+# -- what a query means ----------------------------------------------------------------
 
 WORDS = {
     "emma": ["emma"],
@@ -172,7 +173,7 @@ OPERATORS = {
     [WORDS, PHRASES, PREFIXES, EXCLUSIONS, OPERATORS],
     ids=["words", "phrases", "prefixes", "exclusions", "operators"],
 )
-def test_every_query_means_something(table):
+def test_queries_are_parsed_as_documented(table):
     assert {query: said(query) for query in table} == table
 
 
@@ -187,7 +188,7 @@ DASHES = {
 }
 
 
-def test_a_minus_excludes_only_as_the_one_sign_at_the_beginning_of_a_word():
+def test_a_minus_excludes_only_at_the_beginning_of_a_word():
     # Catalogues write titles so: `--aus Vorsatz und durch Zufall--`, `"…"--Vol. 1`.
     assert {query: said(query) for query in DASHES} == DASHES
 
@@ -222,7 +223,7 @@ NO_ISBN_WANTED = {
 
 
 @pytest.mark.parametrize("table", [ISBN, NO_ISBN_WANTED], ids=["wanted", "not wanted"])
-def test_an_isbn_is_one_word_however_it_is_spelt(table):
+def test_an_isbn_is_one_word_in_any_spelling(table):
     assert {query: said(query) for query in table} == table
 
 
@@ -249,7 +250,7 @@ def test_a_query_may_be_a_whole_title(query, whole):
     assert parse(query).whole == whole
 
 
-# -- what is refused ----------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 
 def _many(words, number):
@@ -275,7 +276,7 @@ def _many(words, number):
         "- " * 900,
     ],
 )
-def test_a_search_up_to_the_limits_is_one(query):
+def test_a_search_at_the_limits_is_accepted(query):
     match = parse(query)
     assert sum(len(term.words) for term in match.terms + match.without) <= MAX_WORDS
 
@@ -298,7 +299,7 @@ def test_a_search_up_to_the_limits_is_one(query):
         ("\ufffe", "U\\+FFFE"),
     ],
 )
-def test_what_would_cost_too_much_or_no_book_may_have_is_refused(query, named):
+def test_searches_beyond_the_limits_are_rejected(query, named):
     with pytest.raises(ValueError, match=named):
         parse(query)
 
@@ -334,7 +335,7 @@ queries = st.one_of(
 
 @bounded
 @given(queries)
-def test_any_text_is_a_query_of_searched_words(query):
+def test_any_text_parses_into_searchable_words(query):
     match = parse(query) or Match(())
     assert all(
         term.words and words(" ".join(term.words)) == list(term.words)
@@ -343,7 +344,7 @@ def test_any_text_is_a_query_of_searched_words(query):
     assert all(len(term.words) == 1 for term in match.terms + match.without if term.prefix)
 
 
-# -- tokens -------------------------------------------------------------------------------------------------------
+# -- tokens ----------------------------------------------------------------------------
 
 some_words = st.text(st.sampled_from("axz09béиあ語한\u0e01\U00020000"), min_size=1, max_size=30)
 
@@ -362,14 +363,14 @@ def beginning(word):
 
 @bounded
 @given(some_words, some_words)
-def test_tokens_are_equal_where_words_are(one, other):
+def test_tokens_are_equal_if_words_are_equal(one, other):
     assert (token(one) == token(other)) == (one == other)
     assert len(token(one + other)) <= MAX_TOKEN
 
 
 @bounded
 @given(some_words)
-def test_a_word_is_found_by_each_of_its_beginnings(word):
+def test_a_word_matches_each_of_its_prefixes(word):
     assert [
         word[:size]
         for size in range(1, len(word) + 1)
@@ -379,14 +380,14 @@ def test_a_word_is_found_by_each_of_its_beginnings(word):
 
 @bounded
 @given(some_words, some_words)
-def test_a_word_is_not_found_by_what_it_does_not_begin_with(one, other):
+def test_a_word_does_not_match_other_prefixes(one, other):
     assume(
         len(token(one)) < MAX_TOKEN - 20
     )  # of what is longer a beginning is all that is asked for
     assert token(other).startswith(beginning(one)) == other.startswith(one)
 
 
-def test_long_words_of_one_beginning_are_told_apart_in_any_script():
+def test_long_words_with_a_common_prefix_are_distinguished_in_any_script():
     # Twenty letters are nothing unusual in Russian, German or Finnish.
     for one, other in (
         ("достопримечательность", "достопримечательный"),
@@ -399,7 +400,7 @@ def test_long_words_of_one_beginning_are_told_apart_in_any_script():
 
 @bounded
 @given(books(st.one_of(texts, queries.filter(bool))))
-def test_a_token_is_what_every_engine_takes_for_a_word(book):
+def test_every_engine_takes_a_token_for_one_word(book):
     kept = {**book, "title": book["title"] + " é語 " + "z" * 300}
     for in_trash in (False, True):
         tokens = text_of(kept, in_trash).split(" ")
@@ -446,7 +447,7 @@ STOP_WORDS = [
 ]
 
 
-def test_no_token_is_a_stop_word_and_none_is_lost():
+def test_no_token_is_a_stop_word_or_dropped():
     book = {
         "title": " ".join(STOP_WORDS),
         "subtitle": None,
@@ -473,7 +474,7 @@ def test_the_trash_and_the_levels_have_tokens_of_their_own():
     assert {made[0] for made in live} == {made[0] for made in trash} == set(LEVELS)
 
 
-# -- expressions --------------------------------------------------------------------------------------------------
+# -- expressions -----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -496,7 +497,7 @@ def index():
 
 @bounded
 @given(queries)
-def test_fts5_takes_every_expression(index, query):
+def test_fts5_accepts_every_expression(index, query):
     match = parse(query)
     assume(match and (match.terms or match.without))
     for in_trash in (False, True):
@@ -520,7 +521,7 @@ def test_fts5_takes_every_expression(index, query):
         '-"' + _many("w", 99) + '" a',
     ],
 )
-def test_fts5_takes_the_largest_expressions(index, query):
+def test_fts5_accepts_the_largest_expressions(index, query):
     assert all(
         index(value) == [] or query.startswith("-")
         for value in expressions("sqlite", parse(query)).values()
@@ -529,7 +530,7 @@ def test_fts5_takes_the_largest_expressions(index, query):
 
 @bounded
 @given(queries)
-def test_an_expression_for_mysql_has_no_operator_but_ours(query):
+def test_a_mysql_expression_contains_no_operator_of_the_user(query):
     match = parse(query)
     assume(match and (match.terms or match.without))
     for value in expressions("mariadb", match).values():
@@ -544,7 +545,7 @@ def test_an_expression_for_mysql_has_no_operator_but_ours(query):
         )
 
 
-def test_a_search_for_nothing_but_exclusions_asks_for_what_must_not_occur():
+def test_a_search_of_exclusions_only_is_expressed_as_not_containing():
     for dialect in ("sqlite", "mysql"):
         assert set(expressions(dialect, Match((), (Term(("a",)),)))) == {"q_without"}
         assert set(expressions(dialect, Match((Term(("a",)),)))) == {

@@ -1,4 +1,4 @@
-"""Text as it is stored, and as it is compared."""
+"""Normalization and comparison of text."""
 
 import time
 import unicodedata
@@ -39,7 +39,7 @@ def _xml_can_carry(character):
         ("ﬁ", "ﬁ"),
     ],
 )
-def test_text_is_kept_trimmed_and_in_nfc(sent, kept):
+def test_text_is_trimmed_and_normalized_to_nfc(sent, kept):
     assert clean(sent) == kept
 
 
@@ -64,12 +64,12 @@ def test_text_is_kept_trimmed_and_in_nfc(sent, kept):
     ],
 )
 @pytest.mark.parametrize("place", ["{}", "{}a", "a{}", "a{}b", " {} "])
-def test_a_character_that_xml_forbids_is_refused_and_named(place, character):
+def test_a_character_that_xml_forbids_is_rejected_by_code_point(place, character):
     with pytest.raises(ValueError, match=f"U\\+{ord(character):04X}"):
         clean(place.format(character))
 
 
-def test_what_is_forbidden_is_what_xml_cannot_carry():
+def test_forbidden_characters_are_those_that_xml_cannot_contain():
     wrong = [
         hex(code)
         for code in (*range(0x10000), 0x10000, 0x1F4DA, 0x1FFFE, 0x10FFFF)
@@ -80,7 +80,7 @@ def test_what_is_forbidden_is_what_xml_cannot_carry():
 
 @bounded
 @given(texts)
-def test_what_is_stored_is_a_fixed_point(text):
+def test_cleaning_text_twice_changes_nothing(text):
     kept = clean(text)
     assert kept is None or clean(kept) == kept
     assert kept is None or unicodedata.is_normalized("NFC", kept)
@@ -88,7 +88,7 @@ def test_what_is_stored_is_a_fixed_point(text):
 
 @bounded
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
-def test_what_is_printable_can_be_written_as_xml(text):
+def test_printable_text_can_be_written_as_xml(text):
     shown = printable(text)
     assert FORBIDDEN.search(shown) is None
     assert len(shown) == len(text)
@@ -112,7 +112,7 @@ def test_what_is_printable_can_be_written_as_xml(text):
         ("שָׁלוֹם", "שלום"),
     ],
 )
-def test_case_accents_and_spaces_do_not_matter_in_comparing(one, other):
+def test_comparison_ignores_case_accents_and_spaces(one, other):
     assert fold(one) == fold(other)
     assert key(one) == key(other)
 
@@ -134,7 +134,7 @@ def test_case_accents_and_spaces_do_not_matter_in_comparing(one, other):
         ("Æ Œ", "ae  oe"),
     ],
 )
-def test_strokes_and_joined_letters_are_no_more_than_accents(one, other):
+def test_comparison_ignores_strokes_and_ligatures(one, other):
     assert fold(one) == fold(other)
     assert fold(one).isascii()
 
@@ -149,14 +149,14 @@ def test_different_texts_stay_different(one, other):
 
 @bounded
 @given(texts)
-def test_folding_is_a_fixed_point_and_blind_to_the_form_of_unicode(text):
+def test_folding_is_idempotent_and_independent_of_normalization(text):
     assert fold(fold(text)) == fold(text)
     assert fold(unicodedata.normalize("NFD", text)) == fold(unicodedata.normalize("NFC", text))
 
 
 @bounded
 @given(st.text(st.characters(max_codepoint=127), max_size=30))
-def test_ascii_folds_as_it_would_beside_a_letter_that_is_not(text):
+def test_the_ascii_shortcut_folds_like_the_general_case(text):
     assert fold(text + "é") == fold(text + "e")
 
 
@@ -169,25 +169,25 @@ def test_ascii_folds_as_it_would_beside_a_letter_that_is_not(text):
         (20000, KEY_LENGTH),
     ],
 )
-def test_a_key_is_never_longer_than_an_index_takes(length, expected):
+def test_a_key_never_exceeds_the_index_limit(length, expected):
     assert len(key("x" * length)) == expected
     assert key("x" * length) == key("X" * length)
 
 
-def test_long_texts_that_differ_at_the_end_have_different_keys_and_one_beginning():
+def test_long_texts_that_differ_at_the_end_have_different_keys():
     one, other = key("x" * 1999 + "a"), key("x" * 1999 + "b")
     assert one != other
     assert one[:600] == other[:600] == "x" * 600
 
 
-def test_no_text_has_the_key_of_another():
+def test_different_texts_have_different_keys():
     long = "x" * (KEY_LENGTH + 1)
     impostor = key(long)  # a text that anyone can send
     assert fold(impostor) != fold(long)
     assert key(impostor) != key(long)
 
 
-# -- words --------------------------------------------------------------------------------------------------------
+# -- words -----------------------------------------------------------------------------
 
 WORDS = {
     "": [],
@@ -211,7 +211,8 @@ WORDS = {
     "well-known": ["well", "known"],
     "Ａ１ ﬁn Ⅳ": ["a1", "fin", "iv"],
     "𝔸𝕓": ["ab"],
-    # An apostrophe parts words, whichever it is; those of romanization are part of a name and are not heard.
+    # An apostrophe parts words, whichever it is; those of romanization are part of a name and are
+    # not heard.
     "don't": ["don", "t"],
     "don’t": ["don", "t"],
     "L’Été": ["l", "ete"],
@@ -260,14 +261,14 @@ def test_punctuation_of_no_script_is_a_word():
 
 @bounded
 @given(texts)
-def test_words_are_of_letters_marks_and_digits_alone(text):
+def test_words_consist_of_letters_marks_and_digits(text):
     assert all(word and " " not in word for word in words(text))
     assert words(" ".join(words(text))) == words(text)
 
 
 @bounded
 @given(texts)
-def test_words_do_not_depend_on_case_or_the_form_of_unicode(text):
+def test_words_are_independent_of_case_and_normalization(text):
     forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")]
     assert [words(form) for form in (*forms, text.upper(), text.lower(), text.casefold())] == [
         words(text)
@@ -276,14 +277,14 @@ def test_words_do_not_depend_on_case_or_the_form_of_unicode(text):
 
 @bounded
 @given(texts, st.sampled_from("\u0300\u0301\u0308\u0327\u05b4\u064b\u0e49\u302a"), st.data())
-def test_words_do_not_depend_on_accents(text, mark, data):
+def test_words_are_independent_of_accents(text, mark, data):
     at = data.draw(st.integers(0, len(text)))
     assert words(text[:at] + mark + text[at:]) == words(text)
 
 
 @bounded
 @given(st.lists(texts, max_size=4))
-def test_the_words_of_a_text_are_those_of_its_parts(parts):
+def test_the_words_of_a_text_are_the_words_of_its_parts(parts):
     assert words("\n".join(parts)) == [word for part in parts for word in words(part)]
 
 

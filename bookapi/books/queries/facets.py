@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from sqlalchemy.engine import Connection
-from werkzeug.datastructures import MultiDict
 
-from ...db import db, revision_of
-from ...http.pagination import Errors, Page, check_names, page_of
-from ...http.problems import bad_parameters
+from ...db import db, fetch, revision_of
+from ...http.pagination import Page, PageParameters
+from ...http.parameters import Arguments, Parameter, choice, load_parameters
 from ..models import Book, BookAuthor, BookSubject
 from .listing import Shape
 from .statements import Source
@@ -104,7 +103,7 @@ def _told(
     if name == "language" or not counts:
         return [{"value": key, "count": counted} for key, counted in counts]
     keys = {f"key_{index}": key for index, (key, _) in enumerate(counts)}
-    spelt = dict(connection.execute(_spellings(name, shape, len(counts)), {**keys, **values}).all())
+    spelt = dict(fetch(connection, _spellings(name, shape, len(counts)), {**keys, **values}))
     return [{"value": spelt[key], "count": counted} for key, counted in counts]
 
 
@@ -117,10 +116,17 @@ def commonest(
     connection: Connection, name: str, shape: Shape, values: dict[str, Any]
 ) -> list[dict]:
     """The commonest values among the books of a list, with the number of books that have each."""
-    counts = connection.execute(
-        _counts(name, shape, "-count"), {"limit": COMMONEST, "offset": 0, **values}
-    ).all()
+    counts = fetch(
+        connection, _counts(name, shape, "-count"), {"limit": COMMONEST, "offset": 0, **values}
+    )
     return _told(connection, name, shape, counts, values)
+
+
+class TermsParameters(PageParameters):
+    sort = Parameter(choice(dict(zip(_ORDERS, _ORDERS))), "value")
+
+
+_TERMS = TermsParameters()
 
 
 class Terms(NamedTuple):
@@ -132,22 +138,18 @@ class Terms(NamedTuple):
     revision: int
 
 
-def terms(name: str, args: MultiDict) -> Terms:
+def terms(name: str, args: Arguments) -> Terms:
     """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where they are wrong."""
-    errors: Errors = []
-    check_names(args, {"limit", "page", "sort", "format"}, set(), errors)
-    page = page_of(args, errors)
-    order = args.get("sort", "value")
-    if order not in _ORDERS:
-        errors.append(("sort", f"takes one of {', '.join(_ORDERS)}"))
-    if errors:
-        raise bad_parameters(errors)
+    asked = load_parameters(_TERMS, args)
+    page, order = Page(asked["limit"], asked["page"]), asked["sort"]
     with db.read() as connection:
-        total = connection.execute(_total(name)).scalar_one()
+        total = fetch(connection, _total(name))[0][0]
         counts = (
-            connection.execute(
-                _counts(name, Shape(), order), {"limit": page.limit, "offset": page.offset}
-            ).all()
+            fetch(
+                connection,
+                _counts(name, Shape(), order),
+                {"limit": page.limit, "offset": page.offset},
+            )
             if page.offset < total
             else []
         )

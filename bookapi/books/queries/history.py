@@ -4,19 +4,10 @@ from typing import NamedTuple
 
 import orjson
 from sqlalchemy import bindparam, func, select
-from werkzeug.datastructures import MultiDict
 
-from ...db import db, revision_of, rfc3339
-from ...http.pagination import (
-    DEFAULT_LIMIT,
-    MAX_LIMIT,
-    Errors,
-    Page,
-    asked_page,
-    check_names,
-    number,
-)
-from ...http.problems import bad_parameters
+from ...db import db, fetch, revision_of, rfc3339
+from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page, asked_page
+from ...http.parameters import Arguments, Parameter, Parameters, integer, load_parameters
 from ...http.routing import LARGEST_ID
 from ..models import Book, History
 
@@ -48,21 +39,29 @@ class Entries(NamedTuple):
     page: Page
 
 
-def history(book_id: int, args: MultiDict) -> Entries | None:
+def history(book_id: int, args: Arguments) -> Entries | None:
     """The page of a book's history that the parameters ask for; None where there never was such a book."""
     page = asked_page(args)
     with db.read() as connection:
-        total = connection.execute(_NUMBER, {"book_id": book_id}).scalar_one()
-        if not total and not connection.execute(_IS_THERE, {"book_id": book_id}).all():
+        total = fetch(connection, _NUMBER, {"book_id": book_id})[0][0]
+        if not total and not fetch(connection, _IS_THERE, {"book_id": book_id}):
             return None
-        rows = connection.execute(
-            _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
-        ).all()
+        rows = fetch(
+            connection, _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
+        )
     return Entries([_entry(row) for row in rows], total, page)
 
 
 def _entry(row: tuple) -> dict:
     return {**dict(zip(_ENTRY, row)), "changes": orjson.loads(row[-1])}
+
+
+class FeedParameters(Parameters):
+    after = Parameter(integer(0, LARGEST_ID), 0)
+    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT)
+
+
+_FEED = FeedParameters()
 
 
 class Changes(NamedTuple):
@@ -73,17 +72,13 @@ class Changes(NamedTuple):
     revision: int
 
 
-def feed(args: MultiDict) -> Changes:
+def feed(args: Arguments) -> Changes:
     """The changes that the parameters ask for. Every committed change has a higher `seq` than those before it, so that
     nothing comes up later behind a number that was passed."""
-    errors: Errors = []
-    check_names(args, {"after", "limit", "format"}, set(), errors)
-    limit = number("limit", args, DEFAULT_LIMIT, MAX_LIMIT, errors)
-    after = number("after", args, 0, LARGEST_ID, errors, least=0)
-    if errors:
-        raise bad_parameters(errors)
+    values = load_parameters(_FEED, args)
+    after, limit = values["after"], values["limit"]
     with db.read() as connection:
-        rows = connection.execute(_BEHIND, {"after": after, "limit": limit + 1}).all()
+        rows = fetch(connection, _BEHIND, {"after": after, "limit": limit + 1})
         revision = revision_of(connection)
     changes = [dict(zip(_CHANGE, row)) for row in rows[:limit]]
     return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None, revision)

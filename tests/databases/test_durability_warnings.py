@@ -1,7 +1,10 @@
-"""Which SQLite is used, and what is said at the start where the database may lose or spoil what was acknowledged."""
+"""Which SQLite is used, and what is said at the start where the database may lose or spoil what was
+acknowledged.
+"""
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +15,12 @@ from sqlalchemy.exc import OperationalError
 
 import bookapi
 from bookapi import server
-from bookapi.db import db, promises
+from bookapi.db import db, durability_warnings
 from bookapi.db.sqlite import may_spoil, newer, sqlite3
-from bookapi.server.listening import HANDED_OVER
 from helpers.instance import DATABASE_URL
 from helpers.support import SECONDS, environment
 
-# -- which library ------------------------------------------------------------------------------------------------
+# -- which library ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -42,11 +44,11 @@ from helpers.support import SECONDS, environment
 )
 def test_the_versions_that_may_spoil_a_file_are_known(version, affected):
     assert may_spoil(version) is affected
-    assert len(promises.of_library(version)) == affected
+    assert len(durability_warnings.library_warnings(version)) == affected
 
 
 def test_the_warning_says_what_to_do():
-    [line] = promises.of_library((3, 40, 1))
+    [line] = durability_warnings.library_warnings((3, 40, 1))
     assert "3.40.1" in line and "pip install pysqlite3" in line and "\n" not in line
 
 
@@ -102,14 +104,15 @@ def test_the_library_has_all_that_is_asked_of_it(tmp_path):
         connection.close()
 
 
-# -- without pysqlite3 --------------------------------------------------------------------------------------------
+# -- without pysqlite3 -----------------------------------------------------------------
 
 WITHOUT = """
 import sys
 sys.modules["pysqlite3"] = None  # as where it is not installed
 import json, sqlite3
 from bookapi import create_app
-from bookapi.db import create_file, db, promises
+from bookapi.db import create_file, db
+from bookapi.db.durability_warnings import durability_warnings
 from bookapi.db.sqlite import sqlite3 as chosen
 from bookapi.site.commands import _upgrade
 from bookapi.books import changes
@@ -118,7 +121,7 @@ with app.app_context():
     create_file()
     _upgrade()
     made = db.write(changes.create, {"title": "Emma", "authors": ["Jane Austen"]})
-    warned = db.ask(promises.warnings)
+    warned = db.ask(durability_warnings, 1)
 found = app.test_client().get("/books?q=emma").json["total"]
 print(json.dumps([chosen is sqlite3, made["id"], found, len(warned), sqlite3.sqlite_version_info]))
 """
@@ -137,8 +140,9 @@ def test_without_pysqlite3_python_has_a_library_too(tmp_path):
     assert (told, warned) == ([True, 1, 1], may_spoil(tuple(version)))
 
 
-# -- the server ---------------------------------------------------------------------------------------------------
+# -- the server ------------------------------------------------------------------------
 
+MAX_BODY = 1024 * 1024
 SAFE = {
     "innodb_flush_log_at_trx_commit": "1",
     "log_bin": "ON",
@@ -160,6 +164,10 @@ SAFE = {
         ({"innodb_doublewrite": "OFF"}, ["innodb_doublewrite is OFF"]),
         ({"innodb_doublewrite": "fast"}, []),
         ({"innodb_doublewrite": "DETECT_AND_RECOVER"}, []),
+        ({"max_allowed_packet": "1024"}, ["max_allowed_packet is 1024, less than MAX_BODY_BYTES"]),
+        ({"max_allowed_packet": str(MAX_BODY)}, []),
+        ({"read_only": "ON"}, ["read_only is ON"]),
+        ({"read_only": "OFF"}, []),
         (
             {
                 "innodb_flush_log_at_trx_commit": "2",
@@ -175,9 +183,9 @@ SAFE = {
     ],
 )
 def test_a_server_that_may_lose_what_it_acknowledged_is_told_of(changed, named):
-    told = promises.of_server(SAFE | changed)
+    told = durability_warnings.server_warnings(SAFE | changed, MAX_BODY)
     assert [line.partition(":")[0] for line in told] == named
-    assert all("; set it to " in line for line in told)
+    assert all(" set it to " in line for line in told)
 
 
 class Server:
@@ -198,7 +206,7 @@ class Server:
     "variables, lines", [(SAFE, 0), ({}, 0), (None, 0), (SAFE | {"sync_binlog": "0"}, 1)]
 )
 def test_what_a_server_does_not_tell_is_no_warning(variables, lines):
-    assert len(promises.warnings(Server(variables))) == lines
+    assert len(durability_warnings.durability_warnings(Server(variables), MAX_BODY)) == lines
 
 
 def test_the_real_database_is_asked_and_answers(app):
@@ -209,35 +217,50 @@ def test_the_real_database_is_asked_and_answers(app):
         ).one()
 
     with app.app_context():
-        warned = db.ask(promises.warnings)
+        warned = db.ask(durability_warnings.durability_warnings, MAX_BODY)
         if not DATABASE_URL:
-            assert warned == promises.of_library(sqlite3.sqlite_version_info)
+            assert warned == durability_warnings.library_warnings(sqlite3.sqlite_version_info)
             return
         log, binary, sync, _ = db.ask(asked)
-        assert set(db.ask(promises._variables)) == set(promises._VARIABLES)
     assert any("trx_commit" in line for line in warned) == (log not in (1, 3))
     assert any("sync_binlog" in line for line in warned) == bool(binary and sync != 1)
 
 
-def test_a_question_that_is_refused_is_no_failure(app, monkeypatch):
-    monkeypatch.setattr(promises, "_VARIABLES", ("it's no SQL",))
-    monkeypatch.setattr(promises, "sqlite3", SimpleNamespace(sqlite_version_info=(3, 53, 4)))
-    with app.app_context():
-        assert db.ask(promises.warnings) == []
+# -- what will be refused -----------------------------------------------------------------------------------------
 
 
-# -- at the start -------------------------------------------------------------------------------------------------
+def test_read_only_file_and_folder_are_reported_with_owner_and_mode(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(0o444)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everything
+    file, folder = durability_warnings.file_warnings(path)
+    assert str(path) in file and "mode 0444" in file and f"owner is user {os.getuid()}" in file
+    assert str(tmp_path) in folder
+
+
+def test_writable_file_is_no_warning(tmp_path):
+    (tmp_path / "file").touch()
+    assert durability_warnings.file_warnings(tmp_path / "file") == []
+
+
+# -- at the start ----------------------------------------------------------------------
 
 
 @pytest.fixture
 def started(make_app, monkeypatch, capsys):
-    """A function that starts the service, without serving, on a database like this; what it warns of."""
-    monkeypatch.setattr(server, "listen", lambda *where: None)
-    monkeypatch.setattr(server, "run", lambda *what: None)
+    """A function that starts the service, without serving, on a database like this; what it warns
+    of.
+    """
+    monkeypatch.setattr(server, "work", lambda *what: None)
+    monkeypatch.setenv(server.WORKER, "3,4,1")
 
     def start(version, variables):
-        monkeypatch.setattr(promises, "sqlite3", SimpleNamespace(sqlite_version_info=version))
-        monkeypatch.setattr(promises, "_variables", lambda connection: variables)
+        library = SimpleNamespace(sqlite_version_info=version)
+        monkeypatch.setattr(durability_warnings, "sqlite3", library)
+        real = durability_warnings.server_warnings
+        fake = lambda own, max_body: real(variables, max_body)  # noqa: E731
+        monkeypatch.setattr(durability_warnings, "server_warnings", fake)
         result = make_app().test_cli_runner().invoke(args=["serve", "--workers", "3"])
         assert result.exit_code == 0, result.output
         return [line for line in capsys.readouterr().err.splitlines() if " warning " in line]
@@ -251,7 +274,7 @@ def test_the_start_warns_once_of_what_may_be_lost(started):
 
 
 def test_a_worker_does_not_say_it_again(started, monkeypatch):
-    monkeypatch.setenv(HANDED_OVER, "3,4")
+    monkeypatch.setenv(server.WORKER, "3,4,0")
     assert started((3, 51, 2), SAFE | {"sync_binlog": "0"}) == []
 
 

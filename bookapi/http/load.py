@@ -1,0 +1,119 @@
+"""Load shedding: what may run at a time, and what is refused when too many requests wait.
+
+waitress has one queue for all threads, first come, first served. So costly requests may take only
+some of the threads: each kind has a limit, and together they leave two threads to everything else.
+Beyond a limit a request is answered 503 at once. So are most requests while the queue is long; the
+probes never are.
+"""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from flask import Flask, current_app, g, request
+from flask_login import current_user
+
+from .. import formats
+from ..logs import REQUEST_ID, new_request_id_for
+from . import security
+from .endpoints import Cost, current_endpoint
+from .negotiation import best
+from .problems import Problem, document
+
+LOAD = "bookapi.load"  # in the application's extensions
+THREADS = 8  # of a server that does not say
+MAX_QUEUE = 128  # requests that wait for a thread before most are refused
+PROBES = ("/healthz", "/readyz")
+RETRY = {"Retry-After": "1"}
+_DETAIL = "the service is busy; try again in a moment"
+
+
+class Load:
+    """Counts the costly requests in progress. `queue`: the requests that wait for a thread."""
+
+    def __init__(self, threads: int = THREADS, queue: Sized = ()):
+        half = max(1, threads // 2)
+        self.limits = {**dict.fromkeys(Cost, half), Cost.HASHING: max(1, threads // 4)}
+        self.queue, self._all = queue, max(1, threads - 2)
+        self._lock, self._running = threading.RLock(), Counter[Hashable]()
+
+    @contextmanager
+    def slot(self, kind: Cost, account: int | None = None) -> Iterator[None]:
+        """Run a block of this kind; 503 where too many do. `account`: it may have half of the
+        kind's slots.
+        """
+        limits: dict[Hashable, int] = {kind: self.limits[kind], None: self._all}
+        if account is not None:
+            limits[kind, account] = max(1, self.limits[kind] // 2)
+        with self._lock:
+            if any(self._running[key] >= limit for key, limit in limits.items()):
+                raise Problem(503, _DETAIL, RETRY)
+            self._running.update(limits.keys())
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= Counter(limits.keys())
+
+    def is_refused(self) -> bool:
+        """Whether to refuse a request that a thread has just begun with; as many are served as the
+        queue may hold.
+        """
+        waiting = len(self.queue)
+        return waiting > MAX_QUEUE and random.random() * waiting > MAX_QUEUE  # noqa: S311 # nosec B311
+
+
+def take_slot() -> None:
+    """Before a view: a slot of the cost that its endpoint declares, until the response is made."""
+    declared = current_endpoint()
+    cost = declared and declared.cost
+    if request.args.get("facets"):
+        cost = Cost.TERMS
+    if cost and request.method != "OPTIONS":
+        account = getattr(current_user, "id", None) if cost is Cost.IMPORT else None
+        load: Load = current_app.extensions[LOAD]
+        g.slots = ExitStack()
+        g.slots.enter_context(load.slot(cost, account))
+
+
+def give_back_slot(_: BaseException | None) -> None:
+    """After the request, whatever came of it."""
+    g.pop("slots", ExitStack()).close()
+
+
+class LoadMiddleware:
+    """The WSGI application, with requests refused while too many wait."""
+
+    def __init__(self, app: Flask):
+        self._app, self._extensions = app.wsgi_app, app.extensions
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if not self._extensions[LOAD].is_refused() or environ["PATH_INFO"] in PROBES:
+            return self._app(environ, start_response)
+        documents = tuple(each for each in formats.all_formats() if each.can("problem"))
+        chosen = best(environ.get("HTTP_ACCEPT", ""), documents) or documents[0]
+        body = chosen.problem(document(503, _DETAIL, "/"))
+        headers = [
+            *security.HEADERS,
+            *RETRY.items(),
+            ("Content-Type", chosen.problem_type),
+            ("Content-Length", str(len(body))),
+            ("Vary", "Accept"),
+            ("Cache-Control", "no-store"),
+            (REQUEST_ID, new_request_id_for(environ)),
+        ]
+        start_response("503 Service Unavailable", headers)
+        return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
+
+
+def init_app(app: Flask) -> None:
+    """Limit the application; a server says how many threads it has by another `Load`."""
+    app.extensions[LOAD] = Load()
+    app.before_request(take_slot)
+    app.teardown_request(give_back_slot)
+    app.wsgi_app = LoadMiddleware(app)  # type: ignore[method-assign]

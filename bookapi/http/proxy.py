@@ -1,0 +1,87 @@
+"""What a trusted proxy says about its client, by the X-Forwarded headers.
+
+They are believed from the peers of TRUSTED_PROXY alone, and removed from every other request. In a
+list the last value counts: it is the one that the trusted proxy itself added. A value that is no
+address, scheme, port or path is ignored; the host is checked with every other
+(`security.check_host`).
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask
+
+UNIX = "unix"  # in TRUSTED_PROXY: the peer of a unix socket
+_UNIX_PEERS = ("", "localhost")  # its REMOTE_ADDR, by server
+_HEADERS = (
+    *(f"X_FORWARDED_{name}" for name in ("FOR", "PROTO", "HOST", "PORT", "PREFIX")),
+    "FORWARDED",
+)
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
+_FOR = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+)(?::[0-9]+)?|([0-9A-Fa-f:.]+)")
+_PORT = re.compile(r":[0-9]+$")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+Environ = dict[str, Any]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ProxyMiddleware:
+    """The application as seen by the clients of the `trusted` proxies (addresses, networks or
+    `UNIX`).
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], trusted: list[str]):
+        self._app, self._unix = app, UNIX in trusted
+        self._networks = [ipaddress.ip_network(each) for each in trusted if each != UNIX]
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        given = {
+            name: environ.pop(f"HTTP_{name}").rpartition(",")[2].strip()
+            for name in _HEADERS
+            if f"HTTP_{name}" in environ
+        }
+        if given and self._trusts(environ.get("REMOTE_ADDR", "")):
+            _apply(environ, given)
+        return self._app(environ, start_response)
+
+    def _trusts(self, peer: str) -> bool:
+        if peer in _UNIX_PEERS:
+            return self._unix
+        address = _address(peer)
+        return address is not None and any(address in network for network in self._networks)
+
+
+def _apply(environ: Environ, given: dict[str, str]) -> None:
+    client = _FOR.fullmatch(given.get("X_FORWARDED_FOR", "").strip('"'))
+    address = client and _address(client[1] or client[2] or client[3])
+    if address:
+        environ["REMOTE_ADDR"] = str(address)
+    scheme = given.get("X_FORWARDED_PROTO", "").lower()
+    if scheme in _DEFAULT_PORTS:
+        environ["wsgi.url_scheme"] = scheme
+    if given.get("X_FORWARDED_HOST"):
+        environ["HTTP_HOST"] = given["X_FORWARDED_HOST"]
+    host, port = environ.get("HTTP_HOST", ""), given.get("X_FORWARDED_PORT", "")
+    if re.fullmatch("[0-9]{1,5}", port):
+        environ["SERVER_PORT"] = port
+        if host and port != _DEFAULT_PORTS[environ["wsgi.url_scheme"]] and not _PORT.search(host):
+            environ["HTTP_HOST"] = f"{host}:{port}"
+    if _PREFIX.fullmatch(given.get("X_FORWARDED_PREFIX", "")):
+        environ["SCRIPT_NAME"] = given["X_FORWARDED_PREFIX"].rstrip("/")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address; one of IPv4 in IPv6 (of a socket that takes both) as the IPv4 that it is."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def init_app(app: Flask) -> None:
+    """Put it before everything else."""
+    app.wsgi_app = ProxyMiddleware(app.wsgi_app, app.config["TRUSTED_PROXY"])  # type: ignore[method-assign]

@@ -1,0 +1,97 @@
+"""``bookapi serve``: its options, and the two parts it has.
+
+The command that was typed is the supervisor. It runs the same command again for each worker, with
+`WORKER` in the environment; only a worker loads the application. So a new worker runs the code and
+the settings of now.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from .listening import listen
+from .supervisor import SIGNALS, WORKER, Supervisor
+
+OPTIONS: list[click.Parameter] = [
+    click.Option(["--host"], default="127.0.0.1", show_default=True),
+    click.Option(["--port"], type=click.IntRange(0, 65535), default=8000, show_default=True),
+    click.Option(
+        ["--unix-socket"],
+        type=click.Path(dir_okay=False),
+        help="Listen there instead of on a port.",
+    ),
+    click.Option(
+        ["--workers"],
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Number of processes.",
+    ),
+    click.Option(
+        ["--threads"],
+        type=click.IntRange(1, 64),
+        default=8,
+        show_default=True,
+        help="Threads of each process.",
+    ),
+]
+
+
+def command(callback: Callable[..., Any]) -> click.Command:
+    """The command ``serve`` with this callback, which takes the options by name."""
+    return click.Command(
+        "serve",
+        params=OPTIONS,
+        callback=callback,
+        help="Serve until SIGTERM, which lets requests in progress finish; SIGHUP replaces the "
+        "workers one by one.",
+    )
+
+
+def supervise(
+    host: str, port: int, unix_socket: str | None, workers: int, threads: int
+) -> NoReturn:
+    """Listen, and keep this number of workers running. `threads` is for the workers, which get the
+    same options.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # from here on no signal is lost
+    try:
+        listening = listen(host, port, unix_socket)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+    sys.exit(Supervisor(listening, workers).run())
+
+
+def is_first_worker() -> bool:
+    """Whether this is the worker that reports what concerns them all."""
+    return os.environ.get(WORKER, "").endswith(",1")
+
+
+def work(app: Any, threads: int, workers: int) -> None:
+    """Serve the application as one of the workers that the supervisor started."""
+    from .worker import Worker
+
+    listening, control, _ = (int(number) for number in os.environ.pop(WORKER).split(","))
+    supervisor = socket.socket(fileno=control)
+    worker = Worker(app, socket.socket(fileno=listening), threads, workers)
+    signal.signal(signal.SIGTERM, worker.stop)
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's reach the supervisor, too
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked in the supervisor
+    threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
+    supervisor.sendall(b"1")
+    worker.run()
+
+
+def _end_with(supervisor: socket.socket) -> None:
+    """End this process at once when the supervisor is gone: nobody would stop or replace it any
+    more.
+    """
+    supervisor.recv(1)
+    os._exit(1)

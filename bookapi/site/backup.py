@@ -1,0 +1,153 @@
+"""Backups: the whole database as one SQLite file, whichever engine it comes from and goes back to.
+
+A backup is one consistent state. A restore first prepares a copy of it (verified, upgraded to this
+program's schema, without sessions), then replaces the database in one transaction: whole or not at
+all, also beside a running service.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from sqlalchemy import Connection, Engine, inspect, text
+
+from ..cli import command
+from ..db import FAILURES, copies, db, integrity, schema_error, schema_revisions
+from ..db.copies import BackupError, temporary_database
+from ..db.schema import known_revisions, revision_of, upgrade_schema
+from . import derived
+
+_MAGIC = b"SQLite format 3\0"
+
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@command("backup")
+@FILE
+@click.option("--force", is_flag=True, help="Replace an older backup.")
+def backup(file: Path, force: bool) -> None:
+    """Write the whole database to FILE, one SQLite file whichever the engine; the service may run.
+
+    FILE is verified before it gets its name. It holds the accounts, too: protect it like the database.
+    """
+    db.check_file()
+    revision = _usable(schema_revisions()[0], "the database")
+    if not file.parent.is_dir():
+        raise BackupError(f"{file.parent}: no such folder")
+    if os.path.lexists(file):
+        _refuse_other_files(file)
+        if not force:
+            raise BackupError(f"{file}: exists already; --force replaces a backup")
+        with open(file, "rb") as older:
+            if older.read(len(_MAGIC)) not in (b"", _MAGIC):
+                raise BackupError(f"{file}: exists already and is no backup")
+    with _in_one_line(f"{file}: no backup was made"), temporary_database(file.parent) as copy:
+        copies.copy_database(copy, revision)
+        summary = _verify(copy, "the database", "; bookapi check tells more")
+        copy.dispose()
+        copies.publish(Path(copy.url.database or ""), file)
+    click.echo(f"{file}: {summary}")
+
+
+@command("restore")
+@FILE
+@click.option("--force", is_flag=True, help="Replace the books that the database holds.")
+def restore(file: Path, force: bool) -> None:
+    """Replace the whole database by the backup FILE, whole or not at all; the service may run.
+
+    Accounts, passwords, roles and second factors are those of the backup: disable again whom you
+    disabled since. Everyone has to sign in again. API tokens that were revoked since the backup stay
+    revoked, and those that were made since are gone. The numbers of changes, books and accounts go on
+    behind the higher ones: none is given twice.
+    """
+    _refuse_other_files(file)
+    own = copies.sqlite_file()
+    if own is None and (error := schema_error(schema_revisions()[0])):
+        raise BackupError(error)
+    folder = own.parent if own and own.parent.is_dir() else None  # where there is room for it
+    failed = f"{file}: nothing was restored (a damaged database: move it away, with its -wal file)"
+    with _in_one_line(failed), temporary_database(folder) as copy:
+        copies.copy_file(file, copy)
+        _prepare(copy, str(file))
+        summary = _verify(copy, str(file))
+        copies.replace_database(copy, lambda old, new: _carry_over(old, new, force))
+    click.echo(f"{file} was restored: {summary}")
+
+
+@contextmanager
+def _in_one_line(what: str) -> Iterator[None]:
+    """Have failures of either database begin with what did not happen."""
+    try:
+        yield
+    except FAILURES as error:
+        raise BackupError(what) from error
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Raise for what is not an ordinary file, and for the database's own files, whatever they are
+    called: closing one would drop this process's locks on the database."""
+    path.stat()  # OSError where there is nothing
+    if not path.is_file():
+        raise BackupError(f"{path}: is no ordinary file")
+    for end in ("", "-wal", "-shm", "-journal"):
+        own = Path(f"{copies.sqlite_file()}{end}")
+        if own.exists() and path.samefile(own):
+            raise BackupError(f"{path}: belongs to the database itself")
+
+
+def _usable(revision: str | None, name: str) -> str:
+    """A schema revision that this program can read or upgrade."""
+    if revision not in known_revisions():
+        raise BackupError(f"{name}: {schema_error(revision)}")
+    return str(revision)
+
+
+def _prepare(copy: Engine, name: str) -> None:
+    """Upgrade a copy of a backup, end its sessions, give its catalogue a revision no cache knows."""
+    with copy.connect() as connection:
+        _usable(revision_of(connection), name)
+    upgrade_schema(copy)
+    with temporary_database(None) as fresh:
+        upgrade_schema(fresh)
+        if names := integrity.differing_tables(fresh, copy):
+            raise BackupError(f"{name} does not have the tables of its schema: {', '.join(names)}")
+    with copy.begin() as connection:
+        connection.execute(text("DELETE FROM sessions"))
+        new = {"revision": secrets.randbits(62)}
+        connection.execute(text("UPDATE catalogue SET revision = :revision"), new)
+
+
+def _verify(copy: Engine, name: str, hint: str = "") -> str:
+    """A summary of a copy's contents; raises where it is damaged or contradicts itself."""
+    with copy.connect() as connection:
+        faults = integrity.structure_faults(connection) or derived.all_faults(connection)
+        if faults:
+            raise BackupError(f"{name} is damaged: {faults[0]}{hint}")
+        row = connection.execute(text("SELECT total, seq FROM catalogue")).one()
+        return f"{row.total} books, seq {row.seq}, schema {revision_of(connection)}"
+
+
+def _carry_over(old: Connection, new: Connection, force: bool) -> None:
+    """Keep what a restore must not take back: which numbers were given to changes, books and
+    accounts, and which tokens were revoked. A catalogue that was never changed has revoked none."""
+    if not inspect(old).has_table("catalogue"):
+        return
+    books = old.scalar(text("SELECT count(*) FROM books"))
+    if books and not force:
+        raise BackupError(
+            f"the database holds {books} books, trash included; --force replaces them"
+        )
+    row = old.execute(text("SELECT * FROM catalogue")).mappings().first() or {}
+    for name in ("seq", "last_id", "last_user_id"):
+        if derived.is_counter(row.get(name)):
+            # The names stand above.
+            statement = f"UPDATE catalogue SET {name} = :number WHERE {name} < :number"  # nosec B608
+            new.execute(text(statement), {"number": row[name]})
+    if row.get("seq"):
+        held = set(old.scalars(text("SELECT secret_hash FROM tokens")))
+        for secret in set(new.scalars(text("SELECT secret_hash FROM tokens"))) - held:
+            new.execute(text("DELETE FROM tokens WHERE secret_hash = :secret"), {"secret": secret})
