@@ -69,14 +69,14 @@ class Book(db.Model):
                 "author_key",
                 "publisher_key",
                 "series_key",
-                "location_key",
-                "call_number_key",
                 "published_key",
                 "language",
                 "created_at",
                 "updated_at",
             )
         ],
+        Index(None, "location_key", "deleted_at", "id"),
+        Index(None, "call_number_key", "deleted_at", "id"),
         TABLE_OPTIONS,
     )
     # Nobody reads `live_isbn` from an object: do not fetch it after each insert.

@@ -432,10 +432,14 @@ class Planned:
 def plan(prepared: Prepared, progress: Callable[[int], None] = lambda number: None) -> Planned:
     """Match all rows without a lock."""
     planned = Planned(prepared)
-    with db.read(limited=False) as connection:
-        planned.seq = connection.execute(_STATE).scalar_one()
-        for outcome in _outcomes(connection, prepared, progress):
-            planned.add(outcome)
+    try:
+        with db.read(limited=False) as connection:
+            planned.seq = connection.execute(_STATE).scalar_one()
+            for outcome in _outcomes(connection, prepared, progress):
+                planned.add(outcome)
+    except BaseException:
+        planned.__exit__()
+        raise
     return planned
 
 

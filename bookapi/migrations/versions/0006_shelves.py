@@ -15,4 +15,4 @@ def upgrade() -> None:
     op.add_column("books", sa.Column("copies", sa.Integer))
     for name in KEYS:
         op.add_column("books", sa.Column(name, sa.String(700)))
-        op.create_index(f"ix_books_deleted_at_{name}_id", "books", ["deleted_at", name, "id"])
+        op.create_index(f"ix_books_{name}_deleted_at_id", "books", [name, "deleted_at", "id"])
