@@ -357,7 +357,12 @@ def test_what_kubernetes_and_docker_set_is_ignored(load, name):
 
 @pytest.mark.parametrize(
     "name, nearest",
-    [("PUBLC_READ", "PUBLIC_READ"), ("MAX_BODY_BYTE", "MAX_BODY_BYTES"), ("DB_URL", None)],
+    [
+        ("PUBLC_READ", "PUBLIC_READ"),
+        ("MAX_BODY_BYTE", "MAX_BODY_BYTES"),
+        ("NONSENSE", None),
+        ("DB_URL", "DATABASE_URL"),
+    ],
 )
 def test_a_misspelt_setting_is_rejected_with_the_nearest_name(load, name, nearest):
     with pytest.raises(SettingError) as raised:
