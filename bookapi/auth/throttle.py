@@ -229,4 +229,5 @@ def _refuse(wait: timedelta | None) -> None:
             429,
             f"too many failed attempts; try again in {seconds} seconds",
             {"Retry-After": str(seconds)},
+            type="throttled",
         )
