@@ -27,7 +27,8 @@ from .views import unready
 def init(admin: str) -> None:
     """Create the instance: folder, secret, database at the newest schema, a first admin.
 
-    Safe to repeat, and to run several times at once: the one that adds the admin prints its password.
+    Safe to repeat, and to run several times at once: the one that adds the admin prints its
+    password.
     """
     folder = Path(current_app.instance_path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,7 +43,7 @@ def init(admin: str) -> None:
 
 
 def _create_secret(path: Path) -> None:
-    """Create the file of the secret that signs cookies, readable by its owner alone; whole or not at all."""
+    """Create the file of the secret that signs cookies, whole or not at all, for its owner alone."""
     if path.exists():
         return
     descriptor, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
@@ -50,7 +51,7 @@ def _create_secret(path: Path) -> None:
         file.write(secrets.token_urlsafe(48) + "\n")
     with suppress(FileExistsError):  # another `init` was first
         os.link(unfinished, path)
-    os.unlink(unfinished)
+    Path(unfinished).unlink()
 
 
 def _upgrade() -> None:
