@@ -197,6 +197,12 @@ SETTINGS = (
         "the largest body of an import, in bytes (else 413)",
     ),
     Setting(
+        "EXPORT_SPOOL_BYTES",
+        2 * 1024**3,
+        _whole(1024, 1024**4),
+        "temporary files of exports that are being sent, in bytes (else 503)",
+    ),
+    Setting(
         "TRUSTED_HOSTS",
         [],
         _hosts,

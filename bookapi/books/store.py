@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Select, String, Update, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.sql.base import Executable
 
 from ..auth.permissions import Actor
-from ..db import Catalogue, locked, stored
+from ..db import Catalogue, fetch, locked, run, stored
 from ..text import key
 from . import records, search
 from .fields import dates
@@ -113,17 +112,12 @@ def _update(columns: tuple[str, ...]) -> Update:
     return update(Book.__table__).where(Book.id == bindparam("of_book")).values(_plain(columns))
 
 
-def _execute(connection: Connection, statement: Executable, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(statement, rows)
-
-
 def store(connection: Connection, state: State, changes: list[Change]) -> None:
     """Write the changes and their history, each a step of the catalogue's `seq`."""
     new = [change for change in changes if change.before is None]
     others = [change for change in changes if change.before is not None]
     # An ISBN that goes from one book to another is given up before it is taken.
-    _execute(
+    run(
         connection,
         _FREE_ISBN,
         [
@@ -132,13 +126,13 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
             if change.before["isbn"] not in (None, change.after["isbn"])
         ],
     )
-    _execute(connection, _INSERT, [columns_of(change.after, FIELDS) for change in new])
+    run(connection, _INSERT, [columns_of(change.after, FIELDS) for change in new])
     for change in others:
         columns = {
             **columns_of(change.after, change.fields),
             "deleted_at": _stored_instant(change.after["updated_at"]) if change.to_trash else None,
         }
-        _execute(
+        run(
             connection,
             _update(tuple(sorted(columns))),
             [{**columns, "of_book": change.after["id"]}],
@@ -146,12 +140,12 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
     _store_words(connection, new, others)
     for field in LIST_TABLES:
         concerned = [change for change in others if field in change.fields]
-        _execute(
+        run(
             connection,
             _NO_LIST_ROWS[field],
             [{"book_id": change.after["id"]} for change in concerned],
         )
-        _execute(
+        run(
             connection,
             _LIST_ROWS[field],
             [
@@ -160,7 +154,7 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
                 for row in lists_of(change.after["id"], change.after[field])
             ],
         )
-    _execute(
+    run(
         connection,
         _HISTORY,
         [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)],
@@ -170,7 +164,7 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
 
 
 def _new_state(connection: Connection, state: State) -> None:
-    _execute(
+    run(
         connection,
         _COUNTED,
         [
@@ -185,12 +179,12 @@ def _new_state(connection: Connection, state: State) -> None:
 
 
 def _store_words(connection: Connection, new: list[Change], others: list[Change]) -> None:
-    _execute(
+    run(
         connection,
         _WORDS,
         [{"book_id": change.after["id"], "words": search.text_of(change.after)} for change in new],
     )
-    _execute(
+    run(
         connection,
         _OTHER_WORDS,
         [
@@ -258,11 +252,11 @@ _OF_BOOK = [
 def remove(connection: Connection, state: State, before: datetime, most: int) -> int:
     """Remove the rows of at most so many books that went to the trash before an instant, and from their history what
     the fields were; returns of how many."""
-    found = connection.execute(_LONG_IN_TRASH, {"before": stored(before), "most": most}).all()
+    found = fetch(connection, _LONG_IN_TRASH, {"before": stored(before), "most": most})
     books = [{"book_id": book_id} for (book_id,) in found]
     for query in (*_OF_BOOK, _REMOVED):
-        _execute(connection, query, books)
-    _execute(connection, _FORGET, [{"of_book": book["book_id"], "changes": "[]"} for book in books])
+        run(connection, query, books)
+    run(connection, _FORGET, [{"of_book": book["book_id"], "changes": "[]"} for book in books])
     _new_state(connection, state)
     return len(books)
 
@@ -275,13 +269,13 @@ _BY_ISBN = records.selection().where(Book.live_isbn == bindparam("isbn"))
 
 def by_id(connection: Connection, book_id: int) -> tuple[dict, bool] | None:
     """The record of that id and whether it is in the trash; None where there never was one."""
-    rows = connection.execute(_ONE, {"id": book_id}).all()
+    rows = fetch(connection, _ONE, {"id": book_id})
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
 def by_isbn(connection: Connection, digits: str | None) -> dict | None:
     """The record of the book that has the ISBN as its own."""
-    rows = connection.execute(_BY_ISBN, {"isbn": digits}).all() if digits else []
+    rows = fetch(connection, _BY_ISBN, {"isbn": digits}) if digits else []
     return records.from_rows(FIELDS, rows)[0] if rows else None
 
 
@@ -290,7 +284,7 @@ def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict]:
     found = []
     for some in _some_at_a_time(digits):
         values = {f"isbn_{index}": value for index, value in enumerate(some)}
-        found += records.from_rows(FIELDS, connection.execute(_with_isbns(len(some)), values).all())
+        found += records.from_rows(FIELDS, fetch(connection, _with_isbns(len(some)), values))
     return found
 
 
@@ -305,7 +299,7 @@ def by_identifiers(
             for index, pair in enumerate(some)
             for name, part in zip(("scheme", "value"), pair)
         }
-        rows = connection.execute(_with_identifiers(len(some)), values).all()
+        rows = fetch(connection, _with_identifiers(len(some)), values)
         found += [
             (row[-2], row[-1], record) for row, record in zip(rows, records.from_rows(FIELDS, rows))
         ]

@@ -8,6 +8,7 @@ from flask import Flask
 
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
+from .prepared import fetch, run
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
 from .state import Catalogue, State, locked, revision_of
@@ -30,11 +31,13 @@ __all__ = [
     "cause",
     "create_file",
     "db",
+    "fetch",
     "found",
     "locked",
     "now",
     "revision_of",
     "rfc3339",
+    "run",
     "schema_error",
     "schema_revisions",
     "stored",

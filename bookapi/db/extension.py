@@ -47,7 +47,7 @@ class Reading:
     def __enter__(self) -> Connection:
         try:
             self._connection = self._handle.engine.connect()
-            self._handle.dialect.limit(self._connection, self._seconds)
+            self._handle.dialect.begin_read(self._connection, self._seconds)
             return self._connection
         except FAILURES as error:
             raise_translated(error)
@@ -63,7 +63,7 @@ class Reading:
             if failed is not None:
                 self._connection.invalidate(failed)
             else:
-                self._handle.dialect.limit(self._connection, None)
+                self._handle.dialect.end_read(self._connection)
             self._connection.close()
         except FAILURES as later:
             failed = failed or later

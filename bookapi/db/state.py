@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extension import db
+from .prepared import fetch
 from .sqlite import sqlite3
 from .types import TABLE_OPTIONS
 
@@ -34,12 +35,12 @@ class Catalogue(db.Model):
 def locked(connection: Connection) -> tuple[int, int, int]:
     """(seq, last_id, total) of the catalogue's row, locked until the commit. Its lock puts writers in order on every
     database, and what an operation reads behind it is the newest state."""
-    return tuple(connection.execute(_LOCKED).one())
+    return fetch(connection, _LOCKED)[0]
 
 
 def revision_of(connection: Connection) -> int:
     """The revision of the catalogue that a read transaction shows."""
-    revision: int = connection.execute(_REVISION).scalar_one()
+    revision: int = fetch(connection, _REVISION)[0][0]
     return revision
 
 

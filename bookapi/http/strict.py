@@ -14,7 +14,7 @@ from .problems import Problem
 
 MAX_TARGET = 8 * 1024  # bytes of path and query
 _REFUSED = "bookapi.refused"  # in the environ: (status, detail)
-_TARGET = re.compile(r"(?:/|https?://|\*\Z)[^\x00-\x20\x7f]*", re.IGNORECASE)  # RFC 9112, 3.2
+_TARGET = re.compile(r"(?:/|https?://|\*\Z)[^\x00-\x1f\x7f]*", re.IGNORECASE)  # RFC 9112, 3.2
 
 
 class StrictMiddleware:

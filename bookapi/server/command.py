@@ -73,13 +73,13 @@ def is_first_worker() -> bool:
     return os.environ.get(WORKER, "").endswith(",1")
 
 
-def work(app: Any, threads: int) -> None:
-    """Serve the application as the worker that the supervisor started."""
+def work(app: Any, threads: int, workers: int) -> None:
+    """Serve the application as one of the workers that the supervisor started."""
     from .worker import Worker
 
     listening, control, _ = (int(number) for number in os.environ.pop(WORKER).split(","))
     supervisor = socket.socket(fileno=control)
-    worker = Worker(app, socket.socket(fileno=listening), threads)
+    worker = Worker(app, socket.socket(fileno=listening), threads, workers)
     signal.signal(signal.SIGTERM, worker.stop)
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's reach the supervisor, too
         signal.signal(number, signal.SIG_IGN)

@@ -7,16 +7,17 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from werkzeug.datastructures import MultiDict
 
 from bookapi import create_app
 from bookapi.books import changes, queries
 from bookapi.books.queries import reads, statements
 from bookapi.books.schemas import book_schema
-from bookapi.db import db
+from bookapi.db import db, prepared
 from bookapi.db.search import expressions
 from helpers.instance import DATABASE_URL, settings, wipe
+from helpers.support import NO_PRECONDITIONS
 
 TABLES = ("books", "book_authors", "book_subjects", "book_identifiers", "book_words")
 FILTERS = {
@@ -67,7 +68,7 @@ def catalogue(template, tmp_path_factory):
         wipe(session)
         made = [changes.create(session, book_schema.load(book)) for book in _books()]
         for book in made[::9]:
-            changes.delete(session, book["id"], lambda record: None)
+            changes.delete(session, book["id"], NO_PRECONDITIONS)
 
     app = create_app(settings(folder))
     with app.app_context():
@@ -239,21 +240,28 @@ def test_a_range_of_the_sort_column_needs_no_sorting(catalogue, address):
 
 
 @pytest.fixture
-def asked(catalogue):
+def asked(catalogue, monkeypatch):
     """A function that reads an address and returns the plans of all its statements."""
 
     def ask(address):
         seen = []
 
-        def note(connection, cursor, statement, parameters, context, executemany):
-            seen.append((statement, parameters))
+        def note(statement, dialect):
+            sql, bind = compile_once(statement, dialect)
 
-        event.listen(db.engine, "before_cursor_execute", note)
-        answer = catalogue.test_client().get(address)
-        event.remove(db.engine, "before_cursor_execute", note)
+            def noted(values):
+                seen.append((sql, bind(values)))
+                return seen[-1][1]
+
+            return sql, noted
+
+        with monkeypatch.context() as patch:
+            patch.setattr(prepared, "_compiled", note)
+            answer = catalogue.test_client().get(address)
         assert answer.status_code in (200, 404), (address, answer.get_data())
         return [(sql, plan(sql, bound)) for sql, bound in seen]
 
+    compile_once = prepared._compiled
     return ask
 
 

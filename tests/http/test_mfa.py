@@ -29,7 +29,7 @@ from helpers.people import (
 
 both = pytest.mark.parametrize("name", ["json", "xml"])
 in_both = each("name", ["json", "xml"])
-WRONG_CODE = "the code is wrong, or was used already: take the next one"
+WRONG_CODE = "the code is wrong or was used already; wait for the next one"
 MISSING, WRONG = (
     "this account has a second factor: send its code, too",
     "wrong username or password",

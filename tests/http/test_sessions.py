@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
+from werkzeug.exceptions import HTTPException
 
 from bookapi.auth import sessions
-from bookapi.auth.models import LoginSession
-from bookapi.auth.sessions import MAX_AGENT, hash_of
+from bookapi.auth.models import Event, LoginSession, Token
+from bookapi.auth.permissions import Actor
+from bookapi.auth.sessions import MAX_AGENT
 from bookapi.db import now
 from bookapi.schemas import format_timestamp, parse_timestamp
 from helpers.documents import TYPES, read
@@ -61,6 +63,26 @@ def age(app, **ages):
     )
 
 
+AN_AGE = timedelta(minutes=15)
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self):
+        self.at = now()
+
+    def __call__(self):
+        return self.at
+
+
+def set_times(app, session_id, **ages):
+    """Have a session's times be so long ago."""
+    values = {column: now() - age for column, age in ages.items()}
+    statement = update(LoginSession).where(LoginSession.id == session_id).values(**values)
+    change(app, lambda connection: connection.execute(statement))
+
+
 # -- the list --------------------------------------------------------------------------
 
 
@@ -83,13 +105,8 @@ def test_ones_own_sessions_are_listed_newest_first_with_where_they_came_from(app
 
 def test_the_list_has_neither_a_secret_nor_its_hash(app, admin):
     text = admin.get("/auth/sessions").get_data(as_text=True)
-    with admin.session_transaction() as held:
-        secret = held["_user_id"]
-    assert (
-        secret not in text
-        and hash_of(secret) not in text
-        and cookie_of(admin)["Cookie"][8:] not in text
-    )
+    [row] = rows(app, LoginSession)
+    assert admin.get_cookie("bookapi").value not in text and row.secret_hash not in text
     assert admin.get("/auth/sessions").headers["Cache-Control"] == "no-store"
 
 
@@ -234,7 +251,118 @@ def test_a_token_that_may_write_ends_its_owners_sessions(app, admin):
 
 
 def test_an_account_has_no_more_than_a_hundred_sessions_and_the_oldest_end(app, admin, monkeypatch):
-    monkeypatch.setattr(sessions, "MOST", 3)
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
     clients = [signed_in(app, "member") for _ in range(5)]
     assert [client.get("/auth/me").status_code for client in clients] == [401, 401, 200, 200, 200]
     assert admin.get("/auth/me").status_code == 200
+
+
+def test_of_too_many_sessions_those_that_have_ended_go_first(app, monkeypatch):
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
+    ended, *open_ones = [signed_in(app, "member") for _ in range(3)]
+    set_times(app, current(ended), last_seen_at=timedelta(hours=1))
+    newest = signed_in(app, "member")
+    assert [client.get("/auth/me").status_code for client in (*open_ones, newest)] == [200] * 3
+    assert "session_ended" not in [event.action for event in rows(app, Event)]
+
+
+def test_of_too_many_open_sessions_the_one_used_longest_ago_ends_and_is_recorded(app, monkeypatch):
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
+    first, second, third = [signed_in(app, "member") for _ in range(3)]
+    for client, minutes in ((first, 1), (second, 20), (third, 10)):
+        set_times(app, current(client), last_seen_at=timedelta(minutes=minutes))
+    number = next(row.id for row in rows(app, LoginSession) if now() - row.last_seen_at > AN_AGE)
+    newest = signed_in(app, "member")
+    statuses = [client.get("/auth/me").status_code for client in (first, second, third, newest)]
+    assert statuses == [200, 401, 200, 200]
+    [event] = [event for event in rows(app, Event) if event.action == "session_ended"]
+    assert (event.username, f"session {number}," in event.detail) == ("member", True)
+
+
+# -- how long one lasts ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", [1, 2, 30])
+def test_a_session_in_use_stays_open_however_short_the_idle_time(make_app, monkeypatch, minutes):
+    clock = Clock()
+    monkeypatch.setattr(sessions, "now", clock)
+    client = signed_in(make_app(SESSION_IDLE_MINUTES=minutes))
+    for _ in range(8):
+        clock.at += timedelta(minutes=minutes) * 0.7
+        assert client.get("/auth/me").status_code == 200
+    clock.at += timedelta(minutes=minutes)
+    assert client.get("/auth/me").status_code == 401
+
+
+def test_a_refused_session_stays_ended_when_the_clock_is_set_back(app, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(sessions, "now", clock)
+    client = signed_in(app)
+    clock.at += timedelta(hours=13)
+    assert (client.get("/auth/me").status_code, rows(app, LoginSession)) == (401, [])
+    clock.at -= timedelta(hours=13)
+    assert client.get("/auth/me").status_code == 401
+
+
+# -- until the commit ------------------------------------------------------------------
+
+
+def confirm(app, actor):
+    """The status with which a change by this actor is refused; None where it may go on."""
+    try:
+        change(app, lambda connection: actor.confirm(connection))
+    except HTTPException as error:
+        return error.code
+    return None
+
+
+@pytest.fixture
+def actor(app, admin):
+    [row] = rows(app, LoginSession)
+    return Actor(row.user_id, "admin", row.id, None, row.secret_hash)
+
+
+def test_a_change_goes_on_while_the_session_is_open(app, actor):
+    assert confirm(app, actor) is None
+
+
+@pytest.mark.parametrize("column, value", [("secret_hash", "0" * 64), ("user_id", 2)])
+def test_a_change_is_refused_when_another_session_has_the_id(app, actor, column, value):
+    statement = update(LoginSession).values({column: value})
+    change(app, lambda connection: connection.execute(statement))
+    assert confirm(app, actor) == 401
+
+
+def test_a_change_is_refused_when_an_admin_lacks_the_second_factor(make_app, app, actor):
+    assert confirm(make_app(ADMIN_MFA=True), actor) == 403
+
+
+@pytest.mark.parametrize("left, status", [(timedelta(hours=1), None), (timedelta(0), 401)])
+def test_a_change_is_refused_when_its_token_has_expired(app, admin, left, status):
+    make_token(admin)
+    [row] = rows(app, Token)
+    statement = update(Token).values(expires_at=now() + left)
+    change(app, lambda connection: connection.execute(statement))
+    assert confirm(app, Actor(row.user_id, "admin", None, row.id, row.secret_hash)) == status
+
+
+# -- the cookie ------------------------------------------------------------------------
+
+
+def test_the_name_of_the_cookie_is_a_setting(make_app):
+    client = signed_in(make_app(COOKIE_NAME="library"))
+    assert client.get_cookie("library") and not client.get_cookie("bookapi")
+    assert client.get("/auth/me").status_code == 200
+
+
+def test_cookies_of_other_applications_on_the_host_mean_nothing(admin):
+    for name in ("session", "remember_token", "__Host-bookapi"):
+        admin.set_cookie(name, "1|0123456789abcdef")
+    assert admin.get("/auth/me").status_code == 200
+
+
+def test_public_answers_do_not_vary_by_cookie(app, admin):
+    for client in (admin, stranger(app)):
+        answers = [client.get(path) for path in ("/", "/books", "/books/changes")]
+        assert ["Cookie" in answer.vary for answer in answers] == [False] * 3
+        assert not any("Set-Cookie" in answer.headers for answer in answers)

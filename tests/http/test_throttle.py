@@ -13,19 +13,22 @@ import argon2
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import ServiceUnavailable
 
-from bookapi.auth import accounts, line, passwords, throttle
-from bookapi.auth.bridge import with_session
+from bookapi.auth import accounts, passwords, throttle
+from bookapi.auth import login as signing_in
 from bookapi.auth.models import Event, LoginSession, Throttle, User
 from bookapi.db import db, now
+from bookapi.http.load import LOAD, Load
 from bookapi.server.listening import listen
 from bookapi.server.worker import Worker
 from helpers.documents import read, send
 from helpers.instance import PASSWORD
+from helpers.people import change_account, id_of
 
 PATIENCE = 30
-FREE = throttle.NAME.free
-OF_ADDRESS = throttle.ADDRESS.free
+FREE = throttle.PER_NAME.free
+OF_ADDRESS = throttle.PER_ADDRESS.free
 WAITS = [30, 60, 120, 240, 480, 960, 1920]
 NEW = "another long enough password"
 
@@ -215,8 +218,7 @@ def test_a_refused_attempt_is_not_counted_and_does_not_lengthen_the_wait(app, cl
 
 
 def test_a_disabled_account_is_throttled_like_any_name(app, client, clock):
-    with app.app_context():
-        db.write(accounts.change_named, "member", {"active": False})
+    change_account(app, "member", {"active": False})
     fail(client, password=PASSWORD)
     assert wait_of(login(client, password=PASSWORD)) == 30
 
@@ -338,13 +340,7 @@ def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_o
 ):
     client.set_cookie("bookapi", signed_in(app).get_cookie("bookapi").value)
     with app.app_context():
-        db.write(
-            with_session(
-                lambda session: accounts.end_sessions(
-                    session, accounts.existing(session, "member").id
-                )
-            )
-        )
+        db.write(accounts.end_sessions, id_of(app, "member"))
     fail(app.test_client())
     fail(client)
     assert wait_of(login(client, password=PASSWORD)) == 30
@@ -421,12 +417,10 @@ def at_once(number, work):
 
 @pytest.fixture
 def two(make_app):
-    """Two applications on one database, as two processes of a service are. At each many may hash at
-    once.
-    """
+    """Two applications on one database, as two processes of a service are. Many may hash at once."""
     apps = [make_app(), make_app()]
     for app in apps:
-        app.extensions[line.LINE] = line.Line(at_once=20)
+        app.extensions[LOAD] = Load(threads=100)
     return apps
 
 
@@ -462,6 +456,7 @@ def test_two_applications_share_what_they_count(two, clock):
 
 
 def test_who_signs_in_rightly_side_by_side_is_not_kept_out(app, clock):
+    app.extensions[LOAD] = Load(threads=100)
     answers = at_once(8, lambda number: login(app.test_client(), password=PASSWORD))
     assert {answer.status_code for answer in answers} == {200}
     assert rows(app, select(func.sum(Throttle.failures))) in ([(0.0,)], [(None,)])
@@ -635,6 +630,34 @@ def test_a_network_of_ipv6_is_one_address(client, clock):
         assert login(client, f"name-{number}", address=f"2001:db8::{number:x}").status_code == 401
     assert wait_of(login(client, "another", address="2001:db8::ffff")) == 30
     assert login(client, "another", address="2001:db8:0:1::1").status_code == 401
+
+
+# -- when the service fails ------------------------------------------------------------
+
+
+def busy(*args):
+    raise ServiceUnavailable
+
+
+@pytest.mark.parametrize("taken_back", [True, False], ids=["at once", "with the next attempt"])
+def test_a_right_password_that_met_a_busy_database_is_no_failure(
+    app, client, clock, monkeypatch, taken_back
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(signing_in, "_open", busy)
+        if not taken_back:
+            patch.setattr(throttle.Attempt, "take_back", busy)
+        statuses = [login(client, password=PASSWORD).status_code for _ in range(FREE + 5)]
+    assert statuses == [503] * (FREE + 5)
+    assert login(client, password=PASSWORD).status_code == 200
+
+
+def test_a_wrong_password_is_a_failure_even_if_it_cannot_be_recorded(client, clock, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(signing_in, "_record_refusal", busy)
+        statuses = [login(client).status_code for _ in range(FREE)]
+    assert statuses == [503] * FREE
+    assert wait_of(login(client, password=PASSWORD)) == 30
 
 
 # -- a browser that is known -----------------------------------------------------------

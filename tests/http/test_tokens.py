@@ -1,15 +1,14 @@
 """API tokens: create, list, show, revoke. docs/api.md, API tokens."""
 
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from bookapi.auth import tokens
-from bookapi.auth.accounts import change_named
-from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, Token
-from bookapi.db import now
+from bookapi.db import db, now
 from bookapi.schemas import format_timestamp
 from helpers.documents import TYPES, faults, read, send
 from helpers.instance import PASSWORD
@@ -20,6 +19,7 @@ from helpers.people import (
     basic,
     bearer,
     change,
+    change_account,
     cookie_of,
     each,
     get,
@@ -174,25 +174,18 @@ def test_a_token_is_called_what_its_owner_says(admin, name, given):
     assert page(get(admin, "/auth/tokens", name), "tokens")["tokens"][0]["name"] == given
 
 
-@with_session
-def _fill(session, user_id, number, **values):
+def _fill(connection, user_id, number, **values):
     for at in range(number):
-        session.add(
-            Token(
-                user_id=user_id,
-                secret_hash=f"{user_id}-{at}-{len(values)}",
-                name=str(at),
-                scope="read",
-                **values,
-            )
-        )
+        secret_hash = f"{user_id}-{at}-{len(values)}"
+        row = {"user_id": user_id, "secret_hash": secret_hash, "name": str(at), "scope": "read"}
+        connection.execute(insert(Token).values(**row, **values))
 
 
 @both
 def test_an_account_has_at_most_a_hundred_tokens_that_hold(app, admin, name):
     owner = id_of(app, "admin")
     change(app, _fill, owner, 5, expires_at=now())  # over: they do not count
-    change(app, _fill, owner, tokens.MOST - 1)
+    change(app, _fill, owner, tokens.MAX_TOKENS - 1)
     last = make(admin, name)
     answer = make(admin, name)
     assert (last.status_code, answer.status_code, "problem" in answer.content_type) == (
@@ -544,7 +537,7 @@ def test_a_member_may_have_a_token_and_a_disabled_one_has_none(app):
     secret = make_token(signed_in(app, "member"))["secret"]
     statuses = []
     for active in (True, False, True):
-        change(app, change_named, "member", {"active": active})
+        change_account(app, "member", {"active": active})
         statuses.append(ask(app, bearer(secret)).status_code)
     assert statuses == [200, 401, 200]
 
@@ -579,3 +572,51 @@ def test_a_refused_token_is_not_used(app, admin, token):
         assert ask(app, headers).status_code == 401
     assert admin.get("/auth/tokens").json["tokens"][0]["last_used_at"] is None
     assert admin.get("/auth/events?action=token_first_used").json["total"] == 0
+
+
+# -- what a wrong one costs ---------------------------------------------------------------------------------------
+
+
+def test_a_wrong_token_takes_the_same_work_for_known_and_unknown_names(app, monkeypatch):
+    operations, write = [], db.write
+
+    def count(operation, *args, **kwargs):
+        operations[-1].append(operation.__name__)
+        return write(operation, *args, **kwargs)
+
+    monkeypatch.setattr(db, "write", count)
+    for username in ("member", "nobody"):
+        operations.append([])
+        assert ask(app, basic(username, "wrong")).status_code == 401
+    assert operations[0] == operations[1]
+
+
+class Unread(BytesIO):
+    """A body that must not be read."""
+
+    def read(self, *args):
+        raise AssertionError("the body was read")
+
+    readline = readinto = read
+
+
+@pytest.mark.parametrize("ending", ["revoked", "disabled", "deleted"])
+def test_an_upload_by_a_token_that_has_ended_is_refused_before_its_body_is_read(app, admin, ending):
+    add(app, "owner", "admin")
+    token = make_token(signed_in(app, "owner"))
+    owner = f"/auth/users/{id_of(app, 'owner')}"
+    if ending == "revoked":
+        answer = admin.delete(f"{owner}/tokens")
+    elif ending == "disabled":
+        answer = admin.patch(owner, json={"active": False})
+    else:
+        answer = admin.delete(owner)
+    assert answer.status_code in (200, 204)
+    answer = stranger(app).post(
+        "/books/import",
+        headers=bearer(token["secret"]),
+        input_stream=Unread(),
+        content_length=10**6,
+        content_type="text/csv",
+    )
+    assert answer.status_code == 401

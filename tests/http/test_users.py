@@ -14,7 +14,7 @@ from helpers.people import (
     NO_ID,
     add,
     bearer,
-    change,
+    change_account,
     cookie_of,
     each,
     get,
@@ -496,7 +496,7 @@ def lose(client, user_id, name, method, sent):
 @pytest.mark.parametrize("method, sent", LOSSES)
 def test_the_last_active_admin_cannot_be_lost(app, admin, admin_id, name, method, sent):
     add(app, "shut-out", "admin")  # a disabled admin administers nothing
-    change(app, accounts.change_named, "shut-out", {"active": False})
+    change_account(app, "shut-out", {"active": False})
     answer = lose(admin, admin_id, name, method, sent)
     assert (answer.status_code, read(answer)["status"]) == (409, 409 if name == "json" else "409")
     assert (me(admin), get(admin, f"/auth/users/{admin_id}").json["active"]) == (200, True)
@@ -533,7 +533,7 @@ def test_of_two_admins_who_demote_each_other_the_second_is_refused(app, admin, a
 def test_of_two_admins_who_shut_each_other_out_at_once_one_stays(app, method, sent):
     names = ("first", "second")
     ids = {name: add(app, name, "admin") for name in names}
-    change(app, accounts.change_named, "admin", {"role": "member"})
+    change_account(app, "admin", {"role": "member"})
     pairs = [(signed_in(app, name), ids[other]) for name, other in (names, names[::-1])]
     with ThreadPoolExecutor(2) as pool:
         statuses = sorted(
@@ -545,7 +545,7 @@ def test_of_two_admins_who_shut_each_other_out_at_once_one_stays(app, method, se
 
 def test_a_disabled_admin_can_be_deleted_and_a_member_is_no_admin(app, admin, member_id):
     shut_out = add(app, "shut-out", "admin")
-    change(app, accounts.change_named, "shut-out", {"active": False})
+    change_account(app, "shut-out", {"active": False})
     assert [
         admin.delete(f"/auth/users/{user_id}").status_code for user_id in (shut_out, member_id)
     ] == [204, 204]
@@ -654,7 +654,7 @@ def test_what_an_admin_does_meanwhile_demoted_is_not_done(app, admin, monkeypatc
     hashed = accounts.passwords.make_hash
 
     def demoted_meanwhile(password):
-        change(app, accounts.change_named, "admin", {"role": "member"})
+        change_account(app, "admin", {"role": "member"})
         return hashed(password)
 
     monkeypatch.setattr(accounts.passwords, "make_hash", demoted_meanwhile)

@@ -18,13 +18,15 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from bookapi.auth import accounts, passwords, sessions, tokens
+from bookapi.auth import accounts, passwords, sessions
 from bookapi.auth.models import ADMIN, MEMBER, LoginSession, Throttle, User
 from bookapi.books import store
 from bookapi.books.models import History
 from bookapi.db import db
 from bookapi.db.extension import Database
+from bookapi.http.load import LOAD, Load
 from helpers.instance import DATABASE_URL, PASSWORD, Auth
+from helpers.people import change_account
 
 pytestmark = pytest.mark.stress
 
@@ -127,8 +129,11 @@ def held(pool, gate, work, *args):
 
 @pytest.fixture
 def two(make_app):
-    """Two applications on one database."""
-    return [make_app(), make_app()]
+    """Two applications on one database. Many may hash at once."""
+    apps = [make_app(), make_app()]
+    for app in apps:
+        app.extensions[LOAD] = Load(threads=100)
+    return apps
 
 
 def write(app, operation, *args, **kwargs):
@@ -263,8 +268,8 @@ def people(two, gates):
 
 
 def member_id(app):
-    with app.app_context(), Session(db.engine) as session:
-        return accounts.existing(session, "member").id
+    with app.app_context(), db.read() as connection:
+        return accounts.existing(connection, "member").id
 
 
 # -- the three orders ------------------------------------------------------------------
@@ -438,7 +443,7 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
     def test_who_writes_by_a_token_and_reads_by_it_elsewhere_does_not_wait(
         two, people, pool, monkeypatch
     ):
-        monkeypatch.setattr(tokens, "SEEN_EVERY", timedelta(0))
+        monkeypatch.setattr(sessions, "SEEN_EVERY", timedelta(0))
         everyone = people(by_token=True)
         with held(pool, Gate(INSIDE), everyone.ask, *OF_BOOKS["POST"]):
             begun = time.monotonic()
@@ -477,8 +482,8 @@ ENDS = {
 def rival(app, username):
     """A client of an admin who was made anew."""
     with app.app_context():
-        with Session(db.engine) as session:
-            found = accounts.find(session, username)
+        with db.read() as connection:
+            found = accounts.find(connection, username)
         if found is not None:
             db.write(lambda connection: connection.execute(delete(User).where(User.id == found.id)))
         user = db.write(accounts.add, username, passwords.make_hash(PASSWORD), ADMIN)
@@ -602,7 +607,7 @@ def test_a_password_is_not_changed_by_a_session_that_has_ended(people, pool, tak
         assert TAKINGS[taking](everyone) in (200, 204)
         gate.let_go()
         assert changing.result(PATIENCE) in (401, 403)
-    write(everyone.app, accounts.change_named, "victim", {"active": True})
+    change_account(everyone.app, "victim", {"active": True})
     assert (
         Auth(everyone.app.test_client()).login("victim", given["new_password"]).status_code == 401
     )
@@ -701,9 +706,9 @@ def test_much_at_once_about_one_account_is_done_without_a_failure(two, pool):
         told, [{200, 204, 401}] * 4 + [{200, 201, 403}] * 3 + [{200, 204}]
     ):
         assert statuses.keys() <= possible and statuses[200], told
-    with two[0].app_context(), Session(db.engine) as session:
-        user = accounts.existing(session, "victim")
-        failures = session.scalar(select(func.sum(Throttle.failures)))
+    with two[0].app_context(), db.read() as connection:
+        user = accounts.existing(connection, "victim")
+        failures = connection.scalar(select(func.sum(Throttle.failures)))
         assert (user.role, user.active, failures or 0) == (MEMBER, True, 0)
     assert root.delete(f"/auth/users/{user_id}/sessions").status_code == 204
     assert signed_in(two[0], "victim").get("/auth/sessions").json["total"] == 1

@@ -77,12 +77,12 @@ def test_a_large_import_is_read_and_not_held_in_memory(service, cookie, chunked)
 
 
 @each_way
-def test_an_import_too_large_is_a_413(service, cookie, chunked):
+def test_an_oversized_import_is_a_413(service, cookie, chunked):
     assert bring(service, LARGE + b" " * 2048, cookie, chunked).status == 413
 
 
 @each_way
-def test_the_other_addresses_keep_their_limit(service, cookie, chunked):
+def test_other_urls_keep_their_limit(service, cookie, chunked):
     body = json.dumps({"title": "x" * MAX_BODY}).encode()
     for path, status in (("/books", 413), ("/books/import/", 404), ("/auth/login", 413)):
         answer = bring(service, body, cookie, chunked, path, **{"Content-Type": "application/json"})
@@ -100,7 +100,7 @@ def test_the_other_addresses_keep_their_limit(service, cookie, chunked):
         "__Host-bookapi=" + "a" * 5000,
     ],
 )
-def test_a_large_import_of_somebody_unknown_is_a_401_and_not_kept(service, chunked, sent):
+def test_a_large_anonymous_import_is_a_401_and_not_stored(service, chunked, sent):
     assert is_problem(bring(service, LARGE, sent, chunked), 401)
 
 
@@ -123,13 +123,13 @@ def half_sent(service, cookie):
         connection.close()
 
 
-def test_what_is_sent_is_put_into_a_file_and_gone_with_the_connection(service, cookie):
+def test_a_large_body_is_in_a_file_and_removed_with_the_connection(service, cookie):
     with half_sent(service, cookie):
         wait_until(lambda: in_files(service) > LITTLE)
     wait_until(lambda: in_files(service) < LITTLE)
 
 
-def test_a_member_is_told_so(service):
+def test_a_member_gets_a_403(service):
     assert is_problem(bring(service, LARGE, signed_in(service, "reader")), 403)
 
 
@@ -142,7 +142,7 @@ def token(service, name, scope):
 
 
 @each_way
-def test_a_large_import_by_a_token_is_read_where_the_token_may(service, chunked):
+def test_a_large_import_by_a_write_token_is_accepted(service, chunked):
     owned = [
         token(service, *owner)
         for owner in (("keeper", "write"), ("keeper", "read"), ("reader", "write"))
@@ -161,7 +161,7 @@ def test_a_large_import_by_a_token_is_read_where_the_token_may(service, chunked)
         assert answer.status == status and (status == 200 or is_problem(answer, status)), header
 
 
-def test_an_import_is_answered_again_and_reads_go_on(service, cookie):
+def test_an_import_is_replayed_and_reads_go_on(service, cookie):
     body = jsonl_bytes(
         *[{"title": f"Book {number}", "identifiers": [f"n:{number}"]} for number in range(3000)]
     )

@@ -81,7 +81,7 @@ def test_headers_that_are_too_large_are_a_431(service, header):
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("size", [MAX_BODY + 1, 4 * 1024 * 1024])
-def test_a_body_too_large_is_a_413(service, cookie, chunked, size):
+def test_an_oversized_body_is_a_413(service, cookie, chunked, size):
     answer = service.ask(
         post("/books", b'{"title": "' + b"x" * (size - 13) + b'"}', cookie, chunked)
     )
@@ -89,14 +89,14 @@ def test_a_body_too_large_is_a_413(service, cookie, chunked, size):
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_a_body_too_large_of_somebody_unknown_is_a_401(service, chunked):
+def test_an_oversized_anonymous_body_is_a_401(service, chunked):
     answer = service.ask(post("/books", b"x" * (MAX_BODY + 1), chunked=chunked))
     assert is_problem(answer, 401)
     assert "www-authenticate" in answer.headers
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_a_body_too_large_of_a_kind_not_read_is_a_415(service, cookie, chunked):
+def test_an_oversized_body_of_an_unsupported_type_is_a_415(service, cookie, chunked):
     answer = service.ask(
         post("/books", b"x" * (MAX_BODY + 1), cookie, chunked, **{"Content-Type": "text/plain"})
     )
@@ -131,7 +131,7 @@ def test_a_body_as_large_as_allowed_is_read(service, cookie, chunked):
     ],
     ids=repr,
 )
-def test_garbage_gets_a_400_and_the_end_of_the_connection(service, request_bytes):
+def test_garbage_gets_a_400_and_closes_the_connection(service, request_bytes):
     answer = service.ask(request_bytes)
     assert answer.status == 400 and answer.whole
     assert "server" not in answer.headers and b"Traceback" not in answer.body
@@ -147,7 +147,7 @@ def test_garbage_gets_a_400_and_the_end_of_the_connection(service, request_bytes
     ],
     ids=repr,
 )
-def test_a_host_that_is_none_is_a_400(service, request_bytes):
+def test_an_invalid_host_is_a_400(service, request_bytes):
     assert is_problem(service.ask(request_bytes), 400)
 
 
@@ -160,7 +160,7 @@ def test_no_answer_names_the_server(service, path):
     assert SAFE_HEADERS.items() <= answer.headers.items() and answer.headers["x-request-id"]
 
 
-def test_requests_sent_at_once_are_answered_in_order(service):
+def test_pipelined_requests_are_answered_in_order(service):
     one, last = (
         f"GET /{path} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode()
         for path, more in (
@@ -185,7 +185,7 @@ def test_a_connection_ends_behind_answers_without_a_body(service):
     assert received.endswith(b"\r\n\r\n") and b"HTTP/1.1 304" in received
 
 
-def test_who_waits_to_send_a_body_that_is_wanted_is_told_to(service):
+def test_expect_100_for_a_wanted_body_gets_100_continue(service):
     answer = service.ask(
         b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
         b"Connection: close\r\n\r\n{}"
@@ -194,13 +194,13 @@ def test_who_waits_to_send_a_body_that_is_wanted_is_told_to(service):
 
 
 @pytest.mark.parametrize("option", ["", "Connection: close\r\n"])
-def test_head_of_a_stream_has_no_body_and_leaves_the_connection_in_step(service, option):
+def test_head_of_a_stream_leaves_the_connection_usable(service, option):
     more = "" if option else "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     answer = service.ask(f"HEAD /books/export HTTP/1.1\r\nHost: a\r\n{option}\r\n{more}".encode())
     assert answer.status == 200 and b"title" not in answer.body
 
 
-def test_a_request_of_http_1_1_names_its_host(service):
+def test_an_http_1_1_request_needs_a_host(service):
     assert is_problem(service.ask(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), 400)
 
 
@@ -275,7 +275,7 @@ class Visitors:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_sigterm_in_the_middle_of_requests_loses_no_answer(folder, workers):
+def test_sigterm_during_requests_loses_no_response(folder, workers):
     with serving(folder, "--workers", workers) as service, Visitors(service) as visitors:
         visitors.wait_for(40)
         assert service.end() == 0
@@ -297,7 +297,7 @@ class Newcomers(Visitors):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_whoever_is_let_in_while_the_door_closes_is_answered(folder, workers):
+def test_connections_accepted_during_shutdown_are_answered(folder, workers):
     with serving(folder, "--workers", workers) as service, Newcomers(service, 8) as newcomers:
         newcomers.wait_for(200)
         assert service.end() == 0
@@ -305,7 +305,7 @@ def test_whoever_is_let_in_while_the_door_closes_is_answered(folder, workers):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_while_the_service_drains_nobody_is_let_in_to_be_dropped(folder, workers):
+def test_no_connection_is_accepted_and_dropped_while_draining(folder, workers):
     with (
         serving(folder, "--workers", workers) as service,
         service.connect(),
@@ -319,7 +319,7 @@ def test_while_the_service_drains_nobody_is_let_in_to_be_dropped(folder, workers
         assert service.process.wait(PATIENCE) == 0
 
 
-def test_a_request_that_is_half_sent_when_the_end_comes_is_answered(folder):
+def test_a_partial_request_at_shutdown_is_answered(folder):
     with serving(folder) as service, service.connect() as connection:
         request = post(
             "/auth/login", json.dumps({"username": "keeper", "password": PASSWORD}).encode()
@@ -334,7 +334,7 @@ def test_a_request_that_is_half_sent_when_the_end_comes_is_answered(folder):
         assert service.process.wait(PATIENCE) == 0
 
 
-def test_a_long_answer_that_is_being_read_when_the_end_comes_is_sent_to_its_end(folder):
+def test_a_long_response_at_shutdown_is_completed(folder):
     with serving(folder) as service, service.connect() as connection:
         connection.sendall(b"GET /books/export?format=jsonl HTTP/1.0\r\n\r\n")
         begun = connection.recv(4096)
@@ -349,7 +349,7 @@ def read_to_end_bytes(connection):
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_sigint_ends_the_service_too(folder):
+def test_sigint_ends_the_service(folder):
     with serving(folder) as service:
         assert service.get().status == 200
         service.process.send_signal(signal.SIGINT)
@@ -360,7 +360,7 @@ def test_sigint_ends_the_service_too(folder):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_sighup_replaces_the_workers_and_goes_on_answering(folder, workers):
+def test_sighup_replaces_the_workers_without_downtime(folder, workers):
     with serving(folder, "--workers", workers) as service, Visitors(service) as visitors:
         visitors.wait_for(20)
         before = set(service.children())
@@ -374,7 +374,7 @@ def test_sighup_replaces_the_workers_and_goes_on_answering(folder, workers):
         assert service.end() == 0
 
 
-def test_sighup_takes_new_settings_in(folder):
+def test_sighup_reloads_the_settings(folder):
     with serving(folder) as service:
         assert service.get("/books?limit=1").status == 200
         (folder / "config.py").write_text("PUBLIC_READ = False\n")
@@ -383,7 +383,7 @@ def test_sighup_takes_new_settings_in(folder):
         assert service.get("/healthz").status == 200
 
 
-def test_sighup_with_a_wrong_setting_leaves_the_old_worker_serving(folder):
+def test_sighup_with_an_invalid_setting_keeps_the_old_worker(folder):
     with serving(folder) as service:
         (folder / "config.py").write_text("PUBLIC_READ = 'perhaps'\n")
         service.process.send_signal(signal.SIGHUP)
@@ -392,7 +392,7 @@ def test_sighup_with_a_wrong_setting_leaves_the_old_worker_serving(folder):
         assert service.end() == 0
 
 
-def test_sigterm_soon_after_sighup_is_not_forgotten(folder):
+def test_sigterm_soon_after_sighup_is_handled(folder):
     with serving(folder) as service, service.connect():  # idle: the old worker drains for a while
         service.process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(service.children()) == 1)
@@ -401,7 +401,7 @@ def test_sigterm_soon_after_sighup_is_not_forgotten(folder):
         assert service.process.wait(10) == 0
 
 
-def test_two_workers_share_the_work_and_one_that_dies_is_replaced(folder):
+def test_two_workers_share_the_work_and_a_dead_one_is_replaced(folder):
     with serving(folder, "--workers", "2") as service:
         before = service.children()
         os.kill(before[0], signal.SIGKILL)
@@ -417,7 +417,7 @@ def test_workers_end_when_their_supervisor_is_killed(folder):
         assert len(children) == 2
 
 
-def test_a_service_outlives_the_shell_that_started_it(folder):
+def test_a_service_survives_the_shell_that_started_it(folder):
     shell = f'"{sys.executable}" -m bookapi serve --port 0 > "{folder}/said" 2> "{folder}/log" & echo $!'
     shell += f'; while [ ! -s "{folder}/said" ]; do sleep 0.1; done'
     done = subprocess.run(
@@ -443,7 +443,7 @@ def test_a_service_outlives_the_shell_that_started_it(folder):
 # -- where it listens ------------------------------------------------------------------
 
 
-def test_a_unix_socket_serves_its_group_and_is_taken_again_after_a_crash(folder):
+def test_a_unix_socket_serves_its_group_and_is_reused_after_a_crash(folder):
     path = folder / "socket"
     with serving(folder, "--unix-socket", str(path)) as service:
         assert service.announced == f"serving on unix:{path}"
@@ -454,7 +454,7 @@ def test_a_unix_socket_serves_its_group_and_is_taken_again_after_a_crash(folder)
         assert service.get().status == 200
 
 
-def test_a_unix_socket_in_use_is_left_to_who_has_it(folder):
+def test_a_unix_socket_in_use_is_not_taken(folder):
     path = str(folder / "socket")
     with serving(folder, "--unix-socket", path) as service:
         done = bookapi(folder, "serve", "--unix-socket", path)
@@ -462,7 +462,7 @@ def test_a_unix_socket_in_use_is_left_to_who_has_it(folder):
         assert service.get().status == 200
 
 
-def test_a_file_that_is_no_socket_is_not_taken_away(folder):
+def test_a_file_that_is_not_a_socket_is_not_removed(folder):
     path = folder / "notes"
     path.write_text("dear to somebody")
     command = [sys.executable, "-m", "bookapi", "serve", "--unix-socket", str(path)]
@@ -494,7 +494,7 @@ def _spoilt(path):
 
 
 @pytest.mark.parametrize("harm", [_gone, _replaced, _spoilt])
-def test_a_database_that_goes_missing_makes_the_service_unready_and_is_not_made_anew(folder, harm):
+def test_a_missing_database_makes_the_service_unready_and_is_not_recreated(folder, harm):
     with serving(folder) as service:
         login = service.ask(
             post("/auth/login", json.dumps({"username": "keeper", "password": PASSWORD}).encode())

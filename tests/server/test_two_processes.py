@@ -307,7 +307,7 @@ class Storm:
 
 
 @pytest.mark.parametrize("two", [two_workers, two_services])
-def test_in_a_storm_no_read_is_older_than_what_was_acknowledged_before_it_began(folder, two):
+def test_under_load_no_read_is_older_than_acknowledged_changes(folder, two):
     with two(folder) as ways:
         storm = Storm(ways)
         storm.rage()
@@ -326,7 +326,7 @@ def test_in_a_storm_no_read_is_older_than_what_was_acknowledged_before_it_began(
         assert last == [storm.versions] * 2
 
 
-def test_two_processes_give_the_same_bytes_the_same_tag_before_a_change_and_after(folder):
+def test_two_processes_give_the_same_etag_for_the_same_bytes(folder):
     with two_services(folder) as ways:
         one, other = [way() for way in ways]
         cookie = one.ask("POST", "/auth/login", {"username": "keeper", "password": PASSWORD})[1][
@@ -349,7 +349,7 @@ def test_two_processes_give_the_same_bytes_the_same_tag_before_a_change_and_afte
         assert len(bodies) > 1.5 * len(ADDRESSES) * len(FORMATS)
 
 
-def test_a_proxys_words_are_part_of_what_an_answer_depends_on(folder):
+def test_forwarding_headers_are_part_of_the_cache_key(folder):
     with serving(folder, TRUSTED_PROXY="127.0.0.1") as service, closing_all(Connection) as connect:
         connection = connect(service.address)
         variants = [

@@ -22,6 +22,7 @@ SETTINGS = {
     "REQUIRE_IF_MATCH": (False, ("true", True), (False, False), (True, True)),
     "MAX_BODY_BYTES": (1024 * 1024, ("2048", 2048), (4096, 4096), (8192, 8192)),
     "MAX_IMPORT_BYTES": (32 * 1024 * 1024, ("1024", 1024), (4096, 4096), (1024**4, 1024**4)),
+    "EXPORT_SPOOL_BYTES": (2 * 1024**3, ("1024", 1024), (4096, 4096), (1024**4, 1024**4)),
     "TRUSTED_HOSTS": (
         [],
         ("a.example, .b.example", ["a.example", ".b.example"]),

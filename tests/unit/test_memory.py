@@ -28,13 +28,13 @@ def held(made, keys):
     return [key for key in keys if made.get(key) is not None]
 
 
-def test_what_was_put_is_given_back_with_its_state(app):
+def test_a_stored_value_is_returned_with_its_state(app):
     made = filled(10_000, "a", "b")
     assert made.get("a") == ("value of a", 1, 1000)
     assert (made.get("c"), len(made), made.used) == (None, 2, 2000)
 
 
-def test_an_application_has_one_memory_of_its_own_with_the_room_that_is_set(make_app):
+def test_an_app_has_its_own_cache_of_the_configured_size(make_app):
     one, other = make_app(ANSWER_CACHE_BYTES=12345), make_app()
     one, other = one.extensions[CACHE], other.extensions[CACHE]
     assert one is not other and (one.max_bytes, other.max_bytes) == (12345, 16 * 1024 * 1024)
@@ -53,13 +53,13 @@ def test_an_application_has_one_memory_of_its_own_with_the_room_that_is_set(make
         (5000, "abcde"),
     ],
 )
-def test_no_more_is_kept_than_there_is_room_for(room, kept):
+def test_the_cache_never_exceeds_its_size(room, kept):
     made = filled(room, *"abcde")
     assert held(made, "abcde") == list(kept)
     assert made.used == 1000 * len(kept) <= room
 
 
-def test_what_nobody_asked_for_the_longest_goes_first():
+def test_the_least_recently_used_value_is_evicted_first():
     made = filled(3000, *"abc")
     made.get("a")
     made.put("d", 1, "value of d", EACH)
@@ -69,7 +69,7 @@ def test_what_nobody_asked_for_the_longest_goes_first():
     assert held(made, "abcde") == ["a", "d", "e"]
 
 
-def test_to_ask_for_what_is_not_there_changes_nothing():
+def test_reading_a_missing_key_changes_nothing():
     made = filled(2000, *"ab")
     assert held(made, "xyz") == []
     made.put("c", 1, "value of c", EACH)
@@ -79,14 +79,14 @@ def test_to_ask_for_what_is_not_there_changes_nothing():
 @pytest.mark.parametrize(
     "size, used", [(EACH, 3000), (EACH + 500, 3500), (0, 2000 + OVERHEAD), (EACH + 2000, 5000)]
 )
-def test_what_is_replaced_is_not_counted_twice(size, used):
+def test_a_replaced_value_is_not_counted_twice(size, used):
     made = filled(5000, *"abc")
     made.put("b", 7, "newer", size)
     assert (made.get("b"), made.used) == (("newer", 7, size + OVERHEAD), used)
     assert len(made) == 3
 
 
-def test_a_replacement_that_grows_makes_room_by_what_is_older():
+def test_a_larger_replacement_evicts_older_values():
     made = filled(3000, *"abc")
     made.put("b", 2, "grown", EACH + 1000)
     assert held(made, "abc") == ["b", "c"]
@@ -94,13 +94,13 @@ def test_a_replacement_that_grows_makes_room_by_what_is_older():
     assert (held(made, "abc"), made.used) == (["c"], 3000)
 
 
-def test_what_is_larger_than_the_room_pushes_nothing_out():
+def test_a_value_larger_than_the_cache_evicts_nothing():
     made = filled(3000, *"abc")
     made.put("d", 1, "too large", EACH + 2001)
     assert (held(made, "abcd"), made.used) == (list("abc"), 3000)
 
 
-def test_with_no_room_nothing_is_kept():
+def test_a_cache_of_size_zero_is_empty():
     made = RevisionCache(0)
     for size in (0, 1, 10**9):
         made.put("a", 1, b"", size)
@@ -113,7 +113,7 @@ _STEPS = st.lists(st.tuples(_KEYS, st.none() | st.integers(0, 2500)), max_size=6
 
 @bounded
 @given(steps=_STEPS, room=st.sampled_from([0, 600, 1500, 3000, 5000]))
-def test_it_holds_what_a_plain_list_of_the_newest_would(steps, room):
+def test_the_cache_behaves_like_a_list_of_the_newest_values(steps, room):
     made, plain = RevisionCache(room), []  # (key, size), the newest last
     for turn, (key, size) in enumerate(steps):
         known = [entry for entry in plain if entry[0] == key]
@@ -137,7 +137,7 @@ class Key(int):
         return super().__hash__()
 
 
-def test_many_threads_at_once_leave_the_count_of_bytes_right():
+def test_concurrent_threads_keep_the_byte_count_right():
     room, keys, together = 4000, [Key(number) for number in range(6)], threading.Barrier(THREADS)
     made = RevisionCache(room)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
 from sqlalchemy.engine import Connection
 
-from ...db import db, revision_of
+from ...db import db, fetch, revision_of
 from ...http.pagination import Page, PageParameters
 from ...http.parameters import Arguments, Parameter, choice, load_parameters
 from ..models import Book, BookAuthor, BookSubject
@@ -102,7 +102,7 @@ def _told(
     if name == "language" or not counts:
         return [{"value": key, "count": counted} for key, counted in counts]
     keys = {f"key_{index}": key for index, (key, _) in enumerate(counts)}
-    spelt = dict(connection.execute(_spellings(name, shape, len(counts)), {**keys, **values}).all())
+    spelt = dict(fetch(connection, _spellings(name, shape, len(counts)), {**keys, **values}))
     return [{"value": spelt[key], "count": counted} for key, counted in counts]
 
 
@@ -115,9 +115,9 @@ def commonest(
     connection: Connection, name: str, shape: Shape, values: dict[str, Any]
 ) -> list[dict]:
     """The commonest values among the books of a list, with the number of books that have each."""
-    counts = connection.execute(
-        _counts(name, shape, "-count"), {"limit": COMMONEST, "offset": 0, **values}
-    ).all()
+    counts = fetch(
+        connection, _counts(name, shape, "-count"), {"limit": COMMONEST, "offset": 0, **values}
+    )
     return _told(connection, name, shape, counts, values)
 
 
@@ -142,11 +142,13 @@ def terms(name: str, args: Arguments) -> Terms:
     asked = load_parameters(_TERMS, args)
     page, order = Page(asked["limit"], asked["page"]), asked["sort"]
     with db.read() as connection:
-        total = connection.execute(_total(name)).scalar_one()
+        total = fetch(connection, _total(name))[0][0]
         counts = (
-            connection.execute(
-                _counts(name, Shape(), order), {"limit": page.limit, "offset": page.offset}
-            ).all()
+            fetch(
+                connection,
+                _counts(name, Shape(), order),
+                {"limit": page.limit, "offset": page.offset},
+            )
             if page.offset < total
             else []
         )

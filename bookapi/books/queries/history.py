@@ -5,7 +5,7 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import bindparam, func, select
 
-from ...db import db, revision_of, rfc3339
+from ...db import db, fetch, revision_of, rfc3339
 from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page, asked_page
 from ...http.parameters import Arguments, Parameter, Parameters, integer, load_parameters
 from ...http.routing import LARGEST_ID
@@ -43,12 +43,12 @@ def history(book_id: int, args: Arguments) -> Entries | None:
     """The page of a book's history that the parameters ask for; None where there never was such a book."""
     page = asked_page(args)
     with db.read() as connection:
-        total = connection.execute(_NUMBER, {"book_id": book_id}).scalar_one()
-        if not total and not connection.execute(_IS_THERE, {"book_id": book_id}).all():
+        total = fetch(connection, _NUMBER, {"book_id": book_id})[0][0]
+        if not total and not fetch(connection, _IS_THERE, {"book_id": book_id}):
             return None
-        rows = connection.execute(
-            _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
-        ).all()
+        rows = fetch(
+            connection, _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
+        )
     return Entries([_entry(row) for row in rows], total, page)
 
 
@@ -78,7 +78,7 @@ def feed(args: Arguments) -> Changes:
     values = load_parameters(_FEED, args)
     after, limit = values["after"], values["limit"]
     with db.read() as connection:
-        rows = connection.execute(_BEHIND, {"after": after, "limit": limit + 1}).all()
+        rows = fetch(connection, _BEHIND, {"after": after, "limit": limit + 1})
         revision = revision_of(connection)
     changes = [dict(zip(_CHANGE, row)) for row in rows[:limit]]
     return Changes(changes, changes[-1]["seq"] if len(rows) > limit else None, revision)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
-from ...db import Catalogue, db, revision_of
+from ...db import Catalogue, db, fetch, revision_of
 from ...db.search import expressions, sees_all
 from ...http.cache import current_cache
 from .. import records
@@ -64,7 +64,7 @@ class _Reading:
         self.shape, self.sort = listing.shape, listing.sort
         self.values = _values(connection, listing)
         self.lasts = listing.match is None or sees_all(connection.dialect.name)
-        self.mark, self._books = connection.execute(_STATE).one()
+        self.mark, self._books = fetch(connection, _STATE)[0]
 
     def total(self) -> int:
         """The number of books on all pages."""
@@ -81,7 +81,7 @@ class _Reading:
         known = remembered.get(key)
         if known and known.revision == self.mark:
             return known.value
-        number: int = self.connection.execute(query, self.values).scalar_one()
+        number: int = fetch(self.connection, query, self.values)[0][0]
         if self.lasts:
             remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
@@ -110,10 +110,11 @@ class _Reading:
     def _slice(self, part: int, first: int, last: int, number: int) -> list[int]:
         """The ids of a part from one place to another, walked to from the nearer end."""
         backwards = first > number - last
-        rows = self.connection.execute(
+        rows = fetch(
+            self.connection,
             statements.page(self.shape, self.sort, part, backwards),
             {"limit": last - first, "offset": number - last if backwards else first, **self.values},
-        ).all()
+        )
         ids = [row[0] for row in rows]
         return ids[::-1] if backwards else ids
 
@@ -151,7 +152,7 @@ class _Reading:
             if value is not None
         }
         query = statements.onward(self.shape, self.sort, part, nulls)
-        rows = self.connection.execute(query, {"limit": limit, **self.values, **bound}).all()
+        rows = fetch(self.connection, query, {"limit": limit, **self.values, **bound})
         names = [key.name for key in segment.keys]
         return [(row[0], self._for_cursor(dict(zip(names, row[1:])))) for row in rows]
 
@@ -171,10 +172,11 @@ def _values(connection: Connection, listing: Listing) -> dict[str, Any]:
 def _records(connection: Connection, ids: list[int], fields: tuple[str, ...]) -> list[dict]:
     if not ids:
         return []
-    rows = connection.execute(
+    rows = fetch(
+        connection,
         statements.rows(fields, len(ids)),
         {f"id_{index}": book_id for index, book_id in enumerate(ids)},
-    ).all()
+    )
     by_id = {row[0]: row for row in rows}
     return records.from_rows(fields, [by_id[book_id] for book_id in ids])
 
@@ -192,7 +194,7 @@ def stream(listing: Listing) -> Generator[dict[str, Any]]:
 
 def _states_and_records(listing: Listing) -> Generator[Any]:
     with db.read(limited=False) as connection:
-        yield tuple(connection.execute(_STATE).one())
+        yield tuple(fetch(connection, _STATE)[0])
         values = _values(connection, listing)
         queries = [
             statements.everything(listing.shape, listing.sort, part, listing.fields)
@@ -209,7 +211,7 @@ def _states_and_records(listing: Listing) -> Generator[Any]:
 def one(book_id: int) -> tuple[dict, bool] | None:
     """The record of that id and whether it is in the trash; None where there never was one."""
     with db.read() as connection:
-        rows = connection.execute(_ONE, {"id": book_id}).all()
+        rows = fetch(connection, _ONE, {"id": book_id})
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
@@ -217,8 +219,5 @@ def by_isbn(digits: str) -> tuple[dict, int] | None:
     """The record of an ISBN, its own before another book's further one; and the revision read."""
     with db.read() as connection:
         values = {"isbn": digits}
-        rows = (
-            connection.execute(_BY_ISBN, values).all()
-            or connection.execute(_BY_FURTHER_ISBN, values).all()
-        )
+        rows = fetch(connection, _BY_ISBN, values) or fetch(connection, _BY_FURTHER_ISBN, values)
         return (records.from_rows(FIELDS, rows)[0], revision_of(connection)) if rows else None

@@ -28,8 +28,12 @@ class Dialect(ABC):
         """A connection of the driver that does not belong to the pool."""
 
     @abstractmethod
-    def limit(self, connection: Connection, seconds: float | None) -> None:
-        """Interrupt what the connection does after so many seconds; None: no limit."""
+    def begin_read(self, connection: Connection, seconds: float | None) -> None:
+        """Begin a transaction that reads, and is interrupted after so many seconds; None: no limit."""
+
+    @abstractmethod
+    def end_read(self, connection: Connection) -> None:
+        """From here on there is no limit."""
 
     @abstractmethod
     def begin_write(self, connection: Connection, seconds: float) -> None:

@@ -14,7 +14,6 @@ SORTED_BYTES = (
     4096  # of a value; the default is 1,024, and a key may have 700 characters of four bytes
 )
 MIN_SECONDS = 0.001  # a limit of 0 means that there is none
-_END = "bookapi.end"  # an execution option: when `time.monotonic` says that the time is over
 
 
 class MysqlDialect(Dialect):
@@ -34,6 +33,7 @@ class MysqlDialect(Dialect):
             "pool_recycle": 1800,
             "connect_args": {
                 "charset": "utf8mb4",
+                "cursorclass": LimitedCursor,
                 "init_command": f"SET SESSION {', '.join(session)}",
                 "connect_timeout": self.wait,
             },
@@ -41,7 +41,6 @@ class MysqlDialect(Dialect):
 
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "handle_error", _recognize_galera)
-        event.listen(engine, "before_cursor_execute", _limit, retval=True)
 
     def separate_connection(self, engine: Engine) -> Any:
         pooled = engine.raw_connection()
@@ -49,9 +48,13 @@ class MysqlDialect(Dialect):
         pooled.detach()
         return connection
 
-    def limit(self, connection: Connection, seconds: float | None) -> None:
-        if seconds is not None:  # execution options end with the block that uses the connection
-            connection.execution_options(**{_END: time.monotonic() + seconds})
+    def begin_read(self, connection: Connection, seconds: float | None) -> None:
+        connection.connection.driver_connection.end = (
+            None if seconds is None else time.monotonic() + seconds
+        )
+
+    def end_read(self, connection: Connection) -> None:
+        connection.connection.driver_connection.end = None
 
     def begin_write(self, connection: Connection, seconds: float) -> None:
         connection.begin()
@@ -65,12 +68,16 @@ def limited(sql: str, seconds: float, is_mariadb: bool) -> str:
     return f"SELECT /*+ MAX_EXECUTION_TIME({seconds * 1000:.0f}) */ {sql.removeprefix('SELECT ')}"
 
 
-def _limit(connection, cursor, statement, parameters, context, executemany):
-    """With each statement goes how much time is left: the connection is also one of changes, which have no limit."""
-    end = connection.get_execution_options().get(_END)
-    if end is not None and statement.startswith("SELECT"):
-        statement = limited(statement, end - time.monotonic(), connection.dialect.is_mariadb)
-    return statement, parameters
+class LimitedCursor(pymysql.cursors.Cursor):
+    """Sends with each SELECT how much time is left. The attribute `end` of the connection says when the time is over;
+    None: never, as for changes on the same connection."""
+
+    def execute(self, query: str, args: Any = None) -> int:
+        end = getattr(self.connection, "end", None)
+        if end is not None and query.startswith("SELECT"):
+            is_mariadb = "MariaDB" in self.connection.get_server_info()
+            query = limited(query, end - time.monotonic(), is_mariadb)
+        return super().execute(query, args)
 
 
 def _recognize_galera(context) -> None:

@@ -91,8 +91,12 @@ class SqliteDialect(Dialect):
     def separate_connection(self, engine: Engine) -> Any:
         return self.connect()
 
-    def limit(self, connection: Connection, seconds: float | None) -> None:
+    def begin_read(self, connection: Connection, seconds: float | None) -> None:
         connection.info[_DEADLINE].set(seconds)
+        connection.connection.driver_connection.execute("BEGIN")
+
+    def end_read(self, connection: Connection) -> None:
+        connection.info[_DEADLINE].set(None)
 
     def begin_write(self, connection: Connection, seconds: float) -> None:
         # A plain BEGIN that reads and then writes either loses updates or fails at once with SQLITE_BUSY.

@@ -1,0 +1,49 @@
+"""Statements that are compiled once and run by the driver: for what most requests read and write.
+
+The result layer of SQLAlchemy costs more than all that SQLite does for a list. So here rows come as the driver gives
+them: the columns must be plain ones (text, numbers, `rfc3339`, lists as JSON), and values are passed as they are.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.sql.elements import ClauseElement
+
+REMEMBERED = 1024  # statements
+
+
+def fetch(
+    connection: Connection, statement: ClauseElement, values: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """All rows of a statement that has few."""
+    sql, bind = _compiled(statement, connection.dialect)
+    cursor = connection.connection.cursor()
+    cursor.execute(sql, bind(values or {}))
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def run(
+    connection: Connection, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Run a change once for each of these values."""
+    sql, bind = _compiled(statement, connection.dialect)
+    cursor = connection.connection.cursor()
+    if len(rows) == 1:
+        cursor.execute(sql, bind(rows[0]))
+    elif rows:
+        cursor.executemany(sql, [bind(values) for values in rows])
+
+
+@functools.lru_cache(REMEMBERED)
+def _compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, Any]:
+    """(SQL, a function that gives the values as the driver takes them: in order, or by name)."""
+    compiled: Any = statement.compile(dialect=dialect)
+    defaults, names = compiled.params, compiled.positiontup
+    if names is None:
+        return str(compiled), lambda values: {**defaults, **values}
+    return str(compiled), lambda values: [
+        values[name] if name in values else defaults[name] for name in names
+    ]
