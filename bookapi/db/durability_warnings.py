@@ -52,7 +52,7 @@ def file_warnings(path: Path) -> list[str]:
 
 
 def server_warnings(variables: dict[str, str], max_body: int) -> list[str]:
-    """The warnings about a MySQL or MariaDB server; a variable that is missing is taken as right."""
+    """The warnings about a MySQL or MariaDB server; a missing variable is taken as right."""
     if variables.get("log_bin") not in ("ON", "1"):
         variables = variables | {"sync_binlog": "1"}
     found = [

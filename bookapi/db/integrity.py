@@ -35,9 +35,12 @@ def structure_faults(connection: Connection) -> list[str]:
 
 def differing_tables(one: Engine, other: Engine) -> list[str]:
     """The tables, indexes, triggers and views that two SQLite databases do not have alike."""
-    with one.connect() as left, other.connect() as right:
-        rows = [set(map(tuple, each.exec_driver_sql(_SCHEMA))) for each in (left, right)]
-    return sorted({row[1] for row in rows[0] ^ rows[1]})
+    found = []
+    for engine in (one, other):
+        with engine.connect() as connection:
+            rows = connection.exec_driver_sql(_SCHEMA).all()
+            found.append({tuple(" ".join(str(value).split()) for value in row) for row in rows})
+    return sorted({row[1] for row in found[0] ^ found[1]})
 
 
 def fault_of(error: Exception) -> str:

@@ -15,8 +15,8 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 def create_file() -> None:
-    """Create the SQLite file if it is missing, readable by its owner alone. (A server's admin creates
-    its databases.)"""
+    """Create the SQLite file if it is missing, readable by its owner alone. (A server's admin
+    creates its databases.)"""
     if db.engine.dialect.name == "sqlite":
         path = Path(db.engine.url.database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def create_file() -> None:
 
 
 def migrations(engine: Engine) -> ModuleType:
-    """Flask-Migrate for a database. Imported when needed: a service does without Alembic (10 MB)."""
+    """Flask-Migrate for a database. Imported when needed: serving does without Alembic (10 MB)."""
     import flask_migrate
 
     target = SimpleNamespace(engine=engine, metadata=db.metadata)
@@ -60,9 +60,9 @@ def schema_error(found: str | None) -> str | None:
         return "the database has no schema yet; run: bookapi init"
     if found < known[0]:
         return (
-            f"the database has the schema {found} of a version before the first release, which cannot "
-            "be upgraded; with the version that made it run: bookapi books export FILE, then import "
-            "FILE into a new instance"
+            f"the database has the schema {found} of a version before the first release, which "
+            "cannot be upgraded; with the version that made it run: bookapi books export FILE, "
+            "then import FILE into a new instance"
         )
     if found not in known:
         return (

@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations: on the engine of `db.schema.migrations`, one process at a time."""
+"""How Alembic runs the migrations: on the engine of `db.schema.migrations`, one at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

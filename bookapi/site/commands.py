@@ -43,11 +43,11 @@ def init(admin: str) -> None:
 
 
 def _create_secret(path: Path) -> None:
-    """Create the file of the secret that signs cookies, whole or not at all, for its owner alone."""
+    """Create the secret that signs cookies, whole or not at all, readable by its owner alone."""
     if path.exists():
         return
     descriptor, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-    with open(descriptor, "w", encoding="ascii") as file:
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(48) + "\n")
     with suppress(FileExistsError):  # another `init` was first
         os.link(unfinished, path)

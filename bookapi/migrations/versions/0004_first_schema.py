@@ -32,8 +32,8 @@ SORT_COLUMNS = (
 )
 
 # FTS5 with external content: the words are stored once, and the triggers update the index in the
-# transaction of the change. tokenize `ascii`: tokens are compared as they were written. `columnsize=0`:
-# ranking does not use lengths.
+# transaction of the change. tokenize `ascii`: tokens are compared as they were written.
+# `columnsize=0`: ranking does not use lengths.
 SQLITE_SEARCH_INDEX = (
     """CREATE VIRTUAL TABLE book_words_index USING fts5 (words, content = 'book_words',
        content_rowid = 'book_id', tokenize = 'ascii', columnsize = 0)""",
@@ -50,8 +50,8 @@ SQLITE_SEARCH_INDEX = (
 
 # Statistics for SQLite's planner (sqlite.org/optoverview.html, "Manual control of query plans").
 # Without them it takes `deleted_at IS NULL` for rare and walks the whole catalogue instead of an
-# author's few books. `noskipscan`: or it skips that column. They say that 20,000 of 100,000 rows are
-# in one state: if all were, SQLite 3.53 would sort all books rather than walk the index.
+# author's few books. `noskipscan`: or it skips that column. They say that 20,000 of 100,000 rows
+# are in one state: if all were, SQLite 3.53 would sort all books rather than walk the index.
 SQLITE_STATISTICS = [
     ("books", None, "100000"),
     *[
