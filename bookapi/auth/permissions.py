@@ -1,13 +1,15 @@
-"""Authorization: who sends a request, the access that each endpoint declares, and both again inside a transaction."""
+"""Authorization: who sends a request, the access that each endpoint declares, and both again inside
+a transaction.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 from flask import current_app, request
 from flask_login import current_user
-from sqlalchemy import Row, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.engine import Connection
 
 from ..db import now
@@ -16,7 +18,7 @@ from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
 from . import audit
 from .audit import Action
-from .models import ADMIN, READ, WRITE, LoginSession, Token, User
+from .models import ADMIN, READ, WRITE, AnyRow, LoginSession, Token, User
 
 CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
 
@@ -32,8 +34,9 @@ ACCOUNT = (
 
 @dataclass(frozen=True)
 class SignedIn:
-    """Flask-Login's user: an active account, and the session or token that proves it. `credential_hash` is the hash of
-    its secret."""
+    """Flask-Login's user: an active account, and the session or token that proves it.
+    `credential_hash` is the hash of its secret.
+    """
 
     id: int
     username: str
@@ -49,7 +52,7 @@ class SignedIn:
     is_anonymous = False
 
     @classmethod
-    def of(cls, row: Row[Any], credential_hash: str, **credential: Any) -> "SignedIn":
+    def of(cls, row: AnyRow, credential_hash: str, **credential: Any) -> "SignedIn":
         """The account in a row that has the columns ACCOUNT."""
         account = (row.user_id, row.username, row.role, row.user_created_at, bool(row.has_mfa))
         return cls(*account, credential_hash, **credential)
@@ -59,15 +62,20 @@ class SignedIn:
         return str(self.id)
 
 
-def authorize() -> None:
-    """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its body is looked at.
+current_account = cast(SignedIn, current_user)  # Flask-Login's proxy, with its type
 
-    A wrong Authorization header is a 401 even where anyone may read: its sender believes that it is right.
+
+def authorize() -> None:
+    """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its
+    body is looked at.
+
+    A wrong Authorization header is a 401 even where anyone may read: its sender believes that it is
+    right.
     """
     declared = current_endpoint()
     if declared is not None and request.method != "OPTIONS":
         if "Authorization" in request.headers:
-            current_user.is_authenticated  # noqa: B018 (loads the user)
+            current_account.is_authenticated  # noqa: B018 (loads the user)
         _CHECKS[declared.access]()
 
 
@@ -77,28 +85,28 @@ def _require_reader() -> None:
 
 
 def _require_signed_in() -> None:
-    if not current_user.is_authenticated:
+    if not current_account.is_authenticated:
         raise Problem(
             401,
             "sign in (POST /auth/login) or send an API token; a session may have ended",
             CHALLENGE,
         )
-    if current_user.scope == READ and request.method not in SAFE_METHODS:
+    if current_account.scope == READ and request.method not in SAFE_METHODS:
         _refuse("this token is for reading only")
 
 
 def _require_session() -> None:
     _require_signed_in()
-    if current_user.token_id is not None:
+    if current_account.token_id is not None:
         _refuse("not with a token; sign in with the password")
 
 
 def require_admin() -> None:
     """Raise 401 or 403 for anyone but an admin: for views of which only a part is for everyone."""
     _require_signed_in()
-    if current_user.role != ADMIN:
+    if current_account.role != ADMIN:
         _refuse("only for admins")
-    if current_app.config["ADMIN_MFA"] and not current_user.has_mfa:
+    if current_app.config["ADMIN_MFA"] and not current_account.has_mfa:
         _refuse("admins need a second factor here; set one up: POST /auth/mfa")
 
 
@@ -108,7 +116,7 @@ def _require_admin_session() -> None:
 
 
 def _refuse(detail: str) -> NoReturn:
-    audit.log(Action.ACCESS_REFUSED, current_user.username, detail)
+    audit.log(Action.ACCESS_REFUSED, current_account.username, detail)
     raise Problem(403, detail)
 
 
@@ -122,12 +130,13 @@ _CHECKS: dict[Access, Callable[[], None]] = {
 }
 
 
-# -- until the commit ---------------------------------------------------------------------------------------------
+# -- until the commit ------------------------------------------------------------------
 
 
 class Actor(NamedTuple):
-    """Who changes something. A change confirms it in its own transaction, since rights may have been taken away after
-    the request began; the rows that prove them stay locked until the commit."""
+    """Who changes something. A change confirms it in its own transaction, since rights may have
+    been taken away after the request began; the rows that prove them stay locked until the commit.
+    """
 
     user_id: int
     username: str
@@ -136,15 +145,19 @@ class Actor(NamedTuple):
     credential_hash: str
 
     def confirm(self, connection: Connection) -> None:
-        """Raise 401 or 403 where the account is no admin (with ADMIN_MFA: with a second factor) any more."""
+        """Raise 401 or 403 where the account is no admin (with ADMIN_MFA: with a second factor) any
+        more.
+        """
         account = self.confirm_signed_in(connection)
         if account.role != ADMIN:
             raise Problem(403, "only for admins")
         if current_app.config["ADMIN_MFA"] and not account.has_mfa:
             raise Problem(403, "admins need a second factor here")
 
-    def confirm_signed_in(self, connection: Connection) -> Row[Any]:
-        """Raise 401 where the session or token has ended, or the account is not active; returns the account's row."""
+    def confirm_signed_in(self, connection: Connection) -> AnyRow:
+        """Raise 401 where the session or token has ended, or the account is not active; returns the
+        account's row.
+        """
         # Joined: MySQL locks no row of an EXISTS, and reads it as it was before it had to wait.
         held: Any = LoginSession if self.token_id is None else Token
         statement = (
@@ -166,9 +179,9 @@ class Actor(NamedTuple):
 def actor() -> Actor:
     """Who sends this request."""
     return Actor(
-        current_user.id,
-        current_user.username,
-        current_user.session_id,
-        current_user.token_id,
-        current_user.credential_hash,
+        current_account.id,
+        current_account.username,
+        current_account.session_id,
+        current_account.token_id,
+        current_account.credential_hash,
     )

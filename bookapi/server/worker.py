@@ -19,6 +19,7 @@ from waitress.server import create_server
 from ..http.load import LOAD, Load
 from ..http.spool import SPOOL, Spool
 from ..http.strict import without_length
+from . import limits
 from .supervisor import DRAIN_SECONDS
 
 MAX_UNSENT = 1024 * 1024  # bytes of answers that a client has not read; then its connection ends
@@ -56,6 +57,9 @@ class Worker:
     """Serves on a listening socket. `stop` may be called from a signal handler."""
 
     def __init__(self, app: Flask, listening: socket.socket, threads: int, workers: int = 1):
+        temporary = app.config["MAX_IMPORT_BYTES"] + app.config["EXPORT_SPOOL_BYTES"]
+        for warning in limits.warnings(CONNECTIONS, temporary):
+            app.logger.warning(warning)
         self._map: dict[int, Any] = {}
         self._listening, self._draining = listening, False
         with warnings.catch_warnings():

@@ -10,6 +10,7 @@ import pytest
 
 from bookapi.auth import mfa
 from bookapi.auth.models import User
+from bookapi.http.load import LOAD, Load
 from helpers.documents import faults, read, send
 from helpers.instance import PASSWORD
 from helpers.mfa import STEP, Factor, codes_in, offered, post_mfa
@@ -558,6 +559,7 @@ def test_a_factor_that_was_taken_off_is_missed_at_once(make_app, clock):
 
 
 def test_one_code_that_several_send_at_once_lets_in_one(app, clock, factor):
+    app.extensions[LOAD] = Load(threads=100)
     code = clock.code(factor.secret)
     with ThreadPoolExecutor(4) as pool:
         statuses = list(pool.map(lambda _: login(app, code).status_code, range(4)))
