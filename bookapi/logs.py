@@ -39,70 +39,74 @@ def request_id() -> str:
     return found
 
 
-def _escaped(text: str, but: str = "") -> str:
-    """The text with every character that cannot be seen written as in Python, `but` for these."""
+def escaped(text: str, allowed: str = "") -> str:
+    """The text with invisible characters, except `allowed` ones, written as in Python."""
     if text.isprintable():
         return text
     return "".join(
         character
-        if character.isprintable() or character in but
+        if character.isprintable() or character in allowed
         else character.encode("unicode_escape").decode()
         for character in text
     )
 
 
-class _Line(logging.Formatter):
-    """One event. What cannot be seen is escaped: what a client sends must not forge a line or talk
-    to a terminal.
+LAYOUT = "\n\t"  # the invisible characters of a traceback
+
+
+class TextFormatter(logging.Formatter):
+    """One event a line. Invisible characters are escaped: what a client sends must not forge a line
+    or control a terminal.
     """
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
-        where = {}
+        """The fields of an event by name, in order."""
+        about = {}
         if has_request_context():
-            where = {"request_id": request_id(), "method": request.method, "path": request.path}
-        told = {
+            about = {"request_id": request_id(), "method": request.method, "path": request.path}
+        fields = {
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
-            **where,
+            **about,
             "message": record.getMessage(),
             **getattr(record, "event", {}),
         }
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return told
+            fields["exception"] = self.formatException(record.exc_info)
+        return fields
 
     def format(self, record: logging.LogRecord) -> str:
-        told, named = self.fields(record), getattr(record, "event", {})
-        exception = told.pop("exception", None)
+        """The line: values, those of an audit event with their names."""
+        fields, named = self.fields(record), getattr(record, "event", {})
+        exception = fields.pop("exception", None)
         line = " ".join(
-            f'{name}="{_quoted(value)}"' if name in named else _escaped(value)
-            for name, value in told.items()
+            f'{name}="{_quoted(value)}"' if name in named else escaped(value)
+            for name, value in fields.items()
             if value
         )
-        return f"{line}\n{_escaped(exception, but=_LAYOUT)}" if exception else line
-
-
-_LAYOUT = "\n\t"  # of a traceback
+        return f"{line}\n{escaped(exception, LAYOUT)}" if exception else line
 
 
 def _quoted(value: str) -> str:
-    return _escaped(value.replace("\\", "\\\\").replace('"', '\\"'))
+    return escaped(value.replace("\\", "\\\\").replace('"', '\\"'))
 
 
-class _Json(_Line):
+class JsonFormatter(TextFormatter):
+    """One JSON object a line."""
+
     def format(self, record: logging.LogRecord) -> str:
-        told = {name: _escaped(value, but=_LAYOUT) for name, value in self.fields(record).items()}
-        return orjson.dumps(told).decode()
+        """The line."""
+        fields = {name: escaped(value, LAYOUT) for name, value in self.fields(record).items()}
+        return orjson.dumps(fields).decode()
 
 
 def init_app(app: Flask) -> None:
-    """Have the application log in the form that the setting says."""
+    """Have the application log in the form of the setting LOG_FORMAT."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if app.config["LOG_FORMAT"] == "json" else _Line())
+    handler.setFormatter(JsonFormatter() if app.config["LOG_FORMAT"] == "json" else TextFormatter())
     app.logger.removeHandler(default_handler)
     app.logger.handlers[:] = [handler]
     app.logger.setLevel(logging.INFO)
     app.logger.propagate = False
-    # waitress logs a line for each request that has to wait its turn: 16 % of the time of a busy
-    # server.
+    # waitress logs each request that waits for a thread: 16 % of the time of a busy server.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

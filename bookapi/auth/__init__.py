@@ -1,15 +1,38 @@
-"""Accounts: who signs in, and who may what."""
+"""Accounts: sign-in, permissions and the audit log."""
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import SessionInterface, SessionMixin
+from flask_login import LoginManager
 
-from . import commands, cookies, line, permissions, views
+from . import admin_views, commands, permissions, sessions, tokens, views
+from .permissions import SignedIn
+
+
+class NoSessions(SessionInterface):
+    """Flask's signed session cookie is not used, and no response varies by it."""
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin | None:
+        """None: Flask gives the request an empty session that cannot be changed."""
+        return None
+
+
+def load_user(request: Request) -> SignedIn | None:
+    """Flask-Login's request loader: the owner of the token in the Authorization header, else of the
+    session cookie.
+    """
+    return tokens.authenticate() or sessions.load()
 
 
 def init_app(app: Flask) -> None:
-    """Give the application its accounts."""
-    line.init_app(app)
-    cookies.init_app(app)
+    """Register sign-in, the views and the command of accounts."""
+    app.session_interface = NoSessions()
+    app.config["SESSION_PROTECTION"] = None  # a session may move to another address
+    app.config["REMEMBER_COOKIE_NAME"] = (
+        ";"  # no cookie can have this name: there is no remember-me
+    )
+    manager = LoginManager(app, add_context_processor=False)
+    manager.request_loader(load_user)
     app.before_request(permissions.authorize)
-    for blueprint in views.BLUEPRINTS:
-        app.register_blueprint(blueprint)
+    app.register_blueprint(views.blueprint)
+    app.register_blueprint(admin_views.blueprint)
     app.cli.add_command(commands.users)

@@ -1,327 +1,331 @@
-"""What is done with accounts: units for `db.write`, and the look-ups that signing in needs.
+"""Changes of accounts: operations for `db.write`, and the look-ups that signing in needs.
 
-`by` is who does it (None: the console). A unit that takes one confirms that it still may, and takes the catalogue's row
-first: its lock puts such changes in order, so that of two admins who demote each other the second one is refused.
+`by` is who does it (None: the console). An operation that takes one confirms its rights, behind the
+lock of the catalogue's row: that puts such changes in order, so that of two admins who demote each
+other the second one is refused.
 """
 
 from typing import Any
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.engine import Connection
 
 from ..db import Catalogue
-from ..db import locked as take_turn
+from ..db import locked as lock_catalogue
 from ..http.problems import Problem
-from . import events, lookalikes, mfa, passwords, sessions, usernames
-from .bridge import with_session
-from .models import ADMIN, LoginSession, Token, User
+from . import audit, mfa, passwords, usernames
+from .audit import Action
+from .models import ADMIN, Account, LoginSession, Token, User
 from .permissions import Actor
 
 
 class AccountError(ValueError):
-    """What cannot be done with an account, in words for whoever asked; `field` is what it is about."""
+    """What cannot be done with an account; `field` is what it is about."""
 
     def __init__(self, field: str, detail: str):
         super().__init__(f"{field} {detail}")
         self.field, self.detail = field, detail
 
 
-class Taken(AccountError):
-    """The name is another account's already, or looks like it."""
+class UsernameTaken(AccountError):
+    """Another account has the name, or one that looks like it."""
 
 
 class LastAdmin(AccountError):
-    """Nobody could administer the service any more."""
+    """There would be no active admin."""
 
     def __init__(self) -> None:
-        super().__init__("username", "is that of the last active admin; make another one first")
+        super().__init__("username", "is that of the last active admin; add another one first")
 
 
-# -- looking up ---------------------------------------------------------------------------------------------------
+# -- looking up ------------------------------------------------------------------------
 
 
-def find(session: Session, username: str) -> User | None:
-    """The account of that name, however it is spelt."""
-    if not usernames.possible(username):
+def find(connection: Connection, username: str) -> Account | None:
+    """The account of that name in any spelling."""
+    if not usernames.is_possible(username):
         return None
-    name_key = usernames.canonical(username)
-    user = session.scalar(select(User).where(User.name_key == name_key))
-    return (
-        user if user and user.name_key == name_key else None
-    )  # MySQL does not see a space at the end
+    key = usernames.canonical(username)
+    user = connection.execute(select(User).where(User.name_key == key)).one_or_none()
+    return user if user and user.name_key == key else None  # MySQL ignores a space at the end
 
 
-def existing(session: Session, username: str) -> User:
+def existing(connection: Connection, username: str) -> Account:
     """The account of that name; raises AccountError where there is none."""
-    user = find(session, username)
+    user = find(connection, username)
     if user is None:
-        raise AccountError("username", f"is no account's: {username}")
+        raise AccountError("username", f"does not exist: {username}")
     return user
 
 
-def locked(session: Session, user_id: int) -> User | None:
-    """The account of that id as it is now and stays until the commit."""
-    return session.get(User, user_id, with_for_update=True)
+def by_id(connection: Connection, user_id: int) -> Account:
+    """The account of that id; 404 where there is none."""
+    return _found(connection.execute(select(User).where(User.id == user_id)).one_or_none())
 
 
-def page_of(session: Session, limit: int, offset: int) -> tuple[list[User], int]:
-    """A page of all accounts, oldest first, and how many there are."""
-    users = session.scalars(select(User).order_by(User.id).limit(limit).offset(offset)).all()
-    return list(users), session.scalar(select(func.count()).select_from(User))
+def locked(connection: Connection, user_id: int) -> Account | None:
+    """The account of that id, locked until the commit."""
+    statement = select(User).where(User.id == user_id).with_for_update()
+    return connection.execute(statement).one_or_none()
 
 
-def list_all(session: Session) -> list[User]:
-    """Every account, oldest first."""
-    return list(session.scalars(select(User).order_by(User.id)))
+def has_admin(connection: Connection) -> bool:
+    """Whether there is an active admin."""
+    admins = select(func.count()).select_from(User).where(User.role == ADMIN, User.active)
+    return bool(connection.scalar(admins))
 
 
-def has_admin(session: Session) -> bool:
-    """Whether anybody can administer the service."""
-    return (
-        session.scalar(
-            select(func.count()).select_from(User).where(User.role == ADMIN, User.active)
-        )
-        > 0
-    )
+# -- adding ----------------------------------------------------------------------------
 
 
-# -- adding -------------------------------------------------------------------------------------------------------
-
-
-@with_session
 def add(
-    session: Session,
+    connection: Connection,
     username: str,
     password_hash: str,
     role: str,
     provisional: bool = False,
     by: Actor | None = None,
-) -> User:
-    """A new account. One that `init` made and nobody has used yet is taken over."""
-    _begin(session, by)
-    user = find(session, username)
-    refuse_taken(session, username, user, role)
+) -> Account:
+    """A new account. One that `init` created and that was never used is taken over."""
+    _begin(connection, by)
+    user = find(connection, username)
+    refuse_taken(connection, username, user, role)
+    values = {"password_hash": password_hash, "role": role, "provisional": provisional}
     if user is None:
-        user = User(id=_next_id(session), username=username, name_key=usernames.canonical(username))
-        session.add(user)
-    user.password_hash, user.role, user.provisional, user.active = (
-        password_hash,
-        role,
-        provisional,
-        True,
-    )
-    session.flush()
-    _note(session, events.USER_ADDED, user, by, f"role {role}")
+        user_id = _next_id(connection)
+        key = usernames.canonical(username)
+        connection.execute(
+            insert(User).values(id=user_id, username=username, name_key=key, **values)
+        )
+    else:
+        user_id = user.id
+        _update(connection, user_id, active=True, **values)
+    user = by_id(connection, user_id)
+    _record(connection, Action.USER_ADDED, user, by, f"role {role}")
     return user
 
 
-def _next_id(session: Session) -> int:
-    """An id that no account ever had: SQLite by itself would give that of one that was deleted to the next."""
-    catalogue = session.get(Catalogue, 1, populate_existing=True)
-    catalogue.last_user_id += 1
-    return catalogue.last_user_id
+def add_first_admin(connection: Connection, username: str, password_hash: str) -> bool:
+    """Add a provisional admin; False if there is an admin already, perhaps since a moment ago."""
+    lock_catalogue(connection)
+    if has_admin(connection):
+        return False
+    add(connection, username, password_hash, ADMIN, provisional=True)
+    return True
 
 
-def refuse_taken(session: Session, username: str, user: User | None, role: str) -> None:
-    """Raises Taken where a new account cannot have this name: `user` has it, or that of another looks like it."""
+def _next_id(connection: Connection) -> int:
+    """An id that no account ever had: SQLite alone would reuse that of a deleted account."""
+    connection.execute(update(Catalogue).values(last_user_id=Catalogue.last_user_id + 1))
+    return connection.execute(select(Catalogue.last_user_id)).scalar_one()
+
+
+def refuse_taken(connection: Connection, username: str, user: Account | None, role: str) -> None:
+    """Raise UsernameTaken where a new account cannot have this name: `user` has it, or a name that
+    looks like it.
+    """
     if user is not None:
         if user.provisional and user.role == role:
             return
-        raise Taken("username", f"is taken: {user.username}")
-    look = lookalikes.skeletons(username)
-    for other in session.scalars(select(User.username)):
-        if look & lookalikes.skeletons(other):
-            raise Taken("username", f"looks like one that is taken: {other}")
+        raise UsernameTaken("username", f"is taken: {user.username}")
+    skeletons = usernames.skeletons(username)
+    for other in connection.scalars(select(User.username)):
+        if skeletons & usernames.skeletons(other):
+            raise UsernameTaken("username", f"looks like one that is taken: {other}")
 
 
 def check_name(username: str) -> None:
-    """Raises AccountError for a name that no account may have."""
-    detail = usernames.fault(username)
-    if detail:
-        raise AccountError("username", detail)
+    """Raise AccountError for a name that no account may have."""
+    error = usernames.error_in(username)
+    if error:
+        raise AccountError("username", error)
 
 
 def check_password(username: str, password: str) -> None:
-    """Raises AccountError for a password that this account may not have."""
-    detail = passwords.fault(password, username)
-    if detail:
-        raise AccountError("password", detail)
+    """Raise AccountError for a password that this account may not have."""
+    error = passwords.error_in(password, username)
+    if error:
+        raise AccountError("password", error)
 
 
-# -- changing -----------------------------------------------------------------------------------------------------
+# -- changing --------------------------------------------------------------------------
 
 
-@with_session
-def change(session: Session, user_id: int, values: dict[str, Any], by: Actor | None = None) -> User:
-    """The account with another role, active or not, or with another password's hash; 404 where there is none.
+def change(
+    connection: Connection, user_id: int, values: dict[str, Any], by: Actor | None = None
+) -> Account:
+    """The account with other values of `role`, `active` or `password_hash`; its sessions end. 404
+    where there is none.
 
-    What takes a right away ends its sessions. Raises LastAdmin where nobody could administer the service then.
+    Raises LastAdmin where there would be no active admin.
     """
-    _begin(session, by)
-    user = locked(session, user_id) or _missing()
-    was_admin = _administers(user)
-    if values.get("role", user.role) != user.role:
-        _set_role(session, user, values["role"], by)
-    if values.get("active", user.active) != user.active:
-        user.active = values["active"]
-        _note(session, events.USER_ENABLED if user.active else events.USER_DISABLED, user, by)
-        _end_sessions(session, user)
-    if "password_hash" in values:
-        _set_password(session, user, values["password_hash"], by)
-    if was_admin and not _administers(user):
-        _refuse_last_admin(session)
+    _begin(connection, by)
+    user = _found(locked(connection, user_id))
+    changed = {name: value for name, value in values.items() if value != getattr(user, name)}
+    if not changed:
+        return user
+    if "role" in changed:
+        detail = f"from {user.role} to {changed['role']}"
+        _record(connection, Action.ROLE_CHANGED, user, by, detail)
+    if "active" in changed:
+        action = Action.USER_ENABLED if changed["active"] else Action.USER_DISABLED
+        _record(connection, action, user, by)
+    if "password_hash" in changed:
+        changed["provisional"] = False
+        _record(connection, Action.PASSWORD_CHANGED, user, by)
+    _update(connection, user_id, **changed)
+    _delete_sessions(connection, user_id)
+    _refuse_last_admin(connection, user)
+    return by_id(connection, user_id)
+
+
+def remove(connection: Connection, user_id: int, by: Actor | None = None) -> None:
+    """Delete the account with its sessions and tokens; the history keeps its name. 404 where there
+    is none.
+    """
+    _begin(connection, by)
+    user = _found(locked(connection, user_id))
+    connection.execute(delete(User).where(User.id == user_id))
+    _record(connection, Action.USER_DELETED, user, by)
+    _refuse_last_admin(connection, user)
+
+
+def end_sessions(connection: Connection, user_id: int, by: Actor | None = None) -> None:
+    """End all sessions of the account; 404 where there is none."""
+    _begin(connection, by)
+    user = _found(locked(connection, user_id))
+    _delete_sessions(connection, user_id)
+    _record(connection, Action.SESSIONS_ENDED, user, by)
+
+
+def revoke_tokens(connection: Connection, user_id: int, by: Actor | None = None) -> None:
+    """Revoke all API tokens of the account; 404 where there is none."""
+    _begin(connection, by)
+    user = _found(locked(connection, user_id))
+    connection.execute(delete(Token).where(Token.user_id == user_id))
+    _record(connection, Action.TOKENS_REVOKED, user, by)
+
+
+def drop_second_factor(connection: Connection, user_id: int, by: Actor | None = None) -> None:
+    """Remove the account's second factor; its sessions end. 404 where there is no such account."""
+    _begin(connection, by)
+    user = _found(locked(connection, user_id))
+    if user.totp_secret is not None:
+        _drop_second_factor(connection, user, by)
+
+
+def _begin(connection: Connection, by: Actor | None) -> None:
+    lock_catalogue(connection)
+    if by is not None:
+        by.confirm(connection)
+
+
+def _found(user: Account | None) -> Account:
+    if user is None:
+        raise Problem(404, "no such user")
     return user
 
 
-def _administers(user: User) -> bool:
-    return user.role == ADMIN and user.active
+def _update(connection: Connection, user_id: int, **values: Any) -> None:
+    connection.execute(update(User).where(User.id == user_id).values(**values))
 
 
-@with_session
-def change_named(session: Session, username: str, values: dict[str, Any]) -> User:
-    """`change` for the console, which knows accounts by their names."""
-    return change(session, existing(session, username).id, values)
-
-
-def _set_role(session: Session, user: User, role: str, by: Actor | None) -> None:
-    _note(session, events.ROLE_CHANGED, user, by, f"from {user.role} to {role}")
-    user.role = role
-    _end_sessions(session, user)
-
-
-def _set_password(session: Session, user: User, password_hash: str, by: Actor | None) -> None:
-    user.password_hash, user.provisional = password_hash, False
-    # Whoever changes his own so stays signed in: he is the one who knows the new one.
-    _end_sessions(session, user, keep=by.session_id if by and by.user_id == user.id else None)
-    _note(session, events.PASSWORD_CHANGED, user, by)
-
-
-@with_session
-def remove(session: Session, user_id: int, by: Actor | None = None) -> None:
-    """No such account any more, nor its sessions and tokens; the history keeps its name. 404 where there is none."""
-    _begin(session, by)
-    user = locked(session, user_id) or _missing()
-    session.delete(user)
-    _note(session, events.USER_DELETED, user, by)
-    if _administers(user):
-        _refuse_last_admin(session)
-
-
-@with_session
-def end_sessions(session: Session, user_id: int, by: Actor | None = None) -> None:
-    """All sessions of the account are over; 404 where there is none."""
-    _begin(session, by)
-    user = locked(session, user_id) or _missing()
-    _end_sessions(session, user)
-    _note(session, events.SESSIONS_ENDED, user, by)
-
-
-@with_session
-def revoke_tokens(session: Session, user_id: int, by: Actor | None = None) -> None:
-    """All API tokens of the account are revoked; 404 where there is no such account."""
-    _begin(session, by)
-    user = locked(session, user_id) or _missing()
-    session.execute(delete(Token).where(Token.user_id == user.id))
-    _note(session, events.TOKENS_REVOKED, user, by)
-
-
-@with_session
-def drop_second_factor(session: Session, user_id: int, by: Actor | None = None) -> None:
-    """The account signs in by its password alone again; 404 where there is no such account."""
-    _begin(session, by)
-    user = locked(session, user_id) or _missing()
-    if user.totp_secret is not None:
-        _forget_second_factor(session, user, by)
-
-
-def _begin(session: Session, by: Actor | None) -> None:
-    take_turn(session.connection())
-    if by is not None:
-        by.confirm(session.connection())
-
-
-def _missing() -> None:
-    raise Problem(404, "there is no account of that id")
-
-
-def _end_sessions(session: Session, user: User, keep: int | None = None) -> None:
-    session.execute(
-        delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.id != (keep or 0))
+def _delete_sessions(connection: Connection, user_id: int, keep: int | None = None) -> None:
+    connection.execute(
+        delete(LoginSession).where(LoginSession.user_id == user_id, LoginSession.id != (keep or 0))
     )
 
 
-def _refuse_last_admin(session: Session) -> None:
-    session.flush()
-    if not has_admin(session):
+def _refuse_last_admin(connection: Connection, before: Account) -> None:
+    """Raise LastAdmin where the change of this account left no active admin."""
+    if before.role == ADMIN and before.active and not has_admin(connection):
         raise LastAdmin
 
 
-def _note(
-    session: Session, action: str, user: User, by: Actor | None, detail: str | None = None
+def _record(
+    connection: Connection,
+    action: Action,
+    user: Account,
+    by: Actor | None,
+    detail: str | None = None,
 ) -> None:
-    events.note(session, action, user.username, actor=by.username if by else None, detail=detail)
+    audit.record(connection, action, user.username, by.username if by else None, detail)
 
 
-# -- one's own ----------------------------------------------------------------------------------------------------
+# -- one's own -------------------------------------------------------------------------
 
 
-def _own(session: Session, by: Actor, known_hash: str) -> User:
-    """The account of who is signed in, locked; 401 where the session is over, 403 where the password, which was right
-    when the request began, is another one by now."""
-    user = locked(session, by.user_id)
-    sessions.still_open(session, user, by.session_id)
-    if user.password_hash != known_hash:
+def _own(connection: Connection, by: Actor, known_hash: str | None = None) -> Account:
+    """The account that sends the request, locked; 401 where its session has ended, 403 where its
+    password is no longer the one that was shown.
+    """
+    user = locked(connection, by.user_id)
+    by.confirm_signed_in(connection)
+    user = _found(user)
+    if known_hash is not None and user.password_hash != known_hash:
         raise Problem(403, "the current password is wrong")
     return user
 
 
-@with_session
-def change_own_password(session: Session, by: Actor, known_hash: str, password_hash: str) -> None:
-    """Another password for who is signed in; every other session of the account ends."""
-    _set_password(session, _own(session, by, known_hash), password_hash, by)
+def change_own_password(
+    connection: Connection, by: Actor, known_hash: str, password_hash: str
+) -> None:
+    """Change the password of the account that sends the request; its other sessions end."""
+    user = _own(connection, by, known_hash)
+    _update(connection, user.id, password_hash=password_hash, provisional=False)
+    _delete_sessions(connection, user.id, keep=by.session_id)
+    _record(connection, Action.PASSWORD_CHANGED, user, by)
 
 
-@with_session
-def offer_second_factor(session: Session, by: Actor, known_hash: str, secret: str) -> None:
-    """A secret for the app of who is signed in; it counts from its first right code on. 409 where there is a factor:
-    else who knows no code of it could put his own in its place."""
-    user = _own(session, by, known_hash)
+def offer_second_factor(connection: Connection, by: Actor, known_hash: str, secret: str) -> None:
+    """Keep a secret that becomes the second factor with its first confirmed code. 409 where there
+    is a factor: it must not be replaced without one of its codes.
+    """
+    user = _own(connection, by, known_hash)
     if user.totp_secret is not None:
         raise Problem(409, "there is a second factor already: POST /auth/mfa/disable first")
-    user.totp_offered = secret
+    _update(connection, user.id, totp_offered=secret)
 
 
-@with_session
-def accept_second_factor(session: Session, by: Actor, code: str, recovery_codes: list[str]) -> bool:
-    """From here on signing in needs a code; other sessions end. False for a code that the offered secret does not
-    give; 409 where none was offered."""
-    user = locked(session, by.user_id)
-    sessions.still_open(session, user, by.session_id)
+def accept_second_factor(
+    connection: Connection, by: Actor, code: str, recovery_codes: list[str]
+) -> bool:
+    """Require a code at sign-in from now on; other sessions end. False for a wrong code; 409 where
+    no secret was offered.
+    """
+    user = _own(connection, by)
     if user.totp_offered is None:
         raise Problem(409, "there is no second factor to confirm: POST /auth/mfa first")
     step = mfa.step_of(user.totp_offered, code)
     if step is None:
         return False
-    user.totp_secret, user.totp_offered, user.totp_step = user.totp_offered, None, step
-    user.recovery_hashes = [mfa.hash_of(recovery_code) for recovery_code in recovery_codes]
-    _end_sessions(session, user, keep=by.session_id)
-    _note(session, events.MFA_ENABLED, user, by)
+    _update(
+        connection,
+        user.id,
+        totp_secret=user.totp_offered,
+        totp_offered=None,
+        totp_step=step,
+        recovery_hashes=[mfa.hash_of(recovery_code) for recovery_code in recovery_codes],
+    )
+    _delete_sessions(connection, user.id, keep=by.session_id)
+    _record(connection, Action.MFA_ENABLED, user, by)
     return True
 
 
-@with_session
-def drop_own_second_factor(session: Session, by: Actor, known_hash: str, code: str) -> bool:
-    """Who is signed in needs no code any more; False for a wrong one."""
-    user = _own(session, by, known_hash)
+def drop_own_second_factor(connection: Connection, by: Actor, known_hash: str, code: str) -> bool:
+    """Remove the second factor of the account that sends the request; False for a wrong code."""
+    user = _own(connection, by, known_hash)
     if user.totp_secret is None:
         raise Problem(409, "there is no second factor")
-    if mfa.spend(user, code) is None:
+    if mfa.spend(connection, user, code) is None:
         return False
-    _forget_second_factor(session, user, by)
+    _drop_second_factor(connection, user, by)
     return True
 
 
-def _forget_second_factor(session: Session, user: User, by: Actor | None) -> None:
-    user.totp_secret = user.totp_offered = user.totp_step = user.recovery_hashes = None
-    _end_sessions(session, user, keep=by.session_id if by and by.user_id == user.id else None)
-    _note(session, events.MFA_DISABLED, user, by)
+def _drop_second_factor(connection: Connection, user: Account, by: Actor | None) -> None:
+    own = by is not None and by.user_id == user.id
+    empty = dict.fromkeys(("totp_secret", "totp_offered", "totp_step", "recovery_hashes"))
+    _update(connection, user.id, **empty)
+    _delete_sessions(connection, user.id, keep=by.session_id if by and own else None)
+    _record(connection, Action.MFA_DISABLED, user, by)

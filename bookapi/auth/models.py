@@ -1,18 +1,34 @@
-"""Accounts, what they sign in with, and what happened at the door, as tables."""
+"""The tables of accounts, of what they sign in with, and of the audit log."""
 
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Boolean, Double, ForeignKey, String
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Double,
+    ForeignKey,
+    Row,
+    Select,
+    String,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import TABLE_OPTIONS, BigId, Instant, JsonList, db, now
+from ..db import TABLE_OPTIONS, Base, BigId, Instant, JsonList, db, now
+
+AnyRow = Row[*tuple[Any, ...]]
+Account = AnyRow  # of the table `users`
 
 ADMIN, MEMBER = ROLES = ("admin", "member")
 READ, WRITE = SCOPES = ("read", "write")
 
 
-class User(db.Model):
-    """An account. `name_key` is what is compared: any spelling of one name is one account."""
+class User(Base):
+    """An account. `name_key` is the canonical name: any spelling of one name is one account."""
 
     __tablename__ = "users"
     __table_args__ = TABLE_OPTIONS
@@ -23,19 +39,20 @@ class User(db.Model):
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(16))
     active: Mapped[bool] = mapped_column(Boolean, default=True)
-    # Made by `init` with a random password, and nobody has signed in with it yet.
+    # Created by `init` with a random password that has not been used yet.
     provisional: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
-    # The second factor: the secret shared with an app, before and after its first code was right; the newest step of
-    # time whose code was used (none is right twice), and the hashes of the recovery codes that are left.
+    # The second factor: the secret shared with an app, before (`offered`) and after its first code
+    # was confirmed; the newest time step whose code was used, since none is accepted twice; the
+    # hashes of unused recovery codes.
     totp_offered: Mapped[str | None] = mapped_column(String(64))
     totp_secret: Mapped[str | None] = mapped_column(String(64))
     totp_step: Mapped[int | None] = mapped_column(BigInteger)
-    recovery_hashes: Mapped[list | None] = mapped_column(JsonList)
+    recovery_hashes: Mapped[list[str] | None] = mapped_column(JsonList)
 
 
-class LoginSession(db.Model):
-    """An open session: the hash of a random secret that one client holds in its cookie."""
+class LoginSession(Base):
+    """An open session: the hash of a random secret that one client has in its cookie."""
 
     __tablename__ = "sessions"
     __table_args__ = TABLE_OPTIONS | {"sqlite_autoincrement": True}  # no id is given again
@@ -49,8 +66,8 @@ class LoginSession(db.Model):
     user_agent: Mapped[str | None] = mapped_column(String(200))
 
 
-class Token(db.Model):
-    """A key for programs: the hash of a random secret that was shown once."""
+class Token(Base):
+    """An API token: the hash of a random secret that was shown once."""
 
     __tablename__ = "tokens"
     __table_args__ = TABLE_OPTIONS | {"sqlite_autoincrement": True}  # no id is given again
@@ -65,9 +82,10 @@ class Token(db.Model):
     last_used_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
-class Event(db.Model):
-    """Something that happened at the door. `username` is the account that it is about, `actor` the one that did it
-    (null: the console, or nobody who was known)."""
+class Event(Base):
+    """An entry of the audit log. `username` is the account it is about, `actor` the account that
+    did it (null: the console, or somebody unknown).
+    """
 
     __tablename__ = "events"
     __table_args__ = TABLE_OPTIONS
@@ -82,8 +100,10 @@ class Event(db.Model):
     detail: Mapped[str | None] = mapped_column(String(300))
 
 
-class Throttle(db.Model):
-    """Failures of one subject, a digest of a name or an address. They fade with time; none is left at `void_at`."""
+class Throttle(Base):
+    """The failed attempts of one subject (a digest of a name or an address). They are forgotten
+    with time: from `void_at` on none is left.
+    """
 
     __tablename__ = "throttles"
     __table_args__ = TABLE_OPTIONS
@@ -92,3 +112,20 @@ class Throttle(db.Model):
     failures: Mapped[float] = mapped_column(Double)
     last_at: Mapped[datetime] = mapped_column(Instant)
     void_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
+def insert_row(connection: Connection, model: type[Base], **values: Any) -> int:
+    """Insert a row; returns its id."""
+    inserted = connection.execute(insert(model).values(**values)).inserted_primary_key
+    return int(cast(Row[int], inserted)[0])
+
+
+def read_page(
+    statement: Select[*tuple[Any, ...]], limit: int, offset: int
+) -> tuple[list[AnyRow], int]:
+    """A page of what a statement selects, and the number of rows on all pages."""
+    counted = select(func.count()).select_from(statement.order_by(None).subquery())
+    with db.read() as connection:
+        total = connection.scalar(counted) or 0
+        rows = connection.execute(statement.limit(limit).offset(offset)).all()
+    return list(rows), total

@@ -1,44 +1,55 @@
-"""Passwords: what is taken, how they are kept (argon2id, OWASP's 19 MiB, t=2, p=1) and compared."""
+"""Passwords: which are accepted, how they are hashed (argon2id with OWASP's 19 MiB, t=2, p=1) and
+compared.
+"""
 
+import re
 import secrets
+import threading
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
 
-from . import common
 from .usernames import canonical
 
-SHORTEST, LONGEST = 15, 128  # code points
+MIN_LENGTH, MAX_LENGTH = 15, 128  # code points
+MIN_SCORE = 3  # of zxcvbn's 0 to 4: at least 10^8 guesses
+SERVICE = "bookapi"
+MIN_OTHER_LETTERS = 6  # that a password has besides the names in it
+MAX_JUDGED = 32  # characters; zxcvbn takes 10 s for 128 that may each stand for several letters
+
 PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 # Compared against when there is no such account, so that the answer takes as long.
 _DUMMY_HASH = _hasher.hash(secrets.token_urlsafe())
 
 
-def fault(password: str, username: str) -> str | None:
-    """What is wrong with a new password, or None. It is taken exactly as it was received."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        return f"must have {SHORTEST} to {LONGEST} characters"
-    if not _encodable(password):
-        return "may not hold half a surrogate pair"
-    if _is_made_of_names(canonical(password), canonical(username)):
-        return "may not be made of the username or the name of this service"
-    if _easily_guessed(password.casefold()):
-        return "is too easily guessed: something short repeated, or a run along the keyboard"
-    if common.is_common(password):
-        return "is too easily guessed: it is one of those that everybody tries first"
+# -- strength --------------------------------------------------------------------------
+
+
+def error_in(password: str, username: str) -> str | None:
+    """What is wrong with a new password, or None. It is neither trimmed nor normalized before it is
+    hashed.
+    """
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        return f"must have {MIN_LENGTH} to {MAX_LENGTH} characters"
+    if not _is_encodable(password):
+        return "contains an unpaired surrogate"
+    compared = canonical(password)
+    if _is_made_of_names(compared, canonical(username)):
+        return "must not be made of the username or the name of this service"
+    if _is_run(compared) or not _is_strong(compared, username):
+        return "is too easily guessed: it is a common password, a keyboard run or a repetition"
     return None
-
-
-SERVICE = "bookapi"
-_OWN = 6  # letters that a password must have beside the names in it
 
 
 def _is_made_of_names(password: str, username: str) -> bool:
     rest = password.replace(username, "").replace(SERVICE, "")
-    return len(rest) < len(password) and sum(character.isalpha() for character in rest) < _OWN
+    return len(rest) < len(password) and sum(map(str.isalpha, rest)) < MIN_OTHER_LETTERS
 
 
+# Keys in their order, which zxcvbn rates too high where they wrap around or where a sign stands for
+# a letter.
 _RUNS = (
     "abcdefghijklmnopqrstuvwxyz" * 2,
     "1234567890" * 4,
@@ -48,16 +59,42 @@ _RUNS = (
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
     "1234567890qwertyuiop",
 )
+_SIGNS = str.maketrans("@$!", "asi")
 
 
-def _easily_guessed(password: str) -> bool:
-    """What lists of common passwords have at this length: a short text again and again, or keys in their order."""
-    repeated = any(password[period:] == password[:-period] for period in range(1, 9))
-    return repeated or any(password in run or password in run[::-1] for run in _RUNS)
+def _is_run(password: str) -> bool:
+    plain = password.translate(_SIGNS)
+    return any(plain in run or plain in run[::-1] for run in _RUNS)
 
 
-def _encodable(password: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in password)
+_PADDING = re.compile(r"\A[\W\d_]+")
+_judging = threading.Lock()  # zxcvbn keeps the words of its caller in a global dictionary
+
+
+def _is_strong(password: str, username: str) -> bool:
+    """Whether zxcvbn rates the password strong enough, and what is left without the digits and
+    signs around it, too.
+
+    zxcvbn rates padding too high (" passwordpassword "). A password is at least as strong as a part
+    of it, so the first and last MAX_JUDGED characters are judged, each by itself.
+    """
+    core = _PADDING.sub("", _PADDING.sub("", password)[::-1])[::-1]
+    readings = {password, core} if len(core) >= MIN_LENGTH else {password}
+    return all(
+        any(
+            _score(part, username) >= MIN_SCORE
+            for part in {reading[:MAX_JUDGED], reading[-MAX_JUDGED:]}
+        )
+        for reading in readings
+    )
+
+
+def _score(text: str, username: str) -> int:
+    with _judging:
+        return int(zxcvbn(text, [username, SERVICE], max_length=MAX_LENGTH)["score"])
+
+
+# -- hashes ----------------------------------------------------------------------------
 
 
 def make_hash(password: str) -> str:
@@ -66,23 +103,26 @@ def make_hash(password: str) -> str:
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Whether this is the password; without a hash as slowly False. What can be no password is not hashed at length."""
-    possible = len(password) <= LONGEST and _encodable(password)
+    """Whether this is the password; False takes as long where there is no hash. What cannot be a
+    password is not hashed at its full length.
+    """
+    possible = len(password) <= MAX_LENGTH and _is_encodable(password)
     try:
-        return (
-            _hasher.verify(password_hash or _DUMMY_HASH, password if possible else "")
-            and possible
-            and password_hash is not None
-        )
+        verified = _hasher.verify(password_hash or _DUMMY_HASH, password if possible else "")
     except (VerificationError, InvalidHashError):
         return False
+    return verified and possible and password_hash is not None
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Whether a hash was made with other parameters than those of now."""
+    """Whether a hash was made with other parameters than today's."""
     return _hasher.check_needs_rehash(password_hash)
 
 
 def random_password() -> str:
-    """A password that nobody guesses: 144 bits."""
+    """A random password of 144 bits."""
     return secrets.token_urlsafe(18)
+
+
+def _is_encodable(password: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in password)

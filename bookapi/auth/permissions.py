@@ -1,19 +1,82 @@
-"""Authorization: the access that each endpoint declares, checked before its view; and again inside the transaction."""
+"""Authorization: who sends a request, the access that each endpoint declares, and both again inside
+a transaction.
+"""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, NoReturn, cast
 
 from flask import current_app, request
 from flask_login import current_user
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import or_, select
 from sqlalchemy.engine import Connection
 
+from ..db import now
 from ..http.endpoints import Access, current_endpoint
 from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
-from . import events
-from .models import ADMIN, READ, LoginSession, Token, User
+from . import audit
+from .audit import Action
+from .models import ADMIN, READ, WRITE, AnyRow, LoginSession, Token, User
 
 CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
+
+# What a query selects to make a SignedIn of.
+ACCOUNT = (
+    User.id.label("user_id"),
+    User.username,
+    User.role,
+    User.created_at.label("user_created_at"),
+    User.totp_secret.is_not(None).label("has_mfa"),
+)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Flask-Login's user: an active account, and the session or token that proves it.
+    `credential_hash` is the hash of its secret.
+    """
+
+    id: int
+    username: str
+    role: str
+    created_at: datetime
+    has_mfa: bool
+    credential_hash: str
+    session_id: int | None = None
+    token_id: int | None = None
+    scope: str = WRITE
+    active: bool = True
+    is_active = is_authenticated = True
+    is_anonymous = False
+
+    @classmethod
+    def of(cls, row: AnyRow, credential_hash: str, **credential: Any) -> "SignedIn":
+        """The account in a row that has the columns ACCOUNT."""
+        account = (row.user_id, row.username, row.role, row.user_created_at, bool(row.has_mfa))
+        return cls(*account, credential_hash, **credential)
+
+    def get_id(self) -> str:
+        """What Flask-Login identifies a user by."""
+        return str(self.id)
+
+
+current_account = cast(SignedIn, current_user)  # Flask-Login's proxy, with its type
+
+
+def authorize() -> None:
+    """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its
+    body is looked at.
+
+    A wrong Authorization header is a 401 even where anyone may read: its sender believes that it is
+    right.
+    """
+    declared = current_endpoint()
+    if declared is not None and request.method != "OPTIONS":
+        if "Authorization" in request.headers:
+            current_account.is_authenticated  # noqa: B018 (loads the user)
+        _CHECKS[declared.access]()
 
 
 def _require_reader() -> None:
@@ -22,29 +85,29 @@ def _require_reader() -> None:
 
 
 def _require_signed_in() -> None:
-    if not current_user.is_authenticated:
+    if not current_account.is_authenticated:
         raise Problem(
             401,
-            "sign in first (again, if a session has ended): POST /auth/login, or send an API token",
+            "sign in (POST /auth/login) or send an API token; a session may have ended",
             CHALLENGE,
         )
-    if current_user.scope == READ and request.method not in SAFE_METHODS:
-        _refuse("this token may only read")
+    if current_account.scope == READ and request.method not in SAFE_METHODS:
+        _refuse("this token is for reading only")
 
 
 def _require_session() -> None:
     _require_signed_in()
-    if current_user.token_id is not None:
-        _refuse("no token may do this; sign in with the password")
+    if current_account.token_id is not None:
+        _refuse("not with a token; sign in with the password")
 
 
 def require_admin() -> None:
-    """In a view that not all of is for everyone: go on for an admin, else 401 or 403."""
+    """Raise 401 or 403 for anyone but an admin: for views of which only a part is for everyone."""
     _require_signed_in()
-    if current_user.role != ADMIN:
-        _refuse("only an admin may do this")
-    if current_app.config["ADMIN_MFA"] and not current_user.has_mfa:
-        _refuse("an admin needs a second factor here; set one up: POST /auth/mfa")
+    if current_account.role != ADMIN:
+        _refuse("only for admins")
+    if current_app.config["ADMIN_MFA"] and not current_account.has_mfa:
+        _refuse("admins need a second factor here; set one up: POST /auth/mfa")
 
 
 def _require_admin_session() -> None:
@@ -52,12 +115,12 @@ def _require_admin_session() -> None:
     require_admin()
 
 
-def _refuse(detail: str) -> None:
-    events.tell(events.ACCESS_REFUSED, current_user.username, detail)
+def _refuse(detail: str) -> NoReturn:
+    audit.log(Action.ACCESS_REFUSED, current_account.username, detail)
     raise Problem(403, detail)
 
 
-_CHECKS = {
+_CHECKS: dict[Access, Callable[[], None]] = {
     Access.ANYONE: lambda: None,
     Access.READER: _require_reader,
     Access.SIGNED_IN: _require_signed_in,
@@ -67,57 +130,58 @@ _CHECKS = {
 }
 
 
-def authorize() -> None:
-    """401 or 403 for a request that its endpoint's declaration does not allow, before anything of the body is read."""
-    declared = current_endpoint()
-    if declared is not None and request.method != "OPTIONS":
-        _CHECKS[declared.access]()
-
-
-# -- until the commit ---------------------------------------------------------------------------------------------
+# -- until the commit ------------------------------------------------------------------
 
 
 class Actor(NamedTuple):
-    """Who changes something, and by what: the id of a session or of a token."""
+    """Who changes something. A change confirms it in its own transaction, since rights may have
+    been taken away after the request began; the rows that prove them stay locked until the commit.
+    """
 
     user_id: int
     username: str
     session_id: int | None
     token_id: int | None
+    credential_hash: str
 
     def confirm(self, connection: Connection) -> None:
-        """Raises 401 or 403 where the account may not any more. It was allowed when the request began; from here to
-        the commit it stays so, since the rows of the account and of what it showed are locked: who took a right away
-        waits, or was first."""
-        query, value = (
-            (_BY_SESSION, self.session_id) if self.token_id is None else (_BY_TOKEN, self.token_id)
+        """Raise 401 or 403 where the account is no admin (with ADMIN_MFA: with a second factor) any
+        more.
+        """
+        account = self.confirm_signed_in(connection)
+        if account.role != ADMIN:
+            raise Problem(403, "only for admins")
+        if current_app.config["ADMIN_MFA"] and not account.has_mfa:
+            raise Problem(403, "admins need a second factor here")
+
+    def confirm_signed_in(self, connection: Connection) -> AnyRow:
+        """Raise 401 where the session or token has ended, or the account is not active; returns the
+        account's row.
+        """
+        # Joined: MySQL locks no row of an EXISTS, and reads it as it was before it had to wait.
+        held: Any = LoginSession if self.token_id is None else Token
+        statement = (
+            select(*ACCOUNT)
+            .join(held, held.user_id == User.id)
+            .where(User.id == self.user_id, User.active, held.secret_hash == self.credential_hash)
+            .with_for_update(read=True)
         )
-        found = connection.execute(query, {"user_id": self.user_id, "credential": value}).all()
-        if not found:
+        if held is Token:
+            statement = statement.where(or_(Token.expires_at.is_(None), Token.expires_at > now()))
+        account = connection.execute(statement).one_or_none()
+        if account is None:
             raise Problem(
-                401, "you were signed out while this was at work; nothing was stored", CHALLENGE
+                401, "the session or token ended during this request; nothing was stored", CHALLENGE
             )
-        if found[0][0] != ADMIN:
-            raise Problem(403, "only an admin may do this")
-
-
-def _still(credential: type[LoginSession] | type[Token]) -> Select:
-    # Joined, not asked for by EXISTS: MySQL locks no row of a subquery, and reads it as it was before it had to wait.
-    return (
-        select(User.role)
-        .join(credential, credential.user_id == User.id)
-        .where(
-            User.id == bindparam("user_id"), User.active, credential.id == bindparam("credential")
-        )
-        .with_for_update(read=True)
-    )
-
-
-_BY_SESSION, _BY_TOKEN = _still(LoginSession), _still(Token)
+        return account
 
 
 def actor() -> Actor:
     """Who sends this request."""
     return Actor(
-        current_user.id, current_user.username, current_user.session_id, current_user.token_id
+        current_account.id,
+        current_account.username,
+        current_account.session_id,
+        current_account.token_id,
+        current_account.credential_hash,
     )

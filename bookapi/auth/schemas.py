@@ -1,4 +1,7 @@
-"""What accounts send and get, as marshmallow schemas."""
+"""What accounts send and receive, as marshmallow schemas."""
+
+from datetime import datetime
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
@@ -7,15 +10,15 @@ from ..schemas import Boolean, Choice, Text, Timestamp, Verbatim
 from . import passwords, usernames
 from .models import MEMBER, ROLES, SCOPES
 
-TOKEN_NAME = 100  # code points
+MAX_TOKEN_NAME = 100  # code points
 
 
 class _Document(Schema):
-    error_messages = {"unknown": "is no field here", "type": "must be an object"}
+    error_messages = {"unknown": "is not a field here", "type": "must be an object"}
 
 
 class UserSchema(Schema):
-    """An account as everyone sees it: never a hash."""
+    """An account, without its hashes."""
 
     id = fields.Integer()
     username = fields.String()
@@ -30,16 +33,16 @@ class NewUserSchema(_Document):
     role = Choice(ROLES, load_default=MEMBER)
 
     @validates_schema(skip_on_field_errors=False)
-    def check_faults(self, data, **kwargs):
-        """What no account may have is told with all else that is wrong."""
+    def check_rules(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Report what no account may have together with all other errors."""
         username, password = data.get("username"), data.get("password")
-        known = username if username and usernames.possible(username) else ""
-        faults = {
-            "username": username is not None and usernames.fault(username),
-            "password": password is not None and passwords.fault(password, known),
+        possible = username if username and usernames.is_possible(username) else ""
+        errors = {
+            "username": username is not None and usernames.error_in(username),
+            "password": password is not None and passwords.error_in(password, possible),
         }
-        if any(faults.values()):
-            raise ValidationError({field: [detail] for field, detail in faults.items() if detail})
+        if any(errors.values()):
+            raise ValidationError({field: [detail] for field, detail in errors.items() if detail})
 
 
 class UserChangeSchema(_Document):
@@ -67,20 +70,20 @@ class CodeSchema(_Document):
     code = Verbatim(required=True)
 
 
-class DropMfaSchema(OwnPasswordSchema, CodeSchema):
+class DisableMfaSchema(OwnPasswordSchema, CodeSchema):
     pass
 
 
-def _in_future(instant) -> None:
+def _in_future(instant: datetime | None) -> None:
     if instant is not None and instant <= now():
         raise ValidationError("must be in the future")
 
 
 class TokenSchema(_Document):
-    """An API token; never its hash."""
+    """An API token, without its hash."""
 
     id = fields.Integer(dump_only=True)
-    name = Text(TOKEN_NAME, required=True)
+    name = Text(MAX_TOKEN_NAME, required=True)
     scope = Choice(SCOPES, required=True)
     created_at = Timestamp(dump_only=True)
     expires_at = Timestamp(load_default=None, allow_none=True, validate=_in_future)
@@ -88,9 +91,6 @@ class TokenSchema(_Document):
 
 
 user_schema, new_user_schema, user_change_schema = UserSchema(), NewUserSchema(), UserChangeSchema()
-login_schema, password_schema, own_password_schema = (
-    LoginSchema(),
-    PasswordSchema(),
-    OwnPasswordSchema(),
-)
-code_schema, drop_mfa_schema, token_schema = CodeSchema(), DropMfaSchema(), TokenSchema()
+login_schema, password_schema, token_schema = LoginSchema(), PasswordSchema(), TokenSchema()
+own_password_schema, code_schema = OwnPasswordSchema(), CodeSchema()
+disable_mfa_schema = DisableMfaSchema()

@@ -1,249 +1,275 @@
-"""Sessions: a random secret in a signed cookie, its hash in a table, joined to an active user on each request.
+"""Sessions: a random secret in a cookie, its hash in a table, joined to an active account on each
+request.
 
-Logout, a new password, disabling and a change of role delete rows, so they take effect on the very next request of
-every worker.
+Logging out, a new password, disabling and a change of role delete rows, so they take effect with
+the next request of every worker.
 """
 
-import hashlib
+import hmac
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
-from flask import current_app, request
-from flask import session as cookie
-from flask_login import current_user, login_user, logout_user
-from sqlalchemy import bindparam, delete, func, select
-from sqlalchemy.orm import Session
+from flask import Response, after_this_request, current_app, request
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
-from ..db import db, now, rfc3339
-from ..http.problems import Problem
-from ..schemas import format_timestamp as written
+from ..db import db, now
+from ..schemas import format_timestamp
 from ..text import printable
-from . import events, usernames
-from .bridge import with_session
-from .identity import Account, SignedIn, account_columns, account_of
-from .models import LoginSession, User
-from .permissions import CHALLENGE
+from . import audit, usernames
+from .audit import Action
+from .models import Account, AnyRow, LoginSession, User, read_page
+from .permissions import ACCOUNT, SignedIn, current_account
 
-TOUCH_SECONDS = (
-    0.05  # to wait for the write lock to note that: who only reads shall not wait for writers
-)
-SEEN_EVERY = timedelta(
-    minutes=1
-)  # `last_seen_at` is written no more often: a read should not cost a write
 MAX_AGENT = 200
-_KNOWN = "known"  # in the cookie
-MOST = 100  # of an account; the oldest ends where there are more
+MAX_SESSIONS = 100  # of an account
+SEEN_EVERY = timedelta(minutes=1)
+MAX_SWEPT = 100  # sessions of any account that have ended, deleted with a sign-in
+_MARK_LENGTH = 16  # hexadecimal digits
 
 
 def hash_of(secret: str) -> str:
-    """The hash that is kept of a random secret; it has so many bits that a plain one will do."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    """The hash that is kept of a session's secret. It is keyed, so that a new SECRET_KEY ends all
+    sessions.
+    """
+    return _keyed_digest("session", secret)
 
 
-def _lasts() -> tuple[timedelta, timedelta]:
-    config = current_app.config
-    return timedelta(hours=config["SESSION_HOURS"]), timedelta(
-        minutes=config["SESSION_IDLE_MINUTES"]
-    )
+def _keyed_digest(purpose: str, text: str) -> str:
+    key = current_app.config["SECRET_KEY"].encode()
+    return hmac.digest(key, f"{purpose}\0{text}".encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def end_of(created_at: datetime, last_seen_at: datetime) -> datetime:
     """When a session ends if this was its last request."""
-    longest, idle = _lasts()
-    return min(created_at + longest, last_seen_at + idle)
+    config = current_app.config
+    return min(
+        created_at + timedelta(hours=config["SESSION_HOURS"]),
+        last_seen_at + timedelta(minutes=config["SESSION_IDLE_MINUTES"]),
+    )
 
 
-def load(secret: str) -> SignedIn | None:
-    """Who holds this secret, if the session is still open and the account active."""
+def seen_interval() -> timedelta:
+    """How often `last_seen_at` is written: rarely, since a read should not cost a write, but well
+    within the idle time.
+    """
+    return min(SEEN_EVERY, timedelta(minutes=current_app.config["SESSION_IDLE_MINUTES"]) / 4)
+
+
+# -- the cookie ------------------------------------------------------------------------
+
+
+def is_secure() -> bool:
+    """Whether cookies are for HTTPS only."""
+    setting = current_app.config["SECURE_COOKIES"]
+    return request.is_secure if setting is None else bool(setting)
+
+
+def cookie_name() -> str:
+    """The name of the cookie; the prefix binds a secure one to this very host."""
+    name = current_app.config.get("COOKIE_NAME", "bookapi")
+    return f"__Host-{name}" if is_secure() else name
+
+
+def send_cookie(secret: str | None) -> None:
+    """Send the secret of a session with the response to this request; None: delete the cookie."""
+    name, secure = cookie_name(), is_secure()
+
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        if secret is None:
+            response.delete_cookie(name, "/", None, secure, httponly=True, samesite="Lax")
+        else:
+            response.set_cookie(name, secret, secure=secure, httponly=True, samesite="Lax")
+        return response
+
+
+def new_secret(username: str) -> str:
+    """A random secret of 256 bits, with a mark at its end by which this browser is known to this
+    account later on.
+    """
+    random = secrets.token_urlsafe(32)
+    return f"{random}.{_mark(random, username)}"
+
+
+def known_browser(username: str) -> str | None:
+    """A name for the browser if it has been signed in to this account before, even if the session
+    has ended.
+
+    That gives no rights, but tells the account's owner from strangers who fail at the name.
+    """
+    random, _, mark = request.cookies.get(cookie_name(), "").partition(".")
+    if not mark or not usernames.is_possible(username):
+        return None
+    expected = _mark(random, username)
+    return random if hmac.compare_digest(mark.encode(), expected.encode()) else None
+
+
+def _mark(random: str, username: str) -> str:
+    digest = _keyed_digest("known browser", f"{random}\0{usernames.canonical(username)}")
+    return digest[:_MARK_LENGTH]
+
+
+# -- using one -------------------------------------------------------------------------
+
+
+def load() -> SignedIn | None:
+    """Who sends this request, by its cookie, if the session is open and the account active."""
+    after_this_request(_vary_by_cookie)
+    secret = request.cookies.get(cookie_name())
+    if not secret:
+        return None
+    secret_hash = hash_of(secret)
     with db.read() as connection:
-        rows = connection.execute(_SIGNED_IN, {"secret_hash": hash_of(secret)}).all()
-    if not rows:
+        row = connection.execute(_BY_SECRET, {"secret_hash": secret_hash}).one_or_none()
+    if row is None:
         return None
-    session_id, created_at, last_seen_at, *account = rows[0]
-    seen_at = datetime.fromisoformat(last_seen_at)
-    if end_of(datetime.fromisoformat(created_at), seen_at) <= now():
+    if end_of(row.created_at, row.last_seen_at) <= now():
+        _write_if_free(_delete, row.session_id)  # so that a clock set back does not open it again
         return None
-    if seen_at < now() - SEEN_EVERY:
-        _touch(session_id)
-    return SignedIn(account_of(*account), session_id=session_id, secret=secret)
+    if row.last_seen_at < now() - seen_interval():
+        _write_if_free(_touch, row.session_id)
+    return SignedIn.of(row, secret_hash, session_id=row.session_id)
 
 
-_SIGNED_IN = (
+_BY_SECRET = (
     select(
-        LoginSession.id,
-        rfc3339(LoginSession.created_at),
-        rfc3339(LoginSession.last_seen_at),
-        *account_columns(),
+        LoginSession.id.label("session_id"),
+        LoginSession.created_at,
+        LoginSession.last_seen_at,
+        *ACCOUNT,
     )
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.secret_hash == bindparam("secret_hash"), User.active)
 )
 
 
-def _touch(session_id: int) -> None:
-    """Note that the session is in use. Where that cannot be written now, the request goes on without."""
+def _vary_by_cookie(response: Response) -> Response:
+    response.vary.add("Cookie")
+    return response
+
+
+def _write_if_free(operation: Callable[..., Any], *args: Any) -> None:
+    """Write now or not at all: who only reads must not wait for those who write."""
     with suppress(HTTPException):
-        db.write(_seen, session_id, wait=TOUCH_SECONDS)
+        db.write(operation, *args, wait=0.05)
 
 
-@with_session
-def _seen(session: Session, session_id: int) -> None:
-    # Locked as long as a change by this session is at work: then that is what it was last seen at.
-    opened = session.get(LoginSession, session_id, with_for_update={"skip_locked": True})
-    if opened is not None:
-        opened.last_seen_at = now()
-
-
-# -- opening and ending -------------------------------------------------------------------------------------------
-
-
-def new_secret() -> tuple[str, str | None]:
-    """(a new session's secret, the hash of the one that the client has now, which is to end)."""
-    old = cookie.get("_user_id")
-    return secrets.token_urlsafe(32), hash_of(old) if isinstance(old, str) else None
-
-
-def insert(session: Session, user: User, secret: str, old_hash: str | None) -> LoginSession:
-    """The row of a new session of an account whose row is locked; the session that the client had before ends."""
-    longest, _ = _lasts()
-    # Deleted by their keys: a search would wait for every row that is locked.
-    over = [
-        *session.scalars(
-            select(LoginSession.id).where(LoginSession.secret_hash == (old_hash or ""))
-        ),
-        *session.scalars(
-            select(LoginSession.id).where(LoginSession.created_at < now() - longest).limit(MOST)
-        ),
-        *session.scalars(
-            select(LoginSession.id)
-            .where(LoginSession.user_id == user.id)
-            .order_by(LoginSession.id.desc())
-            .offset(MOST - 1)
-            .limit(MOST)
-        ),
-    ]
-    session.execute(delete(LoginSession).where(LoginSession.id.in_(over)))
-    opened = LoginSession(
-        secret_hash=hash_of(secret),
-        user_id=user.id,
-        address=(request.remote_addr or "")[:64] or None,
-        user_agent=printable(request.headers.get("User-Agent", ""))[:MAX_AGENT] or None,
-    )
-    session.add(opened)
-    session.flush()
-    return opened
-
-
-def hold(user: User, opened: LoginSession, secret: str) -> datetime:
-    """Give the client the cookie of a session that was opened; returns when the session ends."""
-    known = known_client(user.username) or secrets.token_urlsafe(12)
-    cookie.clear()  # what was put there before signing in must not survive it
-    cookie[_KNOWN] = [_digest(user.username), known]
-    account = Account(
-        user.id, user.username, user.role, user.created_at, user.totp_secret is not None
-    )
-    login_user(SignedIn(account, session_id=opened.id, secret=secret))
-    return end_of(opened.created_at, opened.last_seen_at)
-
-
-def known_client(username: str) -> str | None:
-    """The mark of a browser that has been signed in to this very account before, though its session is over; None for
-    any other. It gives no right, but tells its owner from strangers who fail at the name."""
-    found = cookie.get(_KNOWN)
-    if (
-        isinstance(found, list)
-        and len(found) == 2
-        and usernames.possible(username)
-        and found[0] == _digest(username)
-    ):
-        return str(found[1])
-    return None
-
-
-def _digest(username: str) -> str:
-    return hash_of(usernames.canonical(username))[:16]
-
-
-def still_open(session: Session, user: User | None, session_id: int) -> None:
-    """Raises 401 where a session is over, or its account, whose row is locked, has been shut out meanwhile."""
-    if user is None or not user.active or session.get(LoginSession, session_id) is None:
-        raise Problem(
-            401, "you were signed out while this was at work; nothing was stored", CHALLENGE
+def _touch(connection: Connection, session_id: int) -> None:
+    # Skipped while a change by this session is in progress, which keeps its row locked.
+    row = select(LoginSession.id).where(LoginSession.id == session_id)
+    if connection.scalar(row.with_for_update(skip_locked=True)) is not None:
+        connection.execute(
+            update(LoginSession).where(LoginSession.id == session_id).values(last_seen_at=now())
         )
 
 
-@with_session
-def end_own(session: Session, user_id: int, session_id: int, username: str, action: str) -> bool:
-    """End a session of this account; returns whether there was such a one."""
-    ended = (
-        session.execute(
-            delete(LoginSession).where(
-                LoginSession.id == session_id, LoginSession.user_id == user_id
-            )
-        ).rowcount
-        > 0
+def _delete(connection: Connection, *session_ids: int) -> None:
+    connection.execute(delete(LoginSession).where(LoginSession.id.in_(session_ids)))
+
+
+# -- opening and ending ----------------------------------------------------------------
+
+
+def replaced_hash() -> str:
+    """The hash of the secret that the client has now, whose session ends when another one is
+    opened.
+    """
+    return hash_of(request.cookies.get(cookie_name(), ""))
+
+
+def open_session(connection: Connection, user: Account, secret: str, replaced: str) -> datetime:
+    """Add a session to an account whose row is locked; returns when it ends.
+
+    The session that the client had before ends. Where the account has MAX_SESSIONS, those that have
+    ended are deleted first, then the one used longest ago.
+    """
+    instant = now()
+    held = connection.execute(select(LoginSession).where(LoginSession.user_id == user.id)).all()
+    ended = [
+        row.id
+        for row in held
+        if row.secret_hash == replaced or end_of(row.created_at, row.last_seen_at) <= instant
+    ]
+    still_open = sorted(
+        (row for row in held if row.id not in ended), key=lambda row: (row.last_seen_at, row.id)
     )
+    surplus = [row.id for row in still_open[: max(len(still_open) - MAX_SESSIONS + 1, 0)]]
+    oldest = instant - timedelta(hours=current_app.config["SESSION_HOURS"])
+    others = select(LoginSession.id).where(
+        (LoginSession.created_at < oldest) | (LoginSession.secret_hash == replaced)
+    )
+    # Deleted by their keys: a DELETE that searches would wait for every row that is locked.
+    _delete(connection, *ended, *surplus, *connection.scalars(others.limit(MAX_SWEPT)))
+    for session_id in surplus:
+        audit.record(
+            connection,
+            Action.SESSION_ENDED,
+            user.username,
+            detail=f"session {session_id}, used longest ago of more than {MAX_SESSIONS}",
+        )
+    connection.execute(
+        insert(LoginSession).values(
+            secret_hash=hash_of(secret),
+            user_id=user.id,
+            created_at=instant,
+            last_seen_at=instant,
+            address=audit.address(),
+            user_agent=printable(request.headers.get("User-Agent", ""))[:MAX_AGENT] or None,
+        )
+    )
+    return end_of(instant, instant)
+
+
+def close(session_id: int | None, action: Action) -> bool:
+    """End a session of the account that sends this request; False where it has no such session."""
+    ended: bool = db.write(_close, current_account.id, session_id, current_account.username, action)
+    if session_id == current_account.session_id:
+        send_cookie(None)
+    return ended
+
+
+def _close(
+    connection: Connection, user_id: int, session_id: int | None, username: str, action: Action
+) -> bool:
+    ended = connection.execute(
+        delete(LoginSession).where(LoginSession.id == session_id, LoginSession.user_id == user_id)
+    ).rowcount
     if ended:
-        events.note(session, action, username, actor=username)
-    return ended
+        audit.record(connection, action, username, actor=username)
+    return bool(ended)
 
 
-def close(session_id: int, action: str) -> bool:
-    """End one of the sessions of who is signed in; a copy of its cookie is worth nothing from now on. False where the
-    account has no such session."""
-    ended = db.write(end_own, current_user.id, session_id, current_user.username, action)
-    if session_id == current_user.session_id:
-        logout_user()
-        cookie.clear()
-    return ended
+# -- the list --------------------------------------------------------------------------
 
 
-# -- the open ones ------------------------------------------------------------------------------------------------
-
-
-def open_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
-    """A page of an account's open sessions, newest first, and how many there are."""
-    longest, idle = (now() - lasts for lasts in _lasts())
-    since = {"user_id": user_id, "created_after": longest, "seen_after": idle}
-    with db.read() as connection:
-        total = connection.execute(_OPEN_NUMBER, since).scalar_one()
-        rows = connection.execute(_OPEN, {**since, "limit": limit, "offset": offset}).all()
-    return [_described(*row) for row in rows], total
-
-
-def _described(
-    session_id: int, created_at: str, last_seen_at: str, address: str | None, agent: str | None
-) -> dict:
-    end = end_of(datetime.fromisoformat(created_at), datetime.fromisoformat(last_seen_at))
-    return {
-        "id": session_id,
-        "created_at": created_at,
-        "last_seen_at": last_seen_at,
-        "expires_at": written(end),
-        "address": address,
-        "user_agent": agent,
-        "current": session_id == current_user.session_id,
-    }
-
-
-_IS_OPEN = (
-    LoginSession.user_id == bindparam("user_id"),
-    LoginSession.created_at > bindparam("created_after"),
-    LoginSession.last_seen_at > bindparam("seen_after"),
-)
-_OPEN_NUMBER = select(func.count()).select_from(LoginSession).where(*_IS_OPEN)
-_OPEN = (
-    select(
-        LoginSession.id,
-        rfc3339(LoginSession.created_at),
-        rfc3339(LoginSession.last_seen_at),
-        LoginSession.address,
-        LoginSession.user_agent,
+def read_open(user_id: int, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """A page of an account's open sessions, newest first, and their number on all pages."""
+    config, instant = current_app.config, now()
+    statement = (
+        select(LoginSession)
+        .where(
+            LoginSession.user_id == user_id,
+            LoginSession.created_at > instant - timedelta(hours=config["SESSION_HOURS"]),
+            LoginSession.last_seen_at > instant - timedelta(minutes=config["SESSION_IDLE_MINUTES"]),
+        )
+        .order_by(LoginSession.id.desc())
     )
-    .where(*_IS_OPEN)
-    .order_by(LoginSession.id.desc())
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
-)
+    rows, total = read_page(statement, limit, offset)
+    return [_described(row) for row in rows], total
+
+
+def _described(row: AnyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "created_at": format_timestamp(row.created_at),
+        "last_seen_at": format_timestamp(row.last_seen_at),
+        "expires_at": format_timestamp(end_of(row.created_at, row.last_seen_at)),
+        "address": row.address,
+        "user_agent": row.user_agent,
+        "current": row.id == current_account.session_id,
+    }

@@ -1,187 +1,178 @@
-"""API tokens: keys for programs. What is kept of one is a hash; its beginning tells scanners of secrets what it is."""
+"""API tokens: secrets for programs, of which the hash is kept. Their prefix lets secret scanners
+recognise them.
+"""
 
-import base64
-import hmac
+import hashlib
 import re
 import secrets
 import string
 from contextlib import suppress
-from datetime import datetime
+from typing import Any
 
-from flask import Flask
-from sqlalchemy import bindparam, delete, func, or_, select
-from sqlalchemy.orm import Session
+from flask import request
+from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
-from ..db import db, now, rfc3339
+from ..db import db, now
 from ..http.problems import Problem
-from . import events, usernames
-from .bridge import with_session
-from .identity import SignedIn, account_columns, account_of
-from .models import Token, User
-from .sessions import SEEN_EVERY, TOUCH_SECONDS, hash_of, still_open
+from . import accounts, audit, usernames
+from .audit import Action
+from .models import AnyRow, Token, User, insert_row, read_page
+from .permissions import ACCOUNT, Actor, SignedIn
+from .sessions import seen_interval
+from .throttle import Attempt
 
 PREFIX = "bookapi_"
-RANDOM, MARK = (
-    43,
-    11,
-)  # characters of base 62: 256 bits, and 64 of a mark that only this service can make
-PATTERN = re.compile(f"{PREFIX}[0-9A-Za-z]{{{RANDOM + MARK}}}")
-MOST = 100  # of an account
-_DIGITS = string.digits + string.ascii_letters
+LENGTH = 54  # characters of base 62: 321 bits
+PATTERN = re.compile(f"{PREFIX}[0-9A-Za-z]{{{LENGTH}}}")
+MAX_TOKENS = 100  # of an account
+CHALLENGES = {
+    "bearer": 'Bearer realm="bookapi", error="invalid_token"',
+    "basic": 'Basic realm="bookapi", charset="UTF-8"',
+}
 
 
-def new_secret(app: Flask) -> str:
-    """A secret that nobody guesses, with this service's mark at its end."""
-    random = "".join(secrets.choice(_DIGITS) for _ in range(RANDOM))
-    return f"{PREFIX}{random}{_mark(app, random)}"
+def new_secret() -> str:
+    """A random secret."""
+    digits = string.digits + string.ascii_letters
+    return PREFIX + "".join(secrets.choice(digits) for _ in range(LENGTH))
 
 
-def _mark(app: Flask, random: str) -> str:
-    digest = hmac.digest(
-        app.config["SECRET_KEY"].encode(), b"API token\0" + random.encode(), "sha256"
+def hash_of(secret: str) -> str:
+    """The hash that is kept of a secret; it has so many bits that a plain one is enough."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+# -- using one -------------------------------------------------------------------------
+
+
+def authenticate() -> SignedIn | None:
+    """The owner of the token in the Authorization header: Bearer (RFC 6750), or Basic with its
+    username (RFC 7617).
+
+    None where there is no header or its scheme is another one. Raises 401 where the token is not
+    valid, and 429 after too many wrong ones; a valid token never has to wait, since it cannot be
+    guessed.
+    """
+    scheme = request.headers.get("Authorization", "").strip().partition(" ")[0].lower()
+    if scheme not in CHALLENGES:
+        return None
+    username, secret = _given()
+    found = _load(secret, username)
+    if found is not None:
+        return found
+    if username:
+        _count_failure(username)
+    else:
+        audit.log(Action.TOKEN_REFUSED)
+    raise Problem(
+        401,
+        "no such API token, or it has expired; for Basic it is the password of its owner's name",
+        {"WWW-Authenticate": CHALLENGES[scheme]},
     )
-    number, mark = int.from_bytes(digest[:8]), ""
-    for _ in range(MARK):
-        number, digit = divmod(number, len(_DIGITS))
-        mark += _DIGITS[digit]
-    return mark
 
 
-def given_in(authorization: str) -> tuple[str | None, str]:
-    """(username, token) of an Authorization header: Basic has both, Bearer no name. What is neither is ("", "")."""
-    scheme, _, rest = authorization.strip().partition(" ")
-    if scheme.lower() == "bearer":
-        return None, rest.strip()
-    with suppress(ValueError):
-        given = base64.b64decode(rest.strip(), validate=True).decode()
-        name, colon, password = given.rpartition(":")
-        if not PATTERN.fullmatch(password):  # a username may hold a colon, a token none
-            name, colon, password = given.partition(":")
-        if colon:
-            return name, password
-    return "", ""
+def _given() -> tuple[str | None, str]:
+    """(username, secret) in the header: Basic has both, Bearer no username."""
+    # werkzeug raises ValueError for Basic with anything but ASCII.
+    given = request.authorization if request.headers["Authorization"].isascii() else None
+    if given is None:
+        return None, ""
+    if given.type == "basic":
+        # A username may contain a colon, a token does not.
+        username, _, secret = f"{given.username}:{given.password}".rpartition(":")
+        return username, secret
+    return None, given.token or ""
 
 
-def is_ours(app: Flask, authorization: str) -> bool:
-    """Whether an Authorization header brings a token that this service made. Whether it still holds is not looked at:
-    this asks no database, and may be asked of every request."""
-    secret = given_in(authorization)[1]
-    if not PATTERN.fullmatch(secret):
-        return False
-    random, mark = secret[len(PREFIX) : -MARK], secret[-MARK:]
-    return hmac.compare_digest(_mark(app, random), mark)
-
-
-# -- using one ----------------------------------------------------------------------------------------------------
-
-
-def load(secret: str, username: str | None = None) -> SignedIn | None:
-    """Whose token this is, if it holds and the account is active, and of that name where one is given."""
+def _load(secret: str, username: str | None) -> SignedIn | None:
     if not PATTERN.fullmatch(secret):
         return None
+    secret_hash = hash_of(secret)
     with db.read() as connection:
-        rows = connection.execute(_HELD, {"secret_hash": hash_of(secret)}).all()
-    if not rows:
+        row = connection.execute(_BY_SECRET, {"secret_hash": secret_hash}).one_or_none()
+    if row is None or row.expires_at is not None and row.expires_at <= now():
         return None
-    token_id, scope, expires_at, used_at, *account = rows[0]
-    if expires_at is not None and datetime.fromisoformat(expires_at) <= now():
+    if username is not None and not usernames.is_same(username, row.username):
         return None
-    signed_in = SignedIn(account_of(*account), token_id=token_id, scope=scope)
-    if username is not None and not usernames.same(username, signed_in.username):
-        return None
-    if used_at is None or datetime.fromisoformat(used_at) < now() - SEEN_EVERY:
-        with suppress(HTTPException):  # where it cannot be written now, the request goes on without
-            db.write(_used, token_id, signed_in.username, wait=TOUCH_SECONDS)
-    return signed_in
+    if row.last_used_at is None or row.last_used_at < now() - seen_interval():
+        with suppress(HTTPException):  # not written while the database is busy
+            db.write(_touch, row.token_id, row.username, wait=0.05)
+    return SignedIn.of(row, secret_hash, token_id=row.token_id, scope=row.scope)
 
 
-_HELD = (
-    select(
-        Token.id,
-        Token.scope,
-        rfc3339(Token.expires_at),
-        rfc3339(Token.last_used_at),
-        *account_columns(),
-    )
+_BY_SECRET = (
+    select(Token.id.label("token_id"), Token.scope, Token.expires_at, Token.last_used_at, *ACCOUNT)
     .join(User, User.id == Token.user_id)
     .where(Token.secret_hash == bindparam("secret_hash"), User.active)
 )
 
 
-@with_session
-def _used(session: Session, token_id: int, username: str) -> None:
-    token = session.get(
-        Token, token_id, with_for_update={"skip_locked": True}
-    )  # it may be at work elsewhere
+def _touch(connection: Connection, token_id: int, username: str) -> None:
+    # Skipped while a change by this token is in progress, which keeps its row locked.
+    row = select(Token).where(Token.id == token_id).with_for_update(skip_locked=True)
+    token = connection.execute(row).one_or_none()
     if token is not None:
         if token.last_used_at is None:
-            events.note(session, events.TOKEN_USED, username, actor=username, detail=_named(token))
-        token.last_used_at = now()
+            audit.record(connection, Action.TOKEN_FIRST_USED, username, username, _described(token))
+        connection.execute(update(Token).where(Token.id == token_id).values(last_used_at=now()))
 
 
-def _named(token: Token) -> str:
+def _count_failure(username: str) -> None:
+    """Count a wrong token with a username as a wrong password for it. The work is the same for
+    unknown names.
+    """
+    attempt = Attempt.at_name(username)
+    attempt.refuse_blocked()
+    attempt.count()
+    db.write(_record_failure, attempt, username)
+
+
+def _record_failure(connection: Connection, attempt: Attempt, username: str) -> None:
+    account = accounts.find(connection, username)
+    name = audit.attempted_name(username, account)
+    detail = "not a token of this account" if account else "unknown name"
+    attempt.failed(connection, Action.TOKEN_REFUSED, name, detail)
+
+
+def _described(token: AnyRow) -> str:
     return f"{token.name} ({token.scope}, id {token.id})"
 
 
-# -- making, listing, revoking ------------------------------------------------------------------------------------
+# -- creating, listing, revoking -------------------------------------------------------
 
 
-@with_session
-def add(session: Session, user_id: int, session_id: int, values: dict, secret: str) -> Token:
-    """A new token of an account whose session is still open; `values`: name, scope, expires_at."""
-    user = session.get(User, user_id, with_for_update=True)
-    still_open(session, user, session_id)
-    held = session.scalar(
-        select(func.count())
-        .select_from(Token)
-        .where(Token.user_id == user_id, or_(Token.expires_at.is_(None), Token.expires_at > now()))
-    )
-    if held >= MOST:
-        raise Problem(409, f"an account may have {MOST} tokens; revoke one first")
-    token = Token(user_id=user_id, secret_hash=hash_of(secret), **values)
-    session.add(token)
-    session.flush()
-    events.note(
-        session, events.TOKEN_ADDED, user.username, actor=user.username, detail=_named(token)
-    )
+def add(connection: Connection, by: Actor, values: dict[str, Any], secret: str) -> AnyRow:
+    """A new token of the account that sends the request; `values`: name, scope, expires_at. 409
+    beyond MAX_TOKENS.
+    """
+    accounts.locked(connection, by.user_id)
+    by.confirm_signed_in(connection)
+    valid = or_(Token.expires_at.is_(None), Token.expires_at > now())
+    count = select(func.count()).where(Token.user_id == by.user_id, valid)
+    if (connection.scalar(count) or 0) >= MAX_TOKENS:
+        raise Problem(409, f"an account can have {MAX_TOKENS} tokens; revoke one first")
+    row = {"user_id": by.user_id, "secret_hash": hash_of(secret), **values}
+    token_id = insert_row(connection, Token, **row)
+    token = connection.execute(select(Token).where(Token.id == token_id)).one()
+    audit.record(connection, Action.TOKEN_ADDED, by.username, by.username, _described(token))
     return token
 
 
-@with_session
-def revoke(session: Session, user_id: int, token_id: int, username: str) -> bool:
-    """Revoke a token of this account; returns whether there was such a one."""
-    token = session.get(Token, token_id, with_for_update=True)
-    if token is None or token.user_id != user_id:
+def revoke(connection: Connection, by: Actor, token_id: int) -> bool:
+    """Revoke a token of the account that sends the request; False where it has no such token."""
+    token = connection.execute(
+        select(Token).where(Token.id == token_id, Token.user_id == by.user_id).with_for_update()
+    ).one_or_none()
+    if token is None:
         return False
-    session.execute(delete(Token).where(Token.id == token_id))
-    events.note(session, events.TOKEN_REVOKED, username, actor=username, detail=_named(token))
+    connection.execute(delete(Token).where(Token.id == token_id))
+    audit.record(connection, Action.TOKEN_REVOKED, by.username, by.username, _described(token))
     return True
 
 
-def list_of(user_id: int, limit: int, offset: int) -> tuple[list[dict], int]:
-    """A page of an account's tokens, newest first, and how many it has."""
-    with db.read() as connection:
-        [(total,)] = connection.execute(_NUMBER, {"user_id": user_id}).all()
-        rows = connection.execute(
-            _LIST, {"user_id": user_id, "limit": limit, "offset": offset}
-        ).all()
-    names = ("id", "name", "scope", "created_at", "expires_at", "last_used_at")
-    return [dict(zip(names, row)) for row in rows], total
-
-
-_NUMBER = select(func.count()).select_from(Token).where(Token.user_id == bindparam("user_id"))
-_LIST = (
-    select(
-        Token.id,
-        Token.name,
-        Token.scope,
-        rfc3339(Token.created_at),
-        rfc3339(Token.expires_at),
-        rfc3339(Token.last_used_at),
-    )
-    .where(Token.user_id == bindparam("user_id"))
-    .order_by(Token.id.desc())
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
-)
+def read_all(user_id: int, limit: int, offset: int) -> tuple[list[AnyRow], int]:
+    """A page of an account's tokens, newest first, and their number on all pages."""
+    statement = select(Token).where(Token.user_id == user_id).order_by(Token.id.desc())
+    return read_page(statement, limit, offset)

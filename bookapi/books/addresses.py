@@ -1,6 +1,4 @@
-"""The addresses of books: what may stand in them is an id or an ISBN. Anything else is no such
-address: 404.
-"""
+"""The addresses of books, by id or by ISBN. Anything else in their place is a 404."""
 
 from flask import Flask
 from werkzeug.exceptions import NotFound
@@ -22,7 +20,8 @@ class Isbn(BaseConverter):
         try:
             return isbn.parse(value)
         except ValueError:
-            raise NotFound from None  # werkzeug's own error would let another method's rule answer 405
+            # werkzeug's own error would let the rule of another method answer 405.
+            raise NotFound from None
 
 
 def init_app(app: Flask) -> None:

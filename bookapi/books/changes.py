@@ -119,8 +119,7 @@ def purge(connection: Connection, days: int, limit: int) -> int:
     """Remove for good at most `limit` of the books that have been in the trash for so many days;
     returns how many.
 
-    Their history keeps who did what and when. Nothing is added to it: to others they were gone
-    before.
+    Their history keeps the changes without the values, and gets no new entry.
     """
     return store.remove(connection, State(connection), now() - timedelta(days=days), limit)
 
@@ -145,7 +144,7 @@ def _refuse_taken(connection: Connection, isbn: str | None, other_than: int | No
 
 
 def _refuse_any_taken(connection: Connection, isbns: list[str | None]) -> None:
-    """Raise IsbnTaken where books of a list have the ISBN of a stored book, or of one before them."""
+    """Raise IsbnTaken where books have the ISBN of a stored book, or of one before them."""
     owners: dict[str, int | None] = {
         record["isbn"]: record["id"]
         for record in store.by_isbns(connection, {isbn for isbn in isbns if isbn})

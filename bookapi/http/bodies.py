@@ -21,8 +21,8 @@ def read_body() -> Any:
 
 
 def deferred_body() -> Callable[[], Any]:
-    """`read_body`, but a 422 is raised only when the data is asked for: after the 404 of what is to
-    be changed.
+    """A function that gives the data of `read_body`, or raises its 422: for after the 404 of the
+    resource. 415, 413 and 400 are raised at once.
     """
     reader, charset = _reader()
     try:

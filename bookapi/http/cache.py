@@ -24,11 +24,11 @@ MAX_KEY = 4096  # characters of path, query and Accept; longer ones are not reme
 _ABOUT_BODY = ("Content-Type", "Content-Length")  # not on a 304 (RFC 9110, section 15.4.5)
 
 
-# -- what a view says ---------------------------------------------------------------------------------------------
+# -- what a view says --
 
 
 class CachePolicy(NamedTuple):
-    """For how long the response to a GET is right. `public`: it is the same for everyone who may
+    """How long the response to a GET stays right. `public`: it is the same for everyone who may
     read the catalogue, and caches may keep it if they revalidate it (by its ETag). It is remembered
     here while the catalogue has this `revision`, or while the `book` (id, version, updated_at) has
     not changed, or `always`.
@@ -59,11 +59,11 @@ def until_book_changes(record: Mapping[str, Any]) -> CachePolicy:
     return CachePolicy(public=True, book=(record["id"], record["version"], record["updated_at"]))
 
 
-# -- the store ----------------------------------------------------------------------------------------------------
+# -- the store --
 
 
 class Entry(NamedTuple):
-    """A value, the revision of the catalogue that it was made at (None: not known) and its bytes."""
+    """A value, the revision that it was made at (None: not known) and its size in bytes."""
 
     value: Any
     revision: int | None
@@ -105,7 +105,7 @@ def current_cache() -> RevisionCache:
     return cache
 
 
-# -- the responses ------------------------------------------------------------------------------------------------
+# -- the responses --
 
 
 class DataResponse(Response):
@@ -165,7 +165,7 @@ def _send(
     return [body] if environ["REQUEST_METHOD"] == "GET" else []
 
 
-# -- the middleware -----------------------------------------------------------------------------------------------
+# -- the middleware --
 
 
 class _Remembered(NamedTuple):

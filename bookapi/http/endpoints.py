@@ -30,7 +30,7 @@ class Access(StrEnum):
 
 
 class Cost(StrEnum):
-    """What makes an endpoint expensive; each kind has a limit of its own for what runs at a time."""
+    """Why an endpoint is expensive: each kind has a limit of how many run at a time."""
 
     HASHING = "hashing"  # a password hash
     EXPORT = "export"
@@ -39,7 +39,7 @@ class Cost(StrEnum):
 
 
 class Endpoint(NamedTuple):
-    """A declaration. `resource` is the XML root element of the result (None: no negotiated format)."""
+    """A declaration. `resource`: the XML root of the result (None: no negotiated format)."""
 
     access: Access
     resource: str | None = None

@@ -106,7 +106,7 @@ def parse_accept(accept: str) -> list[tuple[str, float]]:
 
 
 def _quality(module: formats.Format, ranges: list[tuple[str, float]]) -> float:
-    """The quality of the most specific range that includes this format (RFC 9110, section 12.5.1)."""
+    """The quality of the most specific range with this format (RFC 9110, section 12.5.1)."""
     families = {media_type.partition("/")[0] + "/*" for media_type in module.media_types}
     for wanted in ({*module.media_types, *module.aliases}, families, {"*/*"}):
         qualities = [quality for media_range, quality in ranges if media_range in wanted]

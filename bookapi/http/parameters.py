@@ -91,7 +91,7 @@ def choice(choices: Mapping[str, Any]) -> Callable[[str], Any]:
 
 
 def read_parameters(schema: Schema, arguments: Arguments) -> tuple[dict[str, Any], Errors]:
-    """The valid values by name, and what is wrong with the others."""
+    """The valid values by name, and (name, message) of each fault."""
     given: dict[str, Any] = {}
     errors: Errors = []
     for name, values in arguments.lists():

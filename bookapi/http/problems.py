@@ -34,7 +34,7 @@ TYPES = {
     "key-reused": "The Idempotency-Key was used for another request: take a new one.",
     "in-trash": "The book is in the trash; an admin can restore it.",
     "throttled": "Too many failed attempts: wait for as long as Retry-After says.",
-    "import-rejected": "Records of the import were rejected, nothing was stored; `report` says why.",
+    "import-rejected": "Records of the import were rejected, so nothing was stored: see `report`.",
 }
 
 _DETAILS = {

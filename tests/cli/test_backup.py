@@ -13,12 +13,11 @@ import time
 from contextlib import closing, contextmanager, suppress
 
 import pytest
-from sqlalchemy import create_engine, delete, event, select, text
+from sqlalchemy import create_engine, delete, event, insert, select, text
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import ServiceUnavailable
 
 from bookapi.auth import accounts
-from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Token
 from bookapi.books import changes
 from bookapi.books.models import Book
@@ -574,12 +573,11 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
 
 
 def add_tokens(app, *names):
-    @with_session
-    def operation(session):
-        owner = accounts.existing(session, "admin").id
-        session.add_all(
-            [Token(user_id=owner, name=name, scope="read", secret_hash=name) for name in names]
-        )
+    def operation(connection):
+        owner = accounts.existing(connection, "admin").id
+        row = {"user_id": owner, "scope": "read"}
+        every = [row | {"name": name, "secret_hash": name} for name in names]
+        connection.execute(insert(Token), every)
 
     with app.app_context():
         db.write(operation)

@@ -17,6 +17,7 @@ from bookapi.books.schemas import book_schema
 from bookapi.db import db, prepared
 from bookapi.db.search import expressions
 from helpers.instance import DATABASE_URL, settings, wipe
+from helpers.support import NO_PRECONDITIONS
 
 TABLES = ("books", "book_authors", "book_subjects", "book_identifiers", "book_words")
 FILTERS = {
@@ -67,7 +68,7 @@ def catalogue(template, tmp_path_factory):
         wipe(session)
         made = [changes.create(session, book_schema.load(book)) for book in _books()]
         for book in made[::9]:
-            changes.delete(session, book["id"], lambda record: None)
+            changes.delete(session, book["id"], NO_PRECONDITIONS)
 
     app = create_app(settings(folder))
     with app.app_context():

@@ -11,6 +11,7 @@ from bookapi.books.schemas import FIELDS, LISTS, READ_ONLY, WRITABLE, book_schem
 from bookapi.db import db
 from bookapi.formats import csv, json, xml
 from helpers.inventions import FULL, SPARSE
+from helpers.support import NO_PRECONDITIONS, edit
 
 NASTY = {
     "title": "'; DROP TABLE books; --",
@@ -71,7 +72,10 @@ def test_a_changed_row_is_read_as_marshmallow_dumps_it(app):
     with app.app_context():
         created = _create(BOOKS["full"])
         changed = db.write(
-            changes.replace, created["id"], lambda: BOOKS["nasty"], lambda state: None
+            changes.change,
+            created["id"],
+            edit(**book_schema.load(BOOKS["nasty"])),
+            NO_PRECONDITIONS,
         )
         assert _read() == _dumped() == [changed]
         assert (

@@ -85,8 +85,13 @@ def add(app, username, role="member", password=PASSWORD):
 
 
 def id_of(app, username):
-    with app.app_context(), Session(db.engine) as session:
-        return accounts.existing(session, username).id
+    with app.app_context(), db.read() as connection:
+        return accounts.existing(connection, username).id
+
+
+def change_account(app, username, values):
+    """Change an account as the console does."""
+    change(app, accounts.change, id_of(app, username), values)
 
 
 def rows(app, model):

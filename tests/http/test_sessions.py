@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
+from werkzeug.exceptions import HTTPException
 
 from bookapi.auth import sessions
-from bookapi.auth.models import LoginSession
-from bookapi.auth.sessions import MAX_AGENT, hash_of
+from bookapi.auth.models import Event, LoginSession, Token
+from bookapi.auth.permissions import Actor
+from bookapi.auth.sessions import MAX_AGENT
 from bookapi.db import now
 from bookapi.schemas import format_timestamp, parse_timestamp
 from helpers.documents import TYPES, read
@@ -61,11 +63,31 @@ def age(app, **ages):
     )
 
 
+AN_AGE = timedelta(minutes=15)
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self):
+        self.at = now()
+
+    def __call__(self):
+        return self.at
+
+
+def set_times(app, session_id, **ages):
+    """Have a session's times be so long ago."""
+    values = {column: now() - age for column, age in ages.items()}
+    statement = update(LoginSession).where(LoginSession.id == session_id).values(**values)
+    change(app, lambda connection: connection.execute(statement))
+
+
 # -- the list --------------------------------------------------------------------------
 
 
 @both
-def test_ones_own_sessions_are_listed_newest_first_with_where_they_came_from(app, name):
+def test_own_sessions_are_listed_newest_first_with_address_and_agent(app, name):
     from_a_place(app, "192.0.2.7", "Lynx/2.9")
     from_a_place(app, "2001:db8::7", "curl/8", "member")
     client = from_a_place(app, "198.51.100.9", "Firefox <&>")
@@ -83,13 +105,8 @@ def test_ones_own_sessions_are_listed_newest_first_with_where_they_came_from(app
 
 def test_the_list_has_neither_a_secret_nor_its_hash(app, admin):
     text = admin.get("/auth/sessions").get_data(as_text=True)
-    with admin.session_transaction() as held:
-        secret = held["_user_id"]
-    assert (
-        secret not in text
-        and hash_of(secret) not in text
-        and cookie_of(admin)["Cookie"][8:] not in text
-    )
+    [row] = rows(app, LoginSession)
+    assert admin.get_cookie("bookapi").value not in text and row.secret_hash not in text
     assert admin.get("/auth/sessions").headers["Cache-Control"] == "no-store"
 
 
@@ -107,7 +124,7 @@ def test_the_list_has_pages(app, name):
 
 
 @both
-def test_a_browser_that_does_not_say_what_it_is_has_null_there(app, name):
+def test_a_missing_user_agent_is_null(app, name):
     client = app.test_client()
     client.post(
         "/auth/login", json={"username": "admin", "password": PASSWORD}, headers={"User-Agent": ""}
@@ -118,7 +135,7 @@ def test_a_browser_that_does_not_say_what_it_is_has_null_there(app, name):
 
 @in_both
 @each("agent", ["x" * 5000, "a\x01b\x1b[31m", "\u00ff\u00fe"])
-def test_any_user_agent_can_be_told(app, name, agent):
+def test_any_user_agent_can_be_shown(app, name, agent):
     client = from_a_place(app, "192.0.2.7", agent)
     told, *_ = listed(client, name)["sessions"]
     assert 0 < len(told["user_agent"]) <= MAX_AGENT
@@ -127,7 +144,7 @@ def test_any_user_agent_can_be_told(app, name, agent):
 
 @in_both
 @each("address", ["x" * 500, "", None])
-def test_any_address_that_a_proxy_tells_can_be_told(app, name, address):
+def test_any_address_of_a_proxy_can_be_shown(app, name, address):
     client = from_a_place(app, address, "curl/8")
     told, *_ = listed(client, name)["sessions"]
     assert told.get("address") == ((address or "")[:64] or None)
@@ -140,7 +157,7 @@ def test_any_address_that_a_proxy_tells_can_be_told(app, name, address):
         (timedelta(0), timedelta(hours=11, minutes=50), timedelta(minutes=10)),
     ],
 )
-def test_a_session_tells_when_it_ends(app, admin, idle, opened, left):
+def test_a_session_shows_when_it_ends(app, admin, idle, opened, left):
     """By thirty idle minutes or by twelve hours, whichever comes first."""
     other = signed_in(app)
     age(app, last_seen_at=idle, created_at=opened)
@@ -151,7 +168,7 @@ def test_a_session_tells_when_it_ends(app, admin, idle, opened, left):
 @pytest.mark.parametrize(
     "ages", [{"last_seen_at": timedelta(minutes=30)}, {"created_at": timedelta(hours=12)}]
 )
-def test_a_session_that_is_over_is_not_listed(app, ages):
+def test_expired_sessions_are_not_listed(app, ages):
     signed_in(app)
     age(app, **ages)
     client = signed_in(app)
@@ -159,7 +176,7 @@ def test_a_session_that_is_over_is_not_listed(app, ages):
     assert (len(told["sessions"]), told["total"], told["sessions"][0]["current"]) == (1, 1, True)
 
 
-def test_a_request_moves_the_end_of_its_session(app, admin):
+def test_a_request_extends_its_session(app, admin):
     age(app, last_seen_at=timedelta(minutes=20))
     admin.get("/auth/me")
     [told] = listed(admin)["sessions"]
@@ -167,7 +184,7 @@ def test_a_request_moves_the_end_of_its_session(app, admin):
     assert told["expires_at"] > format_timestamp(now() + timedelta(minutes=28))
 
 
-def test_a_token_is_no_session_and_sees_its_owners(app, admin):
+def test_a_token_sees_the_sessions_of_its_owner(app, admin):
     headers = bearer(make_token(admin, "read")["secret"])
     told = stranger(app).get("/auth/sessions", headers=headers).json
     assert [session["current"] for session in told["sessions"]] == [False]
@@ -177,7 +194,7 @@ def test_a_token_is_no_session_and_sees_its_owners(app, admin):
 
 
 @both
-def test_one_ends_another_session_of_ones_own(app, admin, name):
+def test_a_user_can_end_another_own_session(app, admin, name):
     lost = signed_in(app)
     answer = admin.delete(f"/auth/sessions/{current(lost)}", headers={"Accept": TYPES[name]})
     assert (answer.status_code, answer.get_data()) == (204, b"")
@@ -200,7 +217,7 @@ def test_ending_another_session_keeps_the_cookie(app, admin):
 
 
 @both
-def test_anothers_session_is_a_404_as_one_that_is_not_there(app, admin, name):
+def test_a_session_of_another_user_is_a_404(app, admin, name):
     member = signed_in(app, "member")
     headers = {"Accept": TYPES[name]}
     answers = [
@@ -212,18 +229,18 @@ def test_anothers_session_is_a_404_as_one_that_is_not_there(app, admin, name):
     assert admin.get("/auth/me").status_code == 200
 
 
-def test_a_session_is_ended_once(app, admin):
+def test_ending_a_session_twice_is_a_404(app, admin):
     number = current(signed_in(app))
     assert [admin.delete(f"/auth/sessions/{number}").status_code for _ in range(2)] == [204, 404]
 
 
-def test_an_admin_ends_nobody_elses_session_here(app, admin):
+def test_an_admin_cannot_end_sessions_of_others_here(app, admin):
     member = signed_in(app, "member")
     assert admin.delete(f"/auth/sessions/{current(member)}").status_code == 404
     assert member.get("/auth/me").status_code == 200
 
 
-def test_a_token_that_may_write_ends_its_owners_sessions(app, admin):
+def test_a_write_token_can_end_sessions_of_its_owner(app, admin):
     for scope, status, left in (("read", 403, 200), ("write", 204, 401)):
         headers = bearer(make_token(admin, scope)["secret"])
         assert (
@@ -233,8 +250,119 @@ def test_a_token_that_may_write_ends_its_owners_sessions(app, admin):
         assert admin.get("/auth/me").status_code == left
 
 
-def test_an_account_has_no_more_than_a_hundred_sessions_and_the_oldest_end(app, admin, monkeypatch):
-    monkeypatch.setattr(sessions, "MOST", 3)
+def test_an_account_has_at_most_100_sessions_and_the_oldest_end(app, admin, monkeypatch):
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
     clients = [signed_in(app, "member") for _ in range(5)]
     assert [client.get("/auth/me").status_code for client in clients] == [401, 401, 200, 200, 200]
     assert admin.get("/auth/me").status_code == 200
+
+
+def test_of_too_many_sessions_those_that_have_ended_go_first(app, monkeypatch):
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
+    ended, *open_ones = [signed_in(app, "member") for _ in range(3)]
+    set_times(app, current(ended), last_seen_at=timedelta(hours=1))
+    newest = signed_in(app, "member")
+    assert [client.get("/auth/me").status_code for client in (*open_ones, newest)] == [200] * 3
+    assert "session_ended" not in [event.action for event in rows(app, Event)]
+
+
+def test_of_too_many_open_sessions_the_one_used_longest_ago_ends_and_is_recorded(app, monkeypatch):
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
+    first, second, third = [signed_in(app, "member") for _ in range(3)]
+    for client, minutes in ((first, 1), (second, 20), (third, 10)):
+        set_times(app, current(client), last_seen_at=timedelta(minutes=minutes))
+    number = next(row.id for row in rows(app, LoginSession) if now() - row.last_seen_at > AN_AGE)
+    newest = signed_in(app, "member")
+    statuses = [client.get("/auth/me").status_code for client in (first, second, third, newest)]
+    assert statuses == [200, 401, 200, 200]
+    [event] = [event for event in rows(app, Event) if event.action == "session_ended"]
+    assert (event.username, f"session {number}," in event.detail) == ("member", True)
+
+
+# -- how long one lasts ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", [1, 2, 30])
+def test_a_session_in_use_stays_open_however_short_the_idle_time(make_app, monkeypatch, minutes):
+    clock = Clock()
+    monkeypatch.setattr(sessions, "now", clock)
+    client = signed_in(make_app(SESSION_IDLE_MINUTES=minutes))
+    for _ in range(8):
+        clock.at += timedelta(minutes=minutes) * 0.7
+        assert client.get("/auth/me").status_code == 200
+    clock.at += timedelta(minutes=minutes)
+    assert client.get("/auth/me").status_code == 401
+
+
+def test_a_refused_session_stays_ended_when_the_clock_is_set_back(app, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(sessions, "now", clock)
+    client = signed_in(app)
+    clock.at += timedelta(hours=13)
+    assert (client.get("/auth/me").status_code, rows(app, LoginSession)) == (401, [])
+    clock.at -= timedelta(hours=13)
+    assert client.get("/auth/me").status_code == 401
+
+
+# -- until the commit ------------------------------------------------------------------
+
+
+def confirm(app, actor):
+    """The status with which a change by this actor is refused; None where it may go on."""
+    try:
+        change(app, lambda connection: actor.confirm(connection))
+    except HTTPException as error:
+        return error.code
+    return None
+
+
+@pytest.fixture
+def actor(app, admin):
+    [row] = rows(app, LoginSession)
+    return Actor(row.user_id, "admin", row.id, None, row.secret_hash)
+
+
+def test_a_change_goes_on_while_the_session_is_open(app, actor):
+    assert confirm(app, actor) is None
+
+
+@pytest.mark.parametrize("column, value", [("secret_hash", "0" * 64), ("user_id", 2)])
+def test_a_change_is_refused_when_another_session_has_the_id(app, actor, column, value):
+    statement = update(LoginSession).values({column: value})
+    change(app, lambda connection: connection.execute(statement))
+    assert confirm(app, actor) == 401
+
+
+def test_a_change_is_refused_when_an_admin_lacks_the_second_factor(make_app, app, actor):
+    assert confirm(make_app(ADMIN_MFA=True), actor) == 403
+
+
+@pytest.mark.parametrize("left, status", [(timedelta(hours=1), None), (timedelta(0), 401)])
+def test_a_change_is_refused_when_its_token_has_expired(app, admin, left, status):
+    make_token(admin)
+    [row] = rows(app, Token)
+    statement = update(Token).values(expires_at=now() + left)
+    change(app, lambda connection: connection.execute(statement))
+    assert confirm(app, Actor(row.user_id, "admin", None, row.id, row.secret_hash)) == status
+
+
+# -- the cookie ------------------------------------------------------------------------
+
+
+def test_the_name_of_the_cookie_is_a_setting(make_app):
+    client = signed_in(make_app(COOKIE_NAME="library"))
+    assert client.get_cookie("library") and not client.get_cookie("bookapi")
+    assert client.get("/auth/me").status_code == 200
+
+
+def test_cookies_of_other_applications_on_the_host_mean_nothing(admin):
+    for name in ("session", "remember_token", "__Host-bookapi"):
+        admin.set_cookie(name, "1|0123456789abcdef")
+    assert admin.get("/auth/me").status_code == 200
+
+
+def test_public_answers_do_not_vary_by_cookie(app, admin):
+    for client in (admin, stranger(app)):
+        answers = [client.get(path) for path in ("/", "/books", "/books/changes")]
+        assert ["Cookie" in answer.vary for answer in answers] == [False] * 3
+        assert not any("Set-Cookie" in answer.headers for answer in answers)

@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from bookapi.auth import accounts, tokens
-from bookapi.auth.bridge import with_session
 from bookapi.auth.models import Event, LoginSession, Token, User
 from bookapi.db import now
 from bookapi.http.endpoints import Access
@@ -19,6 +18,7 @@ from helpers.people import (
     basic,
     bearer,
     change,
+    change_account,
     cookie_of,
     id_of,
     make_token,
@@ -122,18 +122,11 @@ def known(app):
     }
 
 
-@with_session
-def _key_of(session, username):
+def _key_of(connection, username):
     """A token for an account that needs a code to sign in."""
-    secret = "bookapi_" + username.replace("-", "0").ljust(tokens.RANDOM + tokens.MARK, "0")
-    session.add(
-        Token(
-            user_id=accounts.existing(session, username).id,
-            secret_hash=tokens.hash_of(secret),
-            name="a",
-            scope="write",
-        )
-    )
+    secret = tokens.PREFIX + username.replace("-", "0").ljust(tokens.LENGTH, "0")
+    row = {"user_id": accounts.existing(connection, username).id, "name": "a", "scope": "write"}
+    connection.execute(insert(Token).values(secret_hash=tokens.hash_of(secret), **row))
     return secret
 
 
@@ -148,7 +141,7 @@ def outdated_sessions(app):
     cookies["leaving"] = cookie_of(leaving)
     leaving.post(LOGOUT)
     for name, values in (("disabled", {"active": False}), ("demoted", {"role": "member"})):
-        change(app, accounts.change_named, name, values)
+        change_account(app, name, values)
     change(app, accounts.remove, id_of(app, "deleted"))
     change(
         app,
@@ -173,7 +166,7 @@ def outdated_tokens(app):
             update(Token).where(Token.id == secrets["expired"]["id"]).values(expires_at=now())
         ),
     )
-    change(app, accounts.change_named, "owner-2", {"active": False})
+    change_account(app, "owner-2", {"active": False})
     change(app, accounts.remove, id_of(app, "owner-3"))
     owner = signed_in(app, "owner-1")
     assert owner.delete(f"/auth/tokens/{secrets['revoked']['id']}").status_code == 204

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bookapi.auth import lookalikes, usernames
+from bookapi.auth import usernames
 from helpers.data import naughty_strings
 
 ALIKE = [
@@ -59,7 +59,7 @@ APART = [
 
 
 def alike(one, other):
-    return bool(lookalikes.skeletons(one) & lookalikes.skeletons(other))
+    return bool(usernames.skeletons(one) & usernames.skeletons(other))
 
 
 @pytest.mark.parametrize("one, other", ALIKE)
@@ -85,7 +85,7 @@ def test_names_that_a_reader_can_tell_apart_are_not_alike(one, other):
     ],
 )
 def test_the_skeleton_is_of_prototypes_without_case(name, skeleton):
-    assert lookalikes.skeleton(name) == skeleton
+    assert usernames.skeleton(name) == skeleton
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,10 @@ def test_every_spelling_of_one_name_is_alike(name):
 
 def test_every_character_has_a_skeleton_that_is_its_own_and_meets_its_compared_form():
     for character in map(chr, range(0x10000)):  # the Basic Multilingual Plane, surrogates included
-        found, compared = lookalikes.skeleton(character), usernames.canonical(character)
-        assert found == character or lookalikes.skeleton(found) == found, hex(ord(character))
+        found, compared = usernames.skeleton(character), usernames.canonical(character)
+        assert found == character or usernames.skeleton(found) == found, hex(ord(character))
         assert compared == character or alike(character, compared), hex(ord(character))
-        assert lookalikes.mixes_scripts(character) in (True, False)
+        assert usernames.mixes_scripts(character) in (True, False)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_every_character_has_a_skeleton_that_is_its_own_and_meets_its_compared_f
     ],
 )  # Devanagari digits are of their script
 def test_letters_of_scripts_not_written_together_are_a_mix(name):
-    assert lookalikes.mixes_scripts(name)
+    assert usernames.mixes_scripts(name)
 
 
 @pytest.mark.parametrize(
@@ -153,28 +153,20 @@ def test_letters_of_scripts_not_written_together_are_a_mix(name):
     ],
 )
 def test_what_one_language_writes_is_no_mix(name):
-    assert not lookalikes.mixes_scripts(name)
+    assert not usernames.mixes_scripts(name)
 
 
 def test_nothing_that_a_client_can_send_makes_it_fail():
     strings = naughty_strings()
     assert len(strings) > 500
     for text in strings:
-        assert 1 <= len(lookalikes.skeletons(text)) <= 2
-        assert lookalikes.mixes_scripts(text) in (True, False)
+        assert 1 <= len(usernames.skeletons(text)) <= 2
+        assert usernames.mixes_scripts(text) in (True, False)
 
 
 @pytest.mark.parametrize(
     "name", ["\ud800", "\x00", "a" * 64 + "\u0301" * 64, "\ufdfa" * 64, "\u3164" * 3]
 )
 def test_odd_characters_are_no_trouble(name):
-    assert all(isinstance(found, str) for found in lookalikes.skeletons(name))
-    assert lookalikes.mixes_scripts(name) is False
-
-
-def test_the_data_is_whole_and_names_its_licence():
-    text = lookalikes.DATA.read_text("utf-8")
-    assert "SPDX: Unicode-3.0" in text and "COPYRIGHT AND PERMISSION NOTICE" in text
-    assert len(lookalikes._confusables()) == 2_800
-    starts, ends, _scripts = lookalikes._scripts()
-    assert starts == sorted(starts) and all(end < start for end, start in zip(ends, starts[1:]))
+    assert all(isinstance(found, str) for found in usernames.skeletons(name))
+    assert usernames.mixes_scripts(name) is False

@@ -3,7 +3,6 @@ on.
 """
 
 import shutil
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bookapi.auth import line, passwords
-from bookapi.auth.line import Line
-from bookapi.http.problems import Problem
+from bookapi.auth import passwords
+from bookapi.http.endpoints import Cost
+from bookapi.http.load import LOAD
 from helpers.faults import Client, make_instance
 from helpers.instance import PASSWORD
 from helpers.servers import serving
@@ -23,110 +22,14 @@ PATIENCE = 20
 SHORT = 0.05
 
 
-def refused(error):
-    """Whether it is a 503 that says when to come again."""
-    return error.code == 503 and int(dict(error.get_headers())["Retry-After"]) >= 1
-
-
-class Crowd:
-    """People in a line, each of whom stays at its hashing until he is let go."""
-
-    def __init__(self, line):
-        self.line, self.goes_on = line, threading.Event()
-        self.hashing, self.most, self.told = 0, 0, []
-        self._lock, self._threads = threading.Lock(), []
-
-    def come(self, number):
-        """So many more."""
-        self._threads += [threading.Thread(target=self._hash) for _ in range(number)]
-        for thread in self._threads[-number:]:
-            thread.start()
-
-    def _hash(self):
-        begun = time.monotonic()
-        try:
-            with self.line.place():
-                with self._lock:
-                    self.hashing += 1
-                    self.most = max(self.most, self.hashing)
-                assert self.goes_on.wait(PATIENCE)
-                with self._lock:
-                    self.hashing -= 1
-            self.told.append((True, 0))
-        except Problem as error:
-            self.told.append((refused(error) and "refused", time.monotonic() - begun))
-
-    def end(self):
-        """Let all go; returns what became of each."""
-        self.goes_on.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-        return Counter(done for done, _ in self.told)
-
-
 @contextmanager
-def crowd(line, number):
-    """So many people, after a moment."""
-    people = Crowd(line)
-    try:
-        people.come(number)
-        time.sleep(SHORT)
-        yield people
-    finally:
-        people.end()
-
-
-def until(condition):
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < PATIENCE
-        time.sleep(0.001)
-
-
-# -- the line --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("at_once, number", [(1, 6), (2, 6), (4, 6), (3, 3)])
-def test_no_more_hash_at_the_same_time_and_all_in_line_have_their_turn(at_once, number):
-    with crowd(Line(at_once), number) as people:
-        until(lambda: people.hashing == at_once)
-        time.sleep(SHORT)
-        assert people.hashing == at_once
-        assert people.end() == {True: number}
-    assert people.most == at_once
-
-
-@pytest.mark.parametrize(
-    "processors, at_once", [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4), (None, 1)]
-)
-def test_a_part_of_the_processors_hashes(monkeypatch, processors, at_once):
-    monkeypatch.setattr(line.os, "cpu_count", lambda: processors)
-    with crowd(Line(), 5) as people:
-        until(lambda: people.hashing == at_once)
-        time.sleep(SHORT)
-        assert people.hashing == at_once
-
-
-@pytest.fixture
-def short(monkeypatch):
-    """Nobody waits in line for long."""
-    monkeypatch.setattr(line, "PATIENCE", SHORT)
-
-
-def test_who_is_in_line_for_too_long_is_refused(short):
-    with crowd(Line(1), 3) as people:
-        until(lambda: len(people.told) == 2)
-        assert min(seconds for _, seconds in people.told) >= SHORT
-        assert people.end() == {True: 1, "refused": 2}
-
-
-def test_a_place_is_given_back_whatever_happens_at_it(short):
-    own = Line(1)
-    for _ in range(5):
-        with pytest.raises(ZeroDivisionError), own.place():
-            1 / 0
-    with own.place():
-        pass
+def all_slots_taken(app):
+    """No more may hash at this moment."""
+    load = app.extensions[LOAD]
+    with ExitStack() as slots:
+        for _ in range(load.limits[Cost.HASHING]):
+            slots.enter_context(load.slot(Cost.HASHING))
+        yield
 
 
 @pytest.mark.parametrize(
@@ -142,9 +45,8 @@ def test_a_place_is_given_back_whatever_happens_at_it(short):
         ("/auth/users/2", {"password": "another long enough password"}),
     ],
 )
-def test_whatever_hashes_a_password_is_in_line(app, admin, short, path, document):
-    app.extensions[line.LINE] = Line(1)
-    with app.extensions[line.LINE].place():
+def test_whatever_hashes_a_password_takes_a_slot(app, admin, path, document):
+    with all_slots_taken(app):
         method = "PATCH" if path.endswith("/2") else "POST"
         path = (
             path
@@ -156,9 +58,8 @@ def test_whatever_hashes_a_password_is_in_line(app, admin, short, path, document
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_who_is_refused_in_line_is_not_counted_as_one_who_failed(app, client, short):
-    app.extensions[line.LINE] = Line(1)
-    with app.extensions[line.LINE].place():
+def test_an_attempt_without_a_slot_is_no_failure(app, client):
+    with all_slots_taken(app):
         told = [
             client.post("/auth/login", json={"username": "member", "password": "wrong"})
             for _ in range(12)

@@ -1,0 +1,131 @@
+"""The accounts of others and the audit log, for admins."""
+
+from typing import Any
+
+from flask import Blueprint, request
+from sqlalchemy import select
+
+from ..db import db
+from ..http.bodies import deferred_body, read_body
+from ..http.endpoints import Access, Cost, endpoint
+from ..http.pagination import asked_page, paged
+from ..http.problems import Problem, invalid
+from ..http.routing import base_url
+from . import accounts, audit, passwords
+from .models import Account, User, read_page
+from .permissions import actor
+from .schemas import new_user_schema, user_change_schema, user_schema
+from .views import NO_CONTENT
+
+blueprint = Blueprint("users", __name__, url_prefix="/auth")
+
+
+@blueprint.get("/users")
+@endpoint(Access.ADMIN, "users")
+def read_users() -> Any:
+    """A page of all accounts, oldest first."""
+    page = asked_page(request.args)
+    users, total = read_page(select(User).order_by(User.id), page.limit, page.offset)
+    return paged("users", user_schema.dump(users, many=True), total, page)
+
+
+@blueprint.post("/users")
+@endpoint(Access.ADMIN_IN_SESSION, "user", cost=Cost.HASHING)
+def add_user() -> tuple[Any, int, dict[str, str]]:
+    """Add an account."""
+    given = new_user_schema.load(read_body())
+    password_hash = passwords.make_hash(given["password"])
+    user = db.write(accounts.add, given["username"], password_hash, given["role"], by=actor())
+    return user_schema.dump(user), 201, {"Location": base_url(f"/auth/users/{user.id}")}
+
+
+@blueprint.get("/users/<id:user_id>")
+@endpoint(Access.ADMIN, "user")
+def read_user(user_id: int) -> Any:
+    """One account."""
+    return user_schema.dump(_fetch(user_id))
+
+
+@blueprint.patch("/users/<id:user_id>")
+@endpoint(Access.ADMIN_IN_SESSION, "user", cost=Cost.HASHING)
+def change_user(user_id: int) -> Any:
+    """Change role, password or active."""
+    document, user = deferred_body(), _fetch(user_id)
+    values = user_change_schema.load(document())
+    if "password" in values:
+        _refuse_own(user_id, "change your own password by POST /auth/password")
+        accounts.check_password(user.username, values["password"])
+        values["password_hash"] = passwords.make_hash(values.pop("password"))
+    return user_schema.dump(db.write(accounts.change, user_id, values, by=actor()))
+
+
+@blueprint.delete("/users/<id:user_id>")
+@endpoint(Access.ADMIN_IN_SESSION, "user")
+def remove_user(user_id: int) -> tuple[str, int]:
+    """Delete an account with its sessions and tokens."""
+    db.write(accounts.remove, user_id, by=actor())
+    return NO_CONTENT
+
+
+@blueprint.delete("/users/<id:user_id>/sessions")
+@endpoint(Access.ADMIN_IN_SESSION, "sessions")
+def end_sessions(user_id: int) -> tuple[str, int]:
+    """End all sessions of an account."""
+    db.write(accounts.end_sessions, user_id, by=actor())
+    return NO_CONTENT
+
+
+@blueprint.delete("/users/<id:user_id>/tokens")
+@endpoint(Access.ADMIN_IN_SESSION, "tokens")
+def revoke_tokens(user_id: int) -> tuple[str, int]:
+    """Revoke all API tokens of an account."""
+    db.write(accounts.revoke_tokens, user_id, by=actor())
+    return NO_CONTENT
+
+
+@blueprint.delete("/users/<id:user_id>/mfa")
+@endpoint(Access.ADMIN_IN_SESSION, "mfa")
+def drop_second_factor(user_id: int) -> tuple[str, int]:
+    """Remove an account's second factor, whose app and recovery codes are lost."""
+    _refuse_own(user_id, "remove your own second factor by POST /auth/mfa/disable")
+    db.write(accounts.drop_second_factor, user_id, by=actor())
+    return NO_CONTENT
+
+
+@blueprint.get("/events")
+@endpoint(Access.ADMIN, "events")
+def read_events() -> Any:
+    """A page of the audit log, newest first; of one action or about one account."""
+    page = asked_page(request.args, "action", "username")
+    username = request.args.get("username")
+    if username is not None:
+        with db.read() as connection:
+            user = accounts.find(connection, username)
+        username = user.username if user else username
+    found, total = audit.read(page.limit, page.offset, request.args.get("action"), username)
+    return paged("events", found, total, page)
+
+
+@blueprint.app_errorhandler(accounts.AccountError)
+def handle_account_error(error: accounts.AccountError) -> Problem:
+    """422 for what an account cannot be, 409 for a conflict with other accounts."""
+    errors = [{"field": error.field, "detail": error.detail}]
+    if isinstance(error, accounts.LastAdmin):
+        return Problem(409, "this is the last active admin; add another one first")
+    if isinstance(error, accounts.UsernameTaken):
+        detail = "another account has this name, or one that looks like it"
+        return Problem(409, detail, type="username-taken", errors=errors)
+    return invalid(errors)
+
+
+def _fetch(user_id: int) -> Account:
+    with db.read() as connection:
+        return accounts.by_id(connection, user_id)
+
+
+def _refuse_own(user_id: int, instead: str) -> None:
+    """403 for a change of one's own account that elsewhere asks for the password: an open session
+    is not enough.
+    """
+    if user_id == actor().user_id:
+        raise Problem(403, instead)
