@@ -240,6 +240,7 @@ class WriteQueue:
         committing = False
         try:
             with self._engine.connect() as connection:
+                connection.begin()  # or nothing is committed of what ran on the driver's own cursor
                 operation.run(connection)
                 if operation.error is None:
                     committing = True
