@@ -240,6 +240,7 @@ class WriteQueue:
         committing = False
         try:
             with self._engine.connect() as connection:
+                self._dialect.begin_write(connection, self._wait)
                 operation.run(connection)
                 if operation.error is None:
                     committing = True
