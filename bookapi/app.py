@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flask import Flask, Response, request, stream_with_context
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.utils import get_content_type
+from werkzeug.wsgi import wrap_file
 
 from . import formats
 from .http import problems
@@ -16,7 +17,8 @@ from .http.cache import DataResponse
 from .http.conditional import digest_etag
 from .http.endpoints import current_endpoint
 from .http.negotiation import chosen_format
-from .http.results import Result, Stream
+from .http.results import Result
+from .http.spool import SpooledFile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -54,7 +56,7 @@ class BookApi(Flask):
         """The response for what a view or an error handler returned."""
         if isinstance(rv, HTTPException):
             return _problem_response(rv)
-        if isinstance(rv, (dict, Stream)):
+        if isinstance(rv, dict):
             return _data_response(Result(rv))
         if isinstance(rv, tuple) and isinstance(rv[0], dict):
             return _data_response(Result(*rv))
@@ -72,9 +74,12 @@ def _data_response(result: Result) -> Response:
     chosen = chosen_format()
     headers = {"Content-Type": _content_type(chosen.media_types[0]), **result.headers}
     etag, body = result.etag, None
-    if isinstance(result.data, Stream):
-        chunks = _chunks(chosen, result.data)
-    else:
+    passthrough = isinstance(result.data, SpooledFile)
+    chunks: Iterable[bytes] = iter(())  # [] would have a length
+    if isinstance(result.data, SpooledFile):
+        chunks = wrap_file(request.environ, result.data)  # type: ignore[arg-type]
+        headers["Content-Length"] = str(result.data.size)
+    elif result.data is not None:
         body = _written(chosen, result)
         chunks = [body]
         headers["Content-Length"] = str(len(body))
@@ -82,17 +87,9 @@ def _data_response(result: Result) -> Response:
             etag = digest_etag(body)
     if etag:
         headers["ETag"] = etag
-    response = DataResponse(chunks, result.status, headers)
+    response = DataResponse(chunks, result.status, headers, direct_passthrough=passthrough)
     response.body, response.policy = body, result.cache
     return response
-
-
-def _chunks(chosen: formats.Format, stream: Stream) -> Iterable[bytes]:
-    if request.method == "HEAD":
-        stream.close()
-        return iter(())  # b"" would have a Content-Length
-    chunks: Iterable[bytes] = stream_with_context(chosen.write(stream, stream.fields))
-    return chunks
 
 
 def _written(chosen: formats.Format, result: Result) -> bytes:

@@ -6,6 +6,7 @@ one wins. A wrong value or an unknown name is a `SettingError`: one clear line a
 surprise later.
 """
 
+import difflib
 import ipaddress
 import os
 import re
@@ -15,12 +16,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "BOOKAPI_"
-# Where a checkout and its interpreter lie: for scripts that start the service, nothing to the service itself.
-NOT_OURS = ("BOOKAPI_DIR", "BOOKAPI_PYTHON")
+# Not settings: scripts name a checkout and its interpreter so, and Kubernetes and Docker links set
+# the others for a service that is called bookapi.
+_NOT_SETTINGS = re.compile(
+    "DIR|PYTHON|NAME|ENV_.*|SERVICE_(HOST|PORT(_.*)?)|PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?"
+)
+# These can also be given as the path of a file that holds the value: BOOKAPI_SECRET_KEY_FILE.
+SECRETS = ("SECRET_KEY", "DATABASE_URL")
 SECRET_FILE = "secret"  # nosec B105 # the name of a file
 SECRET_MIN_LENGTH = 32
 
@@ -39,7 +46,7 @@ def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if value in ("true", "false"):
-        return value == "true"
+        return bool(value == "true")
     raise ValueError("must be true or false")
 
 
@@ -68,7 +75,7 @@ def _choice(*names: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if value not in names:
             raise ValueError(f"must be one of {', '.join(names)}")
-        return value
+        return str(value)
 
     return check
 
@@ -111,6 +118,12 @@ def _proxy(part: Any) -> str:
         raise ValueError(
             "must be IP addresses or networks by commas, or unix for the peer of a unix socket"
         ) from None
+
+
+def _cookie_name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9_-]{1,64}", value):
+        raise ValueError("must be letters, digits, - and _, at most 64")
+    return value
 
 
 def _secret(value: Any) -> str | None:
@@ -197,6 +210,12 @@ SETTINGS = (
         "the largest body of an import, in bytes (else 413)",
     ),
     Setting(
+        "EXPORT_SPOOL_BYTES",
+        2 * 1024**3,
+        _whole(1024, 1024**4),
+        "temporary files of exports that are being sent, in bytes (else 503)",
+    ),
+    Setting(
         "TRUSTED_HOSTS",
         [],
         _hosts,
@@ -240,6 +259,12 @@ SETTINGS = (
         "the session cookie is Secure and named `__Host-…`; `auto` (default): where the request came by HTTPS",
     ),
     Setting(
+        "COOKIE_NAME",
+        "bookapi",
+        _cookie_name,
+        "the name of the session cookie; two services on one host need two",
+    ),
+    Setting(
         "ANSWER_CACHE_BYTES",
         16 * 1024 * 1024,
         _whole(0, 1024**3),
@@ -265,21 +290,38 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
 def _checked(name: str, value: Any, origin: str) -> Any:
+    if name not in _BY_NAME:
+        near = difflib.get_close_matches(name, _BY_NAME, 1)
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else "see docs/operations.md"
+        raise SettingError(f"{origin} is not a setting; {hint}")
     try:
         return _BY_NAME[name].check(value)
-    except KeyError:
-        raise SettingError(f"{origin} is not a setting; see docs/operations.md") from None
     except ValueError as error:
         raise SettingError(f"{origin} {error}") from None
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """The settings that the environment gives, checked."""
-    return {
-        name[len(PREFIX) :]: _checked(name[len(PREFIX) :], value, name)
-        for name, value in environ.items()
-        if name.startswith(PREFIX) and name not in NOT_OURS
-    }
+    values = {}
+    for variable, value in environ.items():
+        name = variable.removeprefix(PREFIX)
+        if name == variable or _NOT_SETTINGS.fullmatch(name):
+            continue
+        if name.removesuffix("_FILE") in SECRETS and name.endswith("_FILE"):
+            name = name.removesuffix("_FILE")
+            if PREFIX + name in environ:
+                raise SettingError(f"{PREFIX}{name} and {variable} are both set; one is enough")
+            value = _content(variable, value)
+        values[name] = _checked(name, value, variable)
+    return values
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingError(f"{variable}: cannot read {path}: {reason}") from None
 
 
 def from_file(path: Path) -> dict[str, Any]:
@@ -308,13 +350,14 @@ def _secret_from_file(instance: Path) -> str | None:
     try:
         with open(path, encoding="ascii") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise SettingError(f"{path} can be read by others; mend it with: chmod 600 {path}")
+                raise SettingError(f"{path} can be read by others; fix it with: chmod 600 {path}")
             secret = file.read().strip()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"cannot read the secret file {path}: {error}") from None
-    return _checked("SECRET_KEY", secret, f"the secret in {path}")
+    checked: str = _checked("SECRET_KEY", secret, f"the secret in {path}")
+    return checked
 
 
 def instance_path(given: Mapping[str, Any] | None = None) -> str | None:
@@ -345,6 +388,6 @@ def load(given: Mapping[str, Any] | None, instance: str) -> dict[str, Any]:
     return values
 
 
-def init_app(app, given: Mapping[str, Any] | None = None) -> None:
+def init_app(app: Flask, given: Mapping[str, Any] | None = None) -> None:
     """Give the application its settings."""
     app.config.update(load(given, app.instance_path))

@@ -16,6 +16,7 @@ from .http import (
     proxy,
     routing,
     security,
+    spool,
     strict,
 )
 
@@ -27,7 +28,20 @@ CHECKS = (
     negotiation.choose,
     security.refuse_cross_site,
 )
-PARTS = (logs, db, problems, routing, security, conditional, auth, idempotency, books, site, cache)
+PARTS = (
+    logs,
+    db,
+    problems,
+    routing,
+    security,
+    conditional,
+    auth,
+    idempotency,
+    books,
+    site,
+    cache,
+    spool,
+)
 MIDDLEWARES = (load, proxy, strict)  # the last is the outermost
 
 

@@ -17,18 +17,20 @@ class NoSessions(SessionInterface):
 
 
 def load_user(request: Request) -> SignedIn | None:
-    """Flask-Login's request loader: the owner of the token in the Authorization header, else of the session cookie."""
+    """Flask-Login's request loader: the owner of the token in the Authorization header, else of the
+    session cookie.
+    """
     return tokens.authenticate() or sessions.load()
 
 
 def init_app(app: Flask) -> None:
     """Register sign-in, the views and the command of accounts."""
     app.session_interface = NoSessions()
+    app.config["SESSION_PROTECTION"] = None  # a session may move to another address
     app.config["REMEMBER_COOKIE_NAME"] = (
         ";"  # no cookie can have this name: there is no remember-me
     )
     manager = LoginManager(app, add_context_processor=False)
-    manager.session_protection = None  # a session may move to another address
     manager.request_loader(load_user)
     app.before_request(permissions.authorize)
     app.register_blueprint(views.blueprint)

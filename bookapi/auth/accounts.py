@@ -1,12 +1,13 @@
 """Changes of accounts: operations for `db.write`, and the look-ups that signing in needs.
 
-`by` is who does it (None: the console). An operation that takes one confirms its rights, behind the lock of the catalogue's
-row: that puts such changes in order, so that of two admins who demote each other the second one is refused.
+`by` is who does it (None: the console). An operation that takes one confirms its rights, behind the
+lock of the catalogue's row: that puts such changes in order, so that of two admins who demote each
+other the second one is refused.
 """
 
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from ..db import Catalogue
@@ -14,10 +15,8 @@ from ..db import locked as lock_catalogue
 from ..http.problems import Problem
 from . import audit, mfa, passwords, usernames
 from .audit import Action
-from .models import ADMIN, LoginSession, Token, User
+from .models import ADMIN, Account, LoginSession, Token, User
 from .permissions import Actor
-
-Account = Row[Any]  # of the table `users`
 
 
 class AccountError(ValueError):
@@ -39,7 +38,7 @@ class LastAdmin(AccountError):
         super().__init__("username", "is that of the last active admin; add another one first")
 
 
-# -- looking up ---------------------------------------------------------------------------------------------------
+# -- looking up ------------------------------------------------------------------------
 
 
 def find(connection: Connection, username: str) -> Account | None:
@@ -76,7 +75,7 @@ def has_admin(connection: Connection) -> bool:
     return bool(connection.scalar(admins))
 
 
-# -- adding -------------------------------------------------------------------------------------------------------
+# -- adding ----------------------------------------------------------------------------
 
 
 def add(
@@ -122,7 +121,9 @@ def _next_id(connection: Connection) -> int:
 
 
 def refuse_taken(connection: Connection, username: str, user: Account | None, role: str) -> None:
-    """Raise UsernameTaken where a new account cannot have this name: `user` has it, or a name that looks like it."""
+    """Raise UsernameTaken where a new account cannot have this name: `user` has it, or a name that
+    looks like it.
+    """
     if user is not None:
         if user.provisional and user.role == role:
             return
@@ -147,13 +148,14 @@ def check_password(username: str, password: str) -> None:
         raise AccountError("password", error)
 
 
-# -- changing -----------------------------------------------------------------------------------------------------
+# -- changing --------------------------------------------------------------------------
 
 
 def change(
     connection: Connection, user_id: int, values: dict[str, Any], by: Actor | None = None
 ) -> Account:
-    """The account with other values of `role`, `active` or `password_hash`; its sessions end. 404 where there is none.
+    """The account with other values of `role`, `active` or `password_hash`; its sessions end. 404
+    where there is none.
 
     Raises LastAdmin where there would be no active admin.
     """
@@ -178,7 +180,9 @@ def change(
 
 
 def remove(connection: Connection, user_id: int, by: Actor | None = None) -> None:
-    """Delete the account with its sessions and tokens; the history keeps its name. 404 where there is none."""
+    """Delete the account with its sessions and tokens; the history keeps its name. 404 where there
+    is none.
+    """
     _begin(connection, by)
     user = _found(locked(connection, user_id))
     connection.execute(delete(User).where(User.id == user_id))
@@ -248,12 +252,13 @@ def _record(
     audit.record(connection, action, user.username, by.username if by else None, detail)
 
 
-# -- one's own ----------------------------------------------------------------------------------------------------
+# -- one's own -------------------------------------------------------------------------
 
 
 def _own(connection: Connection, by: Actor, known_hash: str | None = None) -> Account:
-    """The account that sends the request, locked; 401 where its session has ended, 403 where its password is no longer
-    the one that was shown."""
+    """The account that sends the request, locked; 401 where its session has ended, 403 where its
+    password is no longer the one that was shown.
+    """
     user = locked(connection, by.user_id)
     by.confirm_signed_in(connection)
     user = _found(user)
@@ -273,8 +278,9 @@ def change_own_password(
 
 
 def offer_second_factor(connection: Connection, by: Actor, known_hash: str, secret: str) -> None:
-    """Keep a secret that becomes the second factor with its first confirmed code. 409 where there is a factor: it must
-    not be replaced without one of its codes."""
+    """Keep a secret that becomes the second factor with its first confirmed code. 409 where there
+    is a factor: it must not be replaced without one of its codes.
+    """
     user = _own(connection, by, known_hash)
     if user.totp_secret is not None:
         raise Problem(409, "there is a second factor already: POST /auth/mfa/disable first")
@@ -284,8 +290,9 @@ def offer_second_factor(connection: Connection, by: Actor, known_hash: str, secr
 def accept_second_factor(
     connection: Connection, by: Actor, code: str, recovery_codes: list[str]
 ) -> bool:
-    """Require a code at sign-in from now on; other sessions end. False for a wrong code; 409 where no secret was
-    offered."""
+    """Require a code at sign-in from now on; other sessions end. False for a wrong code; 409 where
+    no secret was offered.
+    """
     user = _own(connection, by)
     if user.totp_offered is None:
         raise Problem(409, "there is no second factor to confirm: POST /auth/mfa first")

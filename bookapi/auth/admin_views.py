@@ -12,7 +12,7 @@ from ..http.pagination import asked_page, paged
 from ..http.problems import Problem, invalid
 from ..http.routing import base_url
 from . import accounts, audit, passwords
-from .models import User, read_page
+from .models import Account, User, read_page
 from .permissions import actor
 from .schemas import new_user_schema, user_change_schema, user_schema
 from .views import NO_CONTENT
@@ -118,12 +118,14 @@ def handle_account_error(error: accounts.AccountError) -> Problem:
     return invalid(errors)
 
 
-def _fetch(user_id: int) -> accounts.Account:
+def _fetch(user_id: int) -> Account:
     with db.read() as connection:
         return accounts.by_id(connection, user_id)
 
 
 def _refuse_own(user_id: int, instead: str) -> None:
-    """403 for a change of one's own account that elsewhere asks for the password: an open session is not enough."""
+    """403 for a change of one's own account that elsewhere asks for the password: an open session
+    is not enough.
+    """
     if user_id == actor().user_id:
         raise Problem(403, instead)

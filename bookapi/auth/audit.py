@@ -1,20 +1,21 @@
 """The audit log: what happens to accounts, as rows and as log lines.
 
-A row is written in the transaction of what it is about, its log line once that is committed. Neither has a secret in it.
+A row is written in the transaction of what it is about, its log line once that is committed.
+Neither has a secret in it.
 """
 
 from datetime import timedelta
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Any
 
 from flask import current_app, has_request_context, request
-from sqlalchemy import Row, delete, insert, or_, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.engine import Connection
 
 from ..db import db, now, rfc3339
 from ..logs import request_id
 from . import passwords, usernames
-from .models import Event, read_page
+from .models import AnyRow, Event, insert_row, read_page
 
 MAX_EVENTS = 1_000_000  # rows, so that repeated failures cannot fill the disk
 MAX_KEPT_EVENTS = 10 * MAX_EVENTS  # the same for those in KEPT, which members can cause too
@@ -23,40 +24,41 @@ FIELDS = ("id", "at", "action", "username", "actor", "address", "request_id", "d
 
 
 class Action(StrEnum):
-    """What can happen."""
+    """What happens; the value is the name in lower case."""
 
-    LOGIN = "login"
-    LOGIN_REFUSED = "login_refused"
-    THROTTLED = "login_throttled"
-    LOGOUT = "logout"
-    PASSWORD_CHANGED = "password_changed"  # nosec B105: the name of an event
-    PASSWORD_REFUSED = "password_refused"  # nosec B105
-    USER_ADDED = "user_added"
-    USER_DELETED = "user_deleted"
-    USER_ENABLED = "user_enabled"
-    USER_DISABLED = "user_disabled"
-    ROLE_CHANGED = "role_changed"
-    SESSION_ENDED = "session_ended"
-    SESSIONS_ENDED = "sessions_ended"
-    TOKEN_ADDED = "token_added"  # nosec B105
-    TOKEN_USED = "token_first_used"  # nosec B105
-    TOKEN_REVOKED = "token_revoked"  # nosec B105
-    TOKENS_REVOKED = "tokens_revoked"  # nosec B105
-    TOKEN_REFUSED = "token_refused"  # nosec B105
-    MFA_ENABLED = "mfa_enabled"
-    MFA_DISABLED = "mfa_disabled"
-    RECOVERY_USED = "recovery_code_used"
-    ACCESS_REFUSED = "access_refused"
+    LOGIN = auto()
+    LOGIN_REFUSED = auto()
+    LOGIN_THROTTLED = auto()
+    LOGOUT = auto()
+    PASSWORD_CHANGED = auto()
+    PASSWORD_REFUSED = auto()
+    USER_ADDED = auto()
+    USER_DELETED = auto()
+    USER_ENABLED = auto()
+    USER_DISABLED = auto()
+    ROLE_CHANGED = auto()
+    SESSION_ENDED = auto()
+    SESSIONS_ENDED = auto()
+    TOKEN_ADDED = auto()
+    TOKEN_FIRST_USED = auto()
+    TOKEN_REVOKED = auto()
+    TOKENS_REVOKED = auto()
+    TOKEN_REFUSED = auto()
+    MFA_ENABLED = auto()
+    MFA_DISABLED = auto()
+    RECOVERY_CODE_USED = auto()
+    ACCESS_REFUSED = auto()
 
 
 WARNINGS = {
     Action.LOGIN_REFUSED,
-    Action.THROTTLED,
+    Action.LOGIN_THROTTLED,
     Action.PASSWORD_REFUSED,
     Action.TOKEN_REFUSED,
     Action.ACCESS_REFUSED,
 }
-# Changes of accounts, which cheap events (failed sign-ins, a member who creates tokens) must not push out of the log.
+# Changes of accounts, which cheap events (failed sign-ins, a member who creates tokens) must not
+# push out of the log.
 KEPT = (
     Action.PASSWORD_CHANGED,
     Action.USER_ADDED,
@@ -78,15 +80,16 @@ def record(
     actor: str | None = None,
     detail: str | None = None,
 ) -> None:
-    """Add an event, committed and logged with what the connection changes. Events beyond EVENT_DAYS and beyond the
-    largest number are deleted."""
+    """Add an event, committed and logged with what the connection changes. Events beyond EVENT_DAYS
+    and beyond the largest number are deleted.
+    """
     oldest = now() - timedelta(days=current_app.config["EVENT_DAYS"])
     connection.execute(delete(Event).where(Event.at < oldest))
     values = {"username": username, "actor": actor, "address": address(), "detail": detail}
     sent_with = request_id() or None if has_request_context() else None
-    newest = connection.execute(
-        insert(Event).values(at=now(), action=action.value, request_id=sent_with, **values)
-    ).inserted_primary_key[0]
+    newest = insert_row(
+        connection, Event, at=now(), action=action.value, request_id=sent_with, **values
+    )
     connection.execute(
         delete(Event).where(
             Event.id <= newest - MAX_EVENTS,
@@ -112,9 +115,10 @@ def address() -> str | None:
     return (request.remote_addr or "")[:64] or None if has_request_context() else None
 
 
-def attempted_name(username: str, account: Row[Any] | None) -> str | None:
-    """The name to record for a failed attempt. A password may have been typed in its place, so what is no account's name
-    and as long as a password is cut, and what cannot be a name is left out."""
+def attempted_name(username: str, account: AnyRow | None) -> str | None:
+    """The name to record for a failed attempt. A password may have been typed in its place, so what
+    is no account's name and as long as a password is cut, and what cannot be a name is left out.
+    """
     if account is not None:
         return str(account.username)
     if usernames.error_in(username):
@@ -125,8 +129,9 @@ def attempted_name(username: str, account: Row[Any] | None) -> str | None:
 def read(
     limit: int, offset: int, action: str | None, username: str | None
 ) -> tuple[list[dict[str, Any]], int]:
-    """A page of the events, newest first, and their number on all pages; of one action or about one account where these
-    are given."""
+    """A page of the events, newest first, and their number on all pages; of one action or about one
+    account where these are given.
+    """
     statement = select(
         *(
             rfc3339(Event.at).label("at") if name == "at" else getattr(Event, name)
@@ -137,4 +142,4 @@ def read(
         if value is not None:
             statement = statement.where(column == value)
     rows, total = read_page(statement, limit, offset)
-    return [dict(zip(FIELDS, row)) for row in rows], total
+    return [dict(zip(FIELDS, row, strict=True)) for row in rows], total

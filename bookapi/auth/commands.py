@@ -34,7 +34,9 @@ def account_errors() -> Iterator[None]:
 @click.option("--role", type=click.Choice(ROLES), default=MEMBER, show_default=True)
 @password_stdin
 def add(name: str, role: str, password_stdin: bool) -> None:
-    """Add the account NAME. Without --password-stdin it asks for a password; without a terminal it makes a random one."""
+    """Add the account NAME. Without --password-stdin it asks for a password; without a terminal it
+    makes a random one.
+    """
     with account_errors():
         accounts.check_name(name)
         with db.read() as connection:  # before a password is asked for
@@ -47,7 +49,9 @@ def add(name: str, role: str, password_stdin: bool) -> None:
 
 @users.command("list")
 def list_all() -> None:
-    """Print a line for each account: id, name, role, state, date created, and `mfa` if it has a second factor."""
+    """Print a line for each account: id, name, role, state, date created, and `mfa` if it has a
+    second factor.
+    """
     with db.read() as connection:
         for user in connection.execute(select(User).order_by(User.id)):
             state = "active" if user.active else "disabled"

@@ -1,55 +1,48 @@
-"""Signing in with a name, a password and perhaps a code; and proving the password or a code again."""
+"""Signing in with a name, a password and perhaps a code; and proving one of these again."""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-from flask_login import current_user
-from sqlalchemy import Row, update
+from sqlalchemy import update
 from sqlalchemy.engine import Connection
 
 from ..db import db
 from ..http.problems import Problem
 from . import accounts, audit, mfa, passwords, sessions
 from .audit import Action
-from .models import User
-from .permissions import CHALLENGE
+from .models import Account, User
+from .permissions import CHALLENGE, current_account
 from .throttle import Attempt
 
 _WRONG_CODE = "the code is wrong or was used already; wait for the next one"
 
 
 class Refused(Exception):
-    """A sign-in fails. `reason` is for the audit log, `detail` for the client: only somebody who knows the password is
-    told what is wrong with a code."""
+    """A sign-in fails. `reason` is for the audit log, `detail` for the client: only somebody who
+    knows the password is told what is wrong with a code.
+    """
 
     def __init__(self, reason: str, detail: str = "wrong username or password"):
         super().__init__(reason)
         self.reason, self.detail = reason, detail
 
 
-class Compared(NamedTuple):
-    """The account of a name, whether the password is right, and its new hash where the parameters have changed."""
-
-    account: Row[Any] | None
-    is_right: bool
-    new_hash: str | None
-
-
-def sign_in(username: str, password: str, code: str | None) -> tuple[Row[Any], datetime]:
-    """Open a session: the account, and when the session ends. Raises 401, or 429 after too many failures."""
+def sign_in(username: str, password: str, code: str | None) -> tuple[Account, datetime]:
+    """Open a session: the account, and when the session ends. Raises 401, or 429 after too many
+    failures.
+    """
     browser = sessions.known_browser(username)
-    # A known browser has its own counter: strangers who fail at the name do not keep the account's owner out.
+    # A known browser has its own counter: strangers who fail at the name do not keep the account's
+    # owner out.
     attempt = Attempt("client", browser) if browser else Attempt.at_name(username)
-    compared = _compare(attempt, username, password)
     secret, replaced = sessions.new_secret(username), sessions.replaced_hash()
     try:
-        if compared.account is None or not compared.is_right:
-            raise Refused("wrong password" if compared.account else "unknown name")
-        if not compared.account.active:
+        account, new_hash = _compare(attempt, username, password)
+        if not account.active:
             raise Refused("disabled")
-        signed_in: tuple[Row[Any], datetime] = attempt.write(
-            _open, attempt, compared, password, code, secret, replaced
+        signed_in: tuple[Account, datetime] = attempt.write(
+            _open, attempt, account, new_hash, password, code, secret, replaced
         )
     except Refused as refused:
         db.write(_record_refusal, attempt, username, refused.reason)
@@ -58,52 +51,51 @@ def sign_in(username: str, password: str, code: str | None) -> tuple[Row[Any], d
     return signed_in
 
 
-def _compare(attempt: Attempt, username: str, password: str) -> Compared:
-    """Compare the password, counted before it is hashed; with the same work for an unknown name."""
+def _compare(attempt: Attempt, username: str, password: str) -> tuple[Account, str | None]:
+    """The account whose password this is, and its new hash if the parameters have changed.
+
+    Raises Refused for a wrong password, and as late for an unknown name. The attempt is counted
+    before anything is hashed.
+    """
     attempt.refuse_blocked()
     with db.read() as connection:
         account = accounts.find(connection, username)
     attempt.count()
     is_right = passwords.matches(account.password_hash if account else None, password)
-    outdated = account is not None and is_right and passwords.is_outdated(account.password_hash)
-    return Compared(account, is_right, passwords.make_hash(password) if outdated else None)
+    if account is None or not is_right:
+        raise Refused("wrong password" if account else "unknown name")
+    outdated = passwords.is_outdated(account.password_hash)
+    return account, passwords.make_hash(password) if outdated else None
 
 
 def _open(
     connection: Connection,
     attempt: Attempt,
-    compared: Compared,
+    compared: Account,
+    new_hash: str | None,
     password: str,
     code: str | None,
     secret: str,
     replaced: str,
-) -> tuple[Row[Any], datetime]:
-    assert compared.account is not None
-    user = accounts.locked(connection, compared.account.id)
-    if user is None or not user.active or not _is_same(user.password_hash, compared, password):
+) -> tuple[Account, datetime]:
+    user = accounts.locked(connection, compared.id)
+    if user is None or not user.active:
+        raise Refused("changed meanwhile")
+    if user.password_hash != compared.password_hash and not (
+        # A parallel sign-in hashed the same password anew because the parameters have changed.
+        new_hash and passwords.matches(user.password_hash, password)
+    ):
         raise Refused("changed meanwhile")
     proof = _use_code(connection, user, code)
-    connection.execute(
-        update(User)
-        .where(User.id == user.id)
-        .values(provisional=False, password_hash=compared.new_hash or user.password_hash)
-    )
+    changed = {"provisional": False, "password_hash": new_hash or user.password_hash}
+    connection.execute(update(User).where(User.id == user.id).values(**changed))
     attempt.forgive(connection)
     expires_at = sessions.open_session(connection, user, secret, replaced)
     audit.record(connection, Action.LOGIN, user.username, user.username, proof)
     return user, expires_at
 
 
-def _is_same(stored: str, compared: Compared, password: str) -> bool:
-    """Whether this is the hash that was compared, or one that a parallel sign-in made of the same password because the
-    parameters had changed."""
-    assert compared.account is not None
-    return stored == compared.account.password_hash or (
-        compared.new_hash is not None and passwords.matches(stored, password)
-    )
-
-
-def _use_code(connection: Connection, user: Row[Any], code: str | None) -> str | None:
+def _use_code(connection: Connection, user: Account, code: str | None) -> str | None:
     """Use up the code of an account with a second factor; returns how it was proved."""
     if user.totp_secret is None:
         return None
@@ -113,7 +105,7 @@ def _use_code(connection: Connection, user: Row[Any], code: str | None) -> str |
     if proof is None:
         raise Refused("wrong code", _WRONG_CODE)
     if proof.startswith("recovery"):
-        audit.record(connection, Action.RECOVERY_USED, user.username, user.username, proof)
+        audit.record(connection, Action.RECOVERY_CODE_USED, user.username, user.username, proof)
     return f"with a code ({proof})"
 
 
@@ -123,9 +115,10 @@ def _record_refusal(connection: Connection, attempt: Attempt, username: str, rea
 
 
 def confirm_code(operation: Callable[..., bool], *args: Any) -> None:
-    """Run an operation that uses up a code of the account that sends the request. Raises 403 where it returns False, and
-    429 after too many wrong codes."""
-    attempt = Attempt("code", current_user.id)
+    """Run an operation that uses up a code of the account that sends the request. Raises 403 where
+    it returns False, and 429 after too many wrong codes.
+    """
+    attempt = Attempt("code", current_account.id)
     attempt.refuse_blocked()
     attempt.count()
     if not attempt.write(operation, *args):
@@ -134,16 +127,18 @@ def confirm_code(operation: Callable[..., bool], *args: Any) -> None:
 
 
 def confirm_password(password: str) -> str:
-    """The hash of the account that sends the request, whose password this is. Raises 403 where it is another one, and 429
-    after too many wrong ones."""
-    attempt = Attempt("password", current_user.id)
-    compared = _compare(attempt, current_user.username, password)
-    if compared.account is None or not compared.is_right:
-        _refuse(attempt, "wrong password", "the current password is wrong")
+    """The hash of the account that sends the request, whose password this is. Raises 403 where it
+    is another one, and 429 after too many wrong ones.
+    """
+    attempt = Attempt("password", current_account.id)
+    try:
+        account, _ = _compare(attempt, current_account.username, password)
+    except Refused as refused:
+        _refuse(attempt, refused.reason, "the current password is wrong")
     attempt.write(attempt.forgive)
-    return str(compared.account.password_hash)
+    return str(account.password_hash)
 
 
 def _refuse(attempt: Attempt, reason: str, detail: str) -> NoReturn:
-    db.write(attempt.failed, Action.PASSWORD_REFUSED, current_user.username, reason)
+    db.write(attempt.failed, Action.PASSWORD_REFUSED, current_account.username, reason)
     raise Problem(403, detail)

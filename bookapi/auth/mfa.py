@@ -1,4 +1,6 @@
-"""The second factor: time-based codes of an app (TOTP, RFC 6238), and recovery codes for when the app is lost."""
+"""The second factor: time-based codes of an app (TOTP, RFC 6238), and recovery codes for when the
+app is lost.
+"""
 
 import hashlib
 import hmac
@@ -6,11 +8,11 @@ import secrets
 from typing import Any
 
 import pyotp
-from sqlalchemy import Row, update
+from sqlalchemy import update
 from sqlalchemy.engine import Connection
 
 from ..db import now
-from .models import User
+from .models import Account, User
 
 ISSUER = "bookapi"
 STEP_SECONDS = 30
@@ -31,7 +33,9 @@ def uri(secret: str, username: str) -> str:
 
 
 def new_recovery_codes() -> list[str]:
-    """Codes that each work once, in groups of six characters; 118 bits, so that a plain hash is enough."""
+    """Codes that each work once, in groups of six characters; 118 bits, so that a plain hash is
+    enough.
+    """
     codes = [
         "".join(secrets.choice(_ALPHABET) for _ in range(_RECOVERY_LENGTH))
         for _ in range(RECOVERY_CODES)
@@ -57,9 +61,10 @@ def step_of(secret: str, code: str, after: int | None = None) -> int | None:
     return next((step for step in found if after is None or step > after), None)
 
 
-def spend(connection: Connection, user: Row[Any], code: str) -> str | None:
-    """Use up a code of an account whose row is locked. Returns how it was proved, "app" or "recovery, N left"; None for a
-    wrong code."""
+def spend(connection: Connection, user: Account, code: str) -> str | None:
+    """Use up a code of an account whose row is locked. Returns how it was proved, "app" or
+    "recovery, N left"; None for a wrong code.
+    """
     change: dict[str, Any]
     step = step_of(user.totp_secret, code, user.totp_step)
     hashes = user.recovery_hashes or []

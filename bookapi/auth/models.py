@@ -1,18 +1,33 @@
 """The tables of accounts, of what they sign in with, and of the audit log."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Boolean, Double, ForeignKey, Row, Select, String, func, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Double,
+    ForeignKey,
+    Row,
+    Select,
+    String,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import TABLE_OPTIONS, BigId, Instant, JsonList, db, now
+from ..db import TABLE_OPTIONS, Base, BigId, Instant, JsonList, db, now
+
+AnyRow = Row[*tuple[Any, ...]]
+Account = AnyRow  # of the table `users`
 
 ADMIN, MEMBER = ROLES = ("admin", "member")
 READ, WRITE = SCOPES = ("read", "write")
 
 
-class User(db.Model):
+class User(Base):
     """An account. `name_key` is the canonical name: any spelling of one name is one account."""
 
     __tablename__ = "users"
@@ -27,15 +42,16 @@ class User(db.Model):
     # Created by `init` with a random password that has not been used yet.
     provisional: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
-    # The second factor: the secret shared with an app, before (`offered`) and after its first code was confirmed; the
-    # newest time step whose code was used, since none is accepted twice; the hashes of unused recovery codes.
+    # The second factor: the secret shared with an app, before (`offered`) and after its first code
+    # was confirmed; the newest time step whose code was used, since none is accepted twice; the
+    # hashes of unused recovery codes.
     totp_offered: Mapped[str | None] = mapped_column(String(64))
     totp_secret: Mapped[str | None] = mapped_column(String(64))
     totp_step: Mapped[int | None] = mapped_column(BigInteger)
     recovery_hashes: Mapped[list[str] | None] = mapped_column(JsonList)
 
 
-class LoginSession(db.Model):
+class LoginSession(Base):
     """An open session: the hash of a random secret that one client has in its cookie."""
 
     __tablename__ = "sessions"
@@ -50,7 +66,7 @@ class LoginSession(db.Model):
     user_agent: Mapped[str | None] = mapped_column(String(200))
 
 
-class Token(db.Model):
+class Token(Base):
     """An API token: the hash of a random secret that was shown once."""
 
     __tablename__ = "tokens"
@@ -66,9 +82,10 @@ class Token(db.Model):
     last_used_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
-class Event(db.Model):
-    """An entry of the audit log. `username` is the account it is about, `actor` the account that did it (null: the
-    console, or somebody unknown)."""
+class Event(Base):
+    """An entry of the audit log. `username` is the account it is about, `actor` the account that
+    did it (null: the console, or somebody unknown).
+    """
 
     __tablename__ = "events"
     __table_args__ = TABLE_OPTIONS
@@ -83,9 +100,10 @@ class Event(db.Model):
     detail: Mapped[str | None] = mapped_column(String(300))
 
 
-class Throttle(db.Model):
-    """The failed attempts of one subject (a digest of a name or an address). They are forgotten with time: from
-    `void_at` on none is left."""
+class Throttle(Base):
+    """The failed attempts of one subject (a digest of a name or an address). They are forgotten
+    with time: from `void_at` on none is left.
+    """
 
     __tablename__ = "throttles"
     __table_args__ = TABLE_OPTIONS
@@ -96,7 +114,15 @@ class Throttle(db.Model):
     void_at: Mapped[datetime] = mapped_column(Instant, index=True)
 
 
-def read_page(statement: Select[Any], limit: int, offset: int) -> tuple[list[Row[Any]], int]:
+def insert_row(connection: Connection, model: type[Base], **values: Any) -> int:
+    """Insert a row; returns its id."""
+    inserted = connection.execute(insert(model).values(**values)).inserted_primary_key
+    return int(cast(Row[int], inserted)[0])
+
+
+def read_page(
+    statement: Select[*tuple[Any, ...]], limit: int, offset: int
+) -> tuple[list[AnyRow], int]:
     """A page of what a statement selects, and the number of rows on all pages."""
     counted = select(func.count()).select_from(statement.order_by(None).subquery())
     with db.read() as connection:

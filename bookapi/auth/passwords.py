@@ -1,4 +1,6 @@
-"""Passwords: which are accepted, how they are hashed (argon2id with OWASP's 19 MiB, t=2, p=1) and compared."""
+"""Passwords: which are accepted, how they are hashed (argon2id with OWASP's 19 MiB, t=2, p=1) and
+compared.
+"""
 
 import re
 import secrets
@@ -14,7 +16,7 @@ MIN_LENGTH, MAX_LENGTH = 15, 128  # code points
 MIN_SCORE = 3  # of zxcvbn's 0 to 4: at least 10^8 guesses
 SERVICE = "bookapi"
 MIN_OTHER_LETTERS = 6  # that a password has besides the names in it
-MAX_JUDGED = 32  # characters: zxcvbn takes ten seconds for 128 signs that could each be one of several letters
+MAX_JUDGED = 32  # characters; zxcvbn takes 10 s for 128 that may each stand for several letters
 
 PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
@@ -22,11 +24,13 @@ PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parall
 _DUMMY_HASH = _hasher.hash(secrets.token_urlsafe())
 
 
-# -- strength -----------------------------------------------------------------------------------------------------
+# -- strength --------------------------------------------------------------------------
 
 
 def error_in(password: str, username: str) -> str | None:
-    """What is wrong with a new password, or None. It is neither trimmed nor normalized before it is hashed."""
+    """What is wrong with a new password, or None. It is neither trimmed nor normalized before it is
+    hashed.
+    """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         return f"must have {MIN_LENGTH} to {MAX_LENGTH} characters"
     if not _is_encodable(password):
@@ -44,7 +48,8 @@ def _is_made_of_names(password: str, username: str) -> bool:
     return len(rest) < len(password) and sum(map(str.isalpha, rest)) < MIN_OTHER_LETTERS
 
 
-# Keys in their order, which zxcvbn rates too high where they wrap around or where a sign stands for a letter.
+# Keys in their order, which zxcvbn rates too high where they wrap around or where a sign stands for
+# a letter.
 _RUNS = (
     "abcdefghijklmnopqrstuvwxyz" * 2,
     "1234567890" * 4,
@@ -67,10 +72,11 @@ _judging = threading.Lock()  # zxcvbn keeps the words of its caller in a global 
 
 
 def _is_strong(password: str, username: str) -> bool:
-    """Whether zxcvbn rates the password strong enough, and what is left without the digits and signs around it, too.
+    """Whether zxcvbn rates the password strong enough, and what is left without the digits and
+    signs around it, too.
 
-    zxcvbn rates padding too high ("  passwordpassword  "). A password is at least as strong as a part of it, so the
-    first and last MAX_JUDGED characters are judged, each by itself.
+    zxcvbn rates padding too high (" passwordpassword "). A password is at least as strong as a part
+    of it, so the first and last MAX_JUDGED characters are judged, each by itself.
     """
     core = _PADDING.sub("", _PADDING.sub("", password)[::-1])[::-1]
     readings = {password, core} if len(core) >= MIN_LENGTH else {password}
@@ -85,10 +91,10 @@ def _is_strong(password: str, username: str) -> bool:
 
 def _score(text: str, username: str) -> int:
     with _judging:
-        return zxcvbn(text, [username, SERVICE], max_length=MAX_LENGTH)["score"]
+        return int(zxcvbn(text, [username, SERVICE], max_length=MAX_LENGTH)["score"])
 
 
-# -- hashes -------------------------------------------------------------------------------------------------------
+# -- hashes ----------------------------------------------------------------------------
 
 
 def make_hash(password: str) -> str:
@@ -97,8 +103,9 @@ def make_hash(password: str) -> str:
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Whether this is the password; False takes as long where there is no hash. What cannot be a password is not hashed
-    at its full length."""
+    """Whether this is the password; False takes as long where there is no hash. What cannot be a
+    password is not hashed at its full length.
+    """
     possible = len(password) <= MAX_LENGTH and _is_encodable(password)
     try:
         verified = _hasher.verify(password_hash or _DUMMY_HASH, password if possible else "")

@@ -1,16 +1,18 @@
-"""Authorization: who sends a request, the access that each endpoint declares, and both again inside a transaction."""
+"""Authorization: who sends a request, the access that each endpoint declares, and both again inside
+a transaction.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 from flask import current_app, request
 from flask_login import current_user
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Select, bindparam, null, select
 from sqlalchemy.engine import Connection
 
-from ..db import now
+from ..db import fetch, now, rfc3339
 from ..http.endpoints import Access, current_endpoint
 from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
@@ -20,20 +22,21 @@ from .models import ADMIN, READ, WRITE, LoginSession, Token, User
 
 CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
 
-# What a query selects to make a SignedIn of.
+# What a query selects to make a SignedIn of: plain columns, for `db.fetch`.
 ACCOUNT = (
-    User.id.label("user_id"),
+    User.id,
     User.username,
     User.role,
-    User.created_at.label("user_created_at"),
-    User.totp_secret.is_not(None).label("has_mfa"),
+    rfc3339(User.created_at),
+    User.totp_secret.is_not(None),
 )
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """Flask-Login's user: an active account, and the session or token that proves it. `credential_hash` is the hash of
-    its secret."""
+    """Flask-Login's user: an active account, and the session or token that proves it.
+    `credential_hash` is the hash of its secret.
+    """
 
     id: int
     username: str
@@ -49,25 +52,31 @@ class SignedIn:
     is_anonymous = False
 
     @classmethod
-    def of(cls, row: Row[Any], credential_hash: str, **credential: Any) -> "SignedIn":
-        """The account in a row that has the columns ACCOUNT."""
-        account = (row.user_id, row.username, row.role, row.user_created_at, bool(row.has_mfa))
-        return cls(*account, credential_hash, **credential)
+    def of(cls, account: tuple[Any, ...], credential_hash: str, **credential: Any) -> "SignedIn":
+        """The account in the columns ACCOUNT of a row."""
+        user_id, username, role, created_at, has_mfa = account
+        created = datetime.fromisoformat(created_at)
+        return cls(user_id, username, role, created, bool(has_mfa), credential_hash, **credential)
 
     def get_id(self) -> str:
         """What Flask-Login identifies a user by."""
         return str(self.id)
 
 
-def authorize() -> None:
-    """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its body is looked at.
+current_account = cast(SignedIn, current_user)  # Flask-Login's proxy, with its type
 
-    A wrong Authorization header is a 401 even where anyone may read: its sender believes that it is right.
+
+def authorize() -> None:
+    """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its
+    body is looked at.
+
+    A wrong Authorization header is a 401 even where anyone may read: its sender believes that it is
+    right.
     """
     declared = current_endpoint()
     if declared is not None and request.method != "OPTIONS":
         if "Authorization" in request.headers:
-            current_user.is_authenticated  # noqa: B018 (loads the user)
+            current_account.is_authenticated  # noqa: B018 (loads the user)
         _CHECKS[declared.access]()
 
 
@@ -77,28 +86,28 @@ def _require_reader() -> None:
 
 
 def _require_signed_in() -> None:
-    if not current_user.is_authenticated:
+    if not current_account.is_authenticated:
         raise Problem(
             401,
             "sign in (POST /auth/login) or send an API token; a session may have ended",
             CHALLENGE,
         )
-    if current_user.scope == READ and request.method not in SAFE_METHODS:
+    if current_account.scope == READ and request.method not in SAFE_METHODS:
         _refuse("this token is for reading only")
 
 
 def _require_session() -> None:
     _require_signed_in()
-    if current_user.token_id is not None:
+    if current_account.token_id is not None:
         _refuse("not with a token; sign in with the password")
 
 
 def require_admin() -> None:
     """Raise 401 or 403 for anyone but an admin: for views of which only a part is for everyone."""
     _require_signed_in()
-    if current_user.role != ADMIN:
+    if current_account.role != ADMIN:
         _refuse("only for admins")
-    if current_app.config["ADMIN_MFA"] and not current_user.has_mfa:
+    if current_app.config["ADMIN_MFA"] and not current_account.has_mfa:
         _refuse("admins need a second factor here; set one up: POST /auth/mfa")
 
 
@@ -108,7 +117,7 @@ def _require_admin_session() -> None:
 
 
 def _refuse(detail: str) -> NoReturn:
-    audit.log(Action.ACCESS_REFUSED, current_user.username, detail)
+    audit.log(Action.ACCESS_REFUSED, current_account.username, detail)
     raise Problem(403, detail)
 
 
@@ -122,12 +131,13 @@ _CHECKS: dict[Access, Callable[[], None]] = {
 }
 
 
-# -- until the commit ---------------------------------------------------------------------------------------------
+# -- until the commit ------------------------------------------------------------------
 
 
 class Actor(NamedTuple):
-    """Who changes something. A change confirms it in its own transaction, since rights may have been taken away after
-    the request began; the rows that prove them stay locked until the commit."""
+    """Who changes something. A change confirms it in its own transaction, since rights may have
+    been taken away after the request began; the rows that prove them stay locked until the commit.
+    """
 
     user_id: int
     username: str
@@ -136,39 +146,52 @@ class Actor(NamedTuple):
     credential_hash: str
 
     def confirm(self, connection: Connection) -> None:
-        """Raise 401 or 403 where the account is no admin (with ADMIN_MFA: with a second factor) any more."""
-        account = self.confirm_signed_in(connection)
-        if account.role != ADMIN:
+        """Raise 401 or 403 where the account is no admin (with ADMIN_MFA: with a second factor) any
+        more.
+        """
+        role, has_mfa = self.confirm_signed_in(connection)
+        if role != ADMIN:
             raise Problem(403, "only for admins")
-        if current_app.config["ADMIN_MFA"] and not account.has_mfa:
+        if current_app.config["ADMIN_MFA"] and not has_mfa:
             raise Problem(403, "admins need a second factor here")
 
-    def confirm_signed_in(self, connection: Connection) -> Row[Any]:
-        """Raise 401 where the session or token has ended, or the account is not active; returns the account's row."""
-        # Joined: MySQL locks no row of an EXISTS, and reads it as it was before it had to wait.
-        held: Any = LoginSession if self.token_id is None else Token
-        statement = (
-            select(*ACCOUNT)
-            .join(held, held.user_id == User.id)
-            .where(User.id == self.user_id, User.active, held.secret_hash == self.credential_hash)
-            .with_for_update(read=True)
+    def confirm_signed_in(self, connection: Connection) -> tuple[str, bool]:
+        """Raise 401 where the session or token has ended, or the account is not active; returns
+        (role, whether it has a second factor).
+        """
+        statement = _BY_SESSION if self.token_id is None else _BY_TOKEN
+        values = {"user_id": self.user_id, "credential_hash": self.credential_hash}
+        for role, has_mfa, expires_at in fetch(connection, statement, values):
+            if expires_at is None or datetime.fromisoformat(expires_at) > now():
+                return role, bool(has_mfa)
+        raise Problem(
+            401, "the session or token ended during this request; nothing was stored", CHALLENGE
         )
-        if held is Token:
-            statement = statement.where(or_(Token.expires_at.is_(None), Token.expires_at > now()))
-        account = connection.execute(statement).one_or_none()
-        if account is None:
-            raise Problem(
-                401, "the session or token ended during this request; nothing was stored", CHALLENGE
-            )
-        return account
+
+
+def _proof(model: Any, expires_at: Any) -> Select[*tuple[Any, ...]]:
+    # Joined: MySQL locks no row of an EXISTS, and reads it as it was before it had to wait.
+    return (
+        select(User.role, User.totp_secret.is_not(None), expires_at)
+        .join(model, model.user_id == User.id)
+        .where(
+            User.id == bindparam("user_id"),
+            User.active,
+            model.secret_hash == bindparam("credential_hash"),
+        )
+        .with_for_update(read=True)
+    )
+
+
+_BY_SESSION, _BY_TOKEN = _proof(LoginSession, null()), _proof(Token, rfc3339(Token.expires_at))
 
 
 def actor() -> Actor:
     """Who sends this request."""
     return Actor(
-        current_user.id,
-        current_user.username,
-        current_user.session_id,
-        current_user.token_id,
-        current_user.credential_hash,
+        current_account.id,
+        current_account.username,
+        current_account.session_id,
+        current_account.token_id,
+        current_account.credential_hash,
     )

@@ -1,7 +1,8 @@
-"""Sessions: a random secret in a cookie, its hash in a table, joined to an active account on each request.
+"""Sessions: a random secret in a cookie, its hash in a table, joined to an active account on each
+request.
 
-Logging out, a new password, disabling and a change of role delete rows, so they take effect with the next request of
-every worker.
+Logging out, a new password, disabling and a change of role delete rows, so they take effect with
+the next request of every worker.
 """
 
 import hmac
@@ -12,18 +13,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, after_this_request, current_app, request
-from flask_login import current_user
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
-from ..db import db, now
+from ..db import db, fetch, now, rfc3339
 from ..schemas import format_timestamp
 from ..text import printable
 from . import audit, usernames
 from .audit import Action
-from .models import LoginSession, User, read_page
-from .permissions import ACCOUNT, SignedIn
+from .models import Account, AnyRow, LoginSession, User, read_page
+from .permissions import ACCOUNT, SignedIn, current_account
 
 MAX_AGENT = 200
 MAX_SESSIONS = 100  # of an account
@@ -33,7 +33,9 @@ _MARK_LENGTH = 16  # hexadecimal digits
 
 
 def hash_of(secret: str) -> str:
-    """The hash that is kept of a session's secret. It is keyed, so that a new SECRET_KEY ends all sessions."""
+    """The hash that is kept of a session's secret. It is keyed, so that a new SECRET_KEY ends all
+    sessions.
+    """
     return _keyed_digest("session", secret)
 
 
@@ -52,12 +54,13 @@ def end_of(created_at: datetime, last_seen_at: datetime) -> datetime:
 
 
 def seen_interval() -> timedelta:
-    """How often `last_seen_at` is written: rarely, since a read should not cost a write, but well within the idle
-    time."""
+    """How often `last_seen_at` is written: rarely, since a read should not cost a write, but well
+    within the idle time.
+    """
     return min(SEEN_EVERY, timedelta(minutes=current_app.config["SESSION_IDLE_MINUTES"]) / 4)
 
 
-# -- the cookie ---------------------------------------------------------------------------------------------------
+# -- the cookie ------------------------------------------------------------------------
 
 
 def is_secure() -> bool:
@@ -86,13 +89,16 @@ def send_cookie(secret: str | None) -> None:
 
 
 def new_secret(username: str) -> str:
-    """A random secret of 256 bits, with a mark at its end by which this browser is known to this account later on."""
+    """A random secret of 256 bits, with a mark at its end by which this browser is known to this
+    account later on.
+    """
     random = secrets.token_urlsafe(32)
     return f"{random}.{_mark(random, username)}"
 
 
 def known_browser(username: str) -> str | None:
-    """A name for the browser if it has been signed in to this account before, even if the session has ended.
+    """A name for the browser if it has been signed in to this account before, even if the session
+    has ended.
 
     That gives no rights, but tells the account's owner from strangers who fail at the name.
     """
@@ -108,7 +114,7 @@ def _mark(random: str, username: str) -> str:
     return digest[:_MARK_LENGTH]
 
 
-# -- using one ----------------------------------------------------------------------------------------------------
+# -- using one -------------------------------------------------------------------------
 
 
 def load() -> SignedIn | None:
@@ -119,22 +125,24 @@ def load() -> SignedIn | None:
         return None
     secret_hash = hash_of(secret)
     with db.read() as connection:
-        row = connection.execute(_BY_SECRET, {"secret_hash": secret_hash}).one_or_none()
-    if row is None:
+        rows = fetch(connection, _BY_SECRET, {"secret_hash": secret_hash})
+    if not rows:
         return None
-    if end_of(row.created_at, row.last_seen_at) <= now():
-        _write_if_free(_delete, row.session_id)  # so that a clock set back does not open it again
+    session_id, created_at, last_seen_at, *account = rows[0]
+    seen_at = datetime.fromisoformat(last_seen_at)
+    if end_of(datetime.fromisoformat(created_at), seen_at) <= now():
+        _write_if_free(_delete, session_id)  # so that a clock set back does not open it again
         return None
-    if row.last_seen_at < now() - seen_interval():
-        _write_if_free(_touch, row.session_id)
-    return SignedIn.of(row, secret_hash, session_id=row.session_id)
+    if seen_at < now() - seen_interval():
+        _write_if_free(_touch, session_id)
+    return SignedIn.of(tuple(account), secret_hash, session_id=session_id)
 
 
 _BY_SECRET = (
     select(
-        LoginSession.id.label("session_id"),
-        LoginSession.created_at,
-        LoginSession.last_seen_at,
+        LoginSession.id,
+        rfc3339(LoginSession.created_at),
+        rfc3339(LoginSession.last_seen_at),
         *ACCOUNT,
     )
     .join(User, User.id == LoginSession.user_id)
@@ -166,19 +174,21 @@ def _delete(connection: Connection, *session_ids: int) -> None:
     connection.execute(delete(LoginSession).where(LoginSession.id.in_(session_ids)))
 
 
-# -- opening and ending -------------------------------------------------------------------------------------------
+# -- opening and ending ----------------------------------------------------------------
 
 
 def replaced_hash() -> str:
-    """The hash of the secret that the client has now, whose session ends when another one is opened."""
+    """The hash of the secret that the client has now, whose session ends when another one is
+    opened.
+    """
     return hash_of(request.cookies.get(cookie_name(), ""))
 
 
-def open_session(connection: Connection, user: Row[Any], secret: str, replaced: str) -> datetime:
+def open_session(connection: Connection, user: Account, secret: str, replaced: str) -> datetime:
     """Add a session to an account whose row is locked; returns when it ends.
 
-    The session that the client had before ends. Where the account has MAX_SESSIONS, those that have ended are deleted
-    first, then the one used longest ago.
+    The session that the client had before ends. Where the account has MAX_SESSIONS, those that have
+    ended are deleted first, then the one used longest ago.
     """
     instant = now()
     held = connection.execute(select(LoginSession).where(LoginSession.user_id == user.id)).all()
@@ -217,16 +227,16 @@ def open_session(connection: Connection, user: Row[Any], secret: str, replaced: 
     return end_of(instant, instant)
 
 
-def close(session_id: int, action: Action) -> bool:
+def close(session_id: int | None, action: Action) -> bool:
     """End a session of the account that sends this request; False where it has no such session."""
-    ended: bool = db.write(_close, current_user.id, session_id, current_user.username, action)
-    if session_id == current_user.session_id:
+    ended: bool = db.write(_close, current_account.id, session_id, current_account.username, action)
+    if session_id == current_account.session_id:
         send_cookie(None)
     return ended
 
 
 def _close(
-    connection: Connection, user_id: int, session_id: int, username: str, action: Action
+    connection: Connection, user_id: int, session_id: int | None, username: str, action: Action
 ) -> bool:
     ended = connection.execute(
         delete(LoginSession).where(LoginSession.id == session_id, LoginSession.user_id == user_id)
@@ -236,7 +246,7 @@ def _close(
     return bool(ended)
 
 
-# -- the list -----------------------------------------------------------------------------------------------------
+# -- the list --------------------------------------------------------------------------
 
 
 def read_open(user_id: int, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
@@ -255,7 +265,7 @@ def read_open(user_id: int, limit: int, offset: int) -> tuple[list[dict[str, Any
     return [_described(row) for row in rows], total
 
 
-def _described(row: Row[Any]) -> dict[str, Any]:
+def _described(row: AnyRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "created_at": format_timestamp(row.created_at),
@@ -263,5 +273,5 @@ def _described(row: Row[Any]) -> dict[str, Any]:
         "expires_at": format_timestamp(end_of(row.created_at, row.last_seen_at)),
         "address": row.address,
         "user_agent": row.user_agent,
-        "current": row.id == current_user.session_id,
+        "current": row.id == current_account.session_id,
     }

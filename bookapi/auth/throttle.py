@@ -1,7 +1,9 @@
-"""Throttling of failed attempts, by name (known or not) and by address, in the database that all workers share.
+"""Throttling of failed attempts, by name (known or not) and by address, in the database that all
+workers share.
 
-An attempt is counted as a failure before the password is looked at, so that parallel attempts count, too; one that
-succeeds is taken back. Failures are forgotten with time, and no wait is longer than an hour.
+An attempt is counted as a failure before the password is looked at, so that parallel attempts
+count, too; one that succeeds is taken back. Failures are forgotten with time, and no wait is longer
+than an hour.
 """
 
 import hashlib
@@ -30,7 +32,9 @@ MAX_SKEW = timedelta(minutes=1)  # between the clocks of two machines
 
 
 class Limit(NamedTuple):
-    """After `free` failures there is a wait, doubled with each more; one is forgotten each time `memory` has passed."""
+    """After `free` failures there is a wait, doubled with each more; one is forgotten each time
+    `memory` has passed.
+    """
 
     free: int
     memory: timedelta
@@ -44,11 +48,14 @@ class Limit(NamedTuple):
         """What is left of the wait."""
         wait = self.wait_after(failures)
         left = last_at + wait - now()
-        # A failure in the future is from before the clock was set back; do not wait until that time comes again.
+        # A failure in the future is from before the clock was set back; do not wait until that time
+        # comes again.
         return min(left, wait) if timedelta(0) < left <= wait + MAX_SKEW else None
 
     def remembered(self, failures: float, last_at: datetime) -> float:
-        """The failures that are left. None is forgotten during a wait, so an attempt right after it waits longer."""
+        """The failures that are left. None is forgotten during a wait, so an attempt right after it
+        waits longer.
+        """
         free_time = max(now() - last_at - self.wait_after(failures), timedelta(0))
         return max(failures - free_time / self.memory, 0.0)
 
@@ -68,7 +75,9 @@ _not_failures: Counter[str] = Counter()
 
 
 class Attempt:
-    """One attempt to prove an identity. Its failures count for `kind` and `value`, and for the address."""
+    """One attempt to prove an identity. Its failures count for `kind` and `value`, and for the
+    address.
+    """
 
     def __init__(self, kind: str, value: object):
         self._subjects = (
@@ -95,10 +104,12 @@ class Attempt:
                     _refuse(subject.limit.wait_left(failures, last_at))
 
     def count(self) -> None:
-        """Count it as a failure, before the proof is looked at; raise 429 where parallel attempts used up the limit."""
+        """Count it as a failure, before the proof is looked at; raise 429 where parallel attempts
+        used up the limit.
+        """
         taken_off = [_not_failures[subject.digest] for subject in self._subjects]
         _refuse(db.write(self._count, taken_off))
-        for subject, number in zip(self._subjects, taken_off):
+        for subject, number in zip(self._subjects, taken_off, strict=True):
             if number:
                 _not_failures[subject.digest] -= number
 
@@ -106,7 +117,7 @@ class Attempt:
         """Add a failure to each subject; returns the wait where none was added."""
         _sweep(connection)
         counted, waits = [], []
-        for subject, number in zip(self._subjects, taken_off):
+        for subject, number in zip(self._subjects, taken_off, strict=True):
             failures, last_at = _read(connection, subject, lock=True) or (0.0, now())
             failures = max(failures - number, 0.0)
             waits.append(subject.limit.wait_left(failures, last_at))
@@ -114,17 +125,18 @@ class Attempt:
         if any(waits):
             return max(wait for wait in waits if wait)
         instant = now()
-        for subject, failures in zip(self._subjects, counted):
+        for subject, failures in zip(self._subjects, counted, strict=True):
             _write(connection, subject, failures, instant)
         self._waits = [
             subject.limit.wait_left(failures, instant)
-            for subject, failures in zip(self._subjects, counted)
+            for subject, failures in zip(self._subjects, counted, strict=True)
         ]
         return None
 
     def write(self, operation: Callable[..., Any], *args: Any) -> Any:
-        """`db.write` of what a right proof leads to. Where that fails (503, 409) the attempt was no failure: it is taken
-        back at once, or else with the next attempt in this process."""
+        """`db.write` of what a right proof leads to. Where that fails (503, 409) the attempt was no
+        failure: it is taken back at once, or else with the next attempt in this process.
+        """
         try:
             return db.write(operation, *args)
         except HTTPException:
@@ -135,8 +147,9 @@ class Attempt:
             raise
 
     def forgive(self, connection: Connection) -> None:
-        """It succeeded: forget all failures of the name, but only this one of the address; otherwise anyone with an
-        account could reset the address's failures at will."""
+        """It succeeded: forget all failures of the name, but only this one of the address;
+        otherwise anyone with an account could reset the address's failures at will.
+        """
         self.take_back(connection)
         connection.execute(delete(Throttle).where(Throttle.subject == self._subjects[0].digest))
 
@@ -153,10 +166,10 @@ class Attempt:
     ) -> None:
         """It failed: record it, and the waits that begin with it."""
         audit.record(connection, action, username, detail=detail)
-        for wait, kind in zip(self._waits, ("name", "address")):
+        for wait, kind in zip(self._waits, ("name", "address"), strict=True):
             if wait:
                 detail = f"this {kind} has to wait {math.ceil(wait.total_seconds())} s"
-                audit.record(connection, Action.THROTTLED, username, detail=detail)
+                audit.record(connection, Action.LOGIN_THROTTLED, username, detail=detail)
 
 
 def _subject(kind: str, value: object, limit: Limit) -> Subject:
@@ -165,8 +178,9 @@ def _subject(kind: str, value: object, limit: Limit) -> Subject:
 
 
 def network_of(address: str) -> str:
-    """The network of an address, with or without a port: of IPv6 the customer's /64 (RFC 6177), of IPv4 the address;
-    "unknown" for what is no address."""
+    """The network of an address, with or without a port: of IPv6 the customer's /64 (RFC 6177), of
+    IPv4 the address; "unknown" for what is no address.
+    """
     bare = re.sub(r"\A\[(.*)\](:\d+)?\Z", r"\1", address)
     try:
         found = ipaddress.ip_address(bare if bare.count(":") != 1 else bare.partition(":")[0])
@@ -179,7 +193,9 @@ def network_of(address: str) -> str:
 def _read(
     connection: Connection, subject: Subject, lock: bool = False
 ) -> tuple[float, datetime] | None:
-    """(failures, time of the last one) of a subject; locked even where there is no row (InnoDB locks the gap)."""
+    """(failures, time of the last one) of a subject; locked even where there is no row (InnoDB
+    locks the gap).
+    """
     statement = select(Throttle.failures, Throttle.last_at).where(
         Throttle.subject == subject.digest
     )
@@ -198,7 +214,9 @@ def _write(connection: Connection, subject: Subject, failures: float, last_at: d
 
 
 def _sweep(connection: Connection) -> None:
-    """Delete void rows, by their keys: a DELETE that searches would wait for every row that is locked."""
+    """Delete void rows, by their keys: a DELETE that searches would wait for every row that is
+    locked.
+    """
     void = select(Throttle.subject).where(Throttle.void_at < now()).limit(MAX_SWEPT)
     digests = connection.scalars(void).all()
     connection.execute(delete(Throttle).where(Throttle.subject.in_(digests)))
@@ -211,4 +229,5 @@ def _refuse(wait: timedelta | None) -> None:
             429,
             f"too many failed attempts; try again in {seconds} seconds",
             {"Retry-After": str(seconds)},
+            type="throttled",
         )

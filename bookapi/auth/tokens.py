@@ -1,22 +1,25 @@
-"""API tokens: secrets for programs, of which the hash is kept. Their prefix lets secret scanners recognise them."""
+"""API tokens: secrets for programs, of which the hash is kept. Their prefix lets secret scanners
+recognise them.
+"""
 
 import hashlib
 import re
 import secrets
 import string
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from flask import request
-from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
-from ..db import db, now
+from ..db import db, fetch, now, rfc3339
 from ..http.problems import Problem
 from . import accounts, audit, usernames
 from .audit import Action
-from .models import Token, User, read_page
+from .models import AnyRow, Token, User, insert_row, read_page
 from .permissions import ACCOUNT, Actor, SignedIn
 from .sessions import seen_interval
 from .throttle import Attempt
@@ -42,14 +45,16 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-# -- using one ----------------------------------------------------------------------------------------------------
+# -- using one -------------------------------------------------------------------------
 
 
 def authenticate() -> SignedIn | None:
-    """The owner of the token in the Authorization header: Bearer (RFC 6750), or Basic with its username (RFC 7617).
+    """The owner of the token in the Authorization header: Bearer (RFC 6750), or Basic with its
+    username (RFC 7617).
 
-    None where there is no header or its scheme is another one. Raises 401 where the token is not valid, and 429 after
-    too many wrong ones; a valid token never has to wait, since it cannot be guessed.
+    None where there is no header or its scheme is another one. Raises 401 where the token is not
+    valid, and 429 after too many wrong ones; a valid token never has to wait, since it cannot be
+    guessed.
     """
     scheme = request.headers.get("Authorization", "").strip().partition(" ")[0].lower()
     if scheme not in CHALLENGES:
@@ -64,7 +69,7 @@ def authenticate() -> SignedIn | None:
         audit.log(Action.TOKEN_REFUSED)
     raise Problem(
         401,
-        "the API token is wrong, expired or revoked; Basic takes it as the password of its owner's username",
+        "no such API token, or it has expired; for Basic it is the password of its owner's name",
         {"WWW-Authenticate": CHALLENGES[scheme]},
     )
 
@@ -87,19 +92,29 @@ def _load(secret: str, username: str | None) -> SignedIn | None:
         return None
     secret_hash = hash_of(secret)
     with db.read() as connection:
-        row = connection.execute(_BY_SECRET, {"secret_hash": secret_hash}).one_or_none()
-    if row is None or row.expires_at is not None and row.expires_at <= now():
+        rows = fetch(connection, _BY_SECRET, {"secret_hash": secret_hash})
+    if not rows:
         return None
-    if username is not None and not usernames.is_same(username, row.username):
+    token_id, scope, expires_at, used_at, *account = rows[0]
+    if expires_at is not None and datetime.fromisoformat(expires_at) <= now():
         return None
-    if row.last_used_at is None or row.last_used_at < now() - seen_interval():
+    signed_in = SignedIn.of(tuple(account), secret_hash, token_id=token_id, scope=scope)
+    if username is not None and not usernames.is_same(username, signed_in.username):
+        return None
+    if used_at is None or datetime.fromisoformat(used_at) < now() - seen_interval():
         with suppress(HTTPException):  # not written while the database is busy
-            db.write(_touch, row.token_id, row.username, wait=0.05)
-    return SignedIn.of(row, secret_hash, token_id=row.token_id, scope=row.scope)
+            db.write(_touch, token_id, signed_in.username, wait=0.05)
+    return signed_in
 
 
 _BY_SECRET = (
-    select(Token.id.label("token_id"), Token.scope, Token.expires_at, Token.last_used_at, *ACCOUNT)
+    select(
+        Token.id,
+        Token.scope,
+        rfc3339(Token.expires_at),
+        rfc3339(Token.last_used_at),
+        *ACCOUNT,
+    )
     .join(User, User.id == Token.user_id)
     .where(Token.secret_hash == bindparam("secret_hash"), User.active)
 )
@@ -111,12 +126,14 @@ def _touch(connection: Connection, token_id: int, username: str) -> None:
     token = connection.execute(row).one_or_none()
     if token is not None:
         if token.last_used_at is None:
-            audit.record(connection, Action.TOKEN_USED, username, username, _described(token))
+            audit.record(connection, Action.TOKEN_FIRST_USED, username, username, _described(token))
         connection.execute(update(Token).where(Token.id == token_id).values(last_used_at=now()))
 
 
 def _count_failure(username: str) -> None:
-    """Count a wrong token with a username as a wrong password for it. The work is the same for unknown names."""
+    """Count a wrong token with a username as a wrong password for it. The work is the same for
+    unknown names.
+    """
     attempt = Attempt.at_name(username)
     attempt.refuse_blocked()
     attempt.count()
@@ -130,25 +147,26 @@ def _record_failure(connection: Connection, attempt: Attempt, username: str) -> 
     attempt.failed(connection, Action.TOKEN_REFUSED, name, detail)
 
 
-def _described(token: Row[Any]) -> str:
+def _described(token: AnyRow) -> str:
     return f"{token.name} ({token.scope}, id {token.id})"
 
 
-# -- creating, listing, revoking ----------------------------------------------------------------------------------
+# -- creating, listing, revoking -------------------------------------------------------
 
 
-def add(connection: Connection, by: Actor, values: dict[str, Any], secret: str) -> Row[Any]:
-    """A new token of the account that sends the request; `values`: name, scope, expires_at. 409 beyond MAX_TOKENS."""
+def add(connection: Connection, by: Actor, values: dict[str, Any], secret: str) -> AnyRow:
+    """A new token of the account that sends the request; `values`: name, scope, expires_at. 409
+    beyond MAX_TOKENS.
+    """
     accounts.locked(connection, by.user_id)
     by.confirm_signed_in(connection)
     valid = or_(Token.expires_at.is_(None), Token.expires_at > now())
     count = select(func.count()).where(Token.user_id == by.user_id, valid)
     if (connection.scalar(count) or 0) >= MAX_TOKENS:
         raise Problem(409, f"an account can have {MAX_TOKENS} tokens; revoke one first")
-    inserted = connection.execute(
-        insert(Token).values(user_id=by.user_id, secret_hash=hash_of(secret), **values)
-    )
-    token = _find(connection, inserted.inserted_primary_key[0])
+    row = {"user_id": by.user_id, "secret_hash": hash_of(secret), **values}
+    token_id = insert_row(connection, Token, **row)
+    token = connection.execute(select(Token).where(Token.id == token_id)).one()
     audit.record(connection, Action.TOKEN_ADDED, by.username, by.username, _described(token))
     return token
 
@@ -165,11 +183,7 @@ def revoke(connection: Connection, by: Actor, token_id: int) -> bool:
     return True
 
 
-def _find(connection: Connection, token_id: int) -> Row[Any]:
-    return connection.execute(select(Token).where(Token.id == token_id)).one()
-
-
-def read_all(user_id: int, limit: int, offset: int) -> tuple[list[Row[Any]], int]:
+def read_all(user_id: int, limit: int, offset: int) -> tuple[list[AnyRow], int]:
     """A page of an account's tokens, newest first, and their number on all pages."""
     statement = select(Token).where(Token.user_id == user_id).order_by(Token.id.desc())
     return read_page(statement, limit, offset)

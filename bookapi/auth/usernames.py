@@ -1,7 +1,8 @@
 """Usernames: the form that is compared, what a new name may contain, and which names look alike.
 
-Any spelling of one name is the same account on every database. Names look alike where their skeletons are equal (UTS #39,
-section 4); characters that look alike and the scripts of characters come from confusable-homoglyphs.
+Any spelling of one name is the same account on every database. Names look alike where their
+skeletons are equal (UTS #39, section 4); characters that look alike and the scripts of characters
+come from confusable-homoglyphs.
 """
 
 import functools
@@ -19,7 +20,8 @@ _DIRECTION_MARK = (
     "\u200e"  # confusable-homoglyphs has it around characters of right-to-left scripts
 )
 
-# Default_Ignorable_Code_Point (Unicode 17.0), which confusable-homoglyphs does not know: nothing is drawn for these.
+# Default_Ignorable_Code_Point (Unicode 17.0), which confusable-homoglyphs does not know: nothing is
+# drawn for these.
 _INVISIBLE = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -65,23 +67,28 @@ def error_in(name: str) -> str | None:
 
 
 def mixes_scripts(name: str) -> bool:
-    """Whether the name has characters of scripts that no language writes together, such as Latin and Cyrillic."""
+    """Whether the name has characters of scripts that no language writes together, such as Latin
+    and Cyrillic.
+    """
     scripts = unique_aliases(unicodedata.normalize("NFKC", name)) - _NO_SCRIPT
     return len(scripts) > 1 and not any(scripts <= together for together in _WRITTEN_TOGETHER)
 
 
 def skeletons(name: str) -> frozenset[str]:
-    """The skeletons of the name as it is and in lower case: two names look alike where these sets overlap.
+    """The skeletons of the name as it is and in lower case: two names look alike where these sets
+    overlap.
 
-    Characters look alike in one case only ("I" and "l", not "i" and "l"), but usernames ignore case, so one skeleton is
-    not enough: "aIice" equals "alice" only as it is, "ALICE" only in lower case.
+    Characters look alike in one case only ("I" and "l", not "i" and "l"), but usernames ignore
+    case, so one skeleton is not enough: "aIice" equals "alice" only as it is, "ALICE" only in lower
+    case.
     """
     normalized = unicodedata.normalize("NFKC", name)
     return frozenset({skeleton(normalized), skeleton(normalized.casefold())})
 
 
 def skeleton(name: str) -> str:
-    """The name with each character replaced by the prototype of those that look like it, case folded.
+    """The name with each character replaced by the prototype of those that look like it, case
+    folded.
 
     Repeated until nothing changes: "0" looks like "O", which is "o".
     """

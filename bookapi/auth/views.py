@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, request
-from flask_login import current_user
 
 from ..db import db
 from ..http.bodies import read_body
@@ -14,7 +13,7 @@ from ..schemas import format_timestamp
 from . import accounts, mfa, passwords, sessions, tokens
 from .audit import Action
 from .login import confirm_code, confirm_password, sign_in
-from .permissions import actor
+from .permissions import actor, current_account
 from .schemas import (
     code_schema,
     disable_mfa_schema,
@@ -41,7 +40,7 @@ def login() -> dict[str, Any]:
 @endpoint(Access.IN_SESSION)
 def logout() -> tuple[str, int]:
     """End this session."""
-    sessions.close(current_user.session_id, Action.LOGOUT)
+    sessions.close(current_account.session_id, Action.LOGOUT)
     return NO_CONTENT
 
 
@@ -49,7 +48,7 @@ def logout() -> tuple[str, int]:
 @endpoint(Access.SIGNED_IN, "user")
 def me() -> Any:
     """The account that sends the request."""
-    return user_schema.dump(current_user)
+    return user_schema.dump(current_account)
 
 
 @blueprint.post("/password")
@@ -58,7 +57,7 @@ def change_password() -> tuple[str, int]:
     """Change one's own password; other sessions of the account end."""
     given = password_schema.load(read_body())
     known_hash = confirm_password(given["current_password"])
-    error = passwords.error_in(given["new_password"], current_user.username)
+    error = passwords.error_in(given["new_password"], current_account.username)
     if error:
         raise invalid([{"field": "new_password", "detail": error}])
     password_hash = passwords.make_hash(given["new_password"])
@@ -71,7 +70,7 @@ def change_password() -> tuple[str, int]:
 def read_sessions() -> Any:
     """A page of one's open sessions, newest first."""
     page = asked_page(request.args)
-    return paged("sessions", *sessions.read_open(current_user.id, page.limit, page.offset), page)
+    return paged("sessions", *sessions.read_open(current_account.id, page.limit, page.offset), page)
 
 
 @blueprint.delete("/sessions/<id:session_id>")
@@ -88,7 +87,7 @@ def end_session(session_id: int) -> tuple[str, int]:
 def read_tokens() -> Any:
     """A page of one's API tokens, newest first."""
     page = asked_page(request.args)
-    found, total = tokens.read_all(current_user.id, page.limit, page.offset)
+    found, total = tokens.read_all(current_account.id, page.limit, page.offset)
     return paged("tokens", token_schema.dump(found, many=True), total, page)
 
 
@@ -116,7 +115,7 @@ def revoke_token(token_id: int) -> tuple[str, int]:
 def read_second_factor() -> dict[str, Any]:
     """Whether there is a second factor, and how many recovery codes are left."""
     with db.read() as connection:
-        user = accounts.by_id(connection, current_user.id)
+        user = accounts.by_id(connection, current_account.id)
     left = len(user.recovery_hashes or [])
     return {"enabled": user.totp_secret is not None, "recovery_codes_left": left}
 
@@ -129,13 +128,15 @@ def offer_second_factor() -> dict[str, Any]:
     known_hash = confirm_password(given["current_password"])
     secret = mfa.new_secret()
     db.write(accounts.offer_second_factor, actor(), known_hash, secret)
-    return {"secret": secret, "uri": mfa.uri(secret, current_user.username)}
+    return {"secret": secret, "uri": mfa.uri(secret, current_account.username)}
 
 
 @blueprint.post("/mfa/confirm")
 @endpoint(Access.IN_SESSION, "mfa")
 def accept_second_factor() -> dict[str, Any]:
-    """Confirm the app's first code: signing in needs one from now on. The recovery codes are shown once."""
+    """Confirm the app's first code: signing in needs one from now on. The recovery codes are shown
+    once.
+    """
     given = code_schema.load(read_body())
     codes = mfa.new_recovery_codes()
     confirm_code(accounts.accept_second_factor, actor(), given["code"], codes)

@@ -15,12 +15,13 @@ from ..http.cache import (
     until_book_changes,
     until_catalogue_changes,
 )
-from ..http.conditional import Preconditions, book_etag, export_etag, is_not_modified
+from ..http.conditional import Preconditions, book_etag, export_etag
 from ..http.endpoints import Access, Cost, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent
 from ..http.pagination import Page, link_header, onward_links, page_links, paged
 from ..http.problems import Problem, Sanitized, invalid
-from ..http.results import Result, Stream
+from ..http.results import Result
+from ..http.spool import write_books
 from . import changes, queries
 from .addresses import address
 from .edits import read_edit
@@ -102,14 +103,12 @@ def _created(record: dict[str, Any]) -> Result:
 @blueprint.get("/export")
 @endpoint(Access.READER, "catalogue", streams=True, cost=Cost.EXPORT)
 def export() -> Result:
-    """Every book that matches, streamed."""
+    """Every book that matches."""
     listing = _listing(paging=False)
     revision, records = queries.export(listing)
     etag = export_etag(revision, listing)
-    if request.method == "HEAD" or is_not_modified(request.environ, etag):
-        records.close()  # before anything is read
-    stream = Stream(records, listing.fields)
-    return Result(stream, cache=_policy(listing, REVALIDATE), etag=etag)
+    file = write_books(records, listing.fields, etag)
+    return Result(file, cache=_policy(listing, REVALIDATE), etag=etag)
 
 
 @blueprint.get("/changes")

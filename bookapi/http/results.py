@@ -1,31 +1,11 @@
 """What views return, beside what Flask takes from any view: data that the chosen format writes."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .cache import NO_STORE, CachePolicy
-
-
-class Stream:
-    """Records that are written one by one, in constant memory. `fields` names what each has, in
-    order.
-
-    The first record is fetched here, in the view: a failure before it is a problem like any other.
-    """
-
-    def __init__(self, records: Generator[dict[str, Any]], fields: tuple[str, ...]):
-        self._records, self.fields = records, fields
-        self._first = next(records, None)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        if self._first is not None:
-            yield self._first
-            yield from self._records
-
-    def close(self) -> None:
-        """End the reading."""
-        self._records.close()
+from .spool import SpooledFile
 
 
 @dataclass(slots=True)
@@ -35,10 +15,11 @@ class Result:
 
     `resource`: the XML root element, if it is another than the endpoint's. `fields`: what each of
     data["books"] has, in order. `etag`: quoted; without one the response to a public GET gets a
-    digest of its body.
+    digest of its body. `data` is a file for what was written already, None where no body is wanted
+    (HEAD and 304 of such a file).
     """
 
-    data: Mapping[str, Any] | Stream
+    data: Mapping[str, Any] | SpooledFile | None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cache: CachePolicy = NO_STORE

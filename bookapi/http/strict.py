@@ -4,6 +4,7 @@ Everything here is seen from the WSGI environ. The answer has no length, so that
 connection behind it: what follows on the connection may be part of the refused request.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from .problems import Problem
 
 MAX_TARGET = 8 * 1024  # bytes of path and query
 _REFUSED = "bookapi.refused"  # in the environ: (status, detail)
-_TARGET = re.compile(r"(?:/|https?://|\*\Z)[^\x00-\x20\x7f]*", re.IGNORECASE)  # RFC 9112, 3.2
+_TARGET = re.compile(r"(?:/|https?://|\*\Z)[^\x00-\x1f\x7f]*", re.IGNORECASE)  # RFC 9112, 3.2
 
 
 class StrictMiddleware:
@@ -34,12 +35,30 @@ class StrictMiddleware:
             refused = (414, f"the address may have at most {MAX_TARGET} bytes")
         elif not _TARGET.fullmatch(target):
             refused = (400, "the request line has no valid address")
+        elif not _is_stored(environ):
+            refused = (507, "there is no room for temporary files")
         else:
             return self._app(environ, start_response)
         environ[_REFUSED] = refused
         environ["HTTP_COOKIE"] = ""  # so that it is not answered from the cache
 
         return without_length(self._app, environ, start_response)
+
+
+def _is_stored(environ: dict[str, Any]) -> bool:
+    """Whether the body is there. Its end may not have been written yet, and the disk be full; then
+    the file is closed here: waitress loses track of a connection when closing a file fails.
+    """
+    body = environ["wsgi.input"]
+    if not isinstance(body, io.BufferedRandom):
+        return True
+    try:
+        body.flush()
+    except OSError:
+        body.raw.close()
+        environ["wsgi.input"] = io.BytesIO()
+        return False
+    return True
 
 
 def without_length(

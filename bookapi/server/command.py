@@ -18,28 +18,19 @@ import click
 from .listening import listen
 from .supervisor import SIGNALS, WORKER, Supervisor
 
+
+def _option(name: str, default: Any, type: Any = str, help: str | None = None) -> click.Option:
+    return click.Option([name], default=default, show_default=True, type=type, help=help)
+
+
 OPTIONS: list[click.Parameter] = [
-    click.Option(["--host"], default="127.0.0.1", show_default=True),
-    click.Option(["--port"], type=click.IntRange(0, 65535), default=8000, show_default=True),
-    click.Option(
-        ["--unix-socket"],
-        type=click.Path(dir_okay=False),
-        help="Listen there instead of on a port.",
+    _option("--host", "127.0.0.1"),
+    _option("--port", 8000, click.IntRange(0, 65535)),
+    _option(
+        "--unix-socket", None, click.Path(dir_okay=False), "Listen there instead of on a port."
     ),
-    click.Option(
-        ["--workers"],
-        type=click.IntRange(1, 64),
-        default=1,
-        show_default=True,
-        help="Number of processes.",
-    ),
-    click.Option(
-        ["--threads"],
-        type=click.IntRange(1, 64),
-        default=8,
-        show_default=True,
-        help="Threads of each process.",
-    ),
+    _option("--workers", 1, click.IntRange(1, 64), "Number of processes."),
+    _option("--threads", 8, click.IntRange(1, 64), "Threads of each process."),
 ]
 
 
@@ -73,13 +64,13 @@ def is_first_worker() -> bool:
     return os.environ.get(WORKER, "").endswith(",1")
 
 
-def work(app: Any, threads: int) -> None:
-    """Serve the application as the worker that the supervisor started."""
+def work(app: Any, threads: int, workers: int) -> None:
+    """Serve the application as one of the workers that the supervisor started."""
     from .worker import Worker
 
     listening, control, _ = (int(number) for number in os.environ.pop(WORKER).split(","))
     supervisor = socket.socket(fileno=control)
-    worker = Worker(app, socket.socket(fileno=listening), threads)
+    worker = Worker(app, socket.socket(fileno=listening), threads, workers)
     signal.signal(signal.SIGTERM, worker.stop)
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's reach the supervisor, too
         signal.signal(number, signal.SIG_IGN)

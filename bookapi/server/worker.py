@@ -17,9 +17,12 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from ..http.load import LOAD, Load
+from ..http.spool import SPOOL, Spool
 from ..http.strict import without_length
+from . import limits
 from .supervisor import DRAIN_SECONDS
 
+MAX_UNSENT = 1024 * 1024  # bytes of answers that a client has not read; then its connection ends
 LINGER_SECONDS = 3  # for idle connections; longer than NGINX keeps its own (keepalive_timeout 2s)
 MAX_HEADERS = (
     16 * 1024
@@ -44,6 +47,8 @@ def adjustments(config: dict[str, Any], threads: int) -> dict[str, Any]:
         # Flask refuses what is too large for its address. waitress counts the framing of chunks,
         # too, and refuses a body of exactly its limit.
         "max_request_body_size": config["MAX_IMPORT_BYTES"] * 17 // 16 + 1,
+        # A thread must not wait while a file is being sent in front of its answer.
+        "outbuf_high_watermark": config["EXPORT_SPOOL_BYTES"] + 2 * MAX_UNSENT,
         "send_bytes": 64 * 1024,  # an answer's headers and body in one packet
     }
 
@@ -51,7 +56,10 @@ def adjustments(config: dict[str, Any], threads: int) -> dict[str, Any]:
 class Worker:
     """Serves on a listening socket. `stop` may be called from a signal handler."""
 
-    def __init__(self, app: Flask, listening: socket.socket, threads: int):
+    def __init__(self, app: Flask, listening: socket.socket, threads: int, workers: int = 1):
+        temporary = app.config["MAX_IMPORT_BYTES"] + app.config["EXPORT_SPOOL_BYTES"]
+        for warning in limits.warnings(CONNECTIONS, temporary):
+            app.logger.warning(warning)
         self._map: dict[int, Any] = {}
         self._listening, self._draining = listening, False
         with warnings.catch_warnings():
@@ -62,6 +70,7 @@ class Worker:
                 sockets=[listening],
                 **adjustments(app.config, threads),
             )
+        app.extensions[SPOOL] = Spool(app.config["EXPORT_SPOOL_BYTES"] // workers)
         app.extensions[LOAD] = Load(threads, self._server.task_dispatcher.queue)
 
     def stop(self, *_: Any) -> None:
@@ -99,10 +108,14 @@ class Worker:
 
 
 def closing_when(draining: Callable[[], bool], app: Callable[..., Any]) -> Callable[..., Any]:
-    """The application, whose answers end their connections while `draining`."""
+    """The application, whose answers end their connections while `draining`; so does one behind
+    which more requests came although much of the answers before it was not read.
+    """
 
     def called(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if draining() and environ["REQUEST_METHOD"] != "HEAD":
+        channel = environ["waitress.client_disconnected"].__self__
+        last = draining() or channel.total_outbufs_len > MAX_UNSENT
+        if last and environ["REQUEST_METHOD"] != "HEAD":
             return without_length(app, environ, start_response)
         return app(environ, start_response)  # type: ignore[no-any-return]
 

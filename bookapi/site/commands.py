@@ -63,7 +63,7 @@ def _upgrade() -> None:
 
 @telling
 @with_appcontext
-def _serve(threads: int, **options: Any) -> None:
+def _serve(threads: int, workers: int, **options: Any) -> None:
     if not current_app.config["SECRET_KEY"]:
         raise click.ClickException(
             "there is no secret yet; run: bookapi init (or set BOOKAPI_SECRET_KEY)"
@@ -73,12 +73,12 @@ def _serve(threads: int, **options: Any) -> None:
         hint = "" if "run:" in reason else "; is there a database? bookapi init makes one"
         raise click.ClickException(reason + hint)
     if server.WORKER not in os.environ:
-        server.supervise(threads=threads, **options)
+        server.supervise(threads=threads, workers=workers, **options)
     if server.is_first_worker():
         for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
-    server.work(current_app._get_current_object(), threads)
+    server.work(current_app._get_current_object(), threads, workers)
 
 
 serve = server.command(_serve)

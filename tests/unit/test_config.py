@@ -22,6 +22,7 @@ SETTINGS = {
     "REQUIRE_IF_MATCH": (False, ("true", True), (False, False), (True, True)),
     "MAX_BODY_BYTES": (1024 * 1024, ("2048", 2048), (4096, 4096), (8192, 8192)),
     "MAX_IMPORT_BYTES": (32 * 1024 * 1024, ("1024", 1024), (4096, 4096), (1024**4, 1024**4)),
+    "EXPORT_SPOOL_BYTES": (2 * 1024**3, ("1024", 1024), (4096, 4096), (1024**4, 1024**4)),
     "TRUSTED_HOSTS": (
         [],
         ("a.example, .b.example", ["a.example", ".b.example"]),
@@ -37,6 +38,7 @@ SETTINGS = {
     "SESSION_IDLE_MINUTES": (30, ("5", 5), (6, 6), (7, 7)),
     "SESSION_HOURS": (12, ("1", 1), (2, 2), (3, 3)),
     "SECURE_COOKIES": (None, ("true", True), (False, False), ("auto", None)),
+    "COOKIE_NAME": ("bookapi", ("a", "a"), ("b-1", "b-1"), ("C_2", "C_2")),
     "ANSWER_CACHE_BYTES": (16 * 1024 * 1024, ("0", 0), (4096, 4096), (8192, 8192)),
     "LOG_FORMAT": ("text", ("json", "json"), ("text", "text"), ("json", "json")),
     "DATABASE_WAIT_SECONDS": (5, ("1", 1), (2, 2), (3, 3)),
@@ -45,6 +47,11 @@ SETTINGS = {
     "EVENT_DAYS": (365, ("1", 1), (2, 2), (36500, 36500)),
 }
 WRONG = [
+    ("COOKIE_NAME", ""),
+    ("COOKIE_NAME", "a b"),
+    ("COOKIE_NAME", "a;b"),
+    ("EXPORT_SPOOL_BYTES", "0"),
+    ("TRUSTED_PROXY", "127.0.0.1,"),
     ("SECRET_KEY", "short"),
     ("SECRET_KEY", ""),
     ("DATABASE_URL", ""),
@@ -302,3 +309,65 @@ def test_the_app_can_be_created_before_its_instance_folder(tmp_path):
     app = create_app({"INSTANCE_PATH": str(tmp_path / "none")})
     assert app.config["SECRET_KEY"] is None
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL"])
+def test_a_secret_can_be_read_from_a_file(load, tmp_path, name):
+    value = {"SECRET_KEY": KEY, "DATABASE_URL": "sqlite:////srv/books.sqlite"}[name]
+    (tmp_path / "value").write_text(f"{value}\n")
+    assert load(**{f"BOOKAPI_{name}_FILE": str(tmp_path / "value")})[name] == value
+
+
+def test_a_secret_given_in_two_ways_is_rejected(load, tmp_path):
+    (tmp_path / "value").write_text(KEY)
+    with pytest.raises(SettingError, match="BOOKAPI_SECRET_KEY_FILE"):
+        load(BOOKAPI_SECRET_KEY_FILE=str(tmp_path / "value"), BOOKAPI_SECRET_KEY=OTHER_KEY)
+
+
+def test_a_secret_file_that_is_not_there_is_reported_with_its_path(load, tmp_path):
+    with pytest.raises(SettingError, match="BOOKAPI_SECRET_KEY_FILE.*nowhere"):
+        load(BOOKAPI_SECRET_KEY_FILE=str(tmp_path / "nowhere"))
+
+
+def test_a_secret_file_with_a_wrong_value_is_reported_by_its_variable(load, tmp_path):
+    (tmp_path / "value").write_text("short")
+    with pytest.raises(SettingError, match="BOOKAPI_SECRET_KEY_FILE must") as raised:
+        load(BOOKAPI_SECRET_KEY_FILE=str(tmp_path / "value"))
+    assert "short" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PORT",
+        "SERVICE_HOST",
+        "SERVICE_PORT",
+        "SERVICE_PORT_HTTP",
+        "PORT_8000_TCP",
+        "PORT_8000_TCP_PROTO",
+        "PORT_8000_TCP_PORT",
+        "PORT_8000_TCP_ADDR",
+        "NAME",
+        "ENV_PATH",
+    ],
+)
+def test_what_kubernetes_and_docker_set_is_ignored(load, name):
+    assert load(**{f"BOOKAPI_{name}": "tcp://10.0.0.1:8000"})["PUBLIC_READ"] is True
+
+
+@pytest.mark.parametrize(
+    "name, nearest",
+    [
+        ("PUBLC_READ", "PUBLIC_READ"),
+        ("MAX_BODY_BYTE", "MAX_BODY_BYTES"),
+        ("NONSENSE", None),
+        ("DB_URL", "DATABASE_URL"),
+    ],
+)
+def test_a_misspelt_setting_is_rejected_with_the_nearest_name(load, name, nearest):
+    with pytest.raises(SettingError) as raised:
+        load(**{f"BOOKAPI_{name}": "x"})
+    assert f"BOOKAPI_{name} is not a setting" in raised.value.message
+    assert (f"did you mean BOOKAPI_{nearest}?" if nearest else "docs/operations.md") in (
+        raised.value.message
+    )
