@@ -240,6 +240,7 @@ class WriteQueue:
         committing = False
         try:
             with self._engine.connect() as connection:
+                # Or nothing would be committed of what ran on the driver's own cursor.
                 self._dialect.begin_write(connection, self._wait)
                 operation.run(connection)
                 if operation.error is None:

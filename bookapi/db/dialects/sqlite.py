@@ -46,7 +46,9 @@ class SqliteDialect(Dialect):
         super().__init__(url, wait)
         self.path = Path(url.database or "")
         self._guard = FileGuard(self.path)
-        self._keeper: Any = None  # a connection that is never used: while there is one, no log is deleted
+        self._keeper: Any = (
+            None  # a connection that is never used: while there is one, no log is deleted
+        )
 
     def engine_options(self) -> dict[str, Any]:
         return {
