@@ -506,6 +506,7 @@ def test_a_throttled_attempt_gets_a_problem_in_either_format(client, clock, name
     told = read(answer)
     assert (answer.status_code, answer.mimetype) == (429, f"application/problem+{name}")
     assert (int(told["status"]), told["title"]) == (429, "Too Many Requests")
+    assert told["type"] == "urn:bookapi:problem:throttled"
     assert "try again in 30 seconds" in told["detail"]
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("30", "no-store")
     assert "Set-Cookie" not in answer.headers
