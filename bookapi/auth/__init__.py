@@ -26,10 +26,9 @@ def load_user(request: Request) -> SignedIn | None:
 def init_app(app: Flask) -> None:
     """Register sign-in, the views and the command of accounts."""
     app.session_interface = NoSessions()
-    app.config["SESSION_PROTECTION"] = None  # a session may move to another address
-    app.config["REMEMBER_COOKIE_NAME"] = (
-        ";"  # no cookie can have this name: there is no remember-me
-    )
+    # A session may move to another address, and no cookie can have this name: there is none to
+    # be remembered by.
+    app.config.update(SESSION_PROTECTION=None, REMEMBER_COOKIE_NAME=";")
     manager = LoginManager(app, add_context_processor=False)
     manager.request_loader(load_user)
     app.before_request(permissions.authorize)

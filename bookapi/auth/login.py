@@ -123,7 +123,7 @@ def confirm_code(operation: Callable[..., bool], *args: Any) -> None:
     attempt.count()
     if not attempt.write(operation, *args):
         _refuse(attempt, "wrong code", _WRONG_CODE)
-    db.write(attempt.forgive)
+    attempt.write(attempt.forgive)
 
 
 def confirm_password(password: str) -> str:

@@ -9,26 +9,26 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 from flask import current_app, request
 from flask_login import current_user
-from sqlalchemy import or_, select
+from sqlalchemy import Select, bindparam, null, select
 from sqlalchemy.engine import Connection
 
-from ..db import now
+from ..db import fetch, now, rfc3339
 from ..http.endpoints import Access, current_endpoint
 from ..http.problems import Problem
 from ..http.security import SAFE_METHODS
 from . import audit
 from .audit import Action
-from .models import ADMIN, READ, WRITE, AnyRow, LoginSession, Token, User
+from .models import ADMIN, READ, WRITE, LoginSession, Token, User
 
 CHALLENGE = {"WWW-Authenticate": 'Session realm="bookapi", Bearer realm="bookapi"'}
 
-# What a query selects to make a SignedIn of.
+# What a query selects to make a SignedIn of: plain columns, for `db.fetch`.
 ACCOUNT = (
-    User.id.label("user_id"),
+    User.id,
     User.username,
     User.role,
-    User.created_at.label("user_created_at"),
-    User.totp_secret.is_not(None).label("has_mfa"),
+    rfc3339(User.created_at),
+    User.totp_secret.is_not(None),
 )
 
 
@@ -52,10 +52,11 @@ class SignedIn:
     is_anonymous = False
 
     @classmethod
-    def of(cls, row: AnyRow, credential_hash: str, **credential: Any) -> "SignedIn":
-        """The account in a row that has the columns ACCOUNT."""
-        account = (row.user_id, row.username, row.role, row.user_created_at, bool(row.has_mfa))
-        return cls(*account, credential_hash, **credential)
+    def of(cls, account: tuple[Any, ...], credential_hash: str, **credential: Any) -> "SignedIn":
+        """The account in the columns ACCOUNT of a row."""
+        user_id, username, role, created_at, has_mfa = account
+        created = datetime.fromisoformat(created_at)
+        return cls(user_id, username, role, created, bool(has_mfa), credential_hash, **credential)
 
     def get_id(self) -> str:
         """What Flask-Login identifies a user by."""
@@ -148,32 +149,41 @@ class Actor(NamedTuple):
         """Raise 401 or 403 where the account is no admin (with ADMIN_MFA: with a second factor) any
         more.
         """
-        account = self.confirm_signed_in(connection)
-        if account.role != ADMIN:
+        role, has_mfa = self.confirm_signed_in(connection)
+        if role != ADMIN:
             raise Problem(403, "only for admins")
-        if current_app.config["ADMIN_MFA"] and not account.has_mfa:
+        if current_app.config["ADMIN_MFA"] and not has_mfa:
             raise Problem(403, "admins need a second factor here")
 
-    def confirm_signed_in(self, connection: Connection) -> AnyRow:
-        """Raise 401 where the session or token has ended, or the account is not active; returns the
-        account's row.
+    def confirm_signed_in(self, connection: Connection) -> tuple[str, bool]:
+        """Raise 401 where the session or token has ended, or the account is not active; returns
+        (role, whether it has a second factor).
         """
-        # Joined: MySQL locks no row of an EXISTS, and reads it as it was before it had to wait.
-        held: Any = LoginSession if self.token_id is None else Token
-        statement = (
-            select(*ACCOUNT)
-            .join(held, held.user_id == User.id)
-            .where(User.id == self.user_id, User.active, held.secret_hash == self.credential_hash)
-            .with_for_update(read=True)
+        statement = _BY_SESSION if self.token_id is None else _BY_TOKEN
+        values = {"user_id": self.user_id, "credential_hash": self.credential_hash}
+        for role, has_mfa, expires_at in fetch(connection, statement, values):
+            if expires_at is None or datetime.fromisoformat(expires_at) > now():
+                return role, bool(has_mfa)
+        raise Problem(
+            401, "the session or token ended during this request; nothing was stored", CHALLENGE
         )
-        if held is Token:
-            statement = statement.where(or_(Token.expires_at.is_(None), Token.expires_at > now()))
-        account = connection.execute(statement).one_or_none()
-        if account is None:
-            raise Problem(
-                401, "the session or token ended during this request; nothing was stored", CHALLENGE
-            )
-        return account
+
+
+def _proof(model: Any, expires_at: Any) -> Select[*tuple[Any, ...]]:
+    # Joined: MySQL locks no row of an EXISTS, and reads it as it was before it had to wait.
+    return (
+        select(User.role, User.totp_secret.is_not(None), expires_at)
+        .join(model, model.user_id == User.id)
+        .where(
+            User.id == bindparam("user_id"),
+            User.active,
+            model.secret_hash == bindparam("credential_hash"),
+        )
+        .with_for_update(read=True)
+    )
+
+
+_BY_SESSION, _BY_TOKEN = _proof(LoginSession, null()), _proof(Token, rfc3339(Token.expires_at))
 
 
 def actor() -> Actor:

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
-from ..db import db, now
+from ..db import db, fetch, now, rfc3339
 from ..schemas import format_timestamp
 from ..text import printable
 from . import audit, usernames
@@ -125,22 +125,24 @@ def load() -> SignedIn | None:
         return None
     secret_hash = hash_of(secret)
     with db.read() as connection:
-        row = connection.execute(_BY_SECRET, {"secret_hash": secret_hash}).one_or_none()
-    if row is None:
+        rows = fetch(connection, _BY_SECRET, {"secret_hash": secret_hash})
+    if not rows:
         return None
-    if end_of(row.created_at, row.last_seen_at) <= now():
-        _write_if_free(_delete, row.session_id)  # so that a clock set back does not open it again
+    session_id, created_at, last_seen_at, *account = rows[0]
+    seen_at = datetime.fromisoformat(last_seen_at)
+    if end_of(datetime.fromisoformat(created_at), seen_at) <= now():
+        _write_if_free(_delete, session_id)  # so that a clock set back does not open it again
         return None
-    if row.last_seen_at < now() - seen_interval():
-        _write_if_free(_touch, row.session_id)
-    return SignedIn.of(row, secret_hash, session_id=row.session_id)
+    if seen_at < now() - seen_interval():
+        _write_if_free(_touch, session_id)
+    return SignedIn.of(tuple(account), secret_hash, session_id=session_id)
 
 
 _BY_SECRET = (
     select(
-        LoginSession.id.label("session_id"),
-        LoginSession.created_at,
-        LoginSession.last_seen_at,
+        LoginSession.id,
+        rfc3339(LoginSession.created_at),
+        rfc3339(LoginSession.last_seen_at),
         *ACCOUNT,
     )
     .join(User, User.id == LoginSession.user_id)

@@ -115,7 +115,6 @@ class Attempt:
 
     def _count(self, connection: Connection, taken_off: list[int]) -> timedelta | None:
         """Add a failure to each subject; returns the wait where none was added."""
-        _sweep(connection)
         counted, waits = [], []
         for subject, number in zip(self._subjects, taken_off, strict=True):
             failures, last_at = _read(connection, subject, lock=True) or (0.0, now())
@@ -124,6 +123,7 @@ class Attempt:
             counted.append(subject.limit.remembered(failures, last_at) + 1)
         if any(waits):
             return max(wait for wait in waits if wait)
+        _sweep(connection)
         instant = now()
         for subject, failures in zip(self._subjects, counted, strict=True):
             _write(connection, subject, failures, instant)
@@ -229,4 +229,5 @@ def _refuse(wait: timedelta | None) -> None:
             429,
             f"too many failed attempts; try again in {seconds} seconds",
             {"Retry-After": str(seconds)},
+            type="throttled",
         )

@@ -7,6 +7,7 @@ import re
 import secrets
 import string
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from flask import request
@@ -14,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
-from ..db import db, now
+from ..db import db, fetch, now, rfc3339
 from ..http.problems import Problem
 from . import accounts, audit, usernames
 from .audit import Action
@@ -91,19 +92,29 @@ def _load(secret: str, username: str | None) -> SignedIn | None:
         return None
     secret_hash = hash_of(secret)
     with db.read() as connection:
-        row = connection.execute(_BY_SECRET, {"secret_hash": secret_hash}).one_or_none()
-    if row is None or row.expires_at is not None and row.expires_at <= now():
+        rows = fetch(connection, _BY_SECRET, {"secret_hash": secret_hash})
+    if not rows:
         return None
-    if username is not None and not usernames.is_same(username, row.username):
+    token_id, scope, expires_at, used_at, *account = rows[0]
+    if expires_at is not None and datetime.fromisoformat(expires_at) <= now():
         return None
-    if row.last_used_at is None or row.last_used_at < now() - seen_interval():
+    signed_in = SignedIn.of(tuple(account), secret_hash, token_id=token_id, scope=scope)
+    if username is not None and not usernames.is_same(username, signed_in.username):
+        return None
+    if used_at is None or datetime.fromisoformat(used_at) < now() - seen_interval():
         with suppress(HTTPException):  # not written while the database is busy
-            db.write(_touch, row.token_id, row.username, wait=0.05)
-    return SignedIn.of(row, secret_hash, token_id=row.token_id, scope=row.scope)
+            db.write(_touch, token_id, signed_in.username, wait=0.05)
+    return signed_in
 
 
 _BY_SECRET = (
-    select(Token.id.label("token_id"), Token.scope, Token.expires_at, Token.last_used_at, *ACCOUNT)
+    select(
+        Token.id,
+        Token.scope,
+        rfc3339(Token.expires_at),
+        rfc3339(Token.last_used_at),
+        *ACCOUNT,
+    )
     .join(User, User.id == Token.user_id)
     .where(Token.secret_hash == bindparam("secret_hash"), User.active)
 )

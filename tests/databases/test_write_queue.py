@@ -17,6 +17,7 @@ from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import DATABASE_URL
 from helpers.support import sqlite_url
+from helpers.waiting import wait_until
 
 PATIENCE = 10
 NAMES = select(User.name_key).where(User.name_key.like("unit-%")).order_by(User.name_key)
@@ -53,14 +54,6 @@ def app(make_app, tmp_path):
         create_file()
         upgrade()
     return app
-
-
-def until(condition):
-    """Wait for a condition that another thread brings about."""
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < PATIENCE
-        time.sleep(0.001)
 
 
 @pytest.fixture
@@ -121,7 +114,7 @@ def in_line(app, writes, monkeypatch):
             assert begun.wait(PATIENCE)
             for place, operation in enumerate(operations, 1):
                 futures.append(pool.submit(outcome, operation, f"unit-{place}", **options))
-                until(lambda: len(writes._waiting) >= place or futures[-1].done())
+                wait_until(lambda: len(writes._waiting) >= place or futures[-1].done())
             go_on.set()
             return [future.result(PATIENCE) for future in futures]
 
@@ -288,7 +281,7 @@ def test_an_idle_thread_ends_and_the_next_operation_starts_another(app, writes, 
     monkeypatch.setattr(queue, "IDLE_SECONDS", 0.01)
     with app.app_context():
         db.write(add, "unit-1")
-        until(lambda: writes._thread is None)
+        wait_until(lambda: writes._thread is None)
         assert db.write(add, "unit-2") == "unit-2"
     assert names() == ["unit-1", "unit-2"]
 

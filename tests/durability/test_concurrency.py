@@ -6,20 +6,19 @@
 import contextlib
 import json
 import random
-import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from bookapi.db.queue import IMPATIENT_SECONDS
 from helpers.faults import FILE, LONG, Client, flaws, kill, make_instance, rounds, stored
-from helpers.servers import PATIENCE, post, serving
+from helpers.servers import post, serving
+from helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.durability
 SEED = 20260102
@@ -28,12 +27,6 @@ SEED = 20260102
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     return make_instance(tmp_path_factory.mktemp("concurrency") / "instance")
-
-
-@pytest.fixture
-def folder(made, tmp_path):
-    """An instance of this test's own."""
-    return Path(shutil.copytree(made, tmp_path / "instance"))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import Counter
 from http.client import HTTPException
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -31,7 +30,8 @@ from helpers.faults import (
     stored,
     strace,
 )
-from helpers.servers import PATIENCE, serving
+from helpers.servers import serving
+from helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.durability
 SEED = 20260101
@@ -40,12 +40,6 @@ SEED = 20260101
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     return make_instance(tmp_path_factory.mktemp("durability") / "instance")
-
-
-@pytest.fixture
-def folder(made, tmp_path):
-    """An instance of this test's own."""
-    return Path(shutil.copytree(made, tmp_path / "instance"))
 
 
 # -- kill -9 under load ----------------------------------------------------------------

@@ -5,9 +5,7 @@
 
 import json
 import random
-import shutil
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -32,12 +30,6 @@ SEED = 20260103
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     return make_instance(tmp_path_factory.mktemp("powercuts") / "instance")
-
-
-@pytest.fixture
-def folder(made, tmp_path):
-    """An instance of this test's own."""
-    return Path(shutil.copytree(made, tmp_path / "instance"))
 
 
 # A module that Python loads when it starts: it has SQLite wait for its disk less than the service

@@ -90,3 +90,9 @@ FORBIDDEN = {*range(32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)} - {9, 10, 13}
 
 def is_xml_text(text):
     return not any(ord(character) in FORBIDDEN for character in text)
+
+
+def ids(response):
+    """The ids of the books of a list, in its order."""
+    assert response.status_code == 200, response.get_data()
+    return [book["id"] for book in response.json["books"]]

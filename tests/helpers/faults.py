@@ -6,8 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +17,9 @@ from bookapi.books import search
 from bookapi.books.models import LIST_TABLES, lists_of
 from bookapi.db.sqlite import sqlite3
 from helpers.instance import PASSWORD
-from helpers.servers import PATIENCE, Service, serving
+from helpers.servers import Service, serving
 from helpers.support import bookapi
+from helpers.waiting import PATIENCE, wait_until
 
 LONG = os.environ.get("DURABILITY") == "long"
 FILE = "bookapi.sqlite"
@@ -134,7 +134,7 @@ def strace(service: Service, out: Path, *options: str) -> Iterator[None]:
     ]
     with open(said, "wb") as err, subprocess.Popen(command, stderr=err) as tracer:
         try:
-            until(
+            wait_until(
                 lambda: (
                     said.read_bytes().count(b" attached") >= len(processes)
                     or tracer.poll() is not None
@@ -149,14 +149,6 @@ def strace(service: Service, out: Path, *options: str) -> Iterator[None]:
                 tracer.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 tracer.kill()
-
-
-def until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Wait until something is so; fails where it takes too long."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never came to pass"
-        time.sleep(0.01)
 
 
 # -- the judge of data files -----------------------------------------------------------

@@ -6,13 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from helpers.support import environment
-
-PATIENCE = 40
-
+from helpers.waiting import PATIENCE
 
 SAFE_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 
@@ -153,10 +150,3 @@ def is_problem(answer, status):
     assert answer.json()["status"] == status and answer.whole
     assert SAFE_HEADERS.items() <= answer.headers.items()
     return True
-
-
-def wait_until(condition):
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < PATIENCE, "it did not happen"
-        time.sleep(0.05)

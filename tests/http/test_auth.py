@@ -61,7 +61,7 @@ def with_cookie(app, cookie, address="/auth/me", **more):
 
 
 @both
-def test_a_login_tells_the_account_and_when_the_session_ends(client, name):
+def test_a_login_returns_the_account_and_the_end_of_the_session(client, name):
     answer = login(client, name=name)
     told = read(answer)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
@@ -70,7 +70,7 @@ def test_a_login_tells_the_account_and_when_the_session_ends(client, name):
 
 
 @both
-def test_who_i_am_is_the_account_without_its_hash(client, auth, name):
+def test_auth_me_returns_the_account_without_its_hash(client, auth, name):
     auth.login("member")
     answer = client.get("/auth/me", headers={"Accept": TYPES[name]})
     assert (read(answer)["username"], read(answer)["role"]) == ("member", "member")
@@ -78,7 +78,7 @@ def test_who_i_am_is_the_account_without_its_hash(client, auth, name):
 
 
 @both
-def test_any_spelling_of_ones_own_name_signs_in(app, client, name):
+def test_any_spelling_of_the_username_signs_in(app, client, name):
     add(app, "Ｊosé_Straße")
     for username in (
         "Ｊosé_Straße",
@@ -147,7 +147,7 @@ def test_each_refusal_compares_one_hash(app, client, monkeypatch):
         ({"username": "admin", "password": PASSWORD, "remember": "yes"}, ["remember"]),
     ],
 )
-def test_a_login_that_is_none_is_a_422_that_names_the_field(client, name, sent, fields):
+def test_an_invalid_login_is_a_422_that_names_the_field(client, name, sent, fields):
     answer = send(client, "POST", "/auth/login", name, sent, "login")
     assert (answer.status_code, sorted(faults(answer))) == (422, fields)
 
@@ -184,7 +184,7 @@ def test_a_password_is_compared_exactly(app, client, name):
         assert login(client, "exact", other, name).status_code == 401, other
 
 
-def test_a_password_may_hold_any_character_that_json_can(app, client):
+def test_a_password_may_contain_any_character_of_json(app, client):
     exact = "\x00\x01\n\t\uffff\U0001f4da" * 3
     add(app, "exact", exact)
     assert login(client, "exact", exact).status_code == 200
@@ -192,7 +192,7 @@ def test_a_password_may_hold_any_character_that_json_can(app, client):
 
 
 @pytest.mark.parametrize("field", ["username", "password"])
-def test_what_can_be_nobodys_is_quietly_refused(client, field):
+def test_impossible_credentials_are_rejected_as_wrong(client, field):
     for odd in (
         r"\ud800",
         r"\udfff\ud800 half of a pair",
@@ -211,7 +211,7 @@ def test_what_can_be_nobodys_is_quietly_refused(client, field):
 # -- the cookie ------------------------------------------------------------------------
 
 
-def test_the_cookie_is_http_only_lax_and_of_the_whole_site(client):
+def test_the_cookie_is_http_only_lax_and_for_the_whole_site(client):
     cookie, *flags = login(client).headers["Set-Cookie"].split("; ")
     assert cookie.startswith("bookapi=")
     assert set(flags) == {"HttpOnly", "Path=/", "SameSite=Lax"}
@@ -233,7 +233,7 @@ def test_under_https_the_cookie_is_secure_and_bound_to_the_host(make_app, base, 
     assert set(flags) == {"HttpOnly", "Path=/", "SameSite=Lax"} | ({"Secure"} if secure else set())
 
 
-def test_a_cookie_of_the_other_name_is_worth_nothing(app):
+def test_a_cookie_with_the_other_name_is_ignored(app):
     plain = cookie_of(login(app.test_client()))
     assert with_cookie(app, "__Host-" + plain) == 401
     assert [
@@ -241,7 +241,7 @@ def test_a_cookie_of_the_other_name_is_worth_nothing(app):
     ] == [401, 200]
 
 
-def test_the_secret_is_kept_as_a_hash(app, client):
+def test_only_the_hash_of_the_session_secret_is_stored(app, client):
     login(client)
     with app.app_context(), Session(db.engine) as session:
         kept = session.scalar(select(LoginSession.secret_hash))
@@ -250,7 +250,7 @@ def test_the_secret_is_kept_as_a_hash(app, client):
     assert secret not in kept
 
 
-def test_a_copied_cookie_is_dead_after_the_logout(app, client):
+def test_a_copied_cookie_is_invalid_after_logout(app, client):
     copied = cookie_of(login(client))
     before = with_cookie(app, copied)
     answer = client.post("/auth/logout")
@@ -262,7 +262,7 @@ def test_a_copied_cookie_is_dead_after_the_logout(app, client):
     assert (before, with_cookie(app, copied), sessions(app)) == (200, 401, 0)
 
 
-def test_a_login_ends_the_session_that_the_client_had(app, client):
+def test_a_login_ends_the_previous_session_of_the_client(app, client):
     first = cookie_of(login(client))
     second = cookie_of(login(client, "member"))
     assert [with_cookie(app, cookie) for cookie in (first, second)] == [401, 200]
@@ -296,7 +296,7 @@ def test_a_session_cookie_has_more_than_128_random_bits(app):
     assert 6 * len(random_places) > 128
 
 
-def test_a_forged_or_damaged_cookie_is_quietly_worth_nothing(app, make_app):
+def test_a_forged_or_damaged_cookie_is_ignored(app, make_app):
     good = cookie_of(login(app.test_client()))
     name, _, value = good.partition("=")
     flipped = [
@@ -365,7 +365,7 @@ def test_a_new_password_ends_the_accounts_other_sessions(app):
         (PASSWORD, "passwordpassword", 422, ["new_password"]),
     ],
 )
-def test_a_password_is_changed_only_for_a_right_one(app, name, current, new, status, fields):
+def test_a_password_is_changed_only_to_a_valid_one(app, name, current, new, status, fields):
     client = app.test_client()
     login(client, "member")
     sent = {"current_password": current, "new_password": new}
@@ -384,7 +384,7 @@ def test_a_new_password_may_not_be_the_username(app):
     assert (answer.status_code, faults(answer)) == (422, ["new_password"])
 
 
-def test_a_disabled_account_is_out_at_once_and_stays_out(app, client):
+def test_disabling_an_account_signs_it_out_for_good(app, client):
     copied = cookie_of(login(client, "member"))
     change_account(app, "member", {"active": False})
     assert (client.get("/auth/me").status_code, sessions(app)) == (401, 0)
@@ -392,13 +392,13 @@ def test_a_disabled_account_is_out_at_once_and_stays_out(app, client):
     assert (with_cookie(app, copied), login(client, "member").status_code) == (401, 200)
 
 
-def test_a_deleted_account_is_out_at_once(app, client):
+def test_deleting_an_account_signs_it_out(app, client):
     login(client, "member")
     change(app, lambda session: session.execute(delete(User).where(User.username == "member")))
     assert (client.get("/auth/me").status_code, sessions(app)) == (401, 0)
 
 
-def test_a_change_of_role_holds_at_once(app, client):
+def test_a_change_of_role_takes_effect_at_once(app, client):
     login(client, "member")
     change(
         app,
@@ -441,7 +441,7 @@ def test_a_session_ends_after_thirty_idle_minutes_or_twelve_hours(
     assert client.post("/books", json={"title": "a"}).status_code == (201 if status == 200 else 401)
 
 
-def test_the_settings_say_when_a_session_ends(make_app):
+def test_session_lifetimes_are_configurable(make_app):
     app = make_app(SESSION_IDLE_MINUTES=5, SESSION_HOURS=1)
     client = app.test_client()
     for ages, status in (
@@ -454,7 +454,7 @@ def test_the_settings_say_when_a_session_ends(make_app):
         assert client.get("/auth/me").status_code == status
 
 
-def test_a_request_keeps_the_session_awake(app, client):
+def test_a_request_extends_the_session(app, client):
     login(client)
     for _ in range(3):
         change(app, _age, last_seen_at=timedelta(minutes=20))
@@ -466,7 +466,7 @@ def test_a_request_keeps_the_session_awake(app, client):
 # -- who may ---------------------------------------------------------------------------
 
 
-def test_a_private_catalogue_is_for_those_who_are_signed_in(make_app):
+def test_a_private_catalogue_needs_a_sign_in(make_app):
     client = make_app(PUBLIC_READ=False).test_client()
     private, public = (
         ["/books", "/books/export", "/books/1", "/books/isbn/9780306406157"],
@@ -480,7 +480,7 @@ def test_a_private_catalogue_is_for_those_who_are_signed_in(make_app):
     assert [client.get(address).status_code for address in private] == [200, 200, 404, 404]
 
 
-def test_a_member_reads_and_changes_nothing(client):
+def test_a_member_can_read_but_not_change(client):
     login(client, "member")
     told = [
         client.open(address, method=method, json={"title": "a"}).status_code
@@ -498,7 +498,7 @@ def test_a_member_reads_and_changes_nothing(client):
 
 
 @pytest.mark.parametrize("who, status", [(None, 401), ("member", 403)])
-def test_who_may_not_is_told_before_the_body_is_looked_at(client, who, status):
+def test_access_is_checked_before_the_body(client, who, status):
     if who:
         login(client, who)
     for method, address in (
@@ -516,7 +516,7 @@ def test_who_may_not_is_told_before_the_body_is_looked_at(client, who, status):
             assert answer.status_code == status, (method, content_type)
 
 
-def test_basic_and_bearer_do_not_take_the_accounts_password(client):
+def test_basic_and_bearer_do_not_accept_the_account_password(client):
     for value in (
         "Basic YWRtaW46YSBsb25nIGVub3VnaCBwYXNzd29yZA==",
         "Bearer " + PASSWORD,

@@ -17,7 +17,7 @@ from bookapi.books.models import Book
 from bookapi.books.schemas import book_schema
 from bookapi.db import db
 from bookapi.text import fold
-from helpers.documents import faults, read
+from helpers.documents import faults, ids, read
 from helpers.inventions import bounded
 
 # Ties and nulls in every field that is sorted by; what sorts by code points alone, and keys that
@@ -110,11 +110,6 @@ def shelf(app, admin):
     """An admin's client of the catalogue above."""
     store(app, *BOOKS)
     return admin
-
-
-def ids(answer):
-    assert answer.status_code == 200, answer.get_data()
-    return [book["id"] for book in answer.json["books"]]
 
 
 def parameters(address):

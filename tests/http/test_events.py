@@ -236,7 +236,7 @@ NOTED = {
         ("token", "json"),
     ],
 )
-def test_it_is_noted_with_who_and_from_where_once_in_the_table_and_once_in_the_log(logged, case):
+def test_each_event_is_recorded_once_in_the_table_and_once_in_the_log(logged, case):
     app, lines = logged
     act, action, username, actor, detail = NOTED[case]
     admin, member_id = signed_in(app), id_of(app, "member")
@@ -269,20 +269,20 @@ def test_it_is_noted_with_who_and_from_where_once_in_the_table_and_once_in_the_l
     assert line["level"] == ("warning" if action in audit.WARNINGS else "info")
 
 
-def test_enabling_is_noted(app, admin):
+def test_enabling_is_recorded(app, admin):
     for active in (False, True):
         admin.patch(f"/auth/users/{id_of(app, 'member')}", json={"active": active})
     assert actions(app)[-2:] == ["user_disabled", "user_enabled"]
 
 
-def test_a_change_of_nothing_is_not_noted(app, admin):
+def test_changes_without_effect_are_not_recorded(app, admin):
     before = actions(app)
     for sent in ({}, {"active": True}, {"role": "member"}):
         admin.patch(f"/auth/users/{id_of(app, 'member')}", json=sent)
     assert actions(app) == before
 
 
-def test_the_second_factor_is_noted(app, clock):
+def test_changes_of_the_second_factor_are_recorded(app, clock):
     factor = Factor(app, clock)
     sent = [
         log_in(app),
@@ -310,7 +310,7 @@ def test_the_second_factor_is_noted(app, clock):
     ]
 
 
-def test_that_one_has_to_wait_is_noted(logged):
+def test_throttling_is_recorded(logged):
     app, lines = logged
     statuses = [log_in(app, password="wrong").status_code for _ in range(14)]
     assert statuses == [401] * 10 + [429] * 4
@@ -319,7 +319,7 @@ def test_that_one_has_to_wait_is_noted(logged):
     assert newest(app)[0]["username"] == "member" and "wait" in newest(app)[0]["detail"]
 
 
-def test_what_the_console_does_has_no_actor_and_no_address(app, runner):
+def test_events_of_the_command_line_have_no_actor_and_no_address(app, runner):
     for arguments in (
         ["add", "carol"],
         ["disable", "carol"],
@@ -355,7 +355,7 @@ def test_what_the_console_does_has_no_actor_and_no_address(app, runner):
         ("write", "/auth/tokens", "POST"),
     ],
 )
-def test_a_refusal_is_one_line_of_the_log_and_no_row(logged, who, address, method):
+def test_a_rejected_request_is_logged_but_not_recorded(logged, who, address, method):
     """It may come as often as somebody likes to ask; what it is not worth is a change of the
     database.
     """
@@ -376,14 +376,14 @@ def test_a_refusal_is_one_line_of_the_log_and_no_row(logged, who, address, metho
     assert (line["username"], line["path"]) == ("member" if who == "member" else "admin", address)
 
 
-def test_an_unknown_bearer_is_one_line_of_the_log_and_no_row(logged):
+def test_an_unknown_bearer_token_is_logged_but_not_recorded(logged):
     app, lines = logged
     before = actions(app)
     stranger(app).get("/books", headers=bearer("bookapi_" + "0" * 54))
     assert (lines.actions(), actions(app)) == (["token_refused"], before)
 
 
-def test_a_request_that_nobody_needs_to_know_of_is_not_noted(logged):
+def test_ordinary_requests_are_not_recorded(logged):
     app, lines = logged
     client = signed_in(app)
     lines()
@@ -405,7 +405,7 @@ def test_a_request_that_nobody_needs_to_know_of_is_not_noted(logged):
 # -- with the commit, or not at all ----------------------------------------------------
 
 
-def test_what_fails_is_neither_in_the_table_nor_in_the_log(logged):
+def test_failed_operations_are_neither_recorded_nor_logged(logged):
     app, lines = logged
     client = signed_in(app)
     lines()
@@ -419,7 +419,7 @@ def test_what_fails_is_neither_in_the_table_nor_in_the_log(logged):
     assert (lines.raw(), actions(app)) == ([], before)
 
 
-def test_the_line_comes_after_the_commit(logged, monkeypatch):
+def test_the_log_line_is_written_after_the_commit(logged, monkeypatch):
     app, lines = logged
     seen = []
 
@@ -431,7 +431,7 @@ def test_the_line_comes_after_the_commit(logged, monkeypatch):
     assert (seen, lines.actions(), actions(app)[-1]) == ([[]], ["logout"], "logout")
 
 
-def test_a_unit_that_breaks_off_leaves_neither_and_the_next_one_only_its_own(logged):
+def test_an_aborted_operation_records_nothing_and_the_next_only_its_own(logged):
     app, lines = logged
 
     def broken(connection):
@@ -512,7 +512,7 @@ def test_the_events_are_a_list_with_pages_newest_first(app, admin, name):
         ("?username=%27%20OR%201=1", []),
     ],
 )
-def test_they_can_be_filtered(app, admin, name, query, found):
+def test_events_can_be_filtered(app, admin, name, query, found):
     for username, password in (("member", "wrong"), ("nobody", PASSWORD), ("member", PASSWORD)):
         log_in(app, username, password)
     document = told(admin, query, name)
@@ -520,7 +520,7 @@ def test_they_can_be_filtered(app, admin, name, query, found):
     assert int(document["total"]) == len(found)
 
 
-def test_a_name_is_found_in_any_spelling(app, admin):
+def test_events_are_filtered_by_any_spelling_of_a_username(app, admin):
     add(app, "José")
     for spelling in ("José", "JOSÉ", "jose\u0301", "ｊｏｓé"):
         found = admin.get("/auth/events", query_string={"username": spelling}).json["events"]
@@ -537,12 +537,12 @@ def test_a_filter_is_kept_in_the_links_and_may_be_given_once(admin):
 
 
 @pytest.mark.parametrize("who, status", [(None, 401), ("member", 403), ("admin", 200)])
-def test_admins_alone_read_them(app, who, status):
+def test_only_admins_read_events(app, who, status):
     client = signed_in(app, who) if who else app.test_client()
     assert client.get("/auth/events").status_code == status
 
 
-def test_the_events_of_a_deleted_account_stay(app, admin):
+def test_events_of_a_deleted_account_remain(app, admin):
     log_in(app)
     admin.delete(f"/auth/users/{id_of(app, 'member')}")
     noted = told(admin, "?username=member")["events"]
@@ -552,7 +552,7 @@ def test_the_events_of_a_deleted_account_stay(app, admin):
 # -- what must never be there ----------------------------------------------------------
 
 
-def test_no_secret_is_ever_in_the_log_or_in_the_events(logged, clock):
+def test_no_secret_appears_in_the_log_or_in_events(logged, clock):
     """All that can be done is done, by right and wrong, and then every secret that was used is
     looked for.
     """
@@ -636,7 +636,7 @@ def test_no_secret_is_ever_in_the_log_or_in_the_events(logged, clock):
         ("\u202ereversed", None),
     ],
 )
-def test_a_name_that_may_be_a_password_typed_in_the_wrong_place_is_cut(app, typed, noted):
+def test_a_username_that_may_be_a_mistyped_password_is_shortened(app, typed, noted):
     log_in(app, typed)
     assert (newest(app)[0]["action"], newest(app)[0]["username"]) == ("login_refused", noted)
     if typed.isascii():
@@ -644,7 +644,7 @@ def test_a_name_that_may_be_a_password_typed_in_the_wrong_place_is_cut(app, type
         assert newest(app)[0]["username"] == noted
 
 
-def test_a_long_name_that_is_an_accounts_is_told_whole(app):
+def test_a_long_username_of_an_account_is_recorded_in_full(app):
     add(app, "a-name-of-twenty-one!")
     log_in(app, "A-NAME-of-twenty-one!", "wrong")
     assert newest(app)[0]["username"] == "a-name-of-twenty-one!"
@@ -667,7 +667,7 @@ def test_a_long_name_that_is_an_accounts_is_told_whole(app):
         "\u200fab",
     ],
 )
-def test_nothing_that_a_client_sends_breaks_a_line_or_forges_one(logged, odd):
+def test_no_input_breaks_or_forges_a_log_line(logged, odd):
     app, lines = logged
     client = app.test_client()
     header = (
@@ -694,7 +694,7 @@ def test_nothing_that_a_client_sends_breaks_a_line_or_forges_one(logged, odd):
 
 
 @both
-def test_an_event_of_odd_names_is_read_in_both_formats(app, admin, name):
+def test_an_event_with_unusual_names_is_valid_in_both_formats(app, admin, name):
     for odd in ("a\u202eb", "x'\"<&>]]>", 'a\\b"c', "\U0001f4da\U0001f4da\U0001f4da"):
         log_in(app, odd)
     assert len(told(admin, "?action=login_refused", name)["events"]) == 4
@@ -706,7 +706,7 @@ def test_an_event_of_odd_names_is_read_in_both_formats(app, admin, name):
 @pytest.mark.parametrize(
     "days, age, kept", [(365, 366, False), (365, 364, True), (1, 2, False), (30, 29, True)]
 )
-def test_events_go_when_they_are_old(make_app, days, age, kept):
+def test_old_events_are_deleted(make_app, days, age, kept):
     app = make_app(EVENT_DAYS=days)
     change(
         app, lambda session: session.execute(update(Event).values(at=now() - timedelta(days=age)))
@@ -716,7 +716,7 @@ def test_events_go_when_they_are_old(make_app, days, age, kept):
     assert (len(rows(app, Event)), before) == (before + 1 if kept else 1, 2)
 
 
-def test_no_more_are_kept_than_may_be(app, monkeypatch):
+def test_the_number_of_events_is_limited(app, monkeypatch):
     monkeypatch.setattr(audit, "MAX_EVENTS", 5)
     for number in range(12):
         log_in(app, f"nobody-{number}")
@@ -726,7 +726,7 @@ def test_no_more_are_kept_than_may_be(app, monkeypatch):
     assert refused == [f"nobody-{number}" for number in range(7, 12)]
 
 
-def test_what_was_changed_of_accounts_is_not_pushed_out_by_what_anybody_can_cause(app, monkeypatch):
+def test_anonymous_events_do_not_displace_account_events(app, monkeypatch):
     monkeypatch.setattr(audit, "MAX_EVENTS", 5)
     admin = signed_in(app)
     admin.post("/auth/users", json={"username": "carol", "password": PASSWORD})
@@ -737,7 +737,7 @@ def test_what_was_changed_of_accounts_is_not_pushed_out_by_what_anybody_can_caus
     assert [action for action, _ in found].count("login_refused") == 5
 
 
-def test_but_there_is_an_end_to_those_too(app, monkeypatch):
+def test_account_events_are_limited_too(app, monkeypatch):
     for name, most in (("MAX_EVENTS", 2), ("MAX_KEPT_EVENTS", 8)):
         monkeypatch.setattr(audit, name, most)
     for number in range(12):
@@ -753,7 +753,7 @@ def test_a_wrong_token_is_recorded_alike_for_known_and_unknown_names(logged):
     assert lines.actions() == actions(app)[-2:] == ["token_refused"] * 2
 
 
-def test_an_event_that_cannot_be_kept_keeps_nobody_from_being_refused(app):
+def test_a_failure_to_record_an_event_does_not_admit_a_client(app):
     """Long and odd as a detail may be, its column takes it."""
     admin = signed_in(app)
     answer = send(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from helpers.documents import faults
+from helpers.documents import faults, ids
 from helpers.instance import Auth
 from helpers.support import jsonl_bytes, store
 
@@ -120,11 +120,6 @@ def shelf(app, admin):
         store(app, record)
         assert admin.delete(f"/books/{number}").status_code == 204
     return admin
-
-
-def ids(answer):
-    assert answer.status_code == 200, answer.get_data()
-    return [book["id"] for book in answer.json["books"]]
 
 
 def names(answer):

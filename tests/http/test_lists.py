@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from helpers.documents import faults, header_links, read
+from helpers.documents import faults, header_links, ids, read
 
 BOOKS = [
     {
@@ -53,11 +53,6 @@ def shelf(admin):
     )
     assert admin.delete("/books/8").status_code == 204
     return admin
-
-
-def ids(answer):
-    assert answer.status_code == 200, answer.get_data()
-    return [book["id"] for book in answer.json["books"]]
 
 
 # -- filters ---------------------------------------------------------------------------

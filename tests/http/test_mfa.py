@@ -56,7 +56,7 @@ def login(app, code=None, username="member", password=PASSWORD, name="json", **m
         (20000000000, "65353130"),
     ],
 )
-def test_a_code_is_that_of_the_rfc(clock, seconds, code):
+def test_codes_equal_the_rfc_6238_test_vectors(clock, seconds, code):
     """RFC 6238, appendix B, for SHA-1; six digits are the last of eight."""
     clock.at = datetime.fromtimestamp(seconds, UTC)
     secret = base64.b32encode(b"12345678901234567890").decode()
@@ -94,7 +94,7 @@ def test_a_clock_may_be_off_by_one_step(app, clock, factor, steps, right):
         "null",
     ],
 )
-def test_what_is_no_code_is_refused(clock, code):
+def test_an_invalid_code_is_rejected(clock, code):
     secret = pyotp.random_base32()
     assert mfa.step_of(secret, code) is None
     assert mfa.hash_of(code) not in map(mfa.hash_of, mfa.new_recovery_codes())
@@ -112,7 +112,7 @@ def test_a_secret_and_recovery_codes_cannot_be_guessed():
 
 
 @both
-def test_a_second_factor_is_offered_and_counts_from_its_first_right_code_on(app, clock, name):
+def test_a_second_factor_is_active_after_its_first_correct_code(app, clock, name):
     client = signed_in(app, "member")
     answer = post_mfa(client, "/auth/mfa", name, current_password=PASSWORD)
     told = read(answer)
@@ -135,7 +135,7 @@ def test_a_second_factor_is_offered_and_counts_from_its_first_right_code_on(app,
     assert (state["enabled"], str(state["recovery_codes_left"])) == (truth(name, True), "10")
 
 
-def test_an_app_can_read_the_address(app, clock):
+def test_the_otpauth_uri_is_valid(app, clock):
     add(app, "Zoë:K&M")
     told = post_mfa(signed_in(app, "Zoë:K&M"), "/auth/mfa", current_password=PASSWORD).json
     parts = urlsplit(told["uri"])
@@ -160,7 +160,7 @@ def test_an_app_can_read_the_address(app, clock):
         ({"current_password": PASSWORD, "code": "1"}, 422, ["code"]),
     ],
 )
-def test_setting_one_up_takes_the_current_password(app, name, sent, status, fields):
+def test_setting_up_a_factor_needs_the_current_password(app, name, sent, status, fields):
     answer = post_mfa(signed_in(app, "member"), "/auth/mfa", name, **sent)
     assert (answer.status_code, faults(answer)) == (status, fields)
     assert {user.totp_offered for user in rows(app, User)} == {None}
@@ -177,13 +177,13 @@ def test_a_wrong_code_confirms_nothing(app, clock, name):
 
 
 @in_both
-def test_there_must_be_something_to_confirm(app, name):
+def test_confirming_without_an_offer_is_rejected(app, name):
     answer = post_mfa(signed_in(app, "member"), "/auth/mfa/confirm", name, code="123456")
     assert (answer.status_code, "/auth/mfa" in read(answer)["detail"]) == (409, True)
     assert post_mfa(signed_in(app, "member"), "/auth/mfa/confirm", name).status_code == 422
 
 
-def test_the_newest_offer_is_the_one_that_counts(app, clock):
+def test_only_the_newest_offer_is_valid(app, clock):
     client = signed_in(app, "member")
     first, second = offered(client), offered(client)
     assert first != second
@@ -195,7 +195,7 @@ def test_the_newest_offer_is_the_one_that_counts(app, clock):
 
 
 @both
-def test_a_factor_in_use_is_not_replaced_by_who_knows_only_the_password(app, clock, factor, name):
+def test_an_active_factor_cannot_be_replaced_with_the_password_alone(app, clock, factor, name):
     answer = post_mfa(factor.client, "/auth/mfa", name, current_password=PASSWORD)
     assert (answer.status_code, "/auth/mfa/disable" in read(answer)["detail"]) == (409, True)
     assert (
@@ -207,7 +207,7 @@ def test_a_factor_in_use_is_not_replaced_by_who_knows_only_the_password(app, clo
     assert login(app, clock.code(factor.secret)).status_code == 200
 
 
-def test_the_other_sessions_end_when_it_is_switched_on(app, clock):
+def test_activating_a_factor_ends_other_sessions(app, clock):
     other, foreign = signed_in(app, "member"), signed_in(app)
     own = Factor(app, clock).client
     assert [client.get("/auth/me").status_code for client in (own, other, foreign)] == [
@@ -217,7 +217,7 @@ def test_the_other_sessions_end_when_it_is_switched_on(app, clock):
     ]
 
 
-def test_neither_the_secret_nor_the_recovery_codes_are_told_again(app, factor):
+def test_the_secret_and_recovery_codes_are_shown_once(app, factor):
     told = [
         factor.client.get(address).get_data(as_text=True) for address in ("/auth/mfa", "/auth/me")
     ]
@@ -233,13 +233,13 @@ def test_neither_the_secret_nor_the_recovery_codes_are_told_again(app, factor):
 
 
 @both
-def test_signing_in_takes_the_code(app, clock, factor, name):
+def test_sign_in_needs_the_code(app, clock, factor, name):
     answer = login(app, clock.code(factor.secret), name=name)
     assert (answer.status_code, read(answer)["user"]["username"]) == (200, "member")
 
 
 @both
-def test_that_a_code_is_needed_is_told_only_to_who_knows_the_password(app, clock, factor, name):
+def test_only_a_correct_password_reveals_that_a_code_is_needed(app, clock, factor, name):
     right = clock.code(factor.secret)
     for password, code, told in (
         (PASSWORD, None, MISSING),
@@ -254,7 +254,7 @@ def test_that_a_code_is_needed_is_told_only_to_who_knows_the_password(app, clock
     assert login(app, right).status_code == 200
 
 
-def test_a_code_works_once_and_none_before_it(app, clock, factor):
+def test_a_code_and_earlier_codes_cannot_be_reused(app, clock, factor):
     clock.at += 10 * STEP
     code, before = clock.code(factor.secret), clock.code(factor.secret, -1)
     assert [login(app, given).status_code for given in (code, code, before, code)] == [
@@ -266,7 +266,7 @@ def test_a_code_works_once_and_none_before_it(app, clock, factor):
     assert login(app, clock.code(factor.secret, 1)).status_code == 200
 
 
-def test_the_code_that_confirmed_it_does_not_sign_in(app, clock):
+def test_the_confirming_code_does_not_sign_in(app, clock):
     client = signed_in(app, "member")
     code = clock.code(offered(client))
     assert post_mfa(client, "/auth/mfa/confirm", code=code).status_code == 200
@@ -278,12 +278,12 @@ def test_a_code_may_be_written_in_groups(app, clock, factor):
     assert login(app, f" {code[:3]} {code[3:]} ").status_code == 200
 
 
-def test_who_has_no_second_factor_may_send_a_code(app):
+def test_a_code_is_ignored_without_a_second_factor(app):
     assert [login(app, code).status_code for code in ("123456", "", "x")] == [200] * 3
 
 
 @each("code", [123456, True, ["123456"], {"code": 1}])
-def test_a_code_is_a_text(app, code):
+def test_a_code_must_be_text(app, code):
     answer = app.test_client().post(
         "/auth/login", json={"username": "member", "password": PASSWORD, "code": code}
     )
@@ -291,7 +291,7 @@ def test_a_code_is_a_text(app, code):
 
 
 @each("code", ["\x00", "x" * 900_000, "\U0001f4da", "%s", "-" * 1000])
-def test_no_code_makes_a_crash(app, factor, code):
+def test_no_code_causes_a_crash(app, factor, code):
     assert login(app, code).status_code == 401
 
 
@@ -327,11 +327,11 @@ def test_each_recovery_code_works_once(app, factor):
     ],
     ids=["capitals", "no hyphens", "spaces", "around", "dashes", "apart"],
 )
-def test_a_recovery_code_may_be_spelt_sloppily(app, factor, spell):
+def test_a_recovery_code_may_be_typed_with_spaces_and_lower_case(app, factor, spell):
     assert [login(app, spell(factor.recovery_codes[0])).status_code for _ in range(2)] == [200, 401]
 
 
-def test_a_part_of_a_recovery_code_is_worth_nothing(app, factor):
+def test_a_part_of_a_recovery_code_is_rejected(app, factor):
     code = factor.recovery_codes[0]
     for wrong in (
         code[:-1],
@@ -345,13 +345,13 @@ def test_a_part_of_a_recovery_code_is_worth_nothing(app, factor):
     assert login(app, code).status_code == 200
 
 
-def test_recovery_codes_of_another_account_are_worth_nothing(app, clock, factor):
+def test_recovery_codes_of_another_account_are_rejected(app, clock, factor):
     other = Factor(app, clock, "admin")
     assert login(app, other.recovery_codes[0]).status_code == 401
     assert login(app, other.recovery_codes[0], "admin").status_code == 200
 
 
-def test_all_ten_work_and_then_none_is_left(app, factor):
+def test_all_ten_recovery_codes_work_once(app, factor):
     assert [login(app, code).status_code for code in factor.recovery_codes] == [200] * 10
     assert factor.client.get("/auth/mfa").json["recovery_codes_left"] == 0
     assert login(app, factor.recovery_codes[0]).status_code == 401
@@ -362,7 +362,7 @@ def test_all_ten_work_and_then_none_is_left(app, factor):
 
 @both
 @pytest.mark.parametrize("how", ["app", "recovery"])
-def test_it_is_switched_off_by_the_password_and_a_code(app, clock, factor, name, how):
+def test_a_factor_is_removed_with_the_password_and_a_code(app, clock, factor, name, how):
     other = signed_in(app, "member", code=factor.recovery_codes[1])
     code = clock.code(factor.secret) if how == "app" else factor.recovery_codes[0]
     answer = post_mfa(
@@ -387,14 +387,16 @@ def test_it_is_switched_off_by_the_password_and_a_code(app, clock, factor, name,
         ({}, 422, ["code", "current_password"]),
     ],
 )
-def test_neither_alone_switches_it_off(app, clock, factor, name, sent, status, fields):
+def test_the_password_or_a_code_alone_does_not_remove_a_factor(
+    app, clock, factor, name, sent, status, fields
+):
     given = {**sent, "code": clock.code(factor.secret)} if sent.get("code") == "right" else sent
     answer = post_mfa(factor.client, "/auth/mfa/disable", name, **given)
     assert (answer.status_code, sorted(faults(answer))) == (status, fields)
     assert (login(app).status_code, factor.client.get("/auth/mfa").json["enabled"]) == (401, True)
 
 
-def test_a_used_code_does_not_switch_it_off(app, clock, factor):
+def test_a_used_code_does_not_remove_a_factor(app, clock, factor):
     code = clock.code(factor.secret)
     assert login(app, code).status_code == 200
     assert (
@@ -406,13 +408,13 @@ def test_a_used_code_does_not_switch_it_off(app, clock, factor):
 
 
 @in_both
-def test_there_must_be_something_to_switch_off(app, name):
+def test_removing_a_missing_factor_is_rejected(app, name):
     client = signed_in(app, "member")
     sent = {"current_password": PASSWORD, "code": "123456"}
     assert post_mfa(client, "/auth/mfa/disable", name, **sent).status_code == 409
 
 
-def test_a_new_factor_after_the_old_one_has_codes_of_its_own(app, clock, factor):
+def test_a_new_factor_has_its_own_codes(app, clock, factor):
     post_mfa(
         factor.client,
         "/auth/mfa/disable",
@@ -443,14 +445,14 @@ def test_a_new_password_keeps_the_factor(app, clock, factor):
 # -- for who lost it -------------------------------------------------------------------
 
 
-def test_an_admin_takes_it_off_an_account(app, admin, factor):
+def test_an_admin_can_remove_the_factor_of_an_account(app, admin, factor):
     answer = admin.delete(f"/auth/users/{id_of(app, 'member')}/mfa")
     assert (answer.status_code, answer.get_data()) == (204, b"")
     assert (login(app).status_code, factor.client.get("/auth/me").status_code) == (200, 401)
     assert admin.delete(f"/auth/users/{id_of(app, 'member')}/mfa").status_code == 204
 
 
-def test_an_admin_does_not_take_off_his_own_so(app, clock):
+def test_an_admin_cannot_remove_the_own_factor_without_a_code(app, clock):
     factor = Factor(app, clock, "admin")
     answer = factor.client.delete(f"/auth/users/{id_of(app, 'admin')}/mfa")
     assert (answer.status_code, "/auth/mfa/disable" in answer.json["detail"]) == (403, True)
@@ -458,7 +460,7 @@ def test_an_admin_does_not_take_off_his_own_so(app, clock):
 
 
 @pytest.mark.parametrize("who", [None, "member"])
-def test_nobody_else_takes_it_off(app, clock, who):
+def test_only_admins_can_remove_the_factor_of_others(app, clock, who):
     Factor(app, clock, "admin")
     client = signed_in(app, who) if who else app.test_client()
     answer = client.delete(f"/auth/users/{id_of(app, 'admin')}/mfa")
@@ -466,7 +468,7 @@ def test_nobody_else_takes_it_off(app, clock, who):
     assert login(app, username="admin").status_code == 401
 
 
-def test_the_console_takes_it_off(app, runner, factor):
+def test_a_command_removes_the_factor_of_an_account(app, runner, factor):
     assert "mfa" in runner.invoke(args=["users", "list"]).output
     told = runner.invoke(args=["users", "mfa-off", "MEMBER"])
     assert (told.exit_code, login(app).status_code) == (0, 200)
@@ -485,13 +487,13 @@ def test_wrong_codes_at_the_login_are_throttled(app, clock, factor):
     assert (blocked.status_code, int(blocked.headers["Retry-After"]) > 0) == (429, True)
 
 
-def test_codes_are_not_guessed_by_signing_in_with_the_password_between(app, factor):
+def test_signing_in_does_not_reset_the_throttle_of_codes(app, factor):
     """A right password without its code is a failure, too: else it would give back the tries."""
     statuses = [login(app, code).status_code for _ in range(8) for code in ("000000", None)]
     assert statuses[-1] == 429 and 200 not in statuses
 
 
-def test_wrong_codes_that_switch_it_on_are_throttled(app, clock):
+def test_wrong_codes_when_activating_are_throttled(app, clock):
     client = signed_in(app, "member")
     secret = offered(client)
     statuses = [post_mfa(client, "/auth/mfa/confirm", code="000000").status_code for _ in range(12)]
@@ -499,7 +501,7 @@ def test_wrong_codes_that_switch_it_on_are_throttled(app, clock):
     assert post_mfa(client, "/auth/mfa/confirm", code=clock.code(secret)).status_code == 429
 
 
-def test_wrong_codes_that_switch_it_off_are_throttled(app, clock, factor):
+def test_wrong_codes_when_removing_are_throttled(app, clock, factor):
     sent = {"current_password": PASSWORD, "code": "000000"}
     statuses = [post_mfa(factor.client, "/auth/mfa/disable", **sent).status_code for _ in range(12)]
     assert (statuses[:10], statuses[-1]) == ([403] * 10, 429)
@@ -511,7 +513,7 @@ def test_wrong_codes_that_switch_it_off_are_throttled(app, clock, factor):
 
 
 @both
-def test_where_admins_need_one_an_admin_without_is_told_so_and_can_set_it_up(make_app, clock, name):
+def test_with_required_mfa_an_admin_without_factor_can_only_set_it_up(make_app, clock, name):
     app = make_app(ADMIN_MFA=True)
     client, member = signed_in(app), signed_in(app, "member")
     answer = send(client, "POST", "/books", name, {"title": "Emma"})
@@ -527,7 +529,7 @@ def test_where_admins_need_one_an_admin_without_is_told_so_and_can_set_it_up(mak
     assert stranger(app).get("/auth/users", headers=bearer(token)).status_code == 200
 
 
-def test_where_admins_need_one_a_token_made_before_does_nothing_until_there_is_one(make_app, clock):
+def test_with_required_mfa_older_tokens_of_an_admin_without_factor_are_rejected(make_app, clock):
     app = make_app(ADMIN_MFA=True)
     headers = bearer(make_token(signed_in(app))["secret"])
     before = stranger(app).post("/books", json={"title": "a"}, headers=headers).status_code
@@ -538,7 +540,7 @@ def test_where_admins_need_one_a_token_made_before_does_nothing_until_there_is_o
     ) == (403, 201)
 
 
-def test_a_factor_that_was_taken_off_is_missed_at_once(make_app, clock):
+def test_removing_a_required_factor_takes_effect_at_once(make_app, clock):
     app = make_app(ADMIN_MFA=True)
     factor = Factor(app, clock, "admin")
     headers = bearer(make_token(factor.client)["secret"])
@@ -558,7 +560,7 @@ def test_a_factor_that_was_taken_off_is_missed_at_once(make_app, clock):
 # -- side by side ----------------------------------------------------------------------
 
 
-def test_one_code_that_several_send_at_once_lets_in_one(app, clock, factor):
+def test_concurrent_logins_with_one_code_admit_one(app, clock, factor):
     app.extensions[LOAD] = Load(threads=100)
     code = clock.code(factor.secret)
     with ThreadPoolExecutor(4) as pool:
@@ -566,7 +568,7 @@ def test_one_code_that_several_send_at_once_lets_in_one(app, clock, factor):
     assert sorted(statuses) == [200, 401, 401, 401]
 
 
-def test_a_step_that_was_used_stays_used_when_the_clock_is_put_back(app, clock, factor):
+def test_a_used_code_stays_used_if_the_clock_is_set_back(app, clock, factor):
     clock.at += 100 * STEP
     assert login(app, clock.code(factor.secret)).status_code == 200
     clock.at -= 50 * STEP

@@ -17,7 +17,7 @@ GOOD = "a long enough password"
 PATIENCE = 20
 
 
-def test_the_cost_is_what_owasp_asks_for():
+def test_the_hash_cost_follows_owasp():
     parameters = argon2.extract_parameters(passwords.PARAMETERS.hash(GOOD))
     assert parameters.type is argon2.Type.ID
     assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (
@@ -48,7 +48,7 @@ def test_the_cost_is_what_owasp_asks_for():
         "\x00" * 16,
     ],
 )
-def test_what_is_easily_guessed_is_refused(password):
+def test_easily_guessed_passwords_are_rejected(password):
     assert "guessed" in passwords.error_in(password, "reader")
 
 
@@ -65,11 +65,11 @@ def test_what_is_easily_guessed_is_refused(password):
         "123456789-a-name-of-fifteen",
     ],
 )
-def test_what_is_made_of_the_names_in_it_is_refused(password):
+def test_passwords_made_of_the_username_are_rejected(password):
     assert "username" in passwords.error_in(password, "a-name-of-fifteen")
 
 
-def test_a_name_in_a_longer_password_is_no_trouble():
+def test_a_long_password_may_contain_the_username():
     assert passwords.error_in("my bookapi is a fine old library", "reader") is None
     assert passwords.error_in("the reader of many odd pages", "reader") is None
 
@@ -77,7 +77,7 @@ def test_a_name_in_a_longer_password_is_no_trouble():
 @pytest.mark.parametrize(
     "password", [GOOD, "correct-horse-battery", "ß" * 7 + "öüäöüäöü", " spaces count here "]
 )
-def test_any_other_characters_will_do(password):
+def test_any_characters_are_accepted(password):
     assert passwords.error_in(password, "reader") is None
     assert passwords.matches(passwords.make_hash(password), password)
 
@@ -88,7 +88,7 @@ def test_the_length_is_counted_in_characters(length, refused):
     assert bool(passwords.error_in(password, "reader")) == refused
 
 
-def test_no_hash_matches_nothing():
+def test_no_password_matches_a_missing_hash():
     assert not passwords.matches(None, GOOD)
     assert not passwords.matches(passwords.make_hash(GOOD), GOOD + " ")
 
@@ -115,14 +115,14 @@ def test_no_hash_matches_nothing():
         ("\U0001f4da" * 8 + " and books", ["\U0001f4d8" * 8 + " and books"]),
     ],
 )
-def test_it_is_neither_trimmed_nor_normalised(exact, others):
+def test_a_password_is_neither_trimmed_nor_normalized(exact, others):
     kept = passwords.make_hash(exact)
     assert passwords.error_in(exact, "reader") is None and passwords.matches(kept, exact)
     assert not any(passwords.matches(kept, other) for other in others)
 
 
 @pytest.mark.parametrize("character, of_bytes", [("x", 1), ("é", 2), ("漢", 3), ("\U0001f4da", 4)])
-def test_no_character_is_cut_off_at_any_length(character, of_bytes):
+def test_no_character_is_cut_off(character, of_bytes):
     longest = "".join(chr(ord(character) + number % 7) for number in range(passwords.MAX_LENGTH))
     kept = passwords.make_hash(longest)
     assert len(longest.encode()) >= passwords.MAX_LENGTH * of_bytes and passwords.matches(
@@ -136,14 +136,14 @@ def test_no_character_is_cut_off_at_any_length(character, of_bytes):
 @pytest.mark.parametrize(
     "odd", ["\ud800", "\udfff\ud800", "a long enough password \udc00", "\ud800" * 64]
 )
-def test_half_of_a_surrogate_pair_is_refused_and_matches_nothing(odd):
+def test_a_lone_surrogate_is_rejected_and_matches_nothing(odd):
     assert passwords.error_in(odd.ljust(15, "x"), "reader") == "contains an unpaired surrogate"
     assert not passwords.matches(passwords.make_hash(""), odd)
     assert not passwords.matches(passwords.make_hash(GOOD), odd)
 
 
 @pytest.mark.parametrize("odd", ["", "x" * 129, "x" * 1_000_000])
-def test_what_can_be_no_password_does_not_match_the_hash_of_an_empty_one(odd):
+def test_an_invalid_password_does_not_match_the_hash_of_an_empty_one(odd):
     assert not passwords.matches(passwords.make_hash(""), odd) or odd == ""
     assert not passwords.matches(None, odd)
 
@@ -162,14 +162,14 @@ def real(monkeypatch):
     monkeypatch.setattr(passwords, "_hasher", passwords.PARAMETERS)
 
 
-def test_a_hash_as_the_service_makes_it_has_those_parameters_and_a_salt_of_its_own(real):
+def test_hashes_have_the_configured_parameters_and_their_own_salt(real):
     one, other = passwords.make_hash(GOOD), passwords.make_hash(GOOD)
     assert one.startswith("$argon2id$v=19$m=19456,t=2,p=1$") and one != other
     parameters = argon2.extract_parameters(one)
     assert parameters.salt_len >= 16 and parameters.hash_len >= 32 and len(one) <= 255
 
 
-def test_a_megabyte_is_refused_without_being_hashed_at_length(real, monkeypatch):
+def test_a_password_of_a_megabyte_is_rejected_quickly(real, monkeypatch):
     hashed, verify = [], argon2.PasswordHasher.verify
     monkeypatch.setattr(
         argon2.PasswordHasher, "verify", lambda *given: hashed.append(given[2]) or verify(*given)
@@ -181,7 +181,7 @@ def test_a_megabyte_is_refused_without_being_hashed_at_length(real, monkeypatch)
     assert hashed == ["", "", ""]
 
 
-def test_a_megabyte_as_a_new_password_is_refused_by_its_length_alone(monkeypatch):
+def test_a_new_password_of_a_megabyte_is_rejected_by_length(monkeypatch):
     monkeypatch.setattr(passwords, "canonical", None)
     monkeypatch.setattr(passwords, "zxcvbn", None)
     assert "characters" in passwords.error_in("x" * 1_000_000, "reader")
@@ -214,7 +214,7 @@ def outdated(app):
     return kept
 
 
-def test_signing_in_makes_an_outdated_hash_anew(app, client, outdated):
+def test_signing_in_renews_an_outdated_hash(app, client, outdated):
     assert [
         Auth(client).login("outdated", password).status_code for password in ("wrong", PASSWORD)
     ] == [401, 200]
@@ -227,12 +227,12 @@ def test_signing_in_makes_an_outdated_hash_anew(app, client, outdated):
     assert hash_of(app, "outdated") == made
 
 
-def test_a_wrong_password_leaves_an_outdated_hash_as_it_is(app, client, outdated):
+def test_a_wrong_password_does_not_renew_a_hash(app, client, outdated):
     assert Auth(client).login("outdated", "wrong").status_code == 401
     assert hash_of(app, "outdated") == outdated
 
 
-def test_two_who_sign_in_at_once_by_an_outdated_hash_are_both_let_in(app, outdated, monkeypatch):
+def test_concurrent_sign_ins_with_an_outdated_hash_both_succeed(app, outdated, monkeypatch):
     apart, wait = [], passwords.make_hash
 
     def slowly(password):
@@ -252,7 +252,7 @@ def test_two_who_sign_in_at_once_by_an_outdated_hash_are_both_let_in(app, outdat
 # -- made by the service ---------------------------------------------------------------
 
 
-def test_a_random_password_is_a_good_one_and_never_the_same():
+def test_random_passwords_are_strong_and_unique():
     made = {passwords.random_password() for _ in range(200)}
     assert len(made) == 200 and all(passwords.error_in(each, "admin") is None for each in made)
     assert {len(each) for each in made} == {24} and not any(each.strip() != each for each in made)
@@ -285,7 +285,7 @@ def test_a_random_password_signs_in(app, runner):
         "",
     ],
 )
-def test_no_account_is_made_with_a_weak_password(admin, name, password):
+def test_a_weak_password_is_rejected_for_a_new_account(admin, name, password):
     answer = send(
         admin, "POST", "/auth/users", name, {"username": "newcomer", "password": password}, "user"
     )
@@ -294,7 +294,7 @@ def test_no_account_is_made_with_a_weak_password(admin, name, password):
 
 
 @pytest.mark.parametrize("odd", [r"\ud800", r"\u0000", "x" * 900_000])
-def test_no_account_is_made_with_an_impossible_password(admin, odd):
+def test_an_invalid_password_is_rejected_for_a_new_account(admin, odd):
     body = '{"username": "newcomer", "password": "%s"}' % odd
     answer = admin.post("/auth/users", data=body, content_type="application/json")
     assert (answer.status_code, faults(answer)) == (422, ["password"])
@@ -303,7 +303,7 @@ def test_no_account_is_made_with_an_impossible_password(admin, odd):
 # -- names -----------------------------------------------------------------------------
 
 
-def test_ones_own_name_may_be_spelt_in_full_width_or_capitals(client):
+def test_a_username_may_be_typed_in_full_width_or_upper_case(client):
     assert [
         Auth(client).login(name).status_code for name in ("ａｄｍｉｎ", "ADMIN", "Ａdmin", "ⓐdmin")
     ] == [200] * 4
@@ -332,7 +332,7 @@ def test_ones_own_name_may_be_spelt_in_full_width_or_capitals(client):
         "admin'--",
     ],
 )
-def test_what_looks_like_a_name_is_no_ones_at_signing_in(app, username):
+def test_a_lookalike_username_does_not_sign_in(app, username):
     told = [
         app.test_client().post(
             "/auth/login",
@@ -363,7 +363,7 @@ def test_what_looks_like_a_name_is_no_ones_at_signing_in(app, username):
         ("ﷺ" * 64, 422),
     ],
 )
-def test_no_account_is_made_whose_name_looks_like_anothers(admin, username, status):
+def test_a_lookalike_of_an_existing_username_is_rejected(admin, username, status):
     answer = admin.post(
         "/auth/users", json={"username": username, "password": "another long enough password"}
     )

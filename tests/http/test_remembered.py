@@ -181,7 +181,7 @@ def entered(shelf):
 # -- a hit is what the miss was --------------------------------------------------------
 
 
-def test_a_hit_is_byte_for_byte_the_miss_and_does_not_enter_flask(reader, bare, entered):
+def test_a_hit_equals_the_miss_and_bypasses_flask(reader, bare, entered):
     asked = sum(map(in_formats, REMEMBERED), [])
     for each in asked:
         made = told(bare.get(**each))
@@ -190,14 +190,14 @@ def test_a_hit_is_byte_for_byte_the_miss_and_does_not_enter_flask(reader, bare, 
     assert len(entered) == len(asked)
 
 
-def test_what_head_asked_for_first_is_whole_for_get(reader, bare):
+def test_a_get_after_a_head_has_its_body(reader, bare):
     for each in sum(map(in_formats, TAGGED), []):
         head = told(reader.head(**each))
         assert (head, told(reader.get(**each))) == (told(bare.head(**each)), told(bare.get(**each)))
         assert head[0] == "200 OK" and head[2] == b""
 
 
-def test_a_body_that_comes_with_a_get_means_nothing(reader, bare, entered):
+def test_the_body_of_a_get_is_ignored(reader, bare, entered):
     plain = told(bare.get("/books/1"))
     assert [
         told(reader.get("/books/1", **more))
@@ -206,7 +206,7 @@ def test_a_body_that_comes_with_a_get_means_nothing(reader, bare, entered):
     assert entered == ["GET /books/1"]
 
 
-def test_what_is_larger_than_the_room_is_answered_all_the_same(make_app, shelf, bare):
+def test_responses_larger_than_the_cache_are_served(make_app, shelf, bare):
     client = make_app(ANSWER_CACHE_BYTES=3000).test_client()
     shelf.patch("/books/1", json={"description": "long " * 1000})
     with entering(client.application) as entered:
@@ -214,7 +214,7 @@ def test_what_is_larger_than_the_room_is_answered_all_the_same(make_app, shelf, 
     assert len(entered) == 2 and client.application.extensions[CACHE].used <= 3000
 
 
-def test_a_full_memory_forgets_and_answers_right(make_app, shelf, bare):
+def test_a_full_cache_evicts_and_serves_correctly(make_app, shelf, bare):
     client = make_app(ANSWER_CACHE_BYTES=20_000).test_client()
     for _ in range(2):
         for asked in sum(map(in_formats, REMEMBERED), []):
@@ -222,7 +222,7 @@ def test_a_full_memory_forgets_and_answers_right(make_app, shelf, bare):
     assert 0 < client.application.extensions[CACHE].used <= 20_000
 
 
-def test_remembered_answers_take_the_memory_that_is_counted(reader, app):
+def test_cached_responses_take_the_counted_memory(reader, app):
     def ask(numbers):
         for number in numbers:
             assert (
@@ -279,7 +279,7 @@ APART = [
 ]
 
 
-def test_no_answer_is_given_for_another_request(reader, bare):
+def test_no_response_is_served_for_another_request(reader, bare):
     for one, other in [*APART, *[pair[::-1] for pair in APART]]:
         asked = [one, other, one, other]
         answers = [told(bare.get(**each)) for each in (one, other)] * 2
@@ -288,7 +288,7 @@ def test_no_answer_is_given_for_another_request(reader, bare):
 
 
 @pytest.mark.parametrize("names", [("a.example", "A.EXAMPLE"), ("A.example:80", "a.Example")])
-def test_the_name_of_the_host_is_the_same_in_either_case(reader, bare, names):
+def test_the_host_is_case_insensitive(reader, bare, names):
     for name in names * 2:
         assert told(reader.get("/", headers={"Host": name})) == told(
             bare.get("/", headers={"Host": names[0]})
@@ -324,7 +324,7 @@ POISON = [
 ]
 
 
-def test_no_other_header_comes_into_an_answer_or_into_the_next_ones(shelf, reader, bare):
+def test_other_headers_do_not_leak_into_responses(shelf, reader, bare):
     for number, poison in enumerate(POISON):
         shelf.patch(
             "/books/1", json={"pages": number + 1}
@@ -338,7 +338,7 @@ def test_no_other_header_comes_into_an_answer_or_into_the_next_ones(shelf, reade
             assert told(reader.head(address, headers=poison)) == (*plain[:2], b""), poison
 
 
-def test_a_method_that_is_overridden_is_the_method_that_was_sent(reader, shelf):
+def test_method_override_headers_are_ignored(reader, shelf):
     for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
         for method in ("DELETE", "PUT", "PATCH", "POST"):
             assert (
@@ -363,9 +363,7 @@ CREDENTIALS = [
 ]
 
 
-def test_who_brings_a_cookie_or_a_credential_is_always_answered_anew(
-    shelf, reader, bare, app, entered
-):
+def test_requests_with_credentials_bypass_the_cache(shelf, reader, bare, app, entered):
     for number, credential in enumerate(CREDENTIALS):
         for address in ("/books", "/books/1"):
             shelf.patch(
@@ -380,7 +378,7 @@ def test_who_brings_a_cookie_or_a_credential_is_always_answered_anew(
             assert len(entered) == begun + 4, credential
 
 
-def test_an_answer_made_for_an_admin_is_remembered_for_nobody(shelf, reader, bare):
+def test_responses_for_an_admin_are_not_cached(shelf, reader, bare):
     shelf.delete("/books/1")
     secret = ["/books?state=deleted", "/books/1?state=deleted", "/books/export?state=deleted"]
     for address in secret:
@@ -393,7 +391,7 @@ def test_an_answer_made_for_an_admin_is_remembered_for_nobody(shelf, reader, bar
 # -- what is not remembered ------------------------------------------------------------
 
 
-def test_a_private_catalogue_is_remembered_for_nobody(shelf, make_app):
+def test_a_private_catalogue_is_not_cached(shelf, make_app):
     member = make_app(PUBLIC_READ=False).test_client()
     Auth(member).login("member")
     stranger = member.application.test_client(use_cookies=False)
@@ -407,7 +405,7 @@ def test_a_private_catalogue_is_remembered_for_nobody(shelf, make_app):
     assert len(entered) == 5 * len(TAGGED)
 
 
-def test_with_no_room_nothing_is_remembered(bare):
+def test_a_cache_of_size_zero_stores_nothing(bare):
     with entering(bare.application) as entered:
         for address in TAGGED:
             assert [bare.get(address).status_code for _ in range(2)] == [200, 200]
@@ -436,7 +434,7 @@ FAILURES = {
 }
 
 
-def test_a_failure_is_not_remembered(shelf, reader, bare, entered):
+def test_errors_are_not_cached(shelf, reader, bare, entered):
     shelf.delete("/books/2")
     for address, status in FAILURES.items():
         entered.clear()
@@ -451,7 +449,7 @@ def _crash(*args):
     return 1 / 0
 
 
-def test_a_crash_is_over_when_it_is_over(make_app, bare, monkeypatch):
+def test_exceptions_are_not_cached(make_app, bare, monkeypatch):
     client = make_app(PROPAGATE_EXCEPTIONS=False).test_client(use_cookies=False)
     with monkeypatch.context() as patch:
         patch.setattr(queries, "page", _crash)
@@ -461,14 +459,14 @@ def test_a_crash_is_over_when_it_is_over(make_app, bare, monkeypatch):
     assert told(client.get("/books")) == told(bare.get("/books"))
 
 
-def test_an_export_is_made_anew_each_time(reader, bare, app, entered):
+def test_exports_are_not_cached(reader, bare, app, entered):
     asked = sum(map(in_formats, EXPORTS), [])
     for each in asked:
         assert [told(reader.get(**each)) for _ in range(2)] == [told(bare.get(**each))] * 2
     assert (len(entered), app.extensions[CACHE].used) == (2 * len(asked), 0)
 
 
-def test_to_be_alive_takes_no_database(reader, monkeypatch):
+def test_healthz_needs_no_database(reader, monkeypatch):
     asked = []
     monkeypatch.setattr(State, "now", lambda state: asked.append("now"))
     assert [
@@ -491,9 +489,7 @@ BAD = [
 ]
 
 
-def test_a_host_that_is_not_trusted_is_refused_when_a_good_ones_answer_is_remembered(
-    make_app, shelf
-):
+def test_an_untrusted_host_is_rejected_despite_a_cached_response(make_app, shelf):
     trusted = {"TRUSTED_HOSTS": ["books.example"]}
     client, bare = (
         make_app(**trusted).test_client(),
@@ -511,7 +507,7 @@ def test_a_host_that_is_not_trusted_is_refused_when_a_good_ones_answer_is_rememb
             assert told(answers[0]) == told(bare.get(address, headers={"Host": host})), host
 
 
-def test_what_is_no_host_is_refused_whatever_is_remembered(reader):
+def test_an_invalid_host_is_rejected_despite_a_cached_response(reader):
     for address in ("/", "/books"):
         reader.get(address)
         for host in ("a b", "a@b", "<b>", "localhost:port", "localhost:99999", "[::1", "a,b", ""):
@@ -522,7 +518,7 @@ def test_what_is_no_host_is_refused_whatever_is_remembered(reader):
 
 
 @pytest.mark.parametrize("missing", ["SCRIPT_NAME", "QUERY_STRING", "PATH_INFO", "HTTP_HOST"])
-def test_what_is_empty_may_be_missing_from_the_environment(reader, bare, missing):
+def test_empty_environ_keys_may_be_missing(reader, bare, missing):
     """PEP 3333: SCRIPT_NAME, PATH_INFO and QUERY_STRING; HTTP/1.0: a Host."""
     for address in ("/", "/books", "/books/1", "/books/authors", "/books/export"):
         given = EnvironBuilder(address, base_url="http://localhost").get_environ()
@@ -564,14 +560,14 @@ def _ways(reader, shelf):
     yield "failure", lambda own: reader.get("/nowhere", headers=own)
 
 
-def test_a_sane_request_id_is_told_on_every_way_and_only_to_who_sent_it(reader, shelf):
+def test_a_valid_request_id_is_returned_to_its_sender_only(reader, shelf):
     for number, (way, ask) in enumerate(_ways(reader, shelf)):
         given = f"mine:{number}"
         assert ask({"X-Request-ID": given}).headers.getlist("X-Request-ID") == [given], way
         assert re.fullmatch("[0-9a-f]{32}", ask({}).headers["X-Request-ID"]), way
 
 
-def test_each_answer_has_an_id_of_its_own_on_every_way(reader, shelf):
+def test_each_response_has_its_own_request_id(reader, shelf):
     told_ids = [
         ask({"X-Request-ID": given}).headers["X-Request-ID"]
         for _, ask in _ways(reader, shelf)
@@ -624,7 +620,7 @@ def _filled(pattern, answer, other):
 
 
 @pytest.mark.parametrize("address", ["/", "/books", *ONES[:2], TERMS[0], EXPORTS[0]])
-def test_a_304_is_for_who_names_the_tag(shelf, reader, bare, address):
+def test_a_304_needs_a_matching_etag(shelf, reader, bare, address):
     whole = bare.get(address)
     other = tag_of(bare.get(address, headers={"Accept": "application/xml"}))
     for client in (reader, reader, shelf, bare):
@@ -636,7 +632,7 @@ def test_a_304_is_for_who_names_the_tag(shelf, reader, bare, address):
                 assert status == 304 or told(answers[0]) == told(whole), given
 
 
-def test_everything_public_has_a_tag_and_a_304_without_a_body(shelf, reader, bare):
+def test_every_public_response_has_an_etag_and_a_304_without_body(shelf, reader, bare):
     for asked in sum(map(in_formats, TAGGED), []):
         tag = tag_of(bare.get(**asked))
         assert re.fullmatch(r'"[0-9a-z-]+"', tag)
@@ -654,12 +650,12 @@ def test_everything_public_has_a_tag_and_a_304_without_a_body(shelf, reader, bar
                 )
 
 
-def test_a_search_is_remembered_where_the_index_is_always_whole(reader, entered):
+def test_searches_are_cached_if_the_index_is_transactional(reader, entered):
     answers = [told(reader.get(SEARCH)) for _ in range(3)]
     assert (answers[1:], len(entered)) == (answers[:1] * 2, 3 if DATABASE_URL else 1)
 
 
-def test_a_304_does_not_enter_flask_where_the_answer_is_remembered(reader, entered):
+def test_a_304_of_a_cached_response_bypasses_flask(reader, entered):
     tags = {address: tag_of(reader.get(address)) for address in REMEMBERED}
     entered.clear()
     told_statuses = {
@@ -669,14 +665,14 @@ def test_a_304_does_not_enter_flask_where_the_answer_is_remembered(reader, enter
     assert (told_statuses, entered) == ({304}, [])
 
 
-def test_a_miss_with_a_known_tag_is_remembered_whole(reader, bare, entered):
+def test_a_304_on_a_miss_caches_the_full_response(reader, bare, entered):
     tag = tag_of(bare.get("/books"))
     assert reader.get("/books", headers={"If-None-Match": tag}).status_code == 304
     assert told(reader.get("/books")) == told(bare.get("/books"))
     assert entered == ["GET /books"]
 
 
-def test_a_tag_is_no_good_after_a_change(shelf, reader, bare):
+def test_an_etag_is_invalid_after_a_change(shelf, reader, bare):
     tags = {address: tag_of(reader.get(address)) for address in TAGGED}
     shelf.patch(
         "/books/1",
@@ -702,7 +698,7 @@ def test_a_tag_is_no_good_after_a_change(shelf, reader, bare):
     assert unchanged == {"/", "/books?limit=2&page=2", "/books?title=nowhere"}
 
 
-def test_a_private_catalogue_has_tags_and_304s_too(shelf, make_app):
+def test_a_private_catalogue_has_etags_and_304s(shelf, make_app):
     member = make_app(PUBLIC_READ=False).test_client()
     Auth(member).login("member")
     for address in TAGGED:
@@ -713,7 +709,7 @@ def test_a_private_catalogue_has_tags_and_304s_too(shelf, make_app):
         assert stranger.status_code == (304 if address == "/" else 401)
 
 
-def test_the_same_bytes_have_the_same_tag_after_a_restart(reader, make_app):
+def test_the_same_bytes_have_the_same_etag_after_a_restart(reader, make_app):
     before = {str(asked): told(reader.get(**asked)) for asked in sum(map(in_formats, TAGGED), [])}
     again = make_app().test_client(use_cookies=False)
     assert {
@@ -759,7 +755,7 @@ def brought(client):
     return result
 
 
-def test_the_tag_of_an_export_changes_with_every_change(shelf, reader):
+def test_the_etag_of_an_export_changes_with_every_change(shelf, reader):
     tags = {address: [tag_of(reader.head(address))] for address in EXPORTS}
     for change in (*CHANGES.values(), brought):
         change(shelf)
@@ -769,7 +765,7 @@ def test_the_tag_of_an_export_changes_with_every_change(shelf, reader):
     assert [len(set(of_one)) for of_one in tags.values()] == [2 + len(CHANGES)] * len(EXPORTS)
 
 
-def test_the_tag_of_an_export_stays_while_nothing_changes(shelf, reader, bare):
+def test_the_etag_of_an_export_is_stable_without_changes(shelf, reader, bare):
     before = tag_of(reader.get("/books/export"))
     assert shelf.patch("/books/1", json={"title": "Emma"}).json["version"] == 1
     assert shelf.post("/books", json={}).status_code == 422
@@ -777,7 +773,7 @@ def test_the_tag_of_an_export_stays_while_nothing_changes(shelf, reader, bare):
     assert [tag_of(client.get("/books/export")) for client in (reader, bare)] == [before] * 2
 
 
-def test_the_tag_of_an_export_differs_by_all_that_it_shows(reader):
+def test_the_etag_of_an_export_depends_on_its_parameters(reader):
     addresses = [
         *EXPORTS,
         "/books/export?fields=isbn",
@@ -839,7 +835,7 @@ def test_a_304_for_an_export_reads_no_book(reader, monkeypatch):
 
 
 @pytest.mark.parametrize("by", ["shelf", "elsewhere"])
-def test_a_change_is_seen_by_the_very_next_read_of_every_address(request, reader, bare, by):
+def test_a_change_is_visible_to_the_next_read_of_every_url(request, reader, bare, by):
     addresses = [
         *TAGGED,
         "/books/2",
@@ -858,7 +854,7 @@ def test_a_change_is_seen_by_the_very_next_read_of_every_address(request, reader
         assert sum(one != other for one, other in zip(before, made)) > len(asked) // 4, name
 
 
-def test_another_books_change_leaves_one_books_answer_valid(shelf, reader, bare, entered):
+def test_a_change_of_another_book_keeps_the_response_of_a_book(shelf, reader, bare, entered):
     asked = in_formats("/books/1")
     before = [told(reader.get(**each)) for each in asked]
     for number in range(3):
@@ -875,9 +871,7 @@ def test_another_books_change_leaves_one_books_answer_valid(shelf, reader, bare,
         assert ([head.status_code, same.status_code], entered) == ([200, 304], [])
 
 
-def test_its_own_change_ends_a_books_answer_however_often_it_outlasted_others(
-    shelf, reader, entered
-):
+def test_a_change_of_the_book_invalidates_its_response(shelf, reader, entered):
     reader.get("/books/1")
     shelf.patch("/books/2", json={"pages": 1})
     reader.get("/books/1")
@@ -889,7 +883,7 @@ def test_its_own_change_ends_a_books_answer_however_often_it_outlasted_others(
     assert entered.count("GET /books/1") == 4
 
 
-def test_the_book_of_an_isbn_is_looked_for_again_after_any_change(shelf, reader, bare):
+def test_any_change_invalidates_lookups_by_isbn(shelf, reader, bare):
     address = f"/books/isbn/{FURTHER}"
     assert [reader.get(address).json["id"] for _ in range(2)] == [1, 1]
     shelf.patch("/books/2", json={"pages": 1})
@@ -904,7 +898,7 @@ def test_the_book_of_an_isbn_is_looked_for_again_after_any_change(shelf, reader,
     )
 
 
-def test_what_changes_nothing_leaves_everything_remembered(shelf, reader, entered):
+def test_requests_without_effect_invalidate_nothing(shelf, reader, entered):
     before = [told(reader.get(address)) for address in REMEMBERED]
     shelf.patch("/books/1", json={"title": "Emma"})
     shelf.put("/books/99", json={"title": "Nobody"})
@@ -923,7 +917,7 @@ def test_what_changes_nothing_leaves_everything_remembered(shelf, reader, entere
         (f"/books/isbn/{ISBN}", "by_isbn"),
     ],
 )
-def test_a_change_while_an_answer_is_made_is_seen_by_the_next(
+def test_a_change_during_a_response_is_visible_to_the_next(
     reader, bare, elsewhere, monkeypatch, address, name, moment
 ):
     read, changed = getattr(queries, name), []
@@ -964,9 +958,7 @@ def _put_back(session):
     session.execute(text("UPDATE catalogue SET seq = 3, last_id = 3, total = 3"))
 
 
-def test_nothing_is_remembered_of_a_catalogue_that_was_put_back_and_went_on(
-    app, shelf, reader, bare
-):
+def test_a_restored_catalogue_serves_no_older_responses(app, shelf, reader, bare):
     shelf.post("/books", json={"title": "Lost", "authors": ["A"]})
     lost = [told(reader.get(address)) for address in ("/books", "/books/4", "/books/authors")]
     with app.app_context():
@@ -1084,7 +1076,7 @@ class Twins:
 
 @settings(bounded, max_examples=25)
 @given(steps=st.lists(st.one_of(_CHANGE, _READ, _READ), min_size=4, max_size=14))
-def test_any_changes_and_reads_give_the_same_with_a_memory_and_without(
+def test_any_sequence_gives_the_same_with_and_without_a_cache(
     shelf, reader, bare, elsewhere, entered, steps
 ):
     twins = Twins(reader, bare, (shelf, elsewhere), entered)
@@ -1149,9 +1141,7 @@ def _moved_back(file):
 
 
 @pytest.mark.parametrize("read_before", [False, True])
-def test_a_database_that_is_away_gives_what_it_gave_without_a_memory_and_comes_back(
-    on_files, read_before
-):
+def test_a_missing_database_gives_the_same_with_and_without_a_cache(on_files, read_before):
     admin, clients, file = on_files
     if read_before:
         assert _statuses(clients) == [[200] * len(TAGGED)] * 2
@@ -1169,7 +1159,7 @@ def test_a_database_that_is_away_gives_what_it_gave_without_a_memory_and_comes_b
     assert clients[0].get("/books/1").json["pages"] == 2
 
 
-def test_a_database_that_is_away_is_told_to_new_threads_as_without_a_memory(on_files):
+def test_a_missing_database_gives_the_same_in_new_threads(on_files):
     admin, clients, file = on_files
     for client in clients:
         client.get("/books")
@@ -1184,7 +1174,7 @@ def test_a_database_that_is_away_is_told_to_new_threads_as_without_a_memory(on_f
     assert back == [[200] * len(TAGGED)] * 2
 
 
-def test_while_the_state_cannot_be_asked_for_everything_is_made_anew(
+def test_nothing_is_served_from_the_cache_if_the_state_cannot_be_read(
     reader, bare, entered, monkeypatch
 ):
     for address in REMEMBERED:
@@ -1210,7 +1200,7 @@ def without_state(app, shelf):
     run("INSERT INTO catalogue (id, seq, revision, last_id, total) VALUES (1, 3, 3, 3, 3)")
 
 
-def test_while_the_state_is_missing_everything_is_made_anew(without_state, reader, bare):
+def test_nothing_is_served_from_the_cache_if_the_state_is_missing(without_state, reader, bare):
     for address in ("/", "/books/1", "/healthz", "/nowhere"):
         assert told(reader.get(address)) == told(bare.get(address))
 
@@ -1223,7 +1213,7 @@ def _lose(connection):
             connection.kill(connection.thread_id())
 
 
-def test_a_lost_connection_is_opened_again(shelf, reader, bare, monkeypatch):
+def test_a_lost_connection_is_reopened(shelf, reader, bare, monkeypatch):
     opened, open_one = [], State._opened
     monkeypatch.setattr(
         State, "_opened", lambda state: opened.append(open_one(state)) or opened[-1]
@@ -1241,7 +1231,7 @@ def test_a_lost_connection_is_opened_again(shelf, reader, bare, monkeypatch):
     assert len(opened) == 2
 
 
-def test_threads_that_end_leave_no_connection_behind(reader):
+def test_ended_threads_leave_no_connection(reader):
     reader.get("/books")
     before = _connections()
     for _ in range(10):
@@ -1256,7 +1246,7 @@ def test_threads_that_end_leave_no_connection_behind(reader):
 WRITERS, READERS, TURNS = 3, 5, 20
 
 
-def test_no_thread_sees_an_older_state_than_was_acknowledged(app, shelf):
+def test_no_thread_sees_a_state_older_than_acknowledged(app, shelf):
     cookie = {"Cookie": f"bookapi={shelf.get_cookie('bookapi').value}"}
     known, lock, ended, faults, reads = (
         {1: 1, 2: 1, 3: 1, "total": 3},

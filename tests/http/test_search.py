@@ -12,6 +12,7 @@ from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject, 
 from bookapi.db import Catalogue, db
 from bookapi.text import clean, words
 from helpers.data import hostile_strings, real_titles
+from helpers.documents import ids
 from helpers.support import jsonl_bytes, store
 
 # By a short name each; the ids count from 1 in this order.
@@ -143,11 +144,6 @@ def shelf(app, admin):
     store(app, *SHELF.values(), TRASH)
     assert admin.delete(f"/books/{len(SHELF) + 1}").status_code == 204
     return admin
-
-
-def ids(answer):
-    assert answer.status_code == 200, answer.get_data()
-    return [book["id"] for book in answer.json["books"]]
 
 
 def found(client, q, **more):

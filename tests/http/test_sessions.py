@@ -87,7 +87,7 @@ def set_times(app, session_id, **ages):
 
 
 @both
-def test_ones_own_sessions_are_listed_newest_first_with_where_they_came_from(app, name):
+def test_own_sessions_are_listed_newest_first_with_address_and_agent(app, name):
     from_a_place(app, "192.0.2.7", "Lynx/2.9")
     from_a_place(app, "2001:db8::7", "curl/8", "member")
     client = from_a_place(app, "198.51.100.9", "Firefox <&>")
@@ -124,7 +124,7 @@ def test_the_list_has_pages(app, name):
 
 
 @both
-def test_a_browser_that_does_not_say_what_it_is_has_null_there(app, name):
+def test_a_missing_user_agent_is_null(app, name):
     client = app.test_client()
     client.post(
         "/auth/login", json={"username": "admin", "password": PASSWORD}, headers={"User-Agent": ""}
@@ -135,7 +135,7 @@ def test_a_browser_that_does_not_say_what_it_is_has_null_there(app, name):
 
 @in_both
 @each("agent", ["x" * 5000, "a\x01b\x1b[31m", "\u00ff\u00fe"])
-def test_any_user_agent_can_be_told(app, name, agent):
+def test_any_user_agent_can_be_shown(app, name, agent):
     client = from_a_place(app, "192.0.2.7", agent)
     told, *_ = listed(client, name)["sessions"]
     assert 0 < len(told["user_agent"]) <= MAX_AGENT
@@ -144,7 +144,7 @@ def test_any_user_agent_can_be_told(app, name, agent):
 
 @in_both
 @each("address", ["x" * 500, "", None])
-def test_any_address_that_a_proxy_tells_can_be_told(app, name, address):
+def test_any_address_of_a_proxy_can_be_shown(app, name, address):
     client = from_a_place(app, address, "curl/8")
     told, *_ = listed(client, name)["sessions"]
     assert told.get("address") == ((address or "")[:64] or None)
@@ -157,7 +157,7 @@ def test_any_address_that_a_proxy_tells_can_be_told(app, name, address):
         (timedelta(0), timedelta(hours=11, minutes=50), timedelta(minutes=10)),
     ],
 )
-def test_a_session_tells_when_it_ends(app, admin, idle, opened, left):
+def test_a_session_shows_when_it_ends(app, admin, idle, opened, left):
     """By thirty idle minutes or by twelve hours, whichever comes first."""
     other = signed_in(app)
     age(app, last_seen_at=idle, created_at=opened)
@@ -168,7 +168,7 @@ def test_a_session_tells_when_it_ends(app, admin, idle, opened, left):
 @pytest.mark.parametrize(
     "ages", [{"last_seen_at": timedelta(minutes=30)}, {"created_at": timedelta(hours=12)}]
 )
-def test_a_session_that_is_over_is_not_listed(app, ages):
+def test_expired_sessions_are_not_listed(app, ages):
     signed_in(app)
     age(app, **ages)
     client = signed_in(app)
@@ -176,7 +176,7 @@ def test_a_session_that_is_over_is_not_listed(app, ages):
     assert (len(told["sessions"]), told["total"], told["sessions"][0]["current"]) == (1, 1, True)
 
 
-def test_a_request_moves_the_end_of_its_session(app, admin):
+def test_a_request_extends_its_session(app, admin):
     age(app, last_seen_at=timedelta(minutes=20))
     admin.get("/auth/me")
     [told] = listed(admin)["sessions"]
@@ -184,7 +184,7 @@ def test_a_request_moves_the_end_of_its_session(app, admin):
     assert told["expires_at"] > format_timestamp(now() + timedelta(minutes=28))
 
 
-def test_a_token_is_no_session_and_sees_its_owners(app, admin):
+def test_a_token_sees_the_sessions_of_its_owner(app, admin):
     headers = bearer(make_token(admin, "read")["secret"])
     told = stranger(app).get("/auth/sessions", headers=headers).json
     assert [session["current"] for session in told["sessions"]] == [False]
@@ -194,7 +194,7 @@ def test_a_token_is_no_session_and_sees_its_owners(app, admin):
 
 
 @both
-def test_one_ends_another_session_of_ones_own(app, admin, name):
+def test_a_user_can_end_another_own_session(app, admin, name):
     lost = signed_in(app)
     answer = admin.delete(f"/auth/sessions/{current(lost)}", headers={"Accept": TYPES[name]})
     assert (answer.status_code, answer.get_data()) == (204, b"")
@@ -217,7 +217,7 @@ def test_ending_another_session_keeps_the_cookie(app, admin):
 
 
 @both
-def test_anothers_session_is_a_404_as_one_that_is_not_there(app, admin, name):
+def test_a_session_of_another_user_is_a_404(app, admin, name):
     member = signed_in(app, "member")
     headers = {"Accept": TYPES[name]}
     answers = [
@@ -229,18 +229,18 @@ def test_anothers_session_is_a_404_as_one_that_is_not_there(app, admin, name):
     assert admin.get("/auth/me").status_code == 200
 
 
-def test_a_session_is_ended_once(app, admin):
+def test_ending_a_session_twice_is_a_404(app, admin):
     number = current(signed_in(app))
     assert [admin.delete(f"/auth/sessions/{number}").status_code for _ in range(2)] == [204, 404]
 
 
-def test_an_admin_ends_nobody_elses_session_here(app, admin):
+def test_an_admin_cannot_end_sessions_of_others_here(app, admin):
     member = signed_in(app, "member")
     assert admin.delete(f"/auth/sessions/{current(member)}").status_code == 404
     assert member.get("/auth/me").status_code == 200
 
 
-def test_a_token_that_may_write_ends_its_owners_sessions(app, admin):
+def test_a_write_token_can_end_sessions_of_its_owner(app, admin):
     for scope, status, left in (("read", 403, 200), ("write", 204, 401)):
         headers = bearer(make_token(admin, scope)["secret"])
         assert (
@@ -250,7 +250,7 @@ def test_a_token_that_may_write_ends_its_owners_sessions(app, admin):
         assert admin.get("/auth/me").status_code == left
 
 
-def test_an_account_has_no_more_than_a_hundred_sessions_and_the_oldest_end(app, admin, monkeypatch):
+def test_an_account_has_at_most_100_sessions_and_the_oldest_end(app, admin, monkeypatch):
     monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
     clients = [signed_in(app, "member") for _ in range(5)]
     assert [client.get("/auth/me").status_code for client in clients] == [401, 401, 200, 200, 200]

@@ -129,7 +129,7 @@ def token_of(client):
 @pytest.mark.parametrize(
     "username", ["member", "admin", "nobody", "x", "", "' OR 1=1 --", "\x00", "n" * 5000]
 )
-def test_ten_failures_of_a_name_are_free_known_or_not(client, clock, username):
+def test_ten_failures_of_a_username_are_free(client, clock, username):
     fail(client, username=username)
     assert [wait_of(login(client, username, password)) for password in ("wrong", PASSWORD, "")] == [
         30,
@@ -139,7 +139,7 @@ def test_ten_failures_of_a_name_are_free_known_or_not(client, clock, username):
     assert login(client, "another").status_code == 401
 
 
-def test_a_known_and_an_unknown_name_are_told_the_same(client, clock):
+def test_known_and_unknown_usernames_get_the_same_response(client, clock):
     told = []
     for username in ("member", "nobody"):
         fail(client, username=username)
@@ -148,7 +148,7 @@ def test_a_known_and_an_unknown_name_are_told_the_same(client, clock):
     assert told[0] == told[1]
 
 
-def test_each_failure_after_a_wait_makes_the_next_wait_longer_up_to_an_hour(client, clock):
+def test_each_further_failure_doubles_the_wait_up_to_an_hour(client, clock):
     fail(client)
     waits = []
     for _ in range(16):
@@ -161,7 +161,7 @@ def test_each_failure_after_a_wait_makes_the_next_wait_longer_up_to_an_hour(clie
     assert waits[-5:] == [3600] * 5
 
 
-def test_any_spelling_is_the_same_name(app, client, clock):
+def test_spellings_of_a_username_share_a_throttle(app, client, clock):
     with app.app_context():
         db.write(accounts.add, "José_Straße", passwords.make_hash(PASSWORD), "member")
     for username in (
@@ -176,7 +176,7 @@ def test_any_spelling_is_the_same_name(app, client, clock):
     assert login(client, "jose_strasse").status_code == 401  # is another one
 
 
-def test_a_right_password_makes_the_names_failures_forgotten(app, client, clock):
+def test_a_correct_password_resets_the_username(app, client, clock):
     for _ in range(3):
         fail(client, FREE - 1)
         assert login(app.test_client(), password=PASSWORD).status_code == 200
@@ -184,14 +184,14 @@ def test_a_right_password_makes_the_names_failures_forgotten(app, client, clock)
     assert wait_of(login(client, password=PASSWORD)) == 30
 
 
-def test_after_the_wait_the_right_password_signs_in_and_all_is_forgotten(client, clock):
+def test_after_the_wait_a_correct_password_signs_in_and_resets(client, clock):
     fail(client)
     clock.go_on(seconds=30)
     assert login(client, password=PASSWORD).status_code == 200
     fail(client.application.test_client())
 
 
-def test_failures_fade_by_one_an_hour(client, clock):
+def test_failures_of_a_username_fade_by_one_an_hour(client, clock):
     fail(client, 6)
     clock.go_on(hours=4)
     fail(client, FREE - 2)
@@ -223,7 +223,7 @@ def test_a_disabled_account_is_throttled_like_any_name(app, client, clock):
     assert wait_of(login(client, password=PASSWORD)) == 30
 
 
-def test_nothing_is_hashed_for_who_has_to_wait(client, clock, compared):
+def test_a_throttled_attempt_hashes_nothing(client, clock, compared):
     fail(client)
     assert len(compared) == FREE
     assert [
@@ -235,7 +235,7 @@ def test_nothing_is_hashed_for_who_has_to_wait(client, clock, compared):
 # -- of an address ---------------------------------------------------------------------
 
 
-def test_a_hundred_failures_of_an_address_are_free_whatever_the_names(client, clock):
+def test_a_hundred_failures_of_an_address_are_free(client, clock):
     for number in range(OF_ADDRESS):
         assert login(client, f"name-{number // 9}").status_code == 401
     assert wait_of(login(client, "another")) == 30
@@ -243,7 +243,7 @@ def test_a_hundred_failures_of_an_address_are_free_whatever_the_names(client, cl
     assert login(client, password=PASSWORD, address="192.0.2.2").status_code == 200
 
 
-def test_a_right_password_does_not_make_the_addresss_failures_forgotten(app, client, clock):
+def test_a_correct_password_does_not_reset_the_address(app, client, clock):
     for number in range(OF_ADDRESS - 1):
         if number % 20 == 0:
             assert login(app.test_client(), "admin", PASSWORD).status_code == 200
@@ -252,7 +252,7 @@ def test_a_right_password_does_not_make_the_addresss_failures_forgotten(app, cli
     assert wait_of(login(app.test_client(), "admin", PASSWORD)) == 30
 
 
-def test_an_addresss_failures_fade_by_one_a_minute(client, clock):
+def test_failures_of_an_address_fade_by_one_a_minute(client, clock):
     for number in range(OF_ADDRESS):
         login(client, f"name-{number}")
     clock.go_on(minutes=20, seconds=30)  # while one has to wait none fades
@@ -261,7 +261,7 @@ def test_an_addresss_failures_fade_by_one_a_minute(client, clock):
     assert wait_of(login(client, "another")) == 30
 
 
-def test_an_address_that_tries_on_waits_longer_each_time_too(client, clock):
+def test_each_further_failure_doubles_the_wait_of_an_address(client, clock):
     for number in range(OF_ADDRESS):
         login(client, f"name-{number}")
     for number, wait in enumerate([*WAITS, 3600, 3600]):
@@ -273,7 +273,7 @@ def test_an_address_that_tries_on_waits_longer_each_time_too(client, clock):
 # -- tokens ----------------------------------------------------------------------------
 
 
-def test_a_wrong_token_by_basic_is_a_failure_of_the_name(client, clock):
+def test_a_wrong_token_by_basic_counts_for_the_username(client, clock):
     statuses = [ask(client, basic("member")).status_code for _ in range(FREE // 2)]
     fail(client, FREE - FREE // 2)
     assert statuses == [401] * (FREE // 2)
@@ -281,13 +281,13 @@ def test_a_wrong_token_by_basic_is_a_failure_of_the_name(client, clock):
     assert ask(client, basic("nobody")).status_code == 401
 
 
-def test_the_accounts_password_by_basic_is_a_failure_too(client, clock):
+def test_the_account_password_by_basic_counts_as_a_failure(client, clock):
     assert [ask(client, basic("member", PASSWORD)).status_code for _ in range(FREE + 1)] == [
         401
     ] * FREE + [429]
 
 
-def test_anothers_token_by_basic_is_a_failure_of_the_name(app, client, clock):
+def test_a_token_of_another_user_by_basic_counts_as_a_failure(app, client, clock):
     secret = token_of(signed_in(app, "admin"))
     assert [ask(client, basic("member", secret)).status_code for _ in range(FREE + 1)] == [
         401
@@ -300,7 +300,7 @@ def test_wrong_tokens_by_basic_count_for_the_address(client, clock):
     assert wait_of(ask(client, basic("another"))) == wait_of(login(client, password=PASSWORD)) == 30
 
 
-def test_a_right_token_works_while_its_owners_name_has_to_wait(app, client, clock):
+def test_a_valid_token_works_while_its_owner_is_throttled(app, client, clock):
     secret = token_of(signed_in(app))
     fail(client)
     assert wait_of(login(client)) == 30
@@ -311,7 +311,7 @@ def test_a_right_token_works_while_its_owners_name_has_to_wait(app, client, cloc
     )  # nor does it make the failures forgotten
 
 
-def test_a_wrong_bearer_token_locks_nobody_out(client, clock):
+def test_wrong_bearer_tokens_throttle_nobody(client, clock):
     assert {ask(client, f"Bearer {number}").status_code for number in range(FREE * 2)} == {401}
     assert login(client, password=PASSWORD).status_code == 200
 
@@ -319,7 +319,7 @@ def test_a_wrong_bearer_token_locks_nobody_out(client, clock):
 # -- who is signed in ------------------------------------------------------------------
 
 
-def test_from_an_open_session_its_owner_signs_in_while_the_name_has_to_wait(app, client, clock):
+def test_a_browser_with_a_session_signs_in_while_the_username_is_throttled(app, client, clock):
     own, others = signed_in(app), signed_in(app, "admin")
     fail(client)
     assert (
@@ -328,16 +328,14 @@ def test_from_an_open_session_its_owner_signs_in_while_the_name_has_to_wait(app,
     assert login(own, "ＭＥＭＢＥＲ", PASSWORD).status_code == 200
 
 
-def test_an_open_session_has_ten_failures_of_its_own(app, client, clock):
+def test_an_open_session_has_its_own_ten_failures(app, client, clock):
     own = signed_in(app)
     fail(own)
     assert wait_of(login(own, password=PASSWORD)) == 30
     assert login(client, password=PASSWORD).status_code == 200
 
 
-def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_of_its_own(
-    app, client, clock
-):
+def test_a_browser_whose_session_was_ended_is_still_known(app, client, clock):
     client.set_cookie("bookapi", signed_in(app).get_cookie("bookapi").value)
     with app.app_context():
         db.write(accounts.end_sessions, id_of(app, "member"))
@@ -346,7 +344,7 @@ def test_a_browser_whose_session_was_ended_is_still_known_and_has_ten_failures_o
     assert wait_of(login(client, password=PASSWORD)) == 30
 
 
-def test_who_has_signed_out_is_a_stranger(app, client, clock):
+def test_a_signed_out_browser_is_unknown(app, client, clock):
     own = signed_in(app)
     own.post("/auth/logout")
     fail(client)
@@ -361,9 +359,7 @@ GUARDED = {
 
 
 @pytest.mark.parametrize("address", GUARDED)
-def test_the_current_password_is_guessed_no_more_often_and_locks_no_sign_in(
-    app, client, clock, address
-):
+def test_guesses_of_the_current_password_are_throttled_separately(app, client, clock, address):
     own = signed_in(app)
     told = [own.post(address, json=GUARDED[address]) for _ in range(FREE + 1)]
     assert [answer.status_code for answer in told] == [403] * FREE + [429]
@@ -375,7 +371,7 @@ def test_the_current_password_is_guessed_no_more_often_and_locks_no_sign_in(
     )
 
 
-def test_all_sessions_of_an_account_share_what_is_free_for_the_current_password(app, clock):
+def test_sessions_share_the_throttle_of_the_current_password(app, clock):
     every = [signed_in(app) for _ in range(3)]
     told = [
         every[number % 3].post("/auth/password", json=GUARDED["/auth/password"])
@@ -384,7 +380,7 @@ def test_all_sessions_of_an_account_share_what_is_free_for_the_current_password(
     assert [answer.status_code for answer in told] == [403] * FREE + [429]
 
 
-def test_codes_are_guessed_no_more_often_and_lock_no_sign_in(app, client, clock):
+def test_guesses_of_codes_are_throttled_separately(app, client, clock):
     own = signed_in(app)
     assert own.post("/auth/mfa", json={"current_password": PASSWORD}).status_code == 200
     told = [own.post("/auth/mfa/confirm", json={"code": "wrong"}) for _ in range(FREE + 1)]
@@ -392,7 +388,7 @@ def test_codes_are_guessed_no_more_often_and_lock_no_sign_in(app, client, clock)
     assert (wait_of(told[-1]), login(client, password=PASSWORD).status_code) == (30, 200)
 
 
-def test_the_right_current_password_makes_its_failures_forgotten(app, clock):
+def test_a_correct_current_password_resets_its_throttle(app, clock):
     own = signed_in(app)
     for _ in range(2):
         for _ in range(FREE - 1):
@@ -437,25 +433,25 @@ def together(monkeypatch):
 
 
 @pytest.mark.parametrize("apps", [1, 2])
-def test_of_attempts_side_by_side_no_more_are_compared(two, clock, compared, together, apps):
+def test_concurrent_attempts_get_no_extra_guesses(two, clock, compared, together, apps):
     answers = at_once(20, lambda number: login(two[number % apps].test_client()))
     assert Counter(answer.status_code for answer in answers) == {401: FREE, 429: 20 - FREE}
     assert len(compared) == FREE
 
 
-def test_a_block_is_noted_once_when_attempts_come_side_by_side(two, clock, together):
+def test_concurrent_attempts_record_throttling_once(two, clock, together):
     at_once(20, lambda number: login(two[0].test_client()))
     assert throttled_events(two[0]) == [("member", "this name has to wait 30 s")]
 
 
-def test_two_applications_share_what_they_count(two, clock):
+def test_two_apps_share_the_throttle(two, clock):
     clients = [app.test_client() for app in two]
     for client in clients:
         fail(client, FREE // 2)
     assert [wait_of(login(client, password=PASSWORD)) for client in clients] == [30, 30]
 
 
-def test_who_signs_in_rightly_side_by_side_is_not_kept_out(app, clock):
+def test_concurrent_correct_sign_ins_are_not_throttled(app, clock):
     app.extensions[LOAD] = Load(threads=100)
     answers = at_once(8, lambda number: login(app.test_client(), password=PASSWORD))
     assert {answer.status_code for answer in answers} == {200}
@@ -466,7 +462,7 @@ def test_who_signs_in_rightly_side_by_side_is_not_kept_out(app, clock):
 
 
 @pytest.mark.parametrize("back", [{"hours": 2}, {"days": 400}])
-def test_a_clock_that_was_put_back_makes_nobody_wait_longer_than_an_hour(client, clock, back):
+def test_a_clock_set_back_extends_no_wait_beyond_an_hour(client, clock, back):
     fail(client)
     clock.go_on(**{operation: -number for operation, number in back.items()})
     waited = 0
@@ -476,15 +472,13 @@ def test_a_clock_that_was_put_back_makes_nobody_wait_longer_than_an_hour(client,
     assert waited <= 3600
 
 
-def test_clocks_of_two_processes_that_differ_by_a_second_are_the_same_to_who_has_to_wait(
-    client, clock
-):
+def test_clock_differences_of_a_second_do_not_matter(client, clock):
     fail(client)
     clock.go_on(seconds=-1)
     assert 30 <= wait_of(login(client)) <= 31
 
 
-def test_failures_that_have_faded_are_removed(app, client, clock):
+def test_faded_failures_are_deleted(app, client, clock):
     fail(client, 3, "nobody")
     fail(client, 1, "another", address="192.0.2.3")
     assert len(rows(app, select(Throttle.subject))) == 4
@@ -493,7 +487,7 @@ def test_failures_that_have_faded_are_removed(app, client, clock):
     assert len(rows(app, select(Throttle.subject))) == 2
 
 
-def test_what_is_kept_names_nobody(app, client, clock):
+def test_the_throttle_stores_no_usernames(app, client, clock):
     fail(client, 1)
     kept = rows(app, select(Throttle.subject))
     assert len(kept) == 2 and all(len(subject) == 64 and subject.isalnum() for (subject,) in kept)
@@ -503,7 +497,7 @@ def test_what_is_kept_names_nobody(app, client, clock):
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
-def test_a_refusal_is_a_problem_in_either_format(client, clock, name):
+def test_a_throttled_attempt_gets_a_problem_in_either_format(client, clock, name):
     for _ in range(FREE):
         login(client, address="127.0.0.1")
     answer = send(
@@ -512,12 +506,13 @@ def test_a_refusal_is_a_problem_in_either_format(client, clock, name):
     told = read(answer)
     assert (answer.status_code, answer.mimetype) == (429, f"application/problem+{name}")
     assert (int(told["status"]), told["title"]) == (429, "Too Many Requests")
+    assert told["type"] == "urn:bookapi:problem:throttled"
     assert "try again in 30 seconds" in told["detail"]
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("30", "no-store")
     assert "Set-Cookie" not in answer.headers
 
 
-def test_a_block_is_noted_once_and_not_for_each_refused_attempt(app, client, clock):
+def test_throttling_is_recorded_once(app, client, clock):
     fail(client)
     for _ in range(5):
         wait_of(login(client))
@@ -527,21 +522,21 @@ def test_a_block_is_noted_once_and_not_for_each_refused_attempt(app, client, clo
     assert throttled_events(app)[1:] == [("member", "this name has to wait 60 s")]
 
 
-def test_a_block_of_an_address_is_noted_too(app, client, clock):
+def test_throttling_of_an_address_is_recorded(app, client, clock):
     for number in range(OF_ADDRESS):
         login(client, f"nobody-{number}")
     login(client)
     assert throttled_events(app) == [(f"nobody-{OF_ADDRESS - 1}", "this address has to wait 30 s")]
 
 
-def test_a_password_typed_in_place_of_the_name_is_not_noted(app, client, clock):
+def test_a_password_typed_as_username_is_not_recorded(app, client, clock):
     fail(client, username="my own secret password")
     fail(client, username="my-own-secret-password")
     noted = rows(app, select(Event.username, Event.detail))
     assert len(noted) > 2 * FREE and "secret" not in str(noted)
 
 
-def test_a_refused_attempt_changes_nothing_of_the_account(app, client, clock):
+def test_a_throttled_attempt_does_not_change_the_account(app, client, clock):
     kept = rows(app, select(User.password_hash, User.role, User.active).order_by(User.id))
     fail(client)
     login(client, password=PASSWORD)
@@ -581,7 +576,7 @@ def served(app):
         thread.join(PATIENCE)
 
 
-def test_behind_the_trusted_proxy_the_address_is_the_clients(make_app, clock):
+def test_behind_the_trusted_proxy_the_client_address_is_used(make_app, clock):
     with served(make_app(TRUSTED_PROXY="127.0.0.1")) as sign_in:
         tried = [sign_in(f"name-{number}", "203.0.113.7") for number in range(OF_ADDRESS + 1)]
         assert tried == [401] * OF_ADDRESS + [429]
@@ -593,7 +588,7 @@ def test_behind_the_trusted_proxy_the_address_is_the_clients(make_app, clock):
         assert sign_in("another", "203.0.113.9, 203.0.113.7") == 429
 
 
-def test_without_a_trusted_proxy_the_header_helps_nobody(make_app, clock):
+def test_without_a_trusted_proxy_forwarded_addresses_are_ignored(make_app, clock):
     with served(make_app()) as sign_in:
         tried = [
             sign_in(f"name-{number}", f"203.0.113.{number}") for number in range(OF_ADDRESS + 1)
@@ -621,11 +616,11 @@ def test_without_a_trusted_proxy_the_header_helps_nobody(make_app, clock):
         ("1.2.3", "unknown"),
     ],
 )
-def test_an_address_is_that_of_whom_it_belongs_to(address, network):
+def test_addresses_are_grouped_by_their_network(address, network):
     assert throttle.network_of(address) == network
 
 
-def test_a_network_of_ipv6_is_one_address(client, clock):
+def test_an_ipv6_network_counts_as_one_address(client, clock):
     for number in range(OF_ADDRESS):
         assert login(client, f"name-{number}", address=f"2001:db8::{number:x}").status_code == 401
     assert wait_of(login(client, "another", address="2001:db8::ffff")) == 30
@@ -663,9 +658,7 @@ def test_a_wrong_password_is_a_failure_even_if_it_cannot_be_recorded(client, clo
 # -- a browser that is known -----------------------------------------------------------
 
 
-def test_a_browser_whose_session_has_timed_out_signs_in_while_strangers_fail_at_the_name(
-    app, client, clock
-):
+def test_a_browser_with_an_expired_session_signs_in_while_others_are_throttled(app, client, clock):
     own = app.test_client()
     assert login(own, password=PASSWORD).status_code == 200
     with app.app_context():
@@ -680,7 +673,7 @@ def test_a_browser_whose_session_has_timed_out_signs_in_while_strangers_fail_at_
     assert login(own, password=PASSWORD).status_code == 200
 
 
-def test_a_known_browser_is_a_stranger_to_any_other_account(app, client, clock):
+def test_a_known_browser_is_unknown_to_other_accounts(app, client, clock):
     assert login(client, "member", PASSWORD).status_code == 200
     fail(app.test_client(), username="admin")
     assert wait_of(login(client, "admin", PASSWORD)) == 30

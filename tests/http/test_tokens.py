@@ -81,13 +81,13 @@ def test_a_new_token_is_shown_once_and_works(app, admin, name, scope):
     assert told["secret"] not in get(admin, "/auth/tokens", name).get_data(as_text=True)
 
 
-def test_only_the_hash_of_a_token_is_kept(app, secret):
+def test_only_the_hash_of_a_token_is_stored(app, secret):
     [kept] = rows(app, Token)
     assert kept.secret_hash == tokens.hash_of(secret) and secret not in str(vars(kept))
     assert secret[len(tokens.PREFIX) :] not in str([vars(event) for event in rows(app, Event)])
 
 
-def test_no_two_tokens_are_the_same(admin):
+def test_tokens_are_unique(admin):
     made = {make_token(admin)["secret"] for _ in range(20)}
     assert len(made) == len({secret[:20] for secret in made}) == 20
 
@@ -102,7 +102,7 @@ def test_no_two_tokens_are_the_same(admin):
         ("2999-01-01t00:00:00.5z", "2999-01-01T00:00:00.500000Z"),
     ],
 )
-def test_a_token_can_end_at_an_instant(admin, name, given, told):
+def test_a_token_may_expire(admin, name, given, told):
     answer = make(admin, name, expires_at=given)
     assert (answer.status_code, read(answer).get("expires_at")) == (201, told)
     [listed] = page(get(admin, "/auth/tokens", name), "tokens")["tokens"]
@@ -125,12 +125,12 @@ def test_a_token_can_end_at_an_instant(admin, name, given, told):
         "9999-12-31T23:59:59-23:59",
     ],
 )
-def test_an_end_that_is_no_instant_of_the_future_is_a_422(app, admin, name, given):
+def test_an_expiry_that_is_not_in_the_future_is_a_422(app, admin, name, given):
     answer = make(admin, name, expires_at=given)
     assert (answer.status_code, faults(answer), rows(app, Token)) == (422, ["expires_at"], [])
 
 
-def test_the_present_instant_is_not_in_the_future(admin):
+def test_an_expiry_of_now_is_a_422(admin):
     assert make(admin, expires_at=format_timestamp(now())).status_code == 422
     assert (
         make(admin, expires_at=format_timestamp(now() + timedelta(seconds=30))).status_code == 201
@@ -156,7 +156,7 @@ def test_the_present_instant_is_not_in_the_future(admin):
         ({"name": None, "scope": "x", "expires_at": "x"}, ["expires_at", "name", "scope"]),
     ],
 )
-def test_all_that_is_wrong_with_a_token_is_told_at_once(app, admin, name, sent, fields):
+def test_all_errors_of_a_token_are_reported_at_once(app, admin, name, sent, fields):
     answer = make(admin, name, **sent)
     assert (answer.status_code, sorted(faults(answer)), rows(app, Token)) == (422, fields, [])
 
@@ -169,7 +169,7 @@ def test_a_token_needs_a_name_and_a_scope(admin, name):
 
 @both
 @pytest.mark.parametrize("given", ["x" * 100, "Nächtlicher Import <&> 📚", "' OR 1=1 --"])
-def test_a_token_is_called_what_its_owner_says(admin, name, given):
+def test_a_token_has_the_name_its_owner_gives(admin, name, given):
     assert read(make(admin, name, name=f" {given} "))["name"] == given
     assert page(get(admin, "/auth/tokens", name), "tokens")["tokens"][0]["name"] == given
 
@@ -182,7 +182,7 @@ def _fill(connection, user_id, number, **values):
 
 
 @both
-def test_an_account_has_at_most_a_hundred_tokens_that_hold(app, admin, name):
+def test_an_account_has_at_most_100_valid_tokens(app, admin, name):
     owner = id_of(app, "admin")
     change(app, _fill, owner, 5, expires_at=now())  # over: they do not count
     change(app, _fill, owner, tokens.MAX_TOKENS - 1)
@@ -202,7 +202,7 @@ def test_an_account_has_at_most_a_hundred_tokens_that_hold(app, admin, name):
 
 
 @both
-def test_ones_own_tokens_are_a_list_with_pages_newest_first_and_without_secrets(app, admin, name):
+def test_own_tokens_are_listed_newest_first_without_secrets(app, admin, name):
     made = [make_token(admin, name=f"script {number}") for number in range(5)]
     make_token(signed_in(app, "member"), "read")
     answer = get(admin, "/auth/tokens?limit=2&page=2", name)
@@ -224,7 +224,7 @@ def test_ones_own_tokens_are_a_list_with_pages_newest_first_and_without_secrets(
     )
 
 
-def test_a_revoked_token_is_dead_at_once_and_gone_from_the_list(app, admin, token):
+def test_a_revoked_token_is_invalid_at_once_and_not_listed(app, admin, token):
     other = make_token(admin)
     answer = admin.delete(f"/auth/tokens/{token['id']}")
     assert (answer.status_code, answer.get_data()) == (204, b"")
@@ -234,7 +234,7 @@ def test_a_revoked_token_is_dead_at_once_and_gone_from_the_list(app, admin, toke
 
 
 @both
-def test_anothers_token_is_a_404_as_one_that_is_not_there(app, token, name):
+def test_a_token_of_another_user_is_a_404(app, token, name):
     member, spare = signed_in(app, "member"), {"X-Request-ID": "same", "Accept": TYPES[name]}
     answers = [
         member.delete(f"/auth/tokens/{number}", headers=spare) for number in (token["id"], NO_ID)
@@ -248,12 +248,12 @@ def test_anothers_token_is_a_404_as_one_that_is_not_there(app, token, name):
 
 
 @each("scheme", ["Bearer ", "bearer ", "BEARER ", "bEaReR ", "Bearer   "])
-def test_the_scheme_is_the_same_in_any_case(app, secret, scheme):
+def test_the_authorization_scheme_is_case_insensitive(app, secret, scheme):
     assert ask(app, {"Authorization": scheme + secret}).status_code == 200
     assert ask(app, {"Authorization": f"{scheme}{secret} "}).status_code == 200
 
 
-def test_basic_takes_any_spelling_of_the_owners_name(app):
+def test_basic_accepts_any_spelling_of_the_username(app):
     add(app, "José_Straße")
     secret = make_token(signed_in(app, "José_Straße"))["secret"]
     for spelling in ("José_Straße", "JOSÉ_STRASSE", "jose\u0301_straSSe", "ｊｏｓé_straße"):
@@ -266,14 +266,14 @@ def test_basic_takes_any_spelling_of_the_owners_name(app):
 
 
 @pytest.mark.parametrize("username", ["a:b", "::::", "http://me", "ends:"])
-def test_basic_takes_a_name_that_holds_a_colon(app, username):
+def test_basic_accepts_a_username_with_a_colon(app, username):
     add(app, username)
     secret = make_token(signed_in(app, username))["secret"]
     assert ask(app, basic(username, secret)).json["username"] == username
     assert ask(app, basic(username + ":", secret)).status_code == 401
 
 
-def test_basic_does_not_take_a_token_with_anothers_name(app, secret):
+def test_basic_rejects_a_token_with_another_username(app, secret):
     names = (
         "member",
         "",
@@ -291,7 +291,7 @@ def test_basic_does_not_take_a_token_with_anothers_name(app, secret):
     assert ask(app, basic("admin", secret)).status_code == 200
 
 
-def test_basic_does_not_take_the_accounts_password(app, admin):
+def test_basic_rejects_the_account_password(app, admin):
     answer = ask(app, basic("admin", PASSWORD))
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (
         401,
@@ -300,9 +300,7 @@ def test_basic_does_not_take_the_accounts_password(app, admin):
     assert ask(app, {**basic("admin", PASSWORD), **cookie_of(admin)}).status_code == 401
 
 
-def test_wrong_tokens_by_basic_count_as_failures_and_a_right_one_is_let_in_all_the_same(
-    app, secret
-):
+def test_wrong_tokens_by_basic_are_throttled_but_valid_ones_work(app, secret):
     statuses = [ask(app, basic("admin", "wrong")).status_code for _ in range(12)]
     blocked = ask(app, basic("admin", "wrong"))
     assert statuses[:10] == [401] * 10 and statuses[-1] == blocked.status_code == 429
@@ -345,7 +343,7 @@ def spoilt(secret):
 
 
 @each("address", ["/auth/me", "/books", "/", "/healthz"])
-def test_what_is_no_token_that_holds_is_the_same_quiet_401_everywhere(app, secret, address):
+def test_invalid_tokens_get_the_same_401_everywhere(app, secret, address):
     answers = [
         ask(app, bearer(given) | {"X-Request-ID": "same"}, address) for given in spoilt(secret)
     ]
@@ -360,7 +358,7 @@ def test_what_is_no_token_that_holds_is_the_same_quiet_401_everywhere(app, secre
 
 
 @in_both
-def test_a_wrong_token_is_told_in_the_format_that_was_asked_for(app, name):
+def test_a_wrong_token_gets_a_problem_in_the_requested_format(app, name):
     for headers in (bearer("x"), basic("", "x"), {"Authorization": "Basic %"}):
         answer = ask(app, headers | {"Accept": TYPES[name]}, "/books")
         assert (answer.status_code, name in answer.mimetype, read(answer)["title"]) == (
@@ -387,7 +385,7 @@ def test_a_wrong_token_is_told_in_the_format_that_was_asked_for(app, name):
         " YWRtaW46 eA==",
     ],
 )
-def test_basic_that_is_none_is_a_quiet_401(app, rest):
+def test_malformed_basic_credentials_are_a_401(app, rest):
     answer = ask(app, {"Authorization": "Basic" + rest}, "/books")
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (
         401,
@@ -413,19 +411,19 @@ def test_basic_that_is_none_is_a_quiet_401(app, rest):
         "Bearer\tx",
     ],
 )
-def test_a_scheme_that_is_not_known_here_is_as_if_it_were_not_there(app, admin, header):
+def test_unknown_authorization_schemes_are_ignored(app, admin, header):
     sent = {"Authorization": header}
     assert [ask(app, sent, address).status_code for address in ("/books", "/auth/me")] == [200, 401]
     assert ask(app, sent | cookie_of(admin)).status_code == 200
 
 
-def test_who_shows_a_token_is_its_owner_whatever_cookie_comes_with_it(app, admin):
+def test_a_token_takes_precedence_over_a_cookie(app, admin):
     theirs = make_token(signed_in(app, "member"), "read")["secret"]
     assert ask(app, cookie_of(admin) | bearer(theirs)).json["username"] == "member"
     assert ask(app, cookie_of(admin) | bearer(theirs), "/auth/users").status_code == 403
 
 
-def test_a_token_needs_no_cookie_and_gets_none(app, secret):
+def test_a_token_request_gets_no_cookie(app, secret):
     for headers in (bearer(secret), basic("admin", secret)):
         assert "Set-Cookie" not in ask(app, headers).headers
 
@@ -433,13 +431,13 @@ def test_a_token_needs_no_cookie_and_gets_none(app, secret):
 @pytest.mark.parametrize(
     "form", [bearer, lambda secret: basic("admin", secret)], ids=["Bearer", "Basic"]
 )
-def test_a_change_by_a_token_is_the_owners(app, admin, secret, form):
+def test_a_change_by_a_token_has_the_username_of_its_owner(app, admin, secret, form):
     made = ask(app, form(secret), "/books", "POST", json={"title": "Emma"})
     history = admin.get(f"/books/{made.json['id']}/history").json["history"]
     assert (made.status_code, history[0]["username"]) == (201, "admin")
 
 
-def test_an_expired_token_is_refused_from_its_instant_on(app, secret):
+def test_an_expired_token_is_rejected_from_its_expiry_on(app, secret):
     for age, status in (
         (timedelta(seconds=60), 200),
         (timedelta(0), 401),
@@ -477,7 +475,7 @@ FOR_SESSIONS = [
 
 
 @both
-def test_a_read_token_reads_and_changes_nothing(app, admin, name):
+def test_a_read_token_can_read_but_not_change(app, admin, name):
     headers = bearer(make_token(admin, "read")["secret"]) | {"Accept": TYPES[name]}
     answers = [
         ask(app, headers, address, method, json={"title": "a"}) for method, address in CHANGES
@@ -500,7 +498,7 @@ def test_a_read_token_reads_and_changes_nothing(app, admin, name):
 
 
 @pytest.mark.parametrize("scope", ["read", "write"])
-def test_a_members_token_can_do_no_more_than_he(app, scope):
+def test_a_token_of_a_member_has_the_rights_of_the_member(app, scope):
     headers = bearer(make_token(signed_in(app, "member"), scope)["secret"])
     assert [ask(app, headers, address, method).status_code for method, address in CHANGES] == [
         403
@@ -511,7 +509,7 @@ def test_a_members_token_can_do_no_more_than_he(app, scope):
     assert ask(app, headers).json["role"] == "member"
 
 
-def test_a_token_makes_neither_tokens_nor_users_nor_passwords(app, admin, secret):
+def test_a_token_cannot_manage_tokens_users_or_passwords(app, admin, secret):
     bodies = {
         "/auth/tokens": {"name": "a", "scope": "write"},
         "/auth/users": {"username": "carol", "password": NEW},
@@ -527,13 +525,13 @@ def test_a_token_makes_neither_tokens_nor_users_nor_passwords(app, admin, secret
     assert admin.get("/auth/me").status_code == 200
 
 
-def test_a_token_may_revoke_itself(app, admin, secret):
+def test_a_token_can_revoke_itself(app, admin, secret):
     [token] = rows(app, Token)
     assert ask(app, bearer(secret), f"/auth/tokens/{token.id}", "DELETE").status_code == 204
     assert ask(app, bearer(secret)).status_code == 401
 
 
-def test_a_member_may_have_a_token_and_a_disabled_one_has_none(app):
+def test_a_token_of_a_disabled_member_is_rejected(app):
     secret = make_token(signed_in(app, "member"))["secret"]
     statuses = []
     for active in (True, False, True):
@@ -545,7 +543,7 @@ def test_a_member_may_have_a_token_and_a_disabled_one_has_none(app):
 # -- the trace that one leaves ---------------------------------------------------------
 
 
-def test_the_first_use_is_an_event_and_the_last_one_is_told(app, admin, token):
+def test_the_first_use_is_recorded_and_the_last_use_is_shown(app, admin, token):
     before = now()
     assert admin.get("/auth/tokens").json["tokens"][0]["last_used_at"] is None
     for _ in range(3):
@@ -558,7 +556,7 @@ def test_the_first_use_is_an_event_and_the_last_one_is_told(app, admin, token):
     ]
 
 
-def test_the_last_use_is_written_at_most_once_a_minute(app, token):
+def test_the_last_use_is_stored_at_most_once_a_minute(app, token):
     for age, again in ((timedelta(seconds=50), False), (timedelta(seconds=70), True)):
         then = now() - age
         change(app, lambda session: session.execute(update(Token).values(last_used_at=then)))
@@ -567,7 +565,7 @@ def test_the_last_use_is_written_at_most_once_a_minute(app, token):
         assert (kept.last_used_at > then) == again
 
 
-def test_a_refused_token_is_not_used(app, admin, token):
+def test_a_rejected_token_is_not_marked_as_used(app, admin, token):
     for headers in (basic("member", token["secret"]), bearer(token["secret"][:-1])):
         assert ask(app, headers).status_code == 401
     assert admin.get("/auth/tokens").json["tokens"][0]["last_used_at"] is None

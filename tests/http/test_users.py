@@ -78,7 +78,7 @@ def admin_id(app):
 @pytest.mark.parametrize(
     "sent, role", [({}, "member"), ({"role": "member"}, "member"), ({"role": "admin"}, "admin")]
 )
-def test_a_new_account_is_told_with_its_address_and_signs_in(app, admin, name, sent, role):
+def test_creating_an_account_answers_its_url_and_it_signs_in(app, admin, name, sent, role):
     answer = make(admin, name, **sent)
     told = read(answer)
     assert (answer.status_code, list(told), answer.headers["Cache-Control"]) == (
@@ -103,7 +103,7 @@ def test_a_new_account_is_told_with_its_address_and_signs_in(app, admin, name, s
         ("José", "jose\u0301"),
     ],
 )
-def test_a_name_is_taken_in_any_spelling(app, admin, name, taken, spelling):
+def test_a_username_is_taken_in_any_spelling(app, admin, name, taken, spelling):
     make(admin, username=taken)
     answer = make(admin, name, username=spelling)
     assert (answer.status_code, faults(answer)) == (409, ["username"])
@@ -132,7 +132,7 @@ def test_a_name_is_taken_in_any_spelling(app, admin, name, taken, spelling):
         "аdmin\u0307",
     ],
 )
-def test_a_name_that_looks_like_anothers_is_refused(app, admin, name, lookalike):
+def test_a_lookalike_username_is_rejected(app, admin, name, lookalike):
     answer = make(admin, name, username=lookalike)
     assert answer.status_code in (409, 422) and faults(answer) == ["username"], lookalike
     assert usernames(app) == ["admin", "member"]
@@ -156,14 +156,14 @@ def test_a_name_that_looks_like_anothers_is_refused(app, admin, name, lookalike)
         "a" * 5000,
     ],
 )
-def test_a_name_that_no_account_may_have_is_a_422(app, admin, name, username):
+def test_an_invalid_username_is_a_422(app, admin, name, username):
     answer = make(admin, name, username=username)
     assert (answer.status_code, faults(answer)) == (422, ["username"])
     assert usernames(app) == ["admin", "member"]
 
 
 @each("username", ["a\x00bc", "a\x1bbc", "\ud800abc", "abc\uffff", "a\x7fbc"])
-def test_a_name_that_only_json_can_write_is_a_422(admin, username):
+def test_a_username_with_control_characters_is_a_422(admin, username):
     answer = make(admin, username=username)
     assert (answer.status_code, faults(answer)) == (422, ["username"])
 
@@ -173,7 +173,7 @@ def test_a_name_that_only_json_can_write_is_a_422(admin, username):
     "username",
     ["abc", "x" * 64, "o'neil-%_;--", "李小龙", "Владимир", "Ünsal", "a.b@c", "名前です"],
 )
-def test_a_name_may_be_of_any_language(app, admin, name, username):
+def test_a_username_may_be_in_any_language(app, admin, name, username):
     answer = make(admin, name, username=username)
     assert (answer.status_code, read(answer)["username"]) == (201, username)
     assert login(app, username.upper()) == 200
@@ -193,7 +193,7 @@ def test_a_name_may_be_of_any_language(app, admin, name, username):
         "aaaaaaaaaaaaaaaaaaaa",
     ],
 )
-def test_a_password_that_is_none_is_a_422(app, admin, name, password):
+def test_an_invalid_password_is_a_422(app, admin, name, password):
     answer = make(admin, name, password=password)
     assert (answer.status_code, faults(answer)) == (422, ["password"])
     assert password not in answer.get_data(as_text=True) and usernames(app) == ["admin", "member"]
@@ -216,14 +216,14 @@ def test_a_password_that_is_none_is_a_422(app, admin, name, password):
         ),
     ],
 )
-def test_all_that_is_wrong_with_an_account_is_told_at_once(app, admin, name, sent, fields):
+def test_all_errors_of_an_account_are_reported_at_once(app, admin, name, sent, fields):
     answer = make(admin, name, **sent)
     assert (answer.status_code, sorted(faults(answer))) == (422, sorted(fields))
     assert usernames(app) == ["admin", "member"]
 
 
 @in_both
-def test_what_is_missing_is_named(admin, name):
+def test_missing_fields_are_reported(admin, name):
     answer = send(admin, "POST", "/auth/users", name, {}, "user")
     assert (answer.status_code, sorted(faults(answer))) == (422, ["password", "username"])
 
@@ -245,12 +245,12 @@ def test_what_is_missing_is_named(admin, name):
         (b'{"username": 7, "password": true, "role": 1}', 422),
     ],
 )
-def test_a_body_that_is_no_account_is_refused(app, admin, body, status):
+def test_a_body_that_is_not_an_account_is_rejected(app, admin, body, status):
     answer = admin.post("/auth/users", data=body, content_type="application/json")
     assert (answer.status_code, usernames(app)) == (status, ["admin", "member"])
 
 
-def test_an_account_is_made_by_an_admins_session_alone(app, admin):
+def test_only_a_session_of_an_admin_creates_accounts(app, admin):
     member, token = signed_in(app, "member"), make_token(admin)
     statuses = [make(client).status_code for client in (stranger(app), member)]
     statuses.append(
@@ -341,7 +341,7 @@ def test_a_list_has_no_other_format_and_an_unknown_one_is_a_406(admin, address):
 
 
 @in_both
-def test_one_account_is_told(admin, member_id, name):
+def test_one_account_can_be_read(admin, member_id, name):
     told = read(get(admin, f"/auth/users/{member_id}", name))
     assert (list(told), told["username"], str(told["id"])) == (FIELDS, "member", str(member_id))
 
@@ -351,7 +351,7 @@ def test_one_account_is_told(admin, member_id, name):
     "method, more",
     [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("DELETE", "/sessions"), ("DELETE", "/mfa")],
 )
-def test_an_account_that_is_not_there_is_a_404(admin, name, method, more):
+def test_an_unknown_account_is_a_404(admin, name, method, more):
     for user_id in (9_999, NO_ID):
         answer = send(
             admin, method, f"/auth/users/{user_id}{more}", name, {"role": "admin"}, "user"
@@ -359,7 +359,7 @@ def test_an_account_that_is_not_there_is_a_404(admin, name, method, more):
         assert (answer.status_code, "problem" in answer.content_type) == (404, True)
 
 
-def test_an_account_that_is_not_there_is_told_before_what_is_wrong_with_the_change(admin):
+def test_an_unknown_account_is_reported_before_an_invalid_body(admin):
     assert alter(admin, NO_ID, role="king").status_code == 404
     assert (
         admin.patch(f"/auth/users/{NO_ID}", data=b"{", content_type="application/json").status_code
@@ -371,7 +371,7 @@ def test_an_account_that_is_not_there_is_told_before_what_is_wrong_with_the_chan
 
 
 @both
-def test_only_what_is_sent_changes(app, admin, member_id, name):
+def test_only_the_sent_fields_change(app, admin, member_id, name):
     before = read(get(admin, f"/auth/users/{member_id}", name))
     for sent in ({"role": "admin"}, {"active": False}, {"active": True, "role": "member"}):
         answer = alter(admin, member_id, name, **sent)
@@ -385,7 +385,7 @@ def test_only_what_is_sent_changes(app, admin, member_id, name):
 
 
 @in_both
-def test_a_change_of_nothing_changes_nothing_and_ends_no_session(app, admin, member_id, name):
+def test_a_change_without_effect_ends_no_session(app, admin, member_id, name):
     member = signed_in(app, "member")
     for sent in ({}, {"role": "member"}, {"active": True}, {"role": "member", "active": True}):
         assert alter(admin, member_id, name, **sent).status_code == 200
@@ -413,9 +413,7 @@ def test_a_change_of_nothing_changes_nothing_and_ends_no_session(app, admin, mem
         ({"role": "king", "active": "maybe", "colour": "red"}, ["active", "colour", "role"]),
     ],
 )
-def test_what_cannot_be_changed_so_is_a_422_and_nothing_changes(
-    app, admin, member_id, name, sent, fields
-):
+def test_an_invalid_change_is_a_422_and_changes_nothing(app, admin, member_id, name, sent, fields):
     member = signed_in(app, "member")
     answer = alter(admin, member_id, name, **sent)
     assert (answer.status_code, sorted(faults(answer))) == (422, fields)
@@ -423,7 +421,7 @@ def test_what_cannot_be_changed_so_is_a_422_and_nothing_changes(
 
 
 @pytest.mark.parametrize("body", [b'{"active": "false"}', b'{"active": false}'])
-def test_false_is_false_as_text_too(admin, member_id, body):
+def test_booleans_may_be_sent_as_text(admin, member_id, body):
     answer = admin.patch(
         f"/auth/users/{member_id}", data=body, content_type="application/merge-patch+json"
     )
@@ -432,7 +430,7 @@ def test_false_is_false_as_text_too(admin, member_id, body):
 
 @both
 @pytest.mark.parametrize("sent", [{"role": "admin"}, {"active": False}, {"password": NEW}])
-def test_what_takes_or_gives_a_right_ends_the_sessions_of_the_account_alone(
+def test_a_change_of_rights_ends_the_sessions_of_that_account_only(
     app, admin, member_id, name, sent
 ):
     member, other = signed_in(app, "member"), signed_in(app, "admin")
@@ -440,15 +438,13 @@ def test_what_takes_or_gives_a_right_ends_the_sessions_of_the_account_alone(
     assert [me(client) for client in (member, other, admin)] == [401, 200, 200]
 
 
-def test_a_password_that_an_admin_gives_is_the_one_that_counts(app, admin, member_id):
+def test_a_password_set_by_an_admin_replaces_the_old_one(app, admin, member_id):
     assert alter(admin, member_id, password=NEW).status_code == 200
     assert [login(app, "member", password) for password in (PASSWORD, NEW)] == [401, 200]
 
 
 @both
-def test_an_admin_changes_his_own_password_only_where_he_shows_the_old_one(
-    app, admin, admin_id, name
-):
+def test_an_admin_needs_the_current_password_to_change_the_own_one(app, admin, admin_id, name):
     """Who finds an admin's open session shall not be able to keep the account."""
     other = signed_in(app)
     for sent in ({"password": NEW}, {"password": NEW, "role": "member"}):
@@ -462,7 +458,7 @@ def test_an_admin_changes_his_own_password_only_where_he_shows_the_old_one(
     )
 
 
-def test_all_of_a_change_is_made_or_nothing(app, admin, member_id):
+def test_a_change_is_atomic(app, admin, member_id):
     for sent in (
         {"role": "admin", "password": "short"},
         {"active": False, "password": "short"},
@@ -474,7 +470,7 @@ def test_all_of_a_change_is_made_or_nothing(app, admin, member_id):
 
 
 @both
-def test_several_things_change_at_once(app, admin, member_id, name):
+def test_several_fields_change_at_once(app, admin, member_id, name):
     told = read(alter(admin, member_id, name, role="admin", active=False, password=NEW))
     assert (told["role"], told["active"]) == ("admin", truth(name, False))
     assert alter(admin, member_id, name, active=True).status_code == 200
@@ -494,7 +490,7 @@ def lose(client, user_id, name, method, sent):
 
 @both
 @pytest.mark.parametrize("method, sent", LOSSES)
-def test_the_last_active_admin_cannot_be_lost(app, admin, admin_id, name, method, sent):
+def test_the_last_active_admin_cannot_be_removed(app, admin, admin_id, name, method, sent):
     add(app, "shut-out", "admin")  # a disabled admin administers nothing
     change_account(app, "shut-out", {"active": False})
     answer = lose(admin, admin_id, name, method, sent)
@@ -504,7 +500,7 @@ def test_the_last_active_admin_cannot_be_lost(app, admin, admin_id, name, method
 
 @both
 @pytest.mark.parametrize("method, sent", LOSSES)
-def test_one_of_two_admins_can_be_lost_but_not_the_other(app, admin, admin_id, name, method, sent):
+def test_one_of_two_admins_can_be_removed_but_not_both(app, admin, admin_id, name, method, sent):
     second = add(app, "second", "admin")
     assert lose(admin, second, name, method, sent).status_code in (200, 204)
     assert lose(admin, admin_id, name, method, sent).status_code == 409
@@ -513,7 +509,7 @@ def test_one_of_two_admins_can_be_lost_but_not_the_other(app, admin, admin_id, n
 
 @both
 @pytest.mark.parametrize("method, sent", LOSSES)
-def test_an_admin_may_give_up_his_own_rights_while_there_is_another(
+def test_an_admin_may_give_up_own_rights_if_there_is_another(
     app, admin, admin_id, name, method, sent
 ):
     add(app, "second", "admin")
@@ -521,7 +517,7 @@ def test_an_admin_may_give_up_his_own_rights_while_there_is_another(
     assert me(admin) == 401 and admin.get("/auth/users").status_code == 401
 
 
-def test_of_two_admins_who_demote_each_other_the_second_is_refused(app, admin, admin_id):
+def test_if_two_admins_demote_each_other_the_second_fails(app, admin, admin_id):
     second_id = add(app, "second", "admin")
     second = signed_in(app, "second")
     assert alter(admin, second_id, role="member").status_code == 200
@@ -530,7 +526,7 @@ def test_of_two_admins_who_demote_each_other_the_second_is_refused(app, admin, a
 
 
 @pytest.mark.parametrize("method, sent", LOSSES)
-def test_of_two_admins_who_shut_each_other_out_at_once_one_stays(app, method, sent):
+def test_if_two_admins_remove_each_other_concurrently_one_stays(app, method, sent):
     names = ("first", "second")
     ids = {name: add(app, name, "admin") for name in names}
     change_account(app, "admin", {"role": "member"})
@@ -580,7 +576,7 @@ def test_the_history_keeps_the_name_of_a_deleted_account(app, admin, name):
     assert "second" in told
 
 
-def test_an_id_never_comes_again(admin):
+def test_ids_are_never_reused(admin):
     ids = []
     for number in range(3):
         ids.append(make(admin, username=f"person-{number}").json["id"])
@@ -606,7 +602,7 @@ def test_a_new_account_of_the_same_name_is_another_one(app, admin, member_id):
     )
 
 
-def test_all_sessions_of_an_account_end(app, admin, member_id):
+def test_an_admin_can_end_all_sessions_of_an_account(app, admin, member_id):
     clients = [signed_in(app, "member") for _ in range(3)]
     answer = admin.delete(f"/auth/users/{member_id}/sessions")
     assert (answer.status_code, answer.get_data()) == (204, b"")
@@ -617,7 +613,7 @@ def test_all_sessions_of_an_account_end(app, admin, member_id):
     )
 
 
-def test_an_admin_can_end_all_his_own_sessions_and_is_out(app, admin, admin_id):
+def test_an_admin_can_end_all_own_sessions(app, admin, admin_id):
     assert admin.delete(f"/auth/users/{admin_id}/sessions").status_code == 204
     assert (me(admin), login(app, "admin")) == (401, 200)
 
@@ -626,7 +622,7 @@ def test_an_admin_can_end_all_his_own_sessions_and_is_out(app, admin, admin_id):
 
 
 @both
-def test_no_answer_has_a_password_or_a_hash(app, admin, member_id, name):
+def test_no_response_contains_a_password_or_a_hash(app, admin, member_id, name):
     answers = [
         make(admin, name),
         make(admin, name),
@@ -646,7 +642,7 @@ def test_no_answer_has_a_password_or_a_hash(app, admin, member_id, name):
     assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
 
 
-def test_what_an_admin_does_meanwhile_demoted_is_not_done(app, admin, monkeypatch):
+def test_a_change_by_a_meanwhile_demoted_admin_is_rejected(app, admin, monkeypatch):
     """The right is looked at again where the change is made: it may have gone since the request
     began.
     """
@@ -662,7 +658,7 @@ def test_what_an_admin_does_meanwhile_demoted_is_not_done(app, admin, monkeypatc
     assert "carol" not in usernames(app)
 
 
-def test_the_cookie_of_a_deleted_account_does_not_open_a_new_one(app, admin, member_id):
+def test_the_cookie_of_a_deleted_account_is_invalid_for_a_new_one(app, admin, member_id):
     old = cookie_of(signed_in(app, "member"))
     admin.delete(f"/auth/users/{member_id}")
     add(app, "carol", "admin")
@@ -682,7 +678,7 @@ def test_all_tokens_of_an_account_are_revoked_at_once(app, admin, member_id):
     assert admin.delete("/auth/users/999/tokens").status_code == 404
 
 
-def test_a_name_of_many_marks_costs_no_time_to_refuse(admin):
+def test_a_username_of_many_combining_characters_is_rejected_quickly(admin):
     begun = time.process_time()
     answer = admin.post(
         "/auth/users", json={"username": "a" + "\u0315\u0300" * 20_000, "password": NEW}

@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_books import FULL, own
 
+from helpers.books import FULL, own
 from helpers.instance import PASSWORD
 
 JARS = ":".join(

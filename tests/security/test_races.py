@@ -328,7 +328,7 @@ def is_kept(order, *given):
 
 @in_any_order
 @pytest.mark.parametrize("taking", TAKINGS)
-def test_after_a_right_was_taken_no_book_is_stored_by_a_session(people, rows, pool, order, taking):
+def test_a_session_without_rights_stores_no_book(people, rows, pool, order, taking):
     everyone = people()
     assert is_kept(
         order, pool, everyone, TAKINGS[taking], lambda: everyone.ask(*OF_BOOKS["POST"]), rows
@@ -337,7 +337,7 @@ def test_after_a_right_was_taken_no_book_is_stored_by_a_session(people, rows, po
 
 @in_any_order
 @pytest.mark.parametrize("taking", TOKEN_TAKINGS)
-def test_after_a_right_was_taken_no_book_is_stored_by_a_token(people, rows, pool, order, taking):
+def test_a_token_without_rights_stores_no_book(people, rows, pool, order, taking):
     everyone = people(by_token=True)
     assert is_kept(
         order, pool, everyone, TOKEN_TAKINGS[taking], lambda: everyone.ask(*OF_BOOKS["POST"]), rows
@@ -346,9 +346,7 @@ def test_after_a_right_was_taken_no_book_is_stored_by_a_token(people, rows, pool
 
 @in_any_order
 @pytest.mark.parametrize("change", OF_BOOKS)
-def test_no_change_of_books_is_committed_after_its_admin_was_demoted(
-    people, rows, pool, order, change
-):
+def test_no_book_change_is_committed_after_its_admin_was_demoted(people, rows, pool, order, change):
     everyone = people()
     assert is_kept(
         order, pool, everyone, TAKINGS["demoted"], lambda: everyone.ask(*OF_BOOKS[change]), rows
@@ -357,7 +355,9 @@ def test_no_change_of_books_is_committed_after_its_admin_was_demoted(
 
 @in_any_order
 @pytest.mark.parametrize("change", ["POST", "import", "restore"])
-def test_nor_is_one_with_an_idempotency_key(people, rows, pool, order, change):
+def test_no_keyed_change_is_committed_after_its_admin_was_demoted(
+    people, rows, pool, order, change
+):
     everyone, key = people(), {"Idempotency-Key": "a-key"}
     assert is_kept(
         order,
@@ -373,7 +373,7 @@ def test_nor_is_one_with_an_idempotency_key(people, rows, pool, order, change):
 @pytest.mark.parametrize(
     "taking, change", [*[("demoted", change) for change in OF_ACCOUNTS], ("signed out", "POST")]
 )
-def test_no_change_of_accounts_is_committed_after_its_admin_lost_the_right(
+def test_no_account_change_is_committed_after_its_admin_was_demoted(
     two, people, rows, pool, order, taking, change
 ):
     everyone, (method, path, *document) = people(), OF_ACCOUNTS[change]
@@ -385,7 +385,7 @@ def test_no_change_of_accounts_is_committed_after_its_admin_lost_the_right(
 
 @in_any_order
 @pytest.mark.parametrize("taking", ["demoted", "signed out"])
-def test_all_that_holds_within_one_process(people, rows, pool, order, taking):
+def test_the_same_holds_within_one_process(people, rows, pool, order, taking):
     everyone = people(apps=1)
     assert is_kept(
         order, pool, everyone, TAKINGS[taking], lambda: everyone.ask(*OF_BOOKS["POST"]), rows
@@ -393,9 +393,7 @@ def test_all_that_holds_within_one_process(people, rows, pool, order, taking):
 
 
 @pytest.mark.parametrize("taking", ["demoted", "disabled", "signed out"])
-def test_an_import_in_the_middle_of_its_records_is_finished_before_the_right_is_gone(
-    people, pool, monkeypatch, taking
-):
+def test_a_running_import_finishes_before_its_admin_is_demoted(people, pool, monkeypatch, taking):
     everyone, gate, store_books = people(), Gate("the second batch"), store.store
 
     def slow_store(*args):
@@ -414,7 +412,7 @@ def test_an_import_in_the_middle_of_its_records_is_finished_before_the_right_is_
     assert everyone.root.get("/books").json["total"] == 1101
 
 
-def test_who_reads_by_a_session_does_not_wait_for_what_it_writes(people, pool, monkeypatch):
+def test_reads_of_a_session_do_not_wait_for_its_writes(people, pool, monkeypatch):
     monkeypatch.setattr(sessions, "SEEN_EVERY", timedelta(0))
     everyone = people()
     with held(pool, Gate(INSIDE), everyone.ask, *OF_BOOKS["POST"]):
@@ -426,7 +424,7 @@ def test_who_reads_by_a_session_does_not_wait_for_what_it_writes(people, pool, m
 if DATABASE_URL:  # SQLite has one lock for all that is written
 
     @pytest.mark.parametrize("who", ["admin", "member"])
-    def test_nobody_waits_for_what_another_one_writes(two, people, pool, who):
+    def test_reads_do_not_wait_for_writes_of_others(two, people, pool, who):
         everyone, waiting = people(), []
         with held(pool, Gate(INSIDE), everyone.ask, *OF_BOOKS["POST"]):
             begun, client = time.monotonic(), signed_in(two[1], who)
@@ -440,9 +438,7 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
                 waiting.append(client.post(path, json=document).status_code)
             assert (waiting, time.monotonic() - begun < 4) == ([201, 204, 401, 204], True)
 
-    def test_who_writes_by_a_token_and_reads_by_it_elsewhere_does_not_wait(
-        two, people, pool, monkeypatch
-    ):
+    def test_reads_of_a_token_do_not_wait_for_its_writes(two, people, pool, monkeypatch):
         monkeypatch.setattr(sessions, "SEEN_EVERY", timedelta(0))
         everyone = people(by_token=True)
         with held(pool, Gate(INSIDE), everyone.ask, *OF_BOOKS["POST"]):
@@ -494,7 +490,7 @@ def rival(app, username):
 @pytest.mark.parametrize(
     "first, second", [("demote", "demote"), ("delete", "delete"), ("disable", "delete")]
 )
-def test_of_two_admins_who_end_each_other_one_always_stays(two, pool, apps, first, second):
+def test_if_two_admins_end_each_other_one_stays(two, pool, apps, first, second):
     write(
         two[0], lambda connection: connection.execute(delete(User).where(User.username == "admin"))
     )
@@ -532,9 +528,7 @@ SHUT_OUT = ["disabled", "deleted", "given another password", "given another pass
 
 
 @pytest.mark.parametrize("taking", SHUT_OUT)
-def test_who_compared_the_password_before_it_was_changed_is_not_signed_in(
-    people, pool, sign_in, taking
-):
+def test_a_login_that_checked_the_old_password_fails_after_a_change(people, pool, sign_in, taking):
     everyone = people()
     with held(pool, gate := Gate(BEFORE, "_open"), sign_in) as signing:
         assert TAKINGS[taking](everyone) in (200, 204)
@@ -544,9 +538,7 @@ def test_who_compared_the_password_before_it_was_changed_is_not_signed_in(
 
 
 @pytest.mark.parametrize("taking", SHUT_OUT)
-def test_who_signs_in_while_the_password_is_being_changed_is_not_signed_in(
-    people, pool, sign_in, taking
-):
+def test_a_login_during_a_password_change_fails(people, pool, sign_in, taking):
     everyone = people()
     with held(pool, gate := Gate(BEFORE, "_open"), sign_in) as signing:
         with held(pool, taken := Gate(INSIDE), TAKINGS[taking], everyone) as ending:
@@ -560,9 +552,7 @@ def test_who_signs_in_while_the_password_is_being_changed_is_not_signed_in(
 
 
 @pytest.mark.parametrize("taking", ENDINGS)
-def test_a_session_that_is_about_to_be_opened_is_ended_with_the_others(
-    people, pool, sign_in, taking
-):
+def test_a_session_being_opened_is_ended_with_the_others(people, pool, sign_in, taking):
     everyone = people()
     with held(pool, gate := Gate(INSIDE, "_open"), sign_in) as signing:
         ending = pool.submit(TAKINGS[taking], everyone)
@@ -574,7 +564,7 @@ def test_a_session_that_is_about_to_be_opened_is_ended_with_the_others(
     assert (status, client.get("/auth/me").status_code) == (200, 401)
 
 
-def test_no_token_is_made_by_a_session_that_has_ended(people, pool):
+def test_an_ended_session_creates_no_token(people, pool):
     everyone = people()
     with held(
         pool,
@@ -591,7 +581,7 @@ def test_no_token_is_made_by_a_session_that_has_ended(people, pool):
 
 
 @pytest.mark.parametrize("taking", ["given another password", "disabled", "signed out by an admin"])
-def test_a_password_is_not_changed_by_a_session_that_has_ended(people, pool, taking):
+def test_an_ended_session_changes_no_password(people, pool, taking):
     everyone, given = (
         people(),
         {"current_password": PASSWORD, "new_password": "a password of the attacker"},
@@ -613,7 +603,7 @@ def test_a_password_is_not_changed_by_a_session_that_has_ended(people, pool, tak
     )
 
 
-def test_of_two_new_passwords_at_once_one_is_taken(people, pool):
+def test_of_two_concurrent_password_changes_one_wins(people, pool):
     everyone = people()
     given = [
         {"current_password": PASSWORD, "new_password": f"a new password, number {number}"}
@@ -650,7 +640,7 @@ SPELLINGS = [
 ]
 
 
-def test_of_a_name_in_many_spellings_at_once_one_account_is_made(two, pool):
+def test_concurrent_spellings_of_a_username_create_one_account(two, pool):
     clients = [signed_in(two[number % 2], "admin") for number in range(16)]
     given = [{"username": SPELLINGS[number // 2], "password": NEW} for number in range(16)]
     told = at_once(
@@ -681,7 +671,7 @@ def _in_and_out(app):
     yield client.post("/auth/logout").status_code
 
 
-def test_much_at_once_about_one_account_is_done_without_a_failure(two, pool):
+def test_concurrent_changes_of_one_account_cause_no_error(two, pool):
     write(two[0], accounts.add, "victim", passwords.make_hash(PASSWORD), MEMBER)
     own, root = signed_in(two[0], "victim"), signed_in(two[1], "admin")
     user_id = own.get("/auth/me").json["id"]

@@ -236,7 +236,7 @@ def replayed(workers, headers, number):
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_what_was_ended_is_never_let_in_again(workers, way):
+def test_ended_sessions_and_tokens_are_never_accepted_again(workers, way):
     victim = Victim(workers[0], cookie_of(signed_in(workers[0])))
     good = victim.shown(sessions=[0, 1], tokens=[0, 1])
     # Each was good, with both workers, so that these know what they are to forget.
@@ -270,7 +270,7 @@ def test_what_was_ended_is_never_let_in_again(workers, way):
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_what_was_not_ended_goes_on(workers, way, sessions, tokens):
+def test_other_sessions_and_tokens_stay_valid(workers, way, sessions, tokens):
     victim = Victim(workers[0], {})
     way(victim)
     statuses = [
@@ -281,7 +281,7 @@ def test_what_was_not_ended_goes_on(workers, way, sessions, tokens):
     assert set(statuses) == {200}
 
 
-def test_the_tokens_of_who_is_no_admin_any_more_can_do_no_more_than_he(workers):
+def test_tokens_of_a_demoted_admin_have_member_rights(workers):
     victim = Victim(workers[0], {})
     another_role(victim)
     write = bearer(victim.tokens[0]["secret"])

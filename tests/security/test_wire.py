@@ -20,8 +20,9 @@ from typing import NamedTuple
 import pytest
 
 from helpers.instance import DATA
-from helpers.servers import PATIENCE, serving
+from helpers.servers import serving
 from helpers.support import bookapi
+from helpers.waiting import PATIENCE
 from helpers.wire import Address, Wire, exchange
 
 pytestmark = pytest.mark.stress

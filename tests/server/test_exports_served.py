@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from helpers.servers import serving, wait_until
+from helpers.servers import serving
 from helpers.support import bookapi, jsonl_bytes
+from helpers.waiting import wait_until
 
 BOOKS = 1500  # of 10 KB: more than the kernel's buffers hold
 EXPORT = b"GET /books/export?format=jsonl HTTP/1.1\r\nHost: a\r\n\r\n"

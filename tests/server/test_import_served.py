@@ -9,8 +9,9 @@ from http.client import HTTPConnection
 import pytest
 
 from helpers.instance import PASSWORD
-from helpers.servers import is_problem, post, serving, wait_until
+from helpers.servers import is_problem, post, serving
 from helpers.support import bookapi, jsonl_bytes
+from helpers.waiting import wait_until
 
 MAX_BODY, MAX_IMPORT = 64 * 1024, 16 * 1024 * 1024
 LITTLE = 1024 * 1024

@@ -16,17 +16,9 @@ from pathlib import Path
 import pytest
 
 from helpers.instance import PASSWORD
-from helpers.servers import (
-    PATIENCE,
-    SAFE_HEADERS,
-    Service,
-    is_problem,
-    post,
-    read_to_end,
-    serving,
-    wait_until,
-)
+from helpers.servers import SAFE_HEADERS, Service, is_problem, post, read_to_end, serving
 from helpers.support import READ_ONLY, bookapi, environment, jsonl_bytes, one_line
+from helpers.waiting import PATIENCE, wait_until
 
 MAX_BODY = 64 * 1024
 
@@ -44,12 +36,6 @@ def filled(tmp_path_factory):
     )
     assert bookapi(folder, "books", "import", folder / "books.jsonl").returncode == 0
     return folder
-
-
-@pytest.fixture
-def folder(filled, tmp_path):
-    """An instance of this test's own."""
-    return Path(shutil.copytree(filled, tmp_path / "instance"))
 
 
 @pytest.fixture(scope="module")
