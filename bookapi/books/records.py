@@ -1,4 +1,4 @@
-"""Rows as records: the dict of the contract's section 2, made without an ORM object.
+"""Rows as records: the dict of docs/api.md, A book, made without an ORM object.
 
 A test holds what comes from here equal to what marshmallow dumps.
 """

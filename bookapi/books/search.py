@@ -1,4 +1,4 @@
-"""What of a book is searched, and what a query means (contract, section 4: `q`).
+"""What of a book is searched, and what a query means (docs/api.md, Search).
 
 No query is a syntax error: what is not understood as an operator is a word, and what is neither is passed over.
 """

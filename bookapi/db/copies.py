@@ -11,19 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import sqlalchemy as sa
 from flask import current_app
-from sqlalchemy import (
-    Connection,
-    Engine,
-    MetaData,
-    StaticPool,
-    create_engine,
-    inspect,
-    select,
-    text,
-)
+from sqlalchemy import Connection, Engine, inspect, text
 from werkzeug.exceptions import Conflict
 
 from .extension import db
@@ -34,7 +27,6 @@ from .state import locked
 
 BATCH = 500  # rows in memory at a time
 PAGES = 16  # copied in one step; every database of this program has more
-VERSION_TABLE = "alembic_version"
 
 
 class BackupError(Conflict):
@@ -53,11 +45,11 @@ def temporary_database(folder: Path | None) -> Iterator[Engine]:
     with tempfile.TemporaryDirectory(prefix=".bookapi-", dir=folder) as directory:
         path = Path(directory) / "backup"
         path.touch(mode=0o600)
-        engine = create_engine(f"sqlite:///{path}", module=sqlite3, poolclass=StaticPool)
+        engine = sa.create_engine(f"sqlite:///{path}", module=sqlite3, poolclass=sa.StaticPool)
         with engine.connect() as connection:
             # `publish` flushes what is kept. A cache of 64 MB: a row goes into a dozen indexes.
-            connection.exec_driver_sql("PRAGMA synchronous = OFF")
-            connection.exec_driver_sql("PRAGMA cache_size = -65536")
+            for pragma in ("synchronous = OFF", "cache_size = -65536"):
+                connection.exec_driver_sql(f"PRAGMA {pragma}")
         try:
             yield engine
         finally:
@@ -66,9 +58,9 @@ def temporary_database(folder: Path | None) -> Iterator[Engine]:
 
 def publish(unfinished: Path, path: Path) -> None:
     """Rename a finished file; file and name survive a power cut."""
-    with open(unfinished, "rb") as file:
+    with unfinished.open("rb") as file:
         os.fsync(file)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
@@ -79,7 +71,7 @@ def copy_database(copy: Engine, revision: str) -> None:
     one. Nobody waits for it."""
     if sqlite_file():
         with closing(db.engine.raw_connection()) as source:
-            source.driver_connection.execute("VACUUM INTO ?", [copy.url.database])
+            _driver(source).execute("VACUUM INTO ?", [copy.url.database])
         return
     upgrade_schema(copy, revision)
     snapshot = db.engine.connect().execution_options(isolation_level="REPEATABLE READ")
@@ -147,32 +139,34 @@ def _copy_pages(copy: Engine, prepare: Callable[[], None] | None = None) -> None
             unprepared.pop()()
 
     with closing(copy.raw_connection()) as source, closing(db.engine.raw_connection()) as target:
-        source.driver_connection.backup(
-            target.driver_connection, pages=PAGES, progress=progress, sleep=0.05
-        )
+        _driver(source).backup(_driver(target), pages=PAGES, progress=progress, sleep=0.05)
+
+
+def _driver(connection: sa.PoolProxiedConnection) -> Any:
+    """The connection of Python's sqlite3, whose features SQLAlchemy does not know."""
+    return connection.driver_connection
 
 
 def _continue_ids(old: Connection, new: Connection) -> None:
     """Have AUTOINCREMENT go on behind the ids that either database has given."""
     if inspect(old).has_table("sqlite_sequence"):
         query = text("SELECT name, seq FROM sqlite_sequence")
-        given = Counter(dict(old.execute(query).all())) | Counter(dict(new.execute(query).all()))
+        given = [Counter(dict(map(tuple, each.execute(query)))) for each in (old, new)]
         new.execute(text("DELETE FROM sqlite_sequence"))
-        for name, seq in given.items():
-            row = {"name": name, "seq": seq}
-            new.execute(text("INSERT INTO sqlite_sequence VALUES (:name, :seq)"), row)
+        for row in (given[0] | given[1]).items():
+            new.exec_driver_sql("INSERT INTO sqlite_sequence VALUES (?, ?)", row)
 
 
 def copy_rows(source: Connection, target: Connection) -> None:
     """Replace the rows of all tables that both databases have, whatever the engine of either."""
     names = set(inspect(source).get_table_names()) & set(inspect(target).get_table_names())
-    theirs, ours = MetaData(), MetaData()
-    theirs.reflect(source, only=names - {VERSION_TABLE})
-    ours.reflect(target, only=names - {VERSION_TABLE})
+    theirs, ours = sa.MetaData(), sa.MetaData()
+    theirs.reflect(source, only=sorted(names - {"alembic_version"}))
+    ours.reflect(target, only=sorted(names - {"alembic_version"}))
     for table in reversed(ours.sorted_tables):
         target.execute(table.delete())
     for table in ours.sorted_tables:
         stored = [column.name for column in table.c if column.computed is None]
-        query = select(*[theirs.tables[table.name].c[name] for name in stored])
+        query = sa.select(*[theirs.tables[table.name].c[name] for name in stored])
         for rows in source.execute(query.execution_options(yield_per=BATCH)).partitions():
             target.execute(table.insert(), [dict(row._mapping) for row in rows])

@@ -10,9 +10,10 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase
+from werkzeug.exceptions import ServiceUnavailable
 
 from .dialects import Dialect, dialect_of
-from .failures import FAILURES, raise_translated, unavailable
+from .failures import FAILURES, busy, raise_translated, unavailable
 from .queue import ON_COMMIT, WriteQueue
 
 EXTENSION = "bookapi.database"
@@ -50,7 +51,7 @@ class Reading:
             self._handle.dialect.begin_read(self._connection, self._seconds)
             return self._connection
         except FAILURES as error:
-            raise_translated(error)
+            raise_translated(error, self._handle.dialect.access_fault())
 
     def __exit__(
         self,
@@ -68,7 +69,7 @@ class Reading:
         except FAILURES as later:
             failed = failed or later
         if failed is not None:
-            raise_translated(failed)
+            raise_translated(failed, self._handle.dialect.access_fault())
 
 
 class Database(SQLAlchemy):
@@ -139,22 +140,20 @@ class Database(SQLAlchemy):
         self._handle.queue.max_waiting = max(1, threads // 2 - 1)
 
     def check_file(self) -> None:
-        """503 when the SQLite file is gone or is not the one that was opened: never write beside the catalogue."""
-        if self.engine.dialect.name != "sqlite":
-            return
-        from .dialects import sqlite
-
-        try:
-            identity = sqlite.identity(self.engine.url.database)
-        except OSError:
+        """503 where the SQLite file is not the one that was opened any more: what is written may be lost."""
+        fault = self.dialect.fault()
+        if fault:
             if has_request_context():  # a command reports it in its own one line
-                current_app.logger.error("the database file is gone: %s", self.engine.url.database)
-            raise unavailable() from None
-        if (self.dialect.opened or identity) != identity:
-            current_app.logger.error(
-                "the database file was replaced while serving; restart the service"
-            )
-            raise unavailable()
+                current_app.logger.error("database: %s", fault)
+            raise unavailable() from OSError(fault)
+
+    def check_writable(self) -> None:
+        """503 where the database refuses every change: it is read-only, or this process may not write to it."""
+        try:
+            self.ask(self.dialect.check_writable)
+        except ServiceUnavailable as error:
+            if error.description != busy().description:
+                raise
 
 
 def _call(operation: Callable[..., Any], args: tuple, kwargs: dict, connection: Connection) -> Any:

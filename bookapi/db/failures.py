@@ -6,7 +6,12 @@ import pymysql
 from flask import current_app, has_request_context
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
+from werkzeug.exceptions import (
+    Conflict,
+    HTTPException,
+    RequestEntityTooLarge,
+    ServiceUnavailable,
+)
 
 from .sqlite import sqlite3
 
@@ -38,14 +43,18 @@ def too_slow() -> ServiceUnavailable:
     )
 
 
-_DEADLOCK, _LOCK_WAIT = 1213, 1205
-_MYSQL_BUSY = {_DEADLOCK, _LOCK_WAIT, 3572}
+# 1020: a conflict where innodb_snapshot_isolation is ON, the default of MariaDB from 11.6.2; 1213: a deadlock.
+_CONFLICTS, _LOCK_WAIT = {1020, 1213}, 1205
+_MYSQL_BUSY = {*_CONFLICTS, _LOCK_WAIT, 3572}
+_MYSQL_TOO_LARGE = 1153  # than max_allowed_packet
+# Of an account (1044, 1045, 1142, 1143, 1227, 1698) or a server (1290, 1792, 1836) that may not write, or not any more.
+_MYSQL_REFUSED = {1044, 1045, 1142, 1143, 1227, 1290, 1698, 1792, 1836}
 _MYSQL_FULL = {1021, 1114}
 # 1969: MariaDB; 3024 and, from the middle of some work, 1317: MySQL; 188: what InnoDB says of a full-text search.
 _MYSQL_SLOW = {188, 1317, 1969, 3024}
 # 1047: a Galera node that is not ready; it is not in SQLAlchemy's own list of disconnects.
 _MYSQL_LOST = {1047, 1927, 2006, 2013, 2014, 2045, 2055, 4031}
-_MYSQL_AWAY = _MYSQL_LOST | {1040, 1049, 1053, 1146, 2002, 2003}
+_MYSQL_AWAY = _MYSQL_LOST | _MYSQL_REFUSED | {1040, 1049, 1053, 1146, 2002, 2003}
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _SQLITE_AWAY = {
     sqlite3.SQLITE_CANTOPEN,
@@ -88,6 +97,10 @@ def translate(error: Exception) -> HTTPException | None:
             return too_slow()
         if code in _MYSQL_FULL:
             return InsufficientStorage()
+        if code == _MYSQL_TOO_LARGE:
+            return RequestEntityTooLarge(
+                "this is larger than the database takes; send less at once"
+            )
         return unavailable() if code in _MYSQL_AWAY else None
     return None
 
@@ -107,22 +120,25 @@ def is_lost(error: Exception | None) -> bool:
 
 
 def worth_another_try(error: Exception) -> bool:
-    """Whether the whole unit may simply be run again: it lost a deadlock, or the connection before it committed."""
+    """Whether the whole operation may run again: it lost a conflict, waited for a lock, or lost the connection before
+    it committed."""
     driver = _of_driver(error)
-    return (
-        is_lost(error)
-        or isinstance(driver, pymysql.err.MySQLError)
-        and driver.args[:1] == (_DEADLOCK,)
+    return is_lost(error) or (
+        isinstance(driver, pymysql.err.MySQLError)
+        and driver.args[:1] != ()
+        and driver.args[0] in {*_CONFLICTS, _LOCK_WAIT}
     )
 
 
-def raise_translated(error: Exception) -> NoReturn:
-    """Raise what a failure is to a client, with the failure as its cause; a fault of ours as it is."""
+def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
+    """Raise what a failure is to a client, with the failure as its cause; an error of the program as it is. `hint`:
+    what else the log should say."""
     told = translate(error)
     if told is None:
         raise error
     if told.code >= 500 and has_request_context():  # a command tells it on its own one line
-        current_app.logger.error("database: %s", getattr(error, "orig", error))
+        words = [str(getattr(error, "orig", error)), hint]
+        current_app.logger.error("database: %s", "; ".join(word for word in words if word))
     raise told from error
 
 

@@ -96,7 +96,17 @@ class WriteQueue:
             raise busy()
         while not operation.done.wait(LOOK_SECONDS):
             self._fail_if_dead()
-        return _outcome(operation)
+        return self._outcome(operation)
+
+    def _outcome(self, operation: Operation) -> Any:
+        error = operation.error
+        if isinstance(error, (*FAILURES, StaleDataError)):
+            raise_translated(error, self._dialect.access_fault())
+        if error is not None:
+            raise error
+        for function in operation.on_commit:
+            function()
+        return operation.result
 
     def _patience(self) -> float:
         """Seconds to wait for whoever is one too many: none where no operation has ended for a while."""
@@ -202,6 +212,8 @@ class WriteQueue:
                     driver.execute("ROLLBACK TO operation")
                 driver.execute("RELEASE operation")
             _commit(connection)
+            if self._dialect.fault():  # a restart would perhaps not find what was committed
+                raise unavailable()
         except BaseException as error:
             for operation in self._running:
                 operation.error = error
@@ -218,6 +230,8 @@ class WriteQueue:
             for attempt in range(1, ATTEMPTS + 1):
                 if self._attempt(operation) or attempt == ATTEMPTS:
                     return
+                if time.monotonic() >= operation.deadline and not is_lost(operation.error):
+                    return
         finally:
             self._ended()
 
@@ -226,6 +240,7 @@ class WriteQueue:
         committing = False
         try:
             with self._engine.connect() as connection:
+                connection.begin()  # or nothing is committed of what ran on the driver's own cursor
                 operation.run(connection)
                 if operation.error is None:
                     committing = True
@@ -244,14 +259,3 @@ def _commit(connection: Connection) -> None:
     except BaseException:
         connection.invalidate()  # SQLAlchemy would not roll back after a commit that failed
         raise
-
-
-def _outcome(operation: Operation) -> Any:
-    error = operation.error
-    if isinstance(error, (*FAILURES, StaleDataError)):
-        raise_translated(error)
-    if error is not None:
-        raise error
-    for function in operation.on_commit:
-        function()
-    return operation.result

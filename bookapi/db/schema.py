@@ -1,4 +1,4 @@
-"""The schema: its migrations, the revision that a database has, and the file that SQLite needs first."""
+"""The schema: its migrations, the revision of a database, the file that SQLite needs first."""
 
 import functools
 import os
@@ -15,7 +15,8 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 def create_file() -> None:
-    """Create the SQLite file if it is missing, readable by its owner alone; a server's admin creates its databases."""
+    """Create the SQLite file if it is missing, readable by its owner alone. (A server's admin
+    creates its databases.)"""
     if db.engine.dialect.name == "sqlite":
         path = Path(db.engine.url.database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,12 +24,12 @@ def create_file() -> None:
 
 
 def migrations(engine: Engine) -> ModuleType:
-    """Flask-Migrate for a database. Imported when needed: a service that serves need not carry Alembic (10 MB)."""
+    """Flask-Migrate for a database. Imported when needed: serving does without Alembic (10 MB)."""
     import flask_migrate
 
     target = SimpleNamespace(engine=engine, metadata=db.metadata)
     # By default its command is `db` and would replace ours.
-    flask_migrate.Migrate(current_app, target, str(MIGRATIONS), command="migrations")
+    flask_migrate.Migrate(current_app, target, str(MIGRATIONS), command="migrations")  # type: ignore[no-untyped-call]
     return flask_migrate
 
 
@@ -40,14 +41,14 @@ def upgrade_schema(engine: Engine, revision: str = "head") -> None:
 def schema_revisions() -> tuple[str | None, str]:
     """The schema's revision in the database (None: no schema) and the one that this program needs.
 
-    Revisions are numbered by their files, so that a service that serves need not carry Alembic about (10 MB).
+    The names of the migrations' files tell, so that a service does without Alembic (10 MB).
     """
     return db.ask(revision_of), known_revisions()[-1]
 
 
 @functools.cache
 def known_revisions() -> tuple[str, ...]:
-    """The revisions that this program can upgrade from, oldest first; the last one is the one it needs."""
+    """The revisions that this program can upgrade from, and as the last one that which it needs."""
     found = (path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     return tuple(sorted(found))
 
@@ -59,11 +60,15 @@ def schema_error(found: str | None) -> str | None:
         return "the database has no schema yet; run: bookapi init"
     if found < known[0]:
         return (
-            f"the database has the schema {found} of a version before the first release, which cannot be upgraded; "
-            "with the version that made it run: bookapi books export FILE, then import FILE into a new instance"
+            f"the database has the schema {found} of a version before the first release, which "
+            "cannot be upgraded; with the version that made it run: bookapi books export FILE, "
+            "then import FILE into a new instance"
         )
     if found not in known:
-        return f"the database has the schema {found}, this program knows none after {known[-1]}; use the newer program"
+        return (
+            f"the database has the schema {found}, this program knows none after {known[-1]}; "
+            "use the newer program"
+        )
     if found != known[-1]:
         return (
             f"the database has the schema {found}, this program needs {known[-1]}; "
@@ -76,4 +81,5 @@ def revision_of(connection: Connection) -> str | None:
     """The schema's revision in a database; None where there is no schema."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found

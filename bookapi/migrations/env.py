@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations: on the engine that `db.schema.migrations` was given, one process after the other."""
+"""How Alembic runs the migrations: on the engine of `db.schema.migrations`, one at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +17,13 @@ extension = current_app.extensions["migrate"]
 
 
 def is_in_models(item: Any, name: str | None, *more: Any) -> bool:
-    """The full-text index differs by engine: the migrations create it, the models do not know it."""
+    """The models do not know the full-text index, which differs by engine."""
     return not (name or "").startswith((INDEX, "ft_"))
 
 
 @contextmanager
 def lock(connection: Connection) -> Iterator[None]:
-    """SQLite has its write lock (BEGIN IMMEDIATE); a server commits each change of a table by itself."""
+    """A lock for servers, which commit each change of a table by itself; SQLite has its own."""
     if connection.dialect.name == "sqlite":
         yield
         return

@@ -1,4 +1,5 @@
-"""Backups: the whole database as one SQLite file, whichever engine it comes from and goes back to.
+"""``bookapi backup`` and ``restore``: the whole database as one SQLite file, whichever engine it
+comes from and goes back to.
 
 A backup is one consistent state. A restore first prepares a copy of it (verified, upgraded to this
 program's schema, without sessions), then replaces the database in one transaction: whole or not at
@@ -20,10 +21,8 @@ from ..db.copies import BackupError, temporary_database
 from ..db.schema import known_revisions, revision_of, upgrade_schema
 from . import derived
 
-_MAGIC = b"SQLite format 3\0"
-
-
 FILE = click.argument("file", type=click.Path(path_type=Path))
+_MAGIC = b"SQLite format 3\0"
 
 
 @command("backup")
@@ -32,17 +31,16 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path, force: bool) -> None:
     """Write the whole database to FILE, one SQLite file whichever the engine; the service may run.
 
-    FILE is verified before it gets its name. It holds the accounts, too: protect it like the database.
+    FILE is verified before it gets its name. It holds the accounts, too: protect it like the
+    database.
     """
     db.check_file()
     revision = _usable(schema_revisions()[0], "the database")
-    if not file.parent.is_dir():
-        raise BackupError(f"{file.parent}: no such folder")
     if os.path.lexists(file):
         _refuse_other_files(file)
         if not force:
             raise BackupError(f"{file}: exists already; --force replaces a backup")
-        with open(file, "rb") as older:
+        with file.open("rb") as older:
             if older.read(len(_MAGIC)) not in (b"", _MAGIC):
                 raise BackupError(f"{file}: exists already and is no backup")
     with _in_one_line(f"{file}: no backup was made"), temporary_database(file.parent) as copy:
@@ -60,9 +58,9 @@ def restore(file: Path, force: bool) -> None:
     """Replace the whole database by the backup FILE, whole or not at all; the service may run.
 
     Accounts, passwords, roles and second factors are those of the backup: disable again whom you
-    disabled since. Everyone has to sign in again. API tokens that were revoked since the backup stay
-    revoked, and those that were made since are gone. The numbers of changes, books and accounts go on
-    behind the higher ones: none is given twice.
+    disabled since. Everyone has to sign in again. API tokens that were revoked since the backup
+    stay revoked, and those that were made since are gone. The numbers of changes, books and
+    accounts go on behind the higher ones: none is given twice.
     """
     _refuse_other_files(file)
     own = copies.sqlite_file()
@@ -101,13 +99,13 @@ def _refuse_other_files(path: Path) -> None:
 
 def _usable(revision: str | None, name: str) -> str:
     """A schema revision that this program can read or upgrade."""
-    if revision not in known_revisions():
+    if revision is None or revision not in known_revisions():
         raise BackupError(f"{name}: {schema_error(revision)}")
-    return str(revision)
+    return revision
 
 
 def _prepare(copy: Engine, name: str) -> None:
-    """Upgrade a copy of a backup, end its sessions, give its catalogue a revision no cache knows."""
+    """Upgrade a copy of a backup, end its sessions, give it a revision that no cache knows."""
     with copy.connect() as connection:
         _usable(revision_of(connection), name)
     upgrade_schema(copy)
@@ -124,9 +122,11 @@ def _prepare(copy: Engine, name: str) -> None:
 def _verify(copy: Engine, name: str, hint: str = "") -> str:
     """A summary of a copy's contents; raises where it is damaged or contradicts itself."""
     with copy.connect() as connection:
-        faults = integrity.structure_faults(connection) or derived.all_faults(connection)
-        if faults:
-            raise BackupError(f"{name} is damaged: {faults[0]}{hint}")
+        if broken := integrity.structure_faults(connection):
+            raise BackupError(f"{name} is damaged: {broken[0]}")
+        for subject, fault, _ in derived.faults(connection):
+            if fault:
+                raise BackupError(f"{name} is damaged: {subject}: {fault}{hint}")
         row = connection.execute(text("SELECT total, seq FROM catalogue")).one()
         return f"{row.total} books, seq {row.seq}, schema {revision_of(connection)}"
 
@@ -141,12 +141,12 @@ def _carry_over(old: Connection, new: Connection, force: bool) -> None:
         raise BackupError(
             f"the database holds {books} books, trash included; --force replaces them"
         )
-    row = old.execute(text("SELECT * FROM catalogue")).mappings().first() or {}
+    found = old.execute(text("SELECT * FROM catalogue")).mappings().first()
+    row = dict(found) if found else {}
     for name in ("seq", "last_id", "last_user_id"):
         if derived.is_counter(row.get(name)):
-            # The names stand above.
-            statement = f"UPDATE catalogue SET {name} = :number WHERE {name} < :number"  # nosec B608
-            new.execute(text(statement), {"number": row[name]})
+            query = f"UPDATE catalogue SET {name} = :given WHERE {name} < :given"  # noqa: S608 # nosec B608
+            new.execute(text(query), {"given": row[name]})
     if row.get("seq"):
         held = set(old.scalars(text("SELECT secret_hash FROM tokens")))
         for secret in set(new.scalars(text("SELECT secret_hash FROM tokens"))) - held:

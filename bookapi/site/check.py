@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 from flask import current_app
@@ -17,7 +16,8 @@ from ..db import FAILURES, cause, db, now
 from ..db.copies import sqlite_file
 from ..db.durability_warnings import durability_warnings
 from ..db.failures import busy
-from ..db.integrity import index_fault, rebuild_index, structure_faults
+from ..db.integrity import structure_faults
+from ..db.search_index import index_fault, rebuild_index
 from . import derived
 from .views import unready
 
@@ -27,48 +27,33 @@ CLOCK = "set the clock of this machine; the next change of the book corrects wha
 INDEX = "search index"
 
 
-class Finding(NamedTuple):
-    """Something that was checked: what is wrong (None: nothing), and how to fix it; a warning has no such step."""
-
-    subject: str
-    wrong: str | None = None
-    step: str = ""
-
-    def __str__(self) -> str:
-        if not self.wrong:
-            return f"ok     {self.subject}"
-        if not self.step:
-            return f"warn   {self.subject}: {self.wrong}"
-        return f"wrong  {self.subject}: {self.wrong}; to fix it: {self.step}"
+Finding = tuple[str, str | None, str]  # what was checked, what is wrong with it, how to fix that
 
 
 def findings() -> Iterator[Finding]:
     """All checks, one by one; after a fault that makes the others impossible there are none."""
-    yield Finding("settings")  # a wrong one ends every command before it begins
+    yield "settings", None, ""  # a wrong one ends every command before it begins
     yield from _files()
-    for subject, wrong, step in (
+    for subject, examine, step in (
         ("database and schema", unready, f"bookapi init or db upgrade, or {RESTORE}"),
         ("structure of the database", lambda: "; ".join(db.ask(structure_faults)), RESTORE),
     ):
-        finding = Finding(subject, wrong(), step)
-        yield finding
-        if finding.wrong:
+        wrong = examine()
+        yield subject, wrong, step
+        if wrong:
             return
     try:
-        yield Finding(INDEX, index_fault(), MEND)
-        faults = db.ask(derived.counter_faults)
-        yield Finding("number of changes", faults.pop("seq", None), RESTORE)
-        yield Finding("counters", "; ".join(faults.values()), MEND)
-        yield Finding("history", db.ask(derived.broken_history), RESTORE)
-        yield Finding("lists", db.ask(derived.unreadable_lists), RESTORE)
-        yield Finding("derived data", derived.list_books(db.ask(_wrong_books)), MEND)
-        yield Finding("clock", db.ask(_clock_fault), CLOCK)
+        yield INDEX, index_fault(), MEND
+        for subject, wrong, is_derived in db.ask(derived.faults):
+            yield subject, wrong, MEND if is_derived else RESTORE
+        yield "derived data", derived.list_books(db.ask(derived.wrong_books)), MEND
+        yield "clock", db.ask(_clock_fault), CLOCK
     except (*FAILURES, HTTPException, ValueError, TypeError) as error:
         if getattr(error, "description", None) == busy().description:
             raise
-        yield Finding("contents", f"cannot be read: {cause(error) or error}", RESTORE)
+        yield "contents", f"cannot be read: {cause(error) or error}", RESTORE
     for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
-        yield Finding("durability", warning)
+        yield "durability", warning, ""  # nothing is wrong yet
 
 
 def _files() -> Iterator[Finding]:
@@ -76,61 +61,52 @@ def _files() -> Iterator[Finding]:
     files = {"folder": folder, "secret": folder / SECRET_FILE, "database file": sqlite_file()}
     for subject, path in files.items():
         if path and path.exists():
+            wrong = f"{path} is open to every user of this machine"
             is_open = path.stat().st_mode & 0o007
-            wrong = f"{path} is open to every user of this machine" if is_open else None
-            yield Finding(subject, wrong, f"chmod o-rwx {path}")
+            yield subject, wrong if is_open else None, f"chmod o-rwx {path}"
     if not current_app.config["SECRET_KEY"]:
-        yield Finding("secret", "there is none", "bookapi init")
-
-
-def _wrong_books(connection: Connection) -> list[int]:
-    """The books whose derived data is wrong, all seen in one state of the database."""
-    last, wrong = 0, []
-    while last is not None:
-        last, more, *_ = derived.next_batch(connection, last)
-        wrong += more
-    return wrong
+        yield "secret", "there is none", "bookapi init"
 
 
 def _clock_fault(connection: Connection) -> str | None:
     """Something was stored in the future: the clock is wrong, or was then."""
-    for name, column in (("a book", Book.updated_at), ("the history", History.at)):
-        newest = connection.scalar(select(func.max(column)))
-        if newest and newest > now() + MAX_CLOCK_SKEW:
-            return (
-                f"{name} changed at {newest:%Y-%m-%dT%H:%M:%SZ}, it is {now():%Y-%m-%dT%H:%M:%SZ}"
-            )
-    return None
+    columns = (Book.updated_at, History.at)
+    newest = [connection.scalar(select(func.max(column))) or now() for column in columns]
+    if max(newest) <= now() + MAX_CLOCK_SKEW:
+        return None
+    return f"a change is of {max(newest):%Y-%m-%dT%H:%M:%SZ}, it is {now():%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _rebuild(wrong: list[Finding]) -> None:
-    """Rebuild all that is derived from the books, in short transactions between which others can write."""
-    if any(finding.subject == INDEX for finding in wrong):
-        db.write(rebuild_index, alone=True)
-    last: int | None = 0
-    while last is not None:
-        last = db.write(derived.rebuild_batch, last, alone=True)
-    db.write(derived.rebuild_counters, alone=True)
-
-
-def _report() -> list[Finding]:
-    """Print every finding; returns those that are wrong."""
-    wrong = []
-    for finding in findings():
-        click.echo(str(finding))
-        if finding.wrong and finding.step:
-            wrong.append(finding)
-    return wrong
+def _report() -> dict[str, str]:
+    """Print every finding; returns how to fix each subject that is wrong."""
+    steps = {}
+    for subject, wrong, step in findings():
+        if not wrong:
+            click.echo(f"ok     {subject}")
+        elif not step:
+            click.echo(f"warn   {subject}: {wrong}")
+        else:
+            click.echo(f"wrong  {subject}: {wrong}; to fix it: {step}")
+            steps[subject] = step
+    return steps
 
 
 @command("check")
 @click.option("--mend", is_flag=True, help="Rebuild what is derived from the books if it is wrong.")
 def check(mend: bool) -> None:
-    """Report what is wrong with the instance and how to fix it; the service may run. Exit status 1 if anything is."""
-    wrong = _report()
-    if mend and any(finding.step == MEND for finding in wrong):
-        _rebuild(wrong)
+    """Report what is wrong with the instance and how to fix it; the service may run.
+
+    Exit status 1 if anything is wrong.
+    """
+    steps = _report()
+    if mend and MEND in steps.values():
+        if INDEX in steps:
+            db.write(rebuild_index, alone=True)
+        last: int | None = 0
+        while last is not None:  # in short transactions, between which others can write
+            last = db.write(derived.rebuild_batch, last, alone=True)
+        db.write(derived.rebuild_counters, alone=True)
         click.echo("rebuilt all that is derived from the books")
-        wrong = _report()
-    if wrong:
-        raise click.ClickException(f"wrong: {', '.join(finding.subject for finding in wrong)}")
+        steps = _report()
+    if steps:
+        raise click.ClickException(f"wrong: {', '.join(steps)}")

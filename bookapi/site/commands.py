@@ -27,7 +27,8 @@ from .views import unready
 def init(admin: str) -> None:
     """Create the instance: folder, secret, database at the newest schema, a first admin.
 
-    Safe to repeat, and to run several times at once: the one that adds the admin prints its password.
+    Safe to repeat, and to run several times at once: the one that adds the admin prints its
+    password.
     """
     folder = Path(current_app.instance_path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,15 +43,15 @@ def init(admin: str) -> None:
 
 
 def _create_secret(path: Path) -> None:
-    """Create the file of the secret that signs cookies, readable by its owner alone; whole or not at all."""
+    """Create the secret that signs cookies, whole or not at all, readable by its owner alone."""
     if path.exists():
         return
     descriptor, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-    with open(descriptor, "w", encoding="ascii") as file:
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(48) + "\n")
     with suppress(FileExistsError):  # another `init` was first
         os.link(unfinished, path)
-    os.unlink(unfinished)
+    Path(unfinished).unlink()
 
 
 def _upgrade() -> None:

@@ -1,28 +1,30 @@
-"""What is derived from the books: sort keys, search words, rows of their lists, the catalogue's counters.
+"""What is derived from the books: sort keys, search words, rows of lists, the catalogue's counters.
 
-`check` compares it with the books, `check --mend` rebuilds it. Books and history are what people gave: never changed.
+`check` compares it with the books, `check --mend` rebuilds it. Books and history are what people
+gave: they are never changed.
 """
 
 import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select, text, update
 
 from ..books import store
-from ..books.models import LIST_TABLES, Book, BookWords, lists_of
-from ..books.schemas import FIELDS
+from ..books.models import lists_of
+from ..books.schemas import FIELDS, LISTS
 from ..books.search import text_of
-from ..db import Catalogue, locked
+from ..db import Base, Catalogue, locked
 
 BATCH = 200  # books in memory at a time: at most 20 MB
 MAX_FAULTS = 5  # books that are named
-_BOOKS: Table = Book.__table__
-_WORDS: Table = BookWords.__table__
-_LISTS: dict[str, Table] = {field: model.__table__ for field, model in LIST_TABLES.items()}
-_KEYS = [name for name in _BOOKS.c.keys() if name.endswith("_key")]
+
+_TABLES = Base.metadata.tables
+_BOOKS, _WORDS = _TABLES["books"], _TABLES["book_words"]
+_LISTS = {field: _TABLES[f"book_{field}"] for field in LISTS}
+_KEYS = [name for name in list(_BOOKS.c.keys()) if name.endswith("_key")]
 # Where derived values are stored; the first column is the id of the book.
-_COLUMNS = {
+_COLUMNS: dict[Table, list[Column[Any]]] = {
     _BOOKS: [_BOOKS.c[name] for name in ("id", *_KEYS)],
     **{table: list(table.c) for table in (_WORDS, *_LISTS.values())},
 }
@@ -32,20 +34,20 @@ Rows = dict[Table, set[tuple[Any, ...]]]  # values in the order of `_COLUMNS`
 
 
 def next_batch(connection: Connection, after: int) -> tuple[int | None, set[int], Rows]:
-    """Of the books whose ids follow `after`: the last id (None: there are no more), the ids of those whose derived values
-    are wrong, and what should be stored."""
+    """Of the books whose ids follow `after`: the last id (None: there are no more), the ids of
+    those whose derived values are wrong, and the values that should be stored."""
     books = connection.execute(_NEXT, {"after": after}).mappings().all()
     if not books:
         return None, set(), {}
     wanted: Rows = {table: set() for table in _COLUMNS}
     for book in books:
         record = {name: book[name] for name in FIELDS if name not in ("created_at", "updated_at")}
-        columns = store.columns_of(record, record)
-        wanted[_BOOKS].add((book["id"], *[columns[name] for name in _KEYS]))
+        keys = store.columns_of(record, record)
+        wanted[_BOOKS].add((book["id"], *[keys[name] for name in _KEYS]))
         wanted[_WORDS].add((book["id"], text_of(record, book["deleted_at"] is not None)))
         for field, table in _LISTS.items():
-            rows = lists_of(book["id"], record[field])
-            wanted[table] |= {tuple(row[name] for name in table.c.keys()) for row in rows}
+            rows, names = lists_of(book["id"], record[field]), list(table.c.keys())
+            wanted[table] |= {tuple(row[name] for name in names) for row in rows}
     wrong: set[int] = set()
     for table, columns in _COLUMNS.items():
         query = select(*columns).where(columns[0].between(books[0]["id"], books[-1]["id"]))
@@ -53,31 +55,40 @@ def next_batch(connection: Connection, after: int) -> tuple[int | None, set[int]
     return books[-1]["id"], wrong, wanted
 
 
+def wrong_books(connection: Connection) -> list[int]:
+    """The books whose derived values are wrong, all seen in one state of the database."""
+    last: int | None = 0
+    found: list[int] = []
+    while last is not None:
+        last, wrong, _ = next_batch(connection, last)
+        found += wrong
+    return found
+
+
 def rebuild_batch(connection: Connection, after: int) -> int | None:
-    """An operation for `db.write`: rebuild what is derived from the next books; returns the last of their ids."""
+    """An operation of `db.write`: rebuild what is derived from the next books; returns the last of
+    their ids."""
     locked(connection)
     last, wrong, wanted = next_batch(connection, after)
-    for table, rows in wanted.items() if wrong else ():
+    for table, rows in wanted.items():
         names = [column.name for column in _COLUMNS[table]]
-        values = [dict(zip(names, row)) for row in rows if row[0] in wrong]
+        values = [dict(zip(names, row, strict=True)) for row in rows if row[0] in wrong]
         if table is _BOOKS:
             for row in values:
                 connection.execute(update(table).where(table.c.id == row["id"]).values(row))
-            continue
-        connection.execute(delete(table).where(table.c.book_id.in_(wrong)))
-        if values:
-            connection.execute(insert(table), values)
+        else:
+            connection.execute(delete(table).where(table.c.book_id.in_(wrong)))
+            connection.execute(insert(table), values) if values else None
     return last
 
 
 def rebuild_counters(connection: Connection) -> None:
-    """An operation for `db.write`: count again what is wrong and can be counted, and give the catalogue a new revision,
-    so that no cached response from before is used."""
+    """An operation of `db.write`: count again what is wrong and can be counted, and give the
+    catalogue a new revision, so that no response that was cached before is used."""
     locked(connection)
     found = counted(connection)
     values = {name: found[name] for name in counter_faults(connection) if name != "seq"}
-    revision = secrets.randbits(62)
-    connection.execute(update(Catalogue.__table__).values(revision=revision, **values))
+    connection.execute(update(Catalogue).values(revision=secrets.randbits(62), **values))
 
 
 _COUNTED = """
@@ -95,20 +106,17 @@ _BROKEN_HISTORY = """
                sum(CASE action WHEN 'deleted' THEN 1 WHEN 'restored' THEN -1 ELSE 0 END) AS deleted
         FROM history GROUP BY book_id) AS found ON book_id = id
     WHERE book_id IS NULL OR last <> version OR entries <> last - first + 1 OR created <> 1
-          OR deleted <> CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END
-    ORDER BY id"""
+          OR deleted <> CASE WHEN deleted_at IS NULL THEN 0 ELSE 1 END"""
 
-_UNREADABLE_LISTS = "SELECT id FROM books WHERE {} ORDER BY id".format(
-    " OR ".join(
-        f"CASE WHEN json_valid({name}) THEN lower(json_type({name})) ELSE '' END <> 'array'"
-        for name in LIST_TABLES
-    )
+_BROKEN_LISTS = "SELECT id FROM books WHERE " + " OR ".join(  # noqa: S608 # nosec B608
+    f"CASE WHEN json_valid({name}) THEN lower(json_type({name})) ELSE '' END <> 'array'"
+    for name in LISTS
 )
 
 
 def counted(connection: Connection) -> dict[str, int]:
-    """The catalogue's counters as the tables have them. A purged book's id is in the history still; `seq` may be higher,
-    for a restore takes changes back, but not their numbers."""
+    """The catalogue's counters as the tables have them. A purged book's id is in the history still;
+    `seq` may be higher, for a restore takes changes back, but not their numbers."""
     row = connection.execute(text(_COUNTED)).mappings().one()
     return {name: number or 0 for name, number in row.items()}
 
@@ -122,8 +130,7 @@ def counter_faults(connection: Connection) -> dict[str, str]:
         name: f"{name} is {row[name]!r}, should be {number}"
         for name, number in counted(connection).items()
         if not is_counter(row[name])
-        or row[name] < number
-        or (name == "total" and row[name] != number)
+        or (row[name] != number if name == "total" else row[name] < number)
     }
 
 
@@ -132,26 +139,19 @@ def is_counter(value: object) -> bool:
     return isinstance(value, int) and 0 <= value < 2**53
 
 
-def broken_history(connection: Connection) -> str | None:
-    """The books whose history is incomplete."""
-    return list_books(connection.scalars(text(_BROKEN_HISTORY)), "the history of ")
+def faults(connection: Connection) -> list[tuple[str, str | None, bool]]:
+    """(what was compared, what is wrong with it, whether it can be rebuilt)."""
+    counters = counter_faults(connection)
+    return [
+        ("number of changes", counters.pop("seq", None), False),
+        ("counters", "; ".join(counters.values()), True),
+        ("history", list_books(connection.scalars(text(_BROKEN_HISTORY))), False),
+        ("lists", list_books(connection.scalars(text(_BROKEN_LISTS))), False),
+    ]
 
 
-def unreadable_lists(connection: Connection) -> str | None:
-    """The books whose lists are no JSON lists."""
-    return list_books(connection.scalars(text(_UNREADABLE_LISTS)), "the lists of ")
-
-
-def all_faults(connection: Connection) -> list[str]:
-    """What contradicts itself, but for what can be rebuilt."""
-    found = (broken_history(connection), unreadable_lists(connection))
-    return [*counter_faults(connection).values(), *filter(None, found)]
-
-
-def list_books(ids: Iterable[int], prefix: str = "") -> str | None:
+def list_books(ids: Iterable[int]) -> str | None:
     """`3 books (4, 7, 9)`; None where there are none."""
     every = sorted(ids)
     shown = [*map(str, every[:MAX_FAULTS]), *["…"] * (len(every) > MAX_FAULTS)]
-    return (
-        f"{prefix}{len(every)} book{'s' * (len(every) > 1)} ({', '.join(shown)})" if every else None
-    )
+    return f"{len(every)} book{'s'[: len(every) - 1]} ({', '.join(shown)})" if every else None

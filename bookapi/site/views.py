@@ -32,7 +32,7 @@ def healthz() -> dict[str, str]:
 @endpoint(Access.ANYONE, "service", link="ready", any_host=True)
 def readyz() -> dict[str, str]:
     """Readiness: the database is there and has the schema that this program needs; else 503."""
-    reason = unready()
+    reason = unready() or unwritable()
     if reason:
         current_app.logger.error("not ready: %s", reason)
         raise Problem(503, "the service is not ready", {"Retry-After": "10"})
@@ -48,3 +48,12 @@ def unready() -> str | None:
     except HTTPException as error:
         return ": ".join(part for part in (error.description, cause(error)) if part)
     return schema_error(found) or unfit
+
+
+def unwritable() -> str | None:
+    """Why the service can read but change nothing, as a message for its operator; None where it can."""
+    try:
+        db.check_writable()
+    except HTTPException as error:
+        return ": ".join(part for part in (error.description, cause(error)) if part)
+    return None

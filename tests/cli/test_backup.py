@@ -415,11 +415,11 @@ def damage(path):
         (lambda path: spoil(path, "UPDATE catalogue SET last_id = 'many'"), "should be"),
         (
             lambda path: spoil(path, "UPDATE books SET authors = '{' WHERE id = 3"),
-            r"lists of 1 book \(3\)",
+            r"lists: 1 book \(3\)",
         ),
         (
             lambda path: spoil(path, "UPDATE books SET subjects = 'null' WHERE id = 3"),
-            r"lists of 1 book \(3\)",
+            r"lists: 1 book \(3\)",
         ),
         (lambda path: spoil(path, "DROP TABLE idempotency_keys"), "idempotency_keys"),
         (lambda path: spoil(path, "DROP TABLE book_words_index"), "book_words_index"),

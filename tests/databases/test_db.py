@@ -198,7 +198,6 @@ def local(tmp_path):
                 upgrade()
                 db.write(accounts.add, "admin", passwords.make_hash(PASSWORD), "admin")
                 db.engine.dispose()
-                db.dialect.opened = None  # nothing is known of the file yet
         return app
 
     yield make

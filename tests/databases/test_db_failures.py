@@ -1,11 +1,14 @@
 """Database failures as HTTP responses, and retries."""
 
+import time
+
 import pymysql
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from bookapi.db import translate
+from bookapi.db import db, translate
 from bookapi.db.extension import EXTENSION
 from bookapi.db.queue import ATTEMPTS
 from helpers.database import run_operations_again
@@ -22,6 +25,11 @@ def failure(code, **more):
     [
         (1205, 503),
         (1213, 503),
+        (1020, 503),
+        (1142, 503),
+        (1290, 503),
+        (1045, 503),
+        (1153, 413),
         (2006, 503),
         (2013, 503),
         (1047, 503),
@@ -64,7 +72,8 @@ def test_an_operation_that_lost_a_deadlock_is_retried(queue):
     [
         (1213, {}, ATTEMPTS),
         (2013, {"connection_invalidated": True}, ATTEMPTS),
-        (1205, {}, 1),
+        (1020, {}, ATTEMPTS),
+        (1205, {}, ATTEMPTS),
         (1114, {}, 1),
     ],
 )
@@ -78,3 +87,23 @@ def test_retries_are_limited(queue, code, more, tries):
     with pytest.raises(HTTPException):
         queue.write(operation)
     assert len(run) == tries
+
+
+def test_a_lock_that_was_waited_for_to_the_end_is_not_waited_for_again(queue):
+    run = []
+
+    def operation(connection):
+        run.append(connection)
+        time.sleep(0.1)
+        raise failure(1205)
+
+    with pytest.raises(HTTPException):
+        queue.write(operation, wait=0.05)
+    assert len(run) == 1
+
+
+def test_no_parameter_of_a_statement_is_in_a_message(app):
+    """A message is logged, and the parameters may be secrets."""
+    with app.app_context(), pytest.raises(DBAPIError) as raised, db.engine.connect() as connection:
+        connection.execute(text("SELECT :value FROM no_such_table"), {"value": "N4NBB5"})
+    assert "N4NBB5" not in str(raised.value)

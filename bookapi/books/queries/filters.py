@@ -1,4 +1,4 @@
-"""The filters of a list: how each is read and what it asks of a book (contract, section 4)."""
+"""The filters of a list: how each is read and what it asks of a book (docs/api.md, Filters)."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What was changed: the history of one book, and the feed of all changes (contract, section 5)."""
+"""What was changed: the history of one book, and the feed of all changes (docs/api.md, History and the change feed)."""
 
 from typing import NamedTuple
 

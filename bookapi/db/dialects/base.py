@@ -27,6 +27,19 @@ class Dialect(ABC):
     def separate_connection(self, engine: Engine) -> Any:
         """A connection of the driver that does not belong to the pool."""
 
+    def fault(self) -> str | None:
+        """Why nothing may be written to the database's files, as a message for the operator; None where there are none,
+        or they are those that were opened."""
+        return None
+
+    def access_fault(self) -> str | None:
+        """Why this process may not write to the database's files, with their owner and mode; None where it may."""
+        return None
+
+    @abstractmethod
+    def check_writable(self, connection: Connection) -> None:
+        """Raises what a change would raise on a database that refuses every change."""
+
     @abstractmethod
     def begin_read(self, connection: Connection, seconds: float | None) -> None:
         """Begin a transaction that reads, and is interrupted after so many seconds; None: no limit."""

@@ -1,5 +1,6 @@
 """MySQL and MariaDB."""
 
+import math
 import time
 from typing import Any
 
@@ -24,6 +25,7 @@ class MysqlDialect(Dialect):
             "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
             "time_zone = '+00:00'",
             f"innodb_lock_wait_timeout = {self.wait}",
+            f"lock_wait_timeout = {self.wait}",  # for FLUSH TABLES WITH READ LOCK of a backup tool
             f"max_sort_length = {SORTED_BYTES}",
         )
         return {
@@ -31,6 +33,8 @@ class MysqlDialect(Dialect):
             "max_overflow": -1,
             "pool_pre_ping": True,
             "pool_recycle": 1800,
+            "hide_parameters": True,
+            "isolation_level": "REPEATABLE READ",  # what a read transaction shows is one state
             "connect_args": {
                 "charset": "utf8mb4",
                 "cursorclass": LimitedCursor,
@@ -41,12 +45,20 @@ class MysqlDialect(Dialect):
 
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "handle_error", _recognize_galera)
+        event.listen(engine, "connect", _read_max_packet)
 
     def separate_connection(self, engine: Engine) -> Any:
         pooled = engine.raw_connection()
         connection = pooled.driver_connection
         pooled.detach()
         return connection
+
+    def check_writable(self, connection: Connection) -> None:
+        # Refused on a read-only server, or where the account may only read; locks no row.
+        connection.exec_driver_sql(
+            "UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"
+        )
+        connection.rollback()
 
     def begin_read(self, connection: Connection, seconds: float | None) -> None:
         connection.connection.driver_connection.end = (
@@ -70,14 +82,30 @@ def limited(sql: str, seconds: float, is_mariadb: bool) -> str:
 
 class LimitedCursor(pymysql.cursors.Cursor):
     """Sends with each SELECT how much time is left. The attribute `end` of the connection says when the time is over;
-    None: never, as for changes on the same connection."""
+    None: never, as for changes on the same connection. Raises 1153 before a statement is sent that is larger than the
+    server takes (`max_packet`): the server would close the connection."""
 
-    def execute(self, query: str, args: Any = None) -> int:
+    def execute(self, query: Any, args: Any = None) -> int:
         end = getattr(self.connection, "end", None)
         if end is not None and query.startswith("SELECT"):
             is_mariadb = "MariaDB" in self.connection.get_server_info()
             query = limited(query, end - time.monotonic(), is_mariadb)
-        return super().execute(query, args)
+        query = self.mogrify(query, args)
+        most = getattr(self.connection, "max_packet", math.inf)
+        if (
+            len(query) * 4 > most
+            and len(query.encode() if isinstance(query, str) else query) >= most
+        ):
+            raise pymysql.err.OperationalError(
+                1153, f"a statement is larger than max_allowed_packet ({most})"
+            )
+        return super().execute(query)
+
+
+def _read_max_packet(driver: Any, record: Any) -> None:
+    with driver.cursor() as cursor:
+        cursor.execute("SELECT @@max_allowed_packet")
+        [driver.max_packet] = cursor.fetchone()
 
 
 def _recognize_galera(context) -> None:

@@ -1,7 +1,6 @@
 """SQLite: one file in WAL mode, one writer at a time."""
 
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 
 from ..sqlite import sqlite3
 from .base import Dialect
+from .sqlite_file import FileGuard
 
 POOL_SIZE = 64  # at least the number of threads: nobody waits for a connection
 # FULL: with NORMAL a power cut may take acknowledged changes back.
@@ -20,12 +20,6 @@ PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
 # full-text search a step may take a tenth of a millisecond: with many more it would stop seconds late.
 PROGRESS_STEPS = 5_000
 _DEADLINE = "bookapi.deadline"  # in the `info` of a connection
-
-
-def identity(path: str | Path) -> tuple[int, int]:
-    """(device, inode) of a file."""
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
 
 
 class Deadline:
@@ -51,7 +45,7 @@ class SqliteDialect(Dialect):
     def __init__(self, url: URL, wait: int):
         super().__init__(url, wait)
         self.path = Path(url.database or "")
-        self.opened: tuple[int, int] | None = None  # the identity of the file that was opened first
+        self._guard = FileGuard(self.path)
 
     def engine_options(self) -> dict[str, Any]:
         return {
@@ -60,6 +54,7 @@ class SqliteDialect(Dialect):
             "pool_size": POOL_SIZE,
             "max_overflow": -1,
             "pool_use_lifo": True,
+            "hide_parameters": True,
         }
 
     def connect(self) -> Any:
@@ -72,7 +67,6 @@ class SqliteDialect(Dialect):
             isolation_level=None,
             check_same_thread=False,
         )
-        self.opened = self.opened or identity(self.path)
         try:
             # Reading the mode needs no lock, setting it does.
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
@@ -86,7 +80,23 @@ class SqliteDialect(Dialect):
 
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "begin", begin)
-        event.listen(engine, "connect", _set_deadline)
+        event.listen(engine, "connect", self._opened)
+        event.listen(engine, "engine_disposed", lambda engine: self._guard.forget())
+
+    def _opened(self, driver: Any, record: Any) -> None:
+        record.info[_DEADLINE] = Deadline(driver)
+        self._guard.note_opened()
+
+    def fault(self) -> str | None:
+        return self._guard.fault()
+
+    def access_fault(self) -> str | None:
+        return self._guard.access_fault()
+
+    def check_writable(self, connection: Connection) -> None:
+        fault = self.access_fault()
+        if fault:
+            raise sqlite3.OperationalError(fault)
 
     def separate_connection(self, engine: Engine) -> Any:
         return self.connect()
@@ -111,7 +121,3 @@ def begin(connection: Connection) -> None:
     driver = connection.connection.driver_connection
     if not driver.in_transaction:
         driver.execute(connection.get_execution_options().get("begin", "BEGIN"))
-
-
-def _set_deadline(driver: Any, record: Any) -> None:
-    record.info[_DEADLINE] = Deadline(driver)

@@ -1,4 +1,6 @@
-"""The schema of the first release. Numbered 0004: earlier numbers belong to versions that were never released."""
+"""The schema of the first release. (0001 to 0003 belong to versions that were never released.)"""
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +14,7 @@ BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 BLOB = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 INSTANT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     f"{dialect}_{name}": value
     for dialect in ("mysql", "mariadb")
     for name, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
@@ -29,24 +31,27 @@ SORT_COLUMNS = (
     "updated_at",
 )
 
-# FTS5 with external content: the words are stored once, and the triggers update the index in the transaction of the
-# change. tokenize `ascii`: tokens are compared as they were written. `columnsize=0`: ranking does not use lengths.
+# FTS5 with external content: the words are stored once, and the triggers update the index in the
+# transaction of the change. tokenize `ascii`: tokens are compared as they were written.
+# `columnsize=0`: ranking does not use lengths.
 SQLITE_SEARCH_INDEX = (
-    """CREATE VIRTUAL TABLE book_words_index USING fts5 (words, content = 'book_words', content_rowid = 'book_id',
-       tokenize = 'ascii', columnsize = 0)""",
+    """CREATE VIRTUAL TABLE book_words_index USING fts5 (words, content = 'book_words',
+       content_rowid = 'book_id', tokenize = 'ascii', columnsize = 0)""",
     """CREATE TRIGGER book_words_insert AFTER INSERT ON book_words BEGIN
        INSERT INTO book_words_index (rowid, words) VALUES (new.book_id, new.words); END""",
     """CREATE TRIGGER book_words_delete AFTER DELETE ON book_words BEGIN
-       INSERT INTO book_words_index (book_words_index, rowid, words) VALUES ('delete', old.book_id, old.words); END""",
+       INSERT INTO book_words_index (book_words_index, rowid, words)
+       VALUES ('delete', old.book_id, old.words); END""",
     """CREATE TRIGGER book_words_update AFTER UPDATE ON book_words BEGIN
-       INSERT INTO book_words_index (book_words_index, rowid, words) VALUES ('delete', old.book_id, old.words);
+       INSERT INTO book_words_index (book_words_index, rowid, words)
+       VALUES ('delete', old.book_id, old.words);
        INSERT INTO book_words_index (rowid, words) VALUES (new.book_id, new.words); END""",
 )
 
-# Statistics for SQLite's planner (sqlite.org/optoverview.html, "Manual control of query plans"). Without them it takes
-# `deleted_at IS NULL` for rare and walks the whole catalogue instead of an author's few books. `noskipscan`: or it
-# skips that column. 20,000 of 100,000 rows are said to be in one state: told that all are, SQLite 3.53 sorts all books
-# rather than walk the index.
+# Statistics for SQLite's planner (sqlite.org/optoverview.html, "Manual control of query plans").
+# Without them it takes `deleted_at IS NULL` for rare and walks the whole catalogue instead of an
+# author's few books. `noskipscan`: or it skips that column. They say that 20,000 of 100,000 rows
+# are in one state: if all were, SQLite 3.53 would sort all books rather than walk the index.
 SQLITE_STATISTICS = [
     ("books", None, "100000"),
     *[
@@ -62,17 +67,17 @@ SQLITE_STATISTICS = [
 ]
 
 
-def _create_table(name: str, *items: sa.Column | sa.Constraint) -> sa.Table:
+def _create_table(name: str, *items: sa.Column[Any] | sa.Constraint) -> sa.Table:
     return op.create_table(name, *items, **OPTIONS)
 
 
-def _reference(name: str, table: str, target: str, **options: bool) -> sa.Column:
+def _reference(name: str, table: str, target: str, **options: Any) -> sa.Column[int]:
     """A foreign key column whose rows go with the row that they refer to."""
     key = sa.ForeignKey(target, name=f"fk_{table}_{name}", ondelete="CASCADE")
     return sa.Column(name, BIG, key, nullable=False, **options)
 
 
-def _create_list_table(name: str, *columns: sa.Column) -> None:
+def _create_list_table(name: str, *columns: sa.Column[Any]) -> None:
     _create_table(
         name,
         _reference("book_id", name, "books.id"),

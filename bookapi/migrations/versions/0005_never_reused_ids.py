@@ -1,4 +1,4 @@
-"""Ids of sessions and tokens are never reused; kept results, of any size; `mark` becomes `revision`."""
+"""Ids of sessions and tokens are never reused; kept results of any size; `mark` is `revision`."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,141 @@
+"""Whether the files of a SQLite database are still those that were opened.
+
+SQLite itself looks at its files as little as it can: it goes on with a file that was deleted, cut or overwritten, and
+what it then acknowledges is gone after a restart. The log (`-wal`) and its index (`-shm`) are looked at, too; their
+layout is that of https://sqlite.org/walformat.html.
+"""
+
+import os
+import pwd
+from pathlib import Path
+from typing import NamedTuple
+
+HEADER = b"SQLite format 3\0"  # how each database file begins
+_INDEX_BYTES = 136  # of the `-shm`: its header, twice, and how far the log was copied to the file
+_SALTS, _BACKFILLED, _ATTEMPTED = slice(32, 40), slice(96, 100), slice(128, 132)
+
+Identity = tuple[int, int]
+
+
+def identity(path: str | Path) -> Identity:
+    """(device, inode) of a file."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+class _Content(NamedTuple):
+    """When the file was written to last, and what the index of the log says about the copying from log to file: how
+    many frames were copied, how many were to be."""
+
+    size: int
+    modified: int
+    salts: bytes
+    backfilled: bytes
+    attempted: bytes
+
+
+class FileGuard:
+    """The files of one database, as this process opened them first."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._file: Identity | None = None
+        self._log: Identity | None = None
+        self._index: tuple[Identity, int] | None = None  # with a descriptor that is never closed
+        self._descriptor: int | None = None
+        self._content: _Content | None = None
+        self._spoilt: str | None = None
+
+    def note_opened(self) -> None:
+        """After a connection was opened: from here on these are the files."""
+        if self._file is None:
+            # Closing any descriptor of the file drops the locks of the whole process (POSIX), so these stay open.
+            self._descriptor = os.open(self._path, os.O_RDONLY)
+            self._file = identity(self._path)
+        if self._log is None and os.path.exists(f"{self._path}-wal"):  # an empty file has none yet
+            self._log = identity(f"{self._path}-wal")
+            index = f"{self._path}-shm"
+            self._index = identity(index), os.open(index, os.O_RDONLY)
+            self._content = self._read_content()
+
+    def forget(self) -> None:
+        """After all connections were closed: the log may be deleted, and the file be another one."""
+        descriptors = (self._descriptor, self._index and self._index[1])
+        self.__init__(self._path)  # type: ignore[misc]
+        for descriptor in descriptors:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def fault(self) -> str | None:
+        """Why nothing may be written, as a message for the operator; None where all is as it was."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return f"the database file is gone: {self._path}"
+        if self._file is None:
+            return None
+        if (found.st_dev, found.st_ino) != self._file:
+            return "the database file was replaced while serving; restart the service"
+        if self._spoilt is None:
+            self._spoilt = self._content_fault()
+        return self._spoilt or self._log_fault()
+
+    def _content_fault(self) -> str | None:
+        assert self._descriptor is not None
+        if self._log is None:
+            return None
+        if os.pread(self._descriptor, len(HEADER), 0) != HEADER:
+            return f"{self._path} was cut or overwritten while serving; stop the service, then: bookapi restore FILE"
+        before, self._content = self._content, self._read_content()
+        if before is None or self._content is None:
+            return None
+        # Only a checkpoint writes to the file, and it says so in the index of the log beforehand. (A copy and a
+        # checkpoint of another process between two looks are taken for a checkpoint.)
+        written = before[:2] != self._content[:2]
+        pending = self._content.backfilled != self._content.attempted
+        if written and not pending and before[2:] == self._content[2:]:
+            return f"something else wrote to {self._path} while serving; restart the service and run: bookapi check"
+        return None
+
+    def _read_content(self) -> _Content | None:
+        if self._index is None:
+            return None
+        # Before the index is read: a checkpoint writes to it before it writes to the file.
+        found = os.stat(self._path)
+        index = os.pread(self._index[1], _INDEX_BYTES, 0)
+        numbers = (index[_SALTS], index[_BACKFILLED], index[_ATTEMPTED])
+        return _Content(found.st_size, found.st_mtime_ns, *numbers)
+
+    def _log_fault(self) -> str | None:
+        for ending, known in (("-wal", self._log), ("-shm", self._index and self._index[0])):
+            try:
+                is_known = known is None or identity(f"{self._path}{ending}") == known
+            except OSError:
+                is_known = False
+            if not is_known:
+                return f"{self._path}{ending} was deleted or replaced while serving; restart the service"
+        return None
+
+    def access_fault(self) -> str | None:
+        """Why this process may not write to the file, with its owner and mode; None where it may."""
+        paths = [
+            self._path,
+            Path(f"{self._path}-wal"),
+            Path(f"{self._path}-shm"),
+            self._path.parent,
+        ]
+        for path in paths:
+            if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
+                found = path.stat()
+                return (
+                    f"{path} may not be written: it belongs to {_owner(found.st_uid)}, mode "
+                    f"{found.st_mode & 0o7777:04o}, and this process runs as {_owner(os.geteuid())}"
+                )
+        return None
+
+
+def _owner(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
