@@ -33,17 +33,17 @@ def choose() -> None:
     acceptable.
     """
     g.pop("format", None)
-    declared = current_endpoint()
-    if request.method == "OPTIONS" or declared is None or declared.resource is None:
+    declared, environ = current_endpoint(), request.environ
+    if declared is None or declared.resource is None or environ["REQUEST_METHOD"] == "OPTIONS":
         return
     offered = offered_formats(declared.streams)
-    names = request.args.getlist("format") if request.environ.get("QUERY_STRING") else []
+    names = request.args.getlist("format") if environ.get("QUERY_STRING") else []
     if len(names) > 1:
         raise bad_parameters([("format", "is given more than once")])
     if names:
         chosen = next((module for module in offered if module.name == names[0]), None)
     else:
-        chosen = best(request.environ.get("HTTP_ACCEPT", ""), offered)
+        chosen = best(environ.get("HTTP_ACCEPT", ""), offered)
     if chosen is None:
         available = ", ".join(f"{module.name} ({module.media_types[0]})" for module in offered)
         raise Problem(

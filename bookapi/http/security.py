@@ -2,6 +2,8 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask, Response, current_app, request
 
@@ -35,7 +37,11 @@ def host() -> str:
     In lower case (RFC 3986, section 3.2.2). werkzeug's own has no host where the name has an
     underscore.
     """
-    environ = request.environ
+    return host_of(request.environ)
+
+
+def host_of(environ: Mapping[str, Any]) -> str:
+    """`host` by the WSGI environment of a request."""
     given: str | None = environ.get("HTTP_HOST")
     if given is None:  # HTTP/1.0
         name, port = environ["SERVER_NAME"], environ.get("SERVER_PORT")
@@ -57,7 +63,7 @@ def _host_fault() -> str | None:
     if "HTTP_HOST" not in environ and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         return "the request has no Host header"  # RFC 9112, section 3.2
     given = environ.get("HTTP_HOST")
-    found = _HOST.fullmatch(host() if given is None else given.lower())
+    found = _HOST.fullmatch(host_of(environ) if given is None else given.lower())
     if (
         not found
         or not 1 <= int(found[2] or 1) <= 65535

@@ -1,6 +1,9 @@
 """The parameters of a list of books, and what they ask for. docs/api.md, Lists."""
 
+import functools
 from typing import Any, NamedTuple
+
+from werkzeug.datastructures import MultiDict
 
 from ...db.search import Match
 from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE
@@ -101,6 +104,12 @@ _EXPORT, _LIST = (kind.from_dict({**_FILTERS})() for kind in (ExportParameters, 
 
 def parse(arguments: Arguments, paging: bool = True) -> Listing:
     """The list that the parameters ask for, without `paging` all of it; 400 where any is wrong."""
+    return _parse(tuple(arguments.items(multi=True)), paging)
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(given: tuple[tuple[str, str], ...], paging: bool) -> Listing:
+    arguments: Arguments = MultiDict(given)
     values, errors = read_parameters(_LIST if paging else _EXPORT, arguments)
     match, filters = values.get("q"), _filters(values)
     sort = values.get("sort") or (BY_RELEVANCE if match else BY_ID)
