@@ -1,8 +1,6 @@
 """Accounts for the tests: signed-in clients, tokens, and lists in either format."""
 
 import base64
-import functools
-import inspect
 
 from lxml import etree
 from sqlalchemy import select
@@ -16,33 +14,6 @@ from helpers.instance import PASSWORD, Auth
 
 NEW = "another long enough password"
 NO_ID = 2**63 - 1  # that nothing has
-
-
-def each(names, cases):
-    """As `parametrize`, but in one test with one database: for many cases that are refused and
-    change nothing.
-    """
-    names = names.split(", ")
-
-    def decorate(test):
-        @functools.wraps(test)
-        def run(**fixtures):
-            for case in cases:
-                try:
-                    test(**fixtures, **dict(zip(names, case if len(names) > 1 else (case,))))
-                except AssertionError as error:
-                    raise AssertionError(f"{case!r}: {error}") from error
-
-        given = inspect.signature(test)
-        del run.__wrapped__  # pytest is to see the fixtures alone
-        run.__signature__ = given.replace(
-            parameters=[
-                parameter for name, parameter in given.parameters.items() if name not in names
-            ]
-        )
-        return run
-
-    return decorate
 
 
 def signed_in(app, username="admin", password=PASSWORD, **more):

@@ -18,7 +18,6 @@ from helpers.people import (
     NEW,
     add,
     bearer,
-    each,
     get,
     id_of,
     make_token,
@@ -29,7 +28,6 @@ from helpers.people import (
 )
 
 both = pytest.mark.parametrize("name", ["json", "xml"])
-in_both = each("name", ["json", "xml"])
 WRONG_CODE = "the code is wrong or was used already; wait for the next one"
 MISSING, WRONG = (
     "this account has a second factor: send its code, too",
@@ -45,23 +43,23 @@ def login(app, code=None, username="member", password=PASSWORD, name="json", **m
 # -- the codes -------------------------------------------------------------------------
 
 
-@each(
-    "seconds, code",
-    [
+def test_codes_equal_the_rfc_6238_test_vectors(clock, subtests):
+    """RFC 6238, appendix B, for SHA-1; six digits are the last of eight."""
+    for seconds, code in [
         (59, "94287082"),
         (1111111109, "07081804"),
         (1111111111, "14050471"),
         (1234567890, "89005924"),
         (2000000000, "69279037"),
         (20000000000, "65353130"),
-    ],
-)
-def test_codes_equal_the_rfc_6238_test_vectors(clock, seconds, code):
-    """RFC 6238, appendix B, for SHA-1; six digits are the last of eight."""
-    clock.at = datetime.fromtimestamp(seconds, UTC)
-    secret = base64.b32encode(b"12345678901234567890").decode()
-    assert mfa.step_of(secret, code[-6:]) == seconds // 30
-    assert mfa.step_of(secret, code) is None and mfa.step_of(secret, code[:6]) != seconds // 30
+    ]:
+        with subtests.test(seconds=seconds, code=code):
+            clock.at = datetime.fromtimestamp(seconds, UTC)
+            secret = base64.b32encode(b"12345678901234567890").decode()
+            assert mfa.step_of(secret, code[-6:]) == seconds // 30
+            assert (
+                mfa.step_of(secret, code) is None and mfa.step_of(secret, code[:6]) != seconds // 30
+            )
 
 
 @pytest.mark.parametrize(
@@ -73,9 +71,8 @@ def test_a_clock_may_be_off_by_one_step(app, clock, factor, steps, right):
     assert answer.status_code == (200 if right else 401)
 
 
-@each(
-    "code",
-    [
+def test_an_invalid_code_is_rejected(clock, subtests):
+    for code in [
         "",
         " ",
         "000000x",
@@ -92,12 +89,11 @@ def test_a_clock_may_be_off_by_one_step(app, clock, factor, steps, right):
         "x" * 100_000,
         "' OR 1=1 --",
         "null",
-    ],
-)
-def test_an_invalid_code_is_rejected(clock, code):
-    secret = pyotp.random_base32()
-    assert mfa.step_of(secret, code) is None
-    assert mfa.hash_of(code) not in map(mfa.hash_of, mfa.new_recovery_codes())
+    ]:
+        with subtests.test(code=code):
+            secret = pyotp.random_base32()
+            assert mfa.step_of(secret, code) is None
+            assert mfa.hash_of(code) not in map(mfa.hash_of, mfa.new_recovery_codes())
 
 
 def test_a_secret_and_recovery_codes_cannot_be_guessed():
@@ -150,20 +146,18 @@ def test_the_otpauth_uri_is_valid(app, clock):
     assert pyotp.parse_uri(told["uri"]).now() == pyotp.TOTP(told["secret"]).now()
 
 
-@in_both
-@each(
-    "sent, status, fields",
-    [
-        ({"current_password": "a wrong password"}, 403, []),
-        ({"current_password": None}, 422, ["current_password"]),
-        ({}, 422, ["current_password"]),
-        ({"current_password": PASSWORD, "code": "1"}, 422, ["code"]),
-    ],
-)
-def test_setting_up_a_factor_needs_the_current_password(app, name, sent, status, fields):
-    answer = post_mfa(signed_in(app, "member"), "/auth/mfa", name, **sent)
-    assert (answer.status_code, faults(answer)) == (status, fields)
-    assert {user.totp_offered for user in rows(app, User)} == {None}
+def test_setting_up_a_factor_needs_the_current_password(app, subtests):
+    for name in ("json", "xml"):
+        for sent, status, fields in [
+            ({"current_password": "a wrong password"}, 403, []),
+            ({"current_password": None}, 422, ["current_password"]),
+            ({}, 422, ["current_password"]),
+            ({"current_password": PASSWORD, "code": "1"}, 422, ["code"]),
+        ]:
+            with subtests.test(name=name, sent=sent, status=status, fields=fields):
+                answer = post_mfa(signed_in(app, "member"), "/auth/mfa", name, **sent)
+                assert (answer.status_code, faults(answer)) == (status, fields)
+                assert {user.totp_offered for user in rows(app, User)} == {None}
 
 
 @both
@@ -176,11 +170,12 @@ def test_a_wrong_code_confirms_nothing(app, clock, name):
     assert post_mfa(client, "/auth/mfa/confirm", name, code=clock.code(secret)).status_code == 200
 
 
-@in_both
-def test_confirming_without_an_offer_is_rejected(app, name):
-    answer = post_mfa(signed_in(app, "member"), "/auth/mfa/confirm", name, code="123456")
-    assert (answer.status_code, "/auth/mfa" in read(answer)["detail"]) == (409, True)
-    assert post_mfa(signed_in(app, "member"), "/auth/mfa/confirm", name).status_code == 422
+def test_confirming_without_an_offer_is_rejected(app, subtests):
+    for name in ("json", "xml"):
+        with subtests.test(name=name):
+            answer = post_mfa(signed_in(app, "member"), "/auth/mfa/confirm", name, code="123456")
+            assert (answer.status_code, "/auth/mfa" in read(answer)["detail"]) == (409, True)
+            assert post_mfa(signed_in(app, "member"), "/auth/mfa/confirm", name).status_code == 422
 
 
 def test_only_the_newest_offer_is_valid(app, clock):
@@ -282,17 +277,19 @@ def test_a_code_is_ignored_without_a_second_factor(app):
     assert [login(app, code).status_code for code in ("123456", "", "x")] == [200] * 3
 
 
-@each("code", [123456, True, ["123456"], {"code": 1}])
-def test_a_code_must_be_text(app, code):
-    answer = app.test_client().post(
-        "/auth/login", json={"username": "member", "password": PASSWORD, "code": code}
-    )
-    assert (answer.status_code, faults(answer)) == (422, ["code"])
+def test_a_code_must_be_text(app, subtests):
+    for code in [123456, True, ["123456"], {"code": 1}]:
+        with subtests.test(code=code):
+            answer = app.test_client().post(
+                "/auth/login", json={"username": "member", "password": PASSWORD, "code": code}
+            )
+            assert (answer.status_code, faults(answer)) == (422, ["code"])
 
 
-@each("code", ["\x00", "x" * 900_000, "\U0001f4da", "%s", "-" * 1000])
-def test_no_code_causes_a_crash(app, factor, code):
-    assert login(app, code).status_code == 401
+def test_no_code_causes_a_crash(app, factor, subtests):
+    for code in ["\x00", "x" * 900_000, "\U0001f4da", "%s", "-" * 1000]:
+        with subtests.test(code=code):
+            assert login(app, code).status_code == 401
 
 
 def test_tokens_need_no_code(app, factor):
@@ -376,24 +373,27 @@ def test_a_factor_is_removed_with_the_password_and_a_code(app, clock, factor, na
     assert [client.get("/auth/me").status_code for client in (factor.client, other)] == [200, 401]
 
 
-@in_both
-@each(
-    "sent, status, fields",
-    [
-        ({"current_password": "a wrong password", "code": "right"}, 403, []),
-        ({"code": "right"}, 422, ["current_password"]),
-        ({"current_password": PASSWORD, "code": "000000"}, 403, []),
-        ({"current_password": PASSWORD}, 422, ["code"]),
-        ({}, 422, ["code", "current_password"]),
-    ],
-)
-def test_the_password_or_a_code_alone_does_not_remove_a_factor(
-    app, clock, factor, name, sent, status, fields
-):
-    given = {**sent, "code": clock.code(factor.secret)} if sent.get("code") == "right" else sent
-    answer = post_mfa(factor.client, "/auth/mfa/disable", name, **given)
-    assert (answer.status_code, sorted(faults(answer))) == (status, fields)
-    assert (login(app).status_code, factor.client.get("/auth/mfa").json["enabled"]) == (401, True)
+def test_the_password_or_a_code_alone_does_not_remove_a_factor(app, clock, factor, subtests):
+    for name in ("json", "xml"):
+        for sent, status, fields in [
+            ({"current_password": "a wrong password", "code": "right"}, 403, []),
+            ({"code": "right"}, 422, ["current_password"]),
+            ({"current_password": PASSWORD, "code": "000000"}, 403, []),
+            ({"current_password": PASSWORD}, 422, ["code"]),
+            ({}, 422, ["code", "current_password"]),
+        ]:
+            with subtests.test(name=name, sent=sent, status=status, fields=fields):
+                given = (
+                    {**sent, "code": clock.code(factor.secret)}
+                    if sent.get("code") == "right"
+                    else sent
+                )
+                answer = post_mfa(factor.client, "/auth/mfa/disable", name, **given)
+                assert (answer.status_code, sorted(faults(answer))) == (status, fields)
+                assert (login(app).status_code, factor.client.get("/auth/mfa").json["enabled"]) == (
+                    401,
+                    True,
+                )
 
 
 def test_a_used_code_does_not_remove_a_factor(app, clock, factor):
@@ -407,11 +407,12 @@ def test_a_used_code_does_not_remove_a_factor(app, clock, factor):
     )
 
 
-@in_both
-def test_removing_a_missing_factor_is_rejected(app, name):
-    client = signed_in(app, "member")
-    sent = {"current_password": PASSWORD, "code": "123456"}
-    assert post_mfa(client, "/auth/mfa/disable", name, **sent).status_code == 409
+def test_removing_a_missing_factor_is_rejected(app, subtests):
+    for name in ("json", "xml"):
+        with subtests.test(name=name):
+            client = signed_in(app, "member")
+            sent = {"current_password": PASSWORD, "code": "123456"}
+            assert post_mfa(client, "/auth/mfa/disable", name, **sent).status_code == 409
 
 
 def test_a_new_factor_has_its_own_codes(app, clock, factor):

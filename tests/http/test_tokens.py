@@ -21,7 +21,6 @@ from helpers.people import (
     change,
     change_account,
     cookie_of,
-    each,
     get,
     id_of,
     make_token,
@@ -32,7 +31,6 @@ from helpers.people import (
 )
 
 both = pytest.mark.parametrize("name", ["json", "xml"])
-in_both = each("name", ["json", "xml"])
 FIELDS = ["id", "name", "scope", "created_at", "expires_at", "last_used_at"]
 LISTED = {"json": FIELDS, "xml": FIELDS[:4]}  # null is not there
 FUTURE = "2999-12-31T23:59:59.000000Z"
@@ -109,25 +107,27 @@ def test_a_token_may_expire(admin, name, given, told):
     assert listed.get("expires_at") == told
 
 
-@in_both
-@each(
-    "given",
-    [
-        "2020-01-01T00:00:00Z",
-        "1000-01-01T00:00:00Z",
-        "tomorrow",
-        "2999-01-01",
-        "2999-01-01T00:00:00",
-        "2999-02-30T00:00:00Z",
-        "99999-01-01T00:00:00Z",
-        "2999-01-01T00:00:00+25:00",
-        32503680000,
-        "9999-12-31T23:59:59-23:59",
-    ],
-)
-def test_an_expiry_that_is_not_in_the_future_is_a_422(app, admin, name, given):
-    answer = make(admin, name, expires_at=given)
-    assert (answer.status_code, faults(answer), rows(app, Token)) == (422, ["expires_at"], [])
+def test_an_expiry_that_is_not_in_the_future_is_a_422(app, admin, subtests):
+    for name in ("json", "xml"):
+        for given in [
+            "2020-01-01T00:00:00Z",
+            "1000-01-01T00:00:00Z",
+            "tomorrow",
+            "2999-01-01",
+            "2999-01-01T00:00:00",
+            "2999-02-30T00:00:00Z",
+            "99999-01-01T00:00:00Z",
+            "2999-01-01T00:00:00+25:00",
+            32503680000,
+            "9999-12-31T23:59:59-23:59",
+        ]:
+            with subtests.test(name=name, given=given):
+                answer = make(admin, name, expires_at=given)
+                assert (answer.status_code, faults(answer), rows(app, Token)) == (
+                    422,
+                    ["expires_at"],
+                    [],
+                )
 
 
 def test_an_expiry_of_now_is_a_422(admin):
@@ -137,34 +137,37 @@ def test_an_expiry_of_now_is_a_422(admin):
     )
 
 
-@in_both
-@each(
-    "sent, fields",
-    [
-        ({"name": None}, ["name"]),
-        ({"name": "  "}, ["name"]),
-        ({"name": "x" * 101}, ["name"]),
-        ({"scope": None}, ["scope"]),
-        ({"scope": "admin"}, ["scope"]),
-        ({"scope": "READ"}, ["scope"]),
-        ({"secret": "bookapi_x"}, ["secret"]),
-        (
-            {"id": 7, "created_at": FUTURE, "last_used_at": FUTURE},
-            ["created_at", "id", "last_used_at"],
-        ),
-        ({"user_id": 1}, ["user_id"]),
-        ({"name": None, "scope": "x", "expires_at": "x"}, ["expires_at", "name", "scope"]),
-    ],
-)
-def test_all_errors_of_a_token_are_reported_at_once(app, admin, name, sent, fields):
-    answer = make(admin, name, **sent)
-    assert (answer.status_code, sorted(faults(answer)), rows(app, Token)) == (422, fields, [])
+def test_all_errors_of_a_token_are_reported_at_once(app, admin, subtests):
+    for name in ("json", "xml"):
+        for sent, fields in [
+            ({"name": None}, ["name"]),
+            ({"name": "  "}, ["name"]),
+            ({"name": "x" * 101}, ["name"]),
+            ({"scope": None}, ["scope"]),
+            ({"scope": "admin"}, ["scope"]),
+            ({"scope": "READ"}, ["scope"]),
+            ({"secret": "bookapi_x"}, ["secret"]),
+            (
+                {"id": 7, "created_at": FUTURE, "last_used_at": FUTURE},
+                ["created_at", "id", "last_used_at"],
+            ),
+            ({"user_id": 1}, ["user_id"]),
+            ({"name": None, "scope": "x", "expires_at": "x"}, ["expires_at", "name", "scope"]),
+        ]:
+            with subtests.test(name=name, sent=sent, fields=fields):
+                answer = make(admin, name, **sent)
+                assert (answer.status_code, sorted(faults(answer)), rows(app, Token)) == (
+                    422,
+                    fields,
+                    [],
+                )
 
 
-@in_both
-def test_a_token_needs_a_name_and_a_scope(admin, name):
-    answer = send(admin, "POST", "/auth/tokens", name, {}, "token")
-    assert (answer.status_code, sorted(faults(answer))) == (422, ["name", "scope"])
+def test_a_token_needs_a_name_and_a_scope(admin, subtests):
+    for name in ("json", "xml"):
+        with subtests.test(name=name):
+            answer = send(admin, "POST", "/auth/tokens", name, {}, "token")
+            assert (answer.status_code, sorted(faults(answer))) == (422, ["name", "scope"])
 
 
 @both
@@ -247,10 +250,11 @@ def test_a_token_of_another_user_is_a_404(app, token, name):
 # -- showing one -----------------------------------------------------------------------
 
 
-@each("scheme", ["Bearer ", "bearer ", "BEARER ", "bEaReR ", "Bearer   "])
-def test_the_authorization_scheme_is_case_insensitive(app, secret, scheme):
-    assert ask(app, {"Authorization": scheme + secret}).status_code == 200
-    assert ask(app, {"Authorization": f"{scheme}{secret} "}).status_code == 200
+def test_the_authorization_scheme_is_case_insensitive(app, secret, subtests):
+    for scheme in ["Bearer ", "bearer ", "BEARER ", "bEaReR ", "Bearer   "]:
+        with subtests.test(scheme=scheme):
+            assert ask(app, {"Authorization": scheme + secret}).status_code == 200
+            assert ask(app, {"Authorization": f"{scheme}{secret} "}).status_code == 200
 
 
 def test_basic_accepts_any_spelling_of_the_username(app):
@@ -342,35 +346,40 @@ def spoilt(secret):
     ]
 
 
-@each("address", ["/auth/me", "/books", "/", "/healthz"])
-def test_invalid_tokens_get_the_same_401_everywhere(app, secret, address):
-    answers = [
-        ask(app, bearer(given) | {"X-Request-ID": "same"}, address) for given in spoilt(secret)
-    ]
-    assert {answer.status_code for answer in answers} == {401}
-    assert len({(answer.get_data(), str(answer.headers)) for answer in answers}) == 1
-    assert answers[0].headers["WWW-Authenticate"] == 'Bearer realm="bookapi", error="invalid_token"'
-    assert (answers[0].mimetype, answers[0].headers["Cache-Control"]) == (
-        "application/problem+json",
-        "no-store",
-    )
-    assert ask(app, bearer(secret), address).status_code == 200
+def test_invalid_tokens_get_the_same_401_everywhere(app, secret, subtests):
+    for address in ["/auth/me", "/books", "/", "/healthz"]:
+        with subtests.test(address=address):
+            answers = [
+                ask(app, bearer(given) | {"X-Request-ID": "same"}, address)
+                for given in spoilt(secret)
+            ]
+            assert {answer.status_code for answer in answers} == {401}
+            assert len({(answer.get_data(), str(answer.headers)) for answer in answers}) == 1
+            assert (
+                answers[0].headers["WWW-Authenticate"]
+                == 'Bearer realm="bookapi", error="invalid_token"'
+            )
+            assert (answers[0].mimetype, answers[0].headers["Cache-Control"]) == (
+                "application/problem+json",
+                "no-store",
+            )
+            assert ask(app, bearer(secret), address).status_code == 200
 
 
-@in_both
-def test_a_wrong_token_gets_a_problem_in_the_requested_format(app, name):
-    for headers in (bearer("x"), basic("", "x"), {"Authorization": "Basic %"}):
-        answer = ask(app, headers | {"Accept": TYPES[name]}, "/books")
-        assert (answer.status_code, name in answer.mimetype, read(answer)["title"]) == (
-            401,
-            True,
-            "Unauthorized",
-        )
+def test_a_wrong_token_gets_a_problem_in_the_requested_format(app, subtests):
+    for name in ("json", "xml"):
+        with subtests.test(name=name):
+            for headers in (bearer("x"), basic("", "x"), {"Authorization": "Basic %"}):
+                answer = ask(app, headers | {"Accept": TYPES[name]}, "/books")
+                assert (answer.status_code, name in answer.mimetype, read(answer)["title"]) == (
+                    401,
+                    True,
+                    "Unauthorized",
+                )
 
 
-@each(
-    "rest",
-    [
+def test_malformed_basic_credentials_are_a_401(app, subtests):
+    for rest in [
         "",
         " ",
         " %",
@@ -383,19 +392,17 @@ def test_a_wrong_token_gets_a_problem_in_the_requested_format(app, name):
         " /////w==",
         " \xff",
         " YWRtaW46 eA==",
-    ],
-)
-def test_malformed_basic_credentials_are_a_401(app, rest):
-    answer = ask(app, {"Authorization": "Basic" + rest}, "/books")
-    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (
-        401,
-        'Basic realm="bookapi", charset="UTF-8"',
-    )
+    ]:
+        with subtests.test(rest=rest):
+            answer = ask(app, {"Authorization": "Basic" + rest}, "/books")
+            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (
+                401,
+                'Basic realm="bookapi", charset="UTF-8"',
+            )
 
 
-@each(
-    "header",
-    [
+def test_unknown_authorization_schemes_are_ignored(app, admin, subtests):
+    for header in [
         "",
         " ",
         "Digest username=admin",
@@ -409,12 +416,14 @@ def test_malformed_basic_credentials_are_a_401(app, rest):
         "Bearer\x00x",
         "Basic:x",
         "Bearer\tx",
-    ],
-)
-def test_unknown_authorization_schemes_are_ignored(app, admin, header):
-    sent = {"Authorization": header}
-    assert [ask(app, sent, address).status_code for address in ("/books", "/auth/me")] == [200, 401]
-    assert ask(app, sent | cookie_of(admin)).status_code == 200
+    ]:
+        with subtests.test(header=header):
+            sent = {"Authorization": header}
+            assert [ask(app, sent, address).status_code for address in ("/books", "/auth/me")] == [
+                200,
+                401,
+            ]
+            assert ask(app, sent | cookie_of(admin)).status_code == 200
 
 
 def test_a_token_takes_precedence_over_a_cookie(app, admin):

@@ -16,7 +16,6 @@ from helpers.people import (
     bearer,
     change_account,
     cookie_of,
-    each,
     get,
     id_of,
     make_token,
@@ -29,7 +28,6 @@ from helpers.people import (
 )
 
 both = pytest.mark.parametrize("name", ["json", "xml"])
-in_both = each("name", ["json", "xml"])
 FIELDS = ["id", "username", "role", "active", "created_at"]
 
 
@@ -110,127 +108,135 @@ def test_a_username_is_taken_in_any_spelling(app, admin, name, taken, spelling):
     assert usernames(app) == ["admin", "member", taken]
 
 
-@in_both
-@each(
-    "lookalike",
-    [
-        "аdmin",
-        "admin\u200b",
-        "аdmіn",
-        "αdmin",
-        "admin ",
-        "\u202eadmin",
-        "admi\u0578",
-        "rnember",
-        "ɑdmin",
-        "admіn",
-        "аԁmіn",
-        "admin\u00ad",
-        "admin\ufe0f",
-        "\u2060admin",
-        "adrnin",
-        "аdmin\u0307",
-    ],
-)
-def test_a_lookalike_username_is_rejected(app, admin, name, lookalike):
-    answer = make(admin, name, username=lookalike)
-    assert answer.status_code in (409, 422) and faults(answer) == ["username"], lookalike
-    assert usernames(app) == ["admin", "member"]
+def test_a_lookalike_username_is_rejected(app, admin, subtests):
+    for name in ("json", "xml"):
+        for lookalike in [
+            "аdmin",
+            "admin\u200b",
+            "аdmіn",
+            "αdmin",
+            "admin ",
+            "\u202eadmin",
+            "admi\u0578",
+            "rnember",
+            "ɑdmin",
+            "admіn",
+            "аԁmіn",
+            "admin\u00ad",
+            "admin\ufe0f",
+            "\u2060admin",
+            "adrnin",
+            "аdmin\u0307",
+        ]:
+            with subtests.test(name=name, lookalike=lookalike):
+                answer = make(admin, name, username=lookalike)
+                assert answer.status_code in (409, 422) and faults(answer) == ["username"], (
+                    lookalike
+                )
+                assert usernames(app) == ["admin", "member"]
 
 
-@in_both
-@each(
-    "username",
-    [
-        "ab",
-        "x" * 65,
-        "a b c",
-        "a\tbc",
-        "a\nbc",
-        "a\u00a0bc",
-        "a\u2028bc",
-        "a\u202ebc",
-        "a\u200dbc",
-        "\ue000abc",
-        "Jоhnny",
-        "a" * 5000,
-    ],
-)
-def test_an_invalid_username_is_a_422(app, admin, name, username):
-    answer = make(admin, name, username=username)
-    assert (answer.status_code, faults(answer)) == (422, ["username"])
-    assert usernames(app) == ["admin", "member"]
+def test_an_invalid_username_is_a_422(app, admin, subtests):
+    for name in ("json", "xml"):
+        for username in [
+            "ab",
+            "x" * 65,
+            "a b c",
+            "a\tbc",
+            "a\nbc",
+            "a\u00a0bc",
+            "a\u2028bc",
+            "a\u202ebc",
+            "a\u200dbc",
+            "\ue000abc",
+            "Jоhnny",
+            "a" * 5000,
+        ]:
+            with subtests.test(name=name, username=username):
+                answer = make(admin, name, username=username)
+                assert (answer.status_code, faults(answer)) == (422, ["username"])
+                assert usernames(app) == ["admin", "member"]
 
 
-@each("username", ["a\x00bc", "a\x1bbc", "\ud800abc", "abc\uffff", "a\x7fbc"])
-def test_a_username_with_control_characters_is_a_422(admin, username):
-    answer = make(admin, username=username)
-    assert (answer.status_code, faults(answer)) == (422, ["username"])
+def test_a_username_with_control_characters_is_a_422(admin, subtests):
+    for username in ["a\x00bc", "a\x1bbc", "\ud800abc", "abc\uffff", "a\x7fbc"]:
+        with subtests.test(username=username):
+            answer = make(admin, username=username)
+            assert (answer.status_code, faults(answer)) == (422, ["username"])
 
 
 @both
-@each(
-    "username",
-    ["abc", "x" * 64, "o'neil-%_;--", "李小龙", "Владимир", "Ünsal", "a.b@c", "名前です"],
-)
-def test_a_username_may_be_in_any_language(app, admin, name, username):
-    answer = make(admin, name, username=username)
-    assert (answer.status_code, read(answer)["username"]) == (201, username)
-    assert login(app, username.upper()) == 200
+def test_a_username_may_be_in_any_language(app, admin, name, subtests):
+    for username in [
+        "abc",
+        "x" * 64,
+        "o'neil-%_;--",
+        "李小龙",
+        "Владимир",
+        "Ünsal",
+        "a.b@c",
+        "名前です",
+    ]:
+        with subtests.test(username=username):
+            answer = make(admin, name, username=username)
+            assert (answer.status_code, read(answer)["username"]) == (201, username)
+            assert login(app, username.upper()) == 200
 
 
-@in_both
-@each(
-    "password",
-    [
-        "fourteen chars",
-        "x" * 129,
-        "carolcarolcarol",
-        "CAROL-carol-CAROL",
-        "passwordpassword",
-        "123456789012345",
-        "qwertyuiopasdfgh",
-        "aaaaaaaaaaaaaaaaaaaa",
-    ],
-)
-def test_an_invalid_password_is_a_422(app, admin, name, password):
-    answer = make(admin, name, password=password)
-    assert (answer.status_code, faults(answer)) == (422, ["password"])
-    assert password not in answer.get_data(as_text=True) and usernames(app) == ["admin", "member"]
+def test_an_invalid_password_is_a_422(app, admin, subtests):
+    for name in ("json", "xml"):
+        for password in [
+            "fourteen chars",
+            "x" * 129,
+            "carolcarolcarol",
+            "CAROL-carol-CAROL",
+            "passwordpassword",
+            "123456789012345",
+            "qwertyuiopasdfgh",
+            "aaaaaaaaaaaaaaaaaaaa",
+        ]:
+            with subtests.test(name=name, password=password):
+                answer = make(admin, name, password=password)
+                assert (answer.status_code, faults(answer)) == (422, ["password"])
+                assert password not in answer.get_data(as_text=True) and usernames(app) == [
+                    "admin",
+                    "member",
+                ]
 
 
-@in_both
-@each(
-    "sent, fields",
-    [
-        ({"username": "ab", "password": "short"}, ["username", "password"]),
-        ({"role": "king"}, ["role"]),
-        ({"role": "Admin"}, ["role"]),
-        ({"role": None}, ["role"]),
-        ({"username": None, "password": None, "role": "king"}, ["username", "password", "role"]),
-        ({"id": 7}, ["id"]),
-        ({"created_at": "2020-01-01T00:00:00Z", "active": "true"}, ["created_at", "active"]),
-        (
-            {"password_hash": "x", "totp_secret": "y", "provisional": "true"},
-            ["password_hash", "totp_secret", "provisional"],
-        ),
-    ],
-)
-def test_all_errors_of_an_account_are_reported_at_once(app, admin, name, sent, fields):
-    answer = make(admin, name, **sent)
-    assert (answer.status_code, sorted(faults(answer))) == (422, sorted(fields))
-    assert usernames(app) == ["admin", "member"]
+def test_all_errors_of_an_account_are_reported_at_once(app, admin, subtests):
+    for name in ("json", "xml"):
+        for sent, fields in [
+            ({"username": "ab", "password": "short"}, ["username", "password"]),
+            ({"role": "king"}, ["role"]),
+            ({"role": "Admin"}, ["role"]),
+            ({"role": None}, ["role"]),
+            (
+                {"username": None, "password": None, "role": "king"},
+                ["username", "password", "role"],
+            ),
+            ({"id": 7}, ["id"]),
+            ({"created_at": "2020-01-01T00:00:00Z", "active": "true"}, ["created_at", "active"]),
+            (
+                {"password_hash": "x", "totp_secret": "y", "provisional": "true"},
+                ["password_hash", "totp_secret", "provisional"],
+            ),
+        ]:
+            with subtests.test(name=name, sent=sent, fields=fields):
+                answer = make(admin, name, **sent)
+                assert (answer.status_code, sorted(faults(answer))) == (422, sorted(fields))
+                assert usernames(app) == ["admin", "member"]
 
 
-@in_both
-def test_missing_fields_are_reported(admin, name):
-    answer = send(admin, "POST", "/auth/users", name, {}, "user")
-    assert (answer.status_code, sorted(faults(answer))) == (422, ["password", "username"])
+def test_missing_fields_are_reported(admin, subtests):
+    for name in ("json", "xml"):
+        with subtests.test(name=name):
+            answer = send(admin, "POST", "/auth/users", name, {}, "user")
+            assert (answer.status_code, sorted(faults(answer))) == (422, ["password", "username"])
 
 
-@each(
-    "body, status",
-    [
+def test_a_body_that_is_not_an_account_is_rejected(app, admin, subtests):
+    for body, status in [
         (b"[]", 422),
         (b"null", 422),
         (b'"carol"', 422),
@@ -243,11 +249,10 @@ def test_missing_fields_are_reported(admin, name):
         ),
         (b'{"username": ["carol"], "password": {"a": 1}, "role": ["admin"]}', 422),
         (b'{"username": 7, "password": true, "role": 1}', 422),
-    ],
-)
-def test_a_body_that_is_not_an_account_is_rejected(app, admin, body, status):
-    answer = admin.post("/auth/users", data=body, content_type="application/json")
-    assert (answer.status_code, usernames(app)) == (status, ["admin", "member"])
+    ]:
+        with subtests.test(body=body, status=status):
+            answer = admin.post("/auth/users", data=body, content_type="application/json")
+            assert (answer.status_code, usernames(app)) == (status, ["admin", "member"])
 
 
 def test_only_a_session_of_an_admin_creates_accounts(app, admin):
@@ -305,58 +310,70 @@ def test_every_account_is_on_one_page_and_one_beyond_the_last_is_empty(app, admi
     assert (beyond.status_code, beyond.json["users"], beyond.json["total"]) == (200, [], 47)
 
 
-@in_both
-@each("address", ["/auth/users", "/auth/events", "/auth/tokens", "/auth/sessions"])
-@each(
-    "query, parameters",
-    [
-        ("limit=0", ["limit"]),
-        ("limit=101", ["limit"]),
-        ("limit=x", ["limit"]),
-        ("page=0", ["page"]),
-        ("page=-1", ["page"]),
-        ("page=1e3", ["page"]),
-        ("limit=", ["limit"]),
-        ("q=a", ["q"]),
-        ("user_id=1", ["user_id"]),
-        ("limit=1&limit=2", ["limit"]),
-        ("cursor=*", ["cursor"]),
-        ("limit=x&page=y&z=1", ["z", "limit", "page"]),
-    ],
-)
-def test_a_wrong_or_unknown_parameter_is_a_400_that_names_it(
-    admin, name, address, query, parameters
-):
-    answer = get(admin, f"{address}?{query}", name)
-    assert (answer.status_code, sorted(faults(answer))) == (400, sorted(parameters))
+def test_a_wrong_or_unknown_parameter_is_a_400_that_names_it(admin, subtests):
+    for name in ("json", "xml"):
+        for address in ["/auth/users", "/auth/events", "/auth/tokens", "/auth/sessions"]:
+            for query, parameters in [
+                ("limit=0", ["limit"]),
+                ("limit=101", ["limit"]),
+                ("limit=x", ["limit"]),
+                ("page=0", ["page"]),
+                ("page=-1", ["page"]),
+                ("page=1e3", ["page"]),
+                ("limit=", ["limit"]),
+                ("q=a", ["q"]),
+                ("user_id=1", ["user_id"]),
+                ("limit=1&limit=2", ["limit"]),
+                ("cursor=*", ["cursor"]),
+                ("limit=x&page=y&z=1", ["z", "limit", "page"]),
+            ]:
+                with subtests.test(name=name, address=address, query=query, parameters=parameters):
+                    answer = get(admin, f"{address}?{query}", name)
+                    assert (answer.status_code, sorted(faults(answer))) == (400, sorted(parameters))
 
 
-@each("address", ["/auth/users", "/auth/events", "/auth/tokens", "/auth/sessions"])
-def test_a_list_has_no_other_format_and_an_unknown_one_is_a_406(admin, address):
-    assert admin.get(f"{address}?format=xml").mimetype == "application/xml"
-    assert [
-        admin.get(address, headers={"Accept": kind}).status_code for kind in ("text/csv", "a/b")
-    ] == [406] * 2
-    assert admin.head(address).status_code == 200
+def test_a_list_has_no_other_format_and_an_unknown_one_is_a_406(admin, subtests):
+    for address in ["/auth/users", "/auth/events", "/auth/tokens", "/auth/sessions"]:
+        with subtests.test(address=address):
+            assert admin.get(f"{address}?format=xml").mimetype == "application/xml"
+            assert [
+                admin.get(address, headers={"Accept": kind}).status_code
+                for kind in ("text/csv", "a/b")
+            ] == [406] * 2
+            assert admin.head(address).status_code == 200
 
 
-@in_both
-def test_one_account_can_be_read(admin, member_id, name):
-    told = read(get(admin, f"/auth/users/{member_id}", name))
-    assert (list(told), told["username"], str(told["id"])) == (FIELDS, "member", str(member_id))
+def test_one_account_can_be_read(admin, member_id, subtests):
+    for name in ("json", "xml"):
+        with subtests.test(name=name):
+            told = read(get(admin, f"/auth/users/{member_id}", name))
+            assert (list(told), told["username"], str(told["id"])) == (
+                FIELDS,
+                "member",
+                str(member_id),
+            )
 
 
-@in_both
-@each(
-    "method, more",
-    [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("DELETE", "/sessions"), ("DELETE", "/mfa")],
-)
-def test_an_unknown_account_is_a_404(admin, name, method, more):
-    for user_id in (9_999, NO_ID):
-        answer = send(
-            admin, method, f"/auth/users/{user_id}{more}", name, {"role": "admin"}, "user"
-        )
-        assert (answer.status_code, "problem" in answer.content_type) == (404, True)
+def test_an_unknown_account_is_a_404(admin, subtests):
+    for name in ("json", "xml"):
+        for method, more in [
+            ("GET", ""),
+            ("PATCH", ""),
+            ("DELETE", ""),
+            ("DELETE", "/sessions"),
+            ("DELETE", "/mfa"),
+        ]:
+            with subtests.test(name=name, method=method, more=more):
+                for user_id in (9_999, NO_ID):
+                    answer = send(
+                        admin,
+                        method,
+                        f"/auth/users/{user_id}{more}",
+                        name,
+                        {"role": "admin"},
+                        "user",
+                    )
+                    assert (answer.status_code, "problem" in answer.content_type) == (404, True)
 
 
 def test_an_unknown_account_is_reported_before_an_invalid_body(admin):
@@ -384,40 +401,44 @@ def test_only_the_sent_fields_change(app, admin, member_id, name):
     assert read(get(admin, f"/auth/users/{member_id}", name)) == before
 
 
-@in_both
-def test_a_change_without_effect_ends_no_session(app, admin, member_id, name):
-    member = signed_in(app, "member")
-    for sent in ({}, {"role": "member"}, {"active": True}, {"role": "member", "active": True}):
-        assert alter(admin, member_id, name, **sent).status_code == 200
-    assert me(member) == 200
+def test_a_change_without_effect_ends_no_session(app, admin, member_id, subtests):
+    for name in ("json", "xml"):
+        with subtests.test(name=name):
+            member = signed_in(app, "member")
+            for sent in (
+                {},
+                {"role": "member"},
+                {"active": True},
+                {"role": "member", "active": True},
+            ):
+                assert alter(admin, member_id, name, **sent).status_code == 200
+            assert me(member) == 200
 
 
-@in_both
-@each(
-    "sent, fields",
-    [
-        ({"username": "carol"}, ["username"]),
-        ({"id": 3}, ["id"]),
-        ({"created_at": None}, ["created_at"]),
-        ({"role": "king"}, ["role"]),
-        ({"role": None}, ["role"]),
-        ({"active": None}, ["active"]),
-        ({"active": "yes"}, ["active"]),
-        ({"active": "1"}, ["active"]),
-        ({"active": "True"}, ["active"]),
-        ({"active": 0}, ["active"]),
-        ({"password": None}, ["password"]),
-        ({"password": "short"}, ["password"]),
-        ({"password": "member-member-member"}, ["password"]),
-        ({"password_hash": "x"}, ["password_hash"]),
-        ({"role": "king", "active": "maybe", "colour": "red"}, ["active", "colour", "role"]),
-    ],
-)
-def test_an_invalid_change_is_a_422_and_changes_nothing(app, admin, member_id, name, sent, fields):
-    member = signed_in(app, "member")
-    answer = alter(admin, member_id, name, **sent)
-    assert (answer.status_code, sorted(faults(answer))) == (422, fields)
-    assert (me(member), login(app, "member")) == (200, 200)
+def test_an_invalid_change_is_a_422_and_changes_nothing(app, admin, member_id, subtests):
+    for name in ("json", "xml"):
+        for sent, fields in [
+            ({"username": "carol"}, ["username"]),
+            ({"id": 3}, ["id"]),
+            ({"created_at": None}, ["created_at"]),
+            ({"role": "king"}, ["role"]),
+            ({"role": None}, ["role"]),
+            ({"active": None}, ["active"]),
+            ({"active": "yes"}, ["active"]),
+            ({"active": "1"}, ["active"]),
+            ({"active": "True"}, ["active"]),
+            ({"active": 0}, ["active"]),
+            ({"password": None}, ["password"]),
+            ({"password": "short"}, ["password"]),
+            ({"password": "member-member-member"}, ["password"]),
+            ({"password_hash": "x"}, ["password_hash"]),
+            ({"role": "king", "active": "maybe", "colour": "red"}, ["active", "colour", "role"]),
+        ]:
+            with subtests.test(name=name, sent=sent, fields=fields):
+                member = signed_in(app, "member")
+                answer = alter(admin, member_id, name, **sent)
+                assert (answer.status_code, sorted(faults(answer))) == (422, fields)
+                assert (me(member), login(app, "member")) == (200, 200)
 
 
 @pytest.mark.parametrize("body", [b'{"active": "false"}', b'{"active": false}'])
