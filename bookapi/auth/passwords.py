@@ -8,7 +8,6 @@ import threading
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 
 from .usernames import canonical
 
@@ -90,6 +89,8 @@ def _is_strong(password: str, username: str) -> bool:
 
 
 def _score(text: str, username: str) -> int:
+    from zxcvbn import zxcvbn  # its lists take 13 MB: only where a password is set
+
     with _judging:
         return int(zxcvbn(text, [username, SERVICE], max_length=MAX_LENGTH)["score"])
 

@@ -10,7 +10,6 @@ import re
 import unicodedata
 
 from confusable_homoglyphs.categories import unique_aliases
-from confusable_homoglyphs.confusables import is_confusable
 
 from ..text import FORBIDDEN, MAX_COMPOSED
 
@@ -112,6 +111,8 @@ def _prototype(character: str) -> str:
 
 
 def _look_alikes(character: str) -> list[str]:
+    from confusable_homoglyphs.confusables import is_confusable  # 14 MB: only for new accounts
+
     found = is_confusable(character, greedy=True) or is_confusable(
         f"{_DIRECTION_MARK}{character}{_DIRECTION_MARK}", greedy=True
     )

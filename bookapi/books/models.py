@@ -37,6 +37,9 @@ class Book(db.Model):
     subjects: Mapped[list] = mapped_column(JsonList, default=list)
     identifiers: Mapped[list] = mapped_column(JsonList, default=list)
     cover_url: Mapped[str | None] = mapped_column(String(2000))
+    location: Mapped[str | None] = mapped_column(String(200))
+    call_number: Mapped[str | None] = mapped_column(String(100))
+    copies: Mapped[int | None] = mapped_column(Integer)
     version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=now)
@@ -46,6 +49,8 @@ class Book(db.Model):
     author_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     publisher_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     series_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
+    location_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
+    call_number_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     published_key: Mapped[int | None] = mapped_column(Integer)
     # The ISBN while the book is not in the trash: one book per ISBN is the database's job, and the trash frees it.
     live_isbn: Mapped[str | None] = mapped_column(
@@ -70,6 +75,8 @@ class Book(db.Model):
                 "updated_at",
             )
         ],
+        Index(None, "location_key", "deleted_at", "id"),
+        Index(None, "call_number_key", "deleted_at", "id"),
         TABLE_OPTIONS,
     )
     # Nobody reads `live_isbn` from an object: do not fetch it after each insert.

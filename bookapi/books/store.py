@@ -26,6 +26,8 @@ _KEYS = (
     ("authors", "author_key", lambda names: key(names[0])),
     ("publisher", "publisher_key", key),
     ("series", "series_key", key),
+    ("location", "location_key", key),
+    ("call_number", "call_number_key", key),
     ("published", "published_key", dates.sort_key),
 )
 _INSTANTS = ("created_at", "updated_at")

@@ -240,7 +240,8 @@ class WriteQueue:
         committing = False
         try:
             with self._engine.connect() as connection:
-                connection.begin()  # or nothing is committed of what ran on the driver's own cursor
+                # Or nothing would be committed of what ran on the driver's own cursor.
+                self._dialect.begin_write(connection, self._wait)
                 operation.run(connection)
                 if operation.error is None:
                     committing = True

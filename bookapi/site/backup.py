@@ -22,7 +22,6 @@ from ..db.schema import known_revisions, revision_of, upgrade_schema
 from . import derived
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
-_MAGIC = b"SQLite format 3\0"
 
 
 @command("backup")
@@ -41,7 +40,7 @@ def backup(file: Path, force: bool) -> None:
         if not force:
             raise BackupError(f"{file}: exists already; --force replaces a backup")
         with file.open("rb") as older:
-            if older.read(len(_MAGIC)) not in (b"", _MAGIC):
+            if older.read(16) not in (b"", b"SQLite format 3\0"):
                 raise BackupError(f"{file}: exists already and is no backup")
     with _in_one_line(f"{file}: no backup was made"), temporary_database(file.parent) as copy:
         copies.copy_database(copy, revision)

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pymysql
 import pytest
-from sqlalchemy import func, select, true
+from sqlalchemy import func, select
 from sqlalchemy.dialects.mysql import dialect as mysql_dialect
 from sqlalchemy.orm import aliased
 from werkzeug.exceptions import HTTPException
@@ -47,7 +47,7 @@ def counting(power):
     first, *others = [aliased(Book) for _ in range(power)]
     sequences = select(func.count()).select_from(first)
     for other in others:
-        sequences = sequences.join(other, true())
+        sequences = sequences.join(other, first.id + other.id > first.id)
     last = others[-1] if others else first
     return sequences.where(first.id + last.id > first.id)
 

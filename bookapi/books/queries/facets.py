@@ -40,6 +40,7 @@ KINDS = {
     "subject": Kind(BookSubject.name_key, BookSubject.name, BookSubject.book_id),
     "publisher": Kind(Book.publisher_key, Book.publisher, Book.id),
     "series": Kind(Book.series_key, Book.series, Book.id),
+    "location": Kind(Book.location_key, Book.location, Book.id),
     "language": Kind(Book.language, Book.language, Book.id),
     "decade": Kind(_DECADE, _DECADE, Book.id),
 }

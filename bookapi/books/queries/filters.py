@@ -123,6 +123,8 @@ FILTERS = {
     "publisher": Filter(_text_key, _equal(Book.publisher_key), True),
     "subject": Filter(_text_key, _listed(BookSubject), True),
     "series": Filter(_text_key, _equal(Book.series_key), True),
+    "location": Filter(_text_key, _equal(Book.location_key), True),
+    "call_number": Filter(_text_key, _equal(Book.call_number_key), True),
     "isbn": Filter(isbn.parse, has_isbn),
     "language": Filter(languages.canonical, _in_language, True),
     "identifier": Filter(_identifier, _identified),

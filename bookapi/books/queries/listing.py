@@ -23,7 +23,7 @@ from . import cursors
 from .filters import FILTERS
 from .sorting import BY_ID, BY_RELEVANCE, SORTS, complete
 
-FACETS = ("language", "author", "subject", "publisher", "series", "decade")
+FACETS = ("language", "author", "subject", "publisher", "series", "location", "decade")
 RELEVANCE = {"relevance", "-relevance"}
 
 

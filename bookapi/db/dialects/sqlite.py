@@ -46,6 +46,9 @@ class SqliteDialect(Dialect):
         super().__init__(url, wait)
         self.path = Path(url.database or "")
         self._guard = FileGuard(self.path)
+        self._keeper: Any = (
+            None  # a connection that is never used: while there is one, no log is deleted
+        )
 
     def engine_options(self) -> dict[str, Any]:
         return {
@@ -81,11 +84,19 @@ class SqliteDialect(Dialect):
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "begin", begin)
         event.listen(engine, "connect", self._opened)
-        event.listen(engine, "engine_disposed", lambda engine: self._guard.forget())
+        event.listen(engine, "engine_disposed", self._disposed)
 
     def _opened(self, driver: Any, record: Any) -> None:
         record.info[_DEADLINE] = Deadline(driver)
+        if self._keeper is None:
+            self._keeper = self.connect()
         self._guard.note_opened()
+
+    def _disposed(self, engine: Engine) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+        self._guard.forget()
 
     def fault(self) -> str | None:
         return self._guard.fault()

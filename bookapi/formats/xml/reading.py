@@ -127,7 +127,7 @@ class _Document:
                     yield element
                     self._remove(element)
                 elif depth == of_records - 1:
-                    _check_blank(element[-1].tail if len(element) else element.text)
+                    _check_blank(element, element[-1].tail if len(element) else element.text)
                     of_records = 0
                 depth -= 1
         except etree.XMLSyntaxError as error:
@@ -137,9 +137,9 @@ class _Document:
         """Free the memory of a record and of what stands before it."""
         record.clear(keep_tail=True)  # the text behind it was parsed with it
         parent: Any = record.getparent()
-        _check_blank(parent.text)
+        _check_blank(parent, parent.text)
         while parent[0] is not record:
-            _check_blank(parent[0].tail)
+            _check_blank(parent, parent[0].tail)
             del parent[0]
         self._text.begin_record()
 
@@ -241,9 +241,10 @@ def _at_root(detail: str) -> Invalid:
     return Invalid([{"pointer": "/", "detail": detail}])
 
 
-def _check_blank(text: str | None) -> None:
+def _check_blank(parent: etree._Element, text: str | None) -> None:
     if text and text.strip():
-        raise _at_root("text between elements is not allowed")
+        pointer = "/books" if parent.tag == "books" else "/"
+        raise Invalid([{"pointer": pointer, "detail": "text between elements is not allowed"}])
 
 
 def _book(element: etree._Element, errors: list[dict[str, Any]]) -> dict[str, Any]:
