@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from bookapi import create_app, formats
+from bookapi.books.imports import profiles
 from bookapi.books.queries.filters import FILTERS
 from bookapi.books.queries.listing import FACETS
 from bookapi.books.schemas import FIELDS
@@ -237,6 +238,12 @@ def test_each_filter_and_facet_is_documented():
     ]
     assert sorted(named) == sorted([*FILTERS, "state"])
     assert set(FACETS) <= set(_quoted(_section("docs/api.md", "### Fields and facets")))
+
+
+def test_each_profile_of_imports_is_documented():
+    rows = _rows(_section("docs/operations.md", "## Moving in from other programs"))
+    assert [name for _, name, *_ in rows] == [f"`{name}`" for name in profiles.names()]
+    assert set(profiles.names()) <= set(_quoted(_section("docs/api.md", "### Profiles")))
 
 
 def test_each_command_is_documented(plain_app):
