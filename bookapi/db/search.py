@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -95,38 +94,15 @@ def index_text(
     return " ".join(parts)
 
 
-def unfit(connection: Connection) -> str | None:
-    """Why this database cannot search, in words for its operator; None where it can."""
-    if connection.dialect.name == "sqlite":
-        return None
-    least, most = connection.exec_driver_sql(
-        "SELECT @@innodb_ft_min_token_size, @@innodb_ft_max_token_size"
-    ).one()
-    if least <= MIN_TOKEN and most >= MAX_TOKEN + MIN_TOKEN - 1:
-        return None
-    return (
-        f"the server's full-text index takes words of {least} to {most} characters; set innodb_ft_min_token_size to"
-        f" {MIN_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the index of book_words"
-    )
-
-
-def sees_all(dialect: str) -> bool:
-    """Whether a search finds all that was stored before it.
-
-    InnoDB empties the cache of its full-text index a moment before what was in it can be read from the table. A search
-    in that moment misses books (seen: 1 of 1,000 with the smallest cache): its answer must not outlive the moment.
-    """
-    return dialect == "sqlite"
-
-
 # -- expressions --------------------------------------------------------------------------------------------------
 
 
-def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str, str]:
-    """The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), for
+def expressions(
+    write: "type[Fts5] | type[InnoDbFullText]", match: Match, in_trash: bool = False
+) -> dict[str, str]:
+    """`write`: the full-text search of the dialect. The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), for
     what must not occur (`q_less`), and for that alone where nothing must (`q_without`)."""
     state = _TRASH if in_trash else _LIVE
-    write = _for_sqlite if dialect == "sqlite" else _for_mysql
     if not match.terms:
         return {"q_without": write.any_of(match.without, ANYWHERE + state)}
     exact = Term((_digest(" ".join(match.whole)),)) if match.whole else Term(("none",))
@@ -143,7 +119,7 @@ def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str,
     }
 
 
-class _for_sqlite:
+class Fts5:
     """FTS5, section 3 of its documentation."""
 
     @staticmethod
@@ -170,7 +146,7 @@ class _for_sqlite:
         return f"({found})" + "".join(f" NOT ({less})" for less in without)
 
 
-class _for_mysql:
+class InnoDbFullText:
     """Boolean full-text searches of InnoDB. Behind a phrase it forgets what `*` means and that `-` excludes: beginnings
     come first, and what must not occur is a search of its own."""
 

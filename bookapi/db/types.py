@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import orjson
-from sqlalchemy import BigInteger, DateTime, Integer, Text, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, Text, TypeDecorator
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -12,6 +12,7 @@ BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is a rowid 
 LongText = Text().with_variant(
     mysql.MEDIUMTEXT(), "mysql", "mariadb"
 )  # TEXT holds 64 KiB; we may need 200
+LongBinary = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 # Collations are named nowhere else: text is compared by its folded form, keys byte by byte, on every database.
 TABLE_OPTIONS = {

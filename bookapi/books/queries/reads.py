@@ -7,7 +7,7 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
 from ...db import Catalogue, db, fetch, revision_of
-from ...db.search import expressions, sees_all
+from ...db.search import expressions
 from ...http.cache import current_cache
 from .. import records
 from ..models import Book
@@ -63,7 +63,7 @@ class _Reading:
         self.connection, self.listing = connection, listing
         self.shape, self.sort = listing.shape, listing.sort
         self.values = _values(connection, listing)
-        self.lasts = listing.match is None or sees_all(connection.dialect.name)
+        self.lasts = listing.match is None or db.dialect.search_is_current
         self.mark, self._books = fetch(connection, _STATE)[0]
 
     def total(self) -> int:
@@ -165,7 +165,7 @@ def _values(connection: Connection, listing: Listing) -> dict[str, Any]:
     """The values of the listing's statements, the search in the words of this database."""
     values = dict(listing.values)
     if listing.shape.search in ("terms", "without"):
-        values |= expressions(connection.dialect.name, listing.match, listing.shape.in_trash)
+        values |= expressions(db.dialect.full_text, listing.match, listing.shape.in_trash)
     return values
 
 
