@@ -82,7 +82,7 @@ class ExportParameters(Parameters):
 
     q = Parameter(search.parse)
     sort = Parameter(parse_sort)
-    fields = Parameter(lambda text: parse_names(f"id,{text}", FIELDS), FIELDS)
+    fields = Parameter(lambda text: parse_names(f"id,{text}", FIELDS), FIELDS)  # type: ignore[assignment]  # marshmallow collects it under this name
     state = Parameter(choice({"deleted": True}), False)
 
 
