@@ -171,7 +171,8 @@ def _touch(connection: Connection, session_id: int) -> None:
 
 
 def _delete(connection: Connection, *session_ids: int) -> None:
-    connection.execute(delete(LoginSession).where(LoginSession.id.in_(session_ids)))
+    if session_ids:
+        connection.execute(delete(LoginSession).where(LoginSession.id.in_(session_ids)))
 
 
 # -- opening and ending ----------------------------------------------------------------

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from ..cli import command
 from ..db import FAILURES, copies, db, integrity, schema_error, schema_revisions
 from ..db.copies import BackupError, temporary_database
+from ..db.dialects.structure import structure_faults
 from ..db.schema import known_revisions, revision_of, upgrade_schema
 from . import derived
 
@@ -121,7 +122,7 @@ def _prepare(copy: Engine, name: str) -> None:
 def _verify(copy: Engine, name: str, hint: str = "") -> str:
     """A summary of a copy's contents; raises where it is damaged or contradicts itself."""
     with copy.connect() as connection:
-        if broken := integrity.structure_faults(connection):
+        if broken := structure_faults(connection):
             raise BackupError(f"{name} is damaged: {broken[0]}")
         for subject, fault, _ in derived.faults(connection):
             if fault:

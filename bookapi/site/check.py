@@ -15,10 +15,10 @@ from ..cli import command
 from ..config import SECRET_FILE
 from ..db import FAILURES, cause, db, now
 from ..db.copies import sqlite_file
-from ..db.durability_warnings import durability_warnings
+from ..db.dialects.durability_warnings import durability_warnings
+from ..db.dialects.search_index import index_fault, rebuild_index
+from ..db.dialects.structure import structure_faults
 from ..db.failures import busy
-from ..db.integrity import structure_faults
-from ..db.search_index import index_fault, rebuild_index
 from . import derived
 from .views import unready
 
