@@ -88,11 +88,14 @@ def import_books() -> dict[str, Any]:
         except Malformed as error:
             raise Problem(400, f"{error}; nothing was stored") from None
         with prepared:
-            # With a key the report is stored in the transaction of the import, so there is one only.
+            # With a key the report is stored in the transaction of the import.
             if key is None or options.dry_run or prepared.is_rejected:
                 return service.run(prepared, actor()).as_dict()
             with service.plan(prepared) as planned:
-                return run_idempotent(key, _import, planned, by=actor(), alone=True)
+                report: dict[str, Any] = run_idempotent(
+                    key, _import, planned, by=actor(), alone=True
+                )
+                return report
 
 
 def _import(connection: Connection, planned: service.Planned, by: Actor) -> dict[str, Any]:

@@ -8,7 +8,7 @@ book is in the trash, so that relevance and liveness are plain searches, too, an
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -52,7 +52,7 @@ def _encoded(word: str, prefix: bool = False) -> str:
     return word if len(word) < MAX_TOKEN else word[:_HEAD] + _digest(word, MAX_TOKEN - _HEAD)
 
 
-class _Codes(dict):
+class _Codes(dict[str, Any]):
     """What a character becomes: itself, or `z` and three digits of base 36, or `x` and four."""
 
     def __missing__(self, character: str) -> str:
@@ -179,7 +179,7 @@ class InnoDbFullText:
 # -- the pieces of statements -------------------------------------------------------------------------------------
 
 
-class found(FunctionElement):
+class found(FunctionElement[Any]):
     """The books that a search finds, as a table: of `id`, given one expression, or one and that of what must not
     occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading, 0 anywhere), given those of all
     levels in order and that of what must not occur."""
@@ -194,7 +194,7 @@ def _on_sqlite(value: str, more: str = "") -> str:
 
 
 @compiles(found, "sqlite")
-def _found_on_sqlite(element, compiler, **kw):
+def _found_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     values = [compiler.process(clause) for clause in list(element.clauses)[: len(LEVELS)]]
     if len(values) < len(LEVELS):
         return f"({_on_sqlite(values[0])})"
@@ -206,7 +206,7 @@ def _found_on_sqlite(element, compiler, **kw):
 
 
 @compiles(found, "mysql", "mariadb")
-def _found_on_mysql(element, compiler, **kw):
+def _found_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     every = [
         f"MATCH (words) AGAINST ({compiler.process(clause)} IN BOOLEAN MODE)"
         for clause in element.clauses

@@ -1,6 +1,7 @@
 """The catalogue's row, whose revision names each state of the catalogue, and how to read it in a few microseconds."""
 
 import threading
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import BigInteger, Integer, bindparam, column, select, table
@@ -8,13 +9,13 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .dialects import Watch
-from .extension import db
+from .extension import Base, db
 from .failures import FAILURES
 from .prepared import fetch
 from .types import TABLE_OPTIONS, rfc3339
 
 
-class Catalogue(db.Model):
+class Catalogue(Base):
     """One row. `seq` is the number of the newest change: it grows with every change of a book, inside the change's own
     transaction, and the row's lock makes its order the order of commits. `revision` names the state that this makes: a
     random number, for `seq` would come again in a catalogue that was put back and went on from there. `last_id` is the
@@ -51,8 +52,9 @@ _LOCKED = (
 )
 
 
+_COLUMNS: list[Any] = [column("version"), rfc3339(column("updated_at"))]
 _VERSION = (
-    select(column("version"), rfc3339(column("updated_at")))
+    select(*_COLUMNS)
     .select_from(table("books"))
     .where(column("id") == bindparam("id", type_=Integer()))
 )

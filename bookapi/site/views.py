@@ -51,7 +51,7 @@ def unready() -> str | None:
 
 
 def unwritable() -> str | None:
-    """Why the service can read but change nothing, as a message for its operator; None where it can."""
+    """Why the service can change nothing, as a message for its operator; None where it can."""
     try:
         db.check_writable()
     except HTTPException as error:

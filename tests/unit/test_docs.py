@@ -137,6 +137,12 @@ def test_each_promise_of_durability_names_a_test():
     ] == []
 
 
+def test_no_module_refers_to_a_document_outside_the_repository():
+    outside = re.compile("the " + "contract|contract, " + "section", re.IGNORECASE)
+    modules = [path for path in SOURCES if path.suffix == ".py"]
+    assert [str(path) for path in modules if outside.search(path.read_text("utf-8"))] == []
+
+
 # -- settings
 
 

@@ -25,6 +25,14 @@ class Dialect(ABC):
         self.url, self.wait = url, wait
         self.file: Path | None = None
 
+    @abstractmethod
+    def engine_options(self) -> dict[str, Any]:
+        """The arguments of `create_engine`."""
+
+    @abstractmethod
+    def listen(self, engine: Engine) -> None:
+        """Register the events that connections of this engine need."""
+
     def create_file(self) -> None:
         """Create the database's file, where there is one and it is missing."""
 

@@ -104,12 +104,13 @@ class LimitedCursor(pymysql.cursors.Cursor):
     server takes (`max_packet`): the server would close the connection."""
 
     def execute(self, query: Any, args: Any = None) -> int:
-        end = getattr(self.connection, "end", None)
+        connection: Any = self.connection
+        end = getattr(connection, "end", None)
         if end is not None and query.startswith("SELECT"):
-            is_mariadb = "MariaDB" in self.connection.get_server_info()
+            is_mariadb = "MariaDB" in connection.server_version
             query = limited(query, end - time.monotonic(), is_mariadb)
         query = self.mogrify(query, args)
-        most = getattr(self.connection, "max_packet", math.inf)
+        most = getattr(connection, "max_packet", math.inf)
         if (
             len(query) * 4 > most
             and len(query.encode() if isinstance(query, str) else query) >= most
@@ -126,7 +127,7 @@ def _read_max_packet(driver: Any, record: Any) -> None:
         [driver.max_packet] = cursor.fetchone()
 
 
-def _recognize_galera(context) -> None:
+def _recognize_galera(context: Any) -> None:
     """A Galera node that is not ready (1047) is a lost connection; SQLAlchemy does not know its code."""
     error = context.original_exception
     if isinstance(error, pymysql.err.MySQLError) and error.args[:1] == (1047,):
