@@ -25,6 +25,7 @@ from bookapi.books import queries
 from bookapi.db import State, create_file, db
 from bookapi.db.sqlite import sqlite3
 from bookapi.http.cache import CACHE
+from bookapi.http.load import LOAD, Load
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import DATABASE_URL, PASSWORD, SECRET, Auth
 from helpers.inventions import bounded
