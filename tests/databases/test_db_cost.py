@@ -114,7 +114,8 @@ def test_the_limit_covers_all_reads_of_a_block(app, limit):
     limit(0.2)
     number = 0
     with app.test_request_context(), pytest.raises(HTTPException) as told, db.read() as connection:
-        for number in range(1000):
+        for _ in range(1000):
+            number += 1
             connection.execute(LONG).all()
     assert told.value.code == 503 and number < 100
 

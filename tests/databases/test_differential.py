@@ -151,7 +151,7 @@ def difference(ours, theirs):
             continue
         if isinstance(one, list) and isinstance(other, list) and name != "errors":
             at = next(
-                (at for at, (a, b) in enumerate(zip(one, other)) if a != b),
+                (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
                 min(len(one), len(other)),
             )
             return (

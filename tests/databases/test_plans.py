@@ -121,7 +121,7 @@ def plan(sql, bound):
             return [row[3] for row in cursor.fetchall()]
         cursor.execute(f"EXPLAIN {sql}", bound)
         names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row)) for row in cursor.fetchall()]
+        return [dict(zip(names, row, strict=False)) for row in cursor.fetchall()]
     finally:
         connection.close()
 

@@ -54,7 +54,9 @@ def at_once(work, *every):
 
 
 def increment(client, times):
-    """Add 1 to the pages of the book, so many times; returns how often each status was the answer."""
+    """Add 1 to the pages of the book, so many times; returns how often each status was the
+    answer.
+    """
     statuses = Counter()
     while statuses[200] < times and not statuses.keys() - {200, 412}:
         read = client.ask("GET", "/books/1")
@@ -92,7 +94,9 @@ def test_concurrent_creates_of_one_isbn_create_one_and_refer_the_others_to_it(
 ):
     with serving(folder, "--workers", "2") as service, clients(service, 16) as every:
         for number in range(rounds(20, 500)):
-            answers = at_once(lambda client: client.create("Same", isbn=isbn(number)), every)
+            answers = at_once(
+                lambda client, number=number: client.create("Same", isbn=isbn(number)), every
+            )
             assert Counter(answer.status for answer in answers) == {201: 1, 409: 15}
             [location] = [answer.headers["location"] for answer in answers if answer.status == 201]
             assert {answer.json()["existing"] for answer in answers if answer.status == 409} == {

@@ -25,7 +25,7 @@ class Canary:
         self.file.write_text(self.secret)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
-        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def heard(self):
         try:
@@ -206,7 +206,8 @@ def _elements(root, field, canary):
     yield (
         "XSLT",
         (
-            f'<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"><xsl:include '
+            f'<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">'
+            f"<xsl:include "
             f'href="{http}"/><xsl:value-of select="document(\'{file}\')"/></xsl:stylesheet>'
         ),
     )
@@ -291,7 +292,10 @@ def _elements(root, field, canary):
 def _encodings(root, field, canary):
     """Lies about the encoding, marks, NULs, and bytes that are no text."""
     plain = f"<{root}><{field}>é</{field}></{root}>"
-    evil = f'<!DOCTYPE {root} [<!ENTITY e SYSTEM "{canary.file.as_uri()}">]><{root}><{field}>&e;</{field}></{root}>'
+    evil = (
+        f'<!DOCTYPE {root} [<!ENTITY e SYSTEM "{canary.file.as_uri()}">]>'
+        f"<{root}><{field}>&e;</{field}></{root}>"
+    )
 
     def declared(encoding, text=plain):
         return f'<?xml version="1.0" encoding="{encoding}"?>{text}'

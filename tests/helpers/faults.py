@@ -186,7 +186,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _books(connection: sqlite3.Connection, ids: list[int] | None) -> dict[int, dict]:
     rows = connection.execute(f"SELECT {', '.join(_FIELDS)} FROM books" + _among("id", ids))
-    books = {row[0]: dict(zip(_FIELDS, row)) for row in rows}
+    books = {row[0]: dict(zip(_FIELDS, row, strict=False)) for row in rows}
     for book in books.values():
         book.update({name: json.loads(book[name]) for name in LIST_TABLES})
     return books
@@ -225,7 +225,8 @@ def _miscounted(connection: sqlite3.Connection) -> Iterator[tuple]:
     """
     [told] = connection.execute("SELECT seq, last_id, last_id, total FROM catalogue")
     [counted] = connection.execute(
-        "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), count(*) - count(deleted_at) FROM books"
+        "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), "
+        "count(*) - count(deleted_at) FROM books"
     )
     if told != counted:
         yield "seq, last_id, last_id, total", told, counted
@@ -261,7 +262,7 @@ def _half_made(connection: sqlite3.Connection, ids: list[int] | None) -> Iterato
             + _among("book_id", ids)
             + " ORDER BY book_id, position"
         ):
-            rows.setdefault(row[0], []).append(dict(zip(columns, row)))
+            rows.setdefault(row[0], []).append(dict(zip(columns, row, strict=False)))
         for number, book in books.items():
             if rows.get(number, []) != lists_of(number, book[field]):
                 yield field, number, rows.get(number)

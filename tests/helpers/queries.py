@@ -629,7 +629,8 @@ class _Inventor:
 
     def _q_exclusions(self):
         word = self.random.choice(self.common)
-        return f'{word} -"{self._adjacent(2)}" -{self.random.choice(self.some)[:3]}* -{self._adjacent(1)}'
+        prefix = self.random.choice(self.some)[:3]
+        return f'{word} -"{self._adjacent(2)}" -{prefix}* -{self._adjacent(1)}'
 
     def _q_exclusions_alone(self):
         return " ".join(
@@ -645,7 +646,8 @@ class _Inventor:
         return token[start : start + self.random.randint(1, 3)] + self.random.choice(("", "*"))
 
     def _q_scripts_mixed(self):
-        return f"{self._q_other_script()} {self.random.choice((self._q_other_script(), self._q_common()))}"
+        first, choices = self._q_other_script(), (self._q_other_script(), self._q_common())
+        return f"{first} {self.random.choice(choices)}"
 
     def _q_isbn(self):
         return self._isbn()

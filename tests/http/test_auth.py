@@ -203,7 +203,7 @@ def test_impossible_credentials_are_rejected_as_wrong(client, field):
         "' OR 1=1 --",
     ):
         pair = {"username": "admin", "password": "a wrong password", field: odd}
-        body = '{"username": "%(username)s", "password": "%(password)s"}' % pair
+        body = f'{{"username": "{pair["username"]}", "password": "{pair["password"]}"}}'
         answer = client.post("/auth/login", data=body.encode(), content_type="application/json")
         assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), odd[:20]
 

@@ -56,7 +56,7 @@ def page(answer):
 
 def test_each_change_appears_in_the_feed_and_changes_without_effect_do_not(app, admin):
     told = []
-    for method, address, document, wanted in STORY:
+    for method, address, document, _ in STORY:
         before = seq(app)
         answer = admin.open(address, method=method, json=document)
         told.append([step[1:] for step in steps(admin, before)])

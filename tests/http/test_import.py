@@ -162,7 +162,8 @@ def test_errors_have_the_line_where_the_record_begins(admin, name):
         "csv": b'title,pages\r\n"Two\nlines",1\r\n,2\r\n',
         "jsonl": b'{"title": "a"}\n\n\n{"title": ""}\n',
         "json": b'{"total": 2,\n"books": [\n{"title":\n"a"},\n{"title": ""}]}',
-        "xml": b"<catalogue>\n<books>\n<book><title>a</title></book>\n\n<book><title/></book></books></catalogue>",
+        "xml": b"<catalogue>\n<books>\n<book><title>a</title></book>\n\n"
+        b"<book><title/></book></books></catalogue>",
     }
     answer = bring(admin, body[name], name)
     assert is_refused(answer, 422)
@@ -576,7 +577,8 @@ def test_errors_of_one_record_are_reported_for_that_record(admin, name, wrong):
 @pytest.mark.parametrize("declared", ["", "utf-8", "utf-16"])
 def test_xml_is_read_in_utf_8_and_utf_16_as_elsewhere(admin, encoding, declared):
     declaration = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
-    body = f"{declaration}<catalogue><books><book><title>\u7d05\U0001f4da</title></book></books></catalogue>"
+    book = "<book><title>\u7d05\U0001f4da</title></book>"
+    body = f"{declaration}<catalogue><books>{book}</books></catalogue>"
     answer = bring(admin, body.encode(encoding), "xml")
     agrees = not declared or declared in encoding
     assert answer.status_code == (200 if agrees else 400), answer.get_data()

@@ -295,7 +295,7 @@ def test_a_weak_password_is_rejected_for_a_new_account(admin, name, password):
 
 @pytest.mark.parametrize("odd", [r"\ud800", r"\u0000", "x" * 900_000])
 def test_an_invalid_password_is_rejected_for_a_new_account(admin, odd):
-    body = '{"username": "newcomer", "password": "%s"}' % odd
+    body = f'{{"username": "newcomer", "password": "{odd}"}}'
     answer = admin.post("/auth/users", data=body, content_type="application/json")
     assert (answer.status_code, faults(answer)) == (422, ["password"])
 

@@ -25,6 +25,7 @@ from bookapi.books import queries
 from bookapi.db import State, create_file, db
 from bookapi.db.sqlite import sqlite3
 from bookapi.http.cache import CACHE
+from bookapi.http.load import LOAD, Load
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import DATABASE_URL, PASSWORD, SECRET, Auth
 from helpers.inventions import bounded
@@ -95,7 +96,8 @@ OWN = ("X-Request-ID", "Date")
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
 }
 
 
@@ -851,7 +853,9 @@ def test_a_change_is_visible_to_the_next_read_of_every_url(request, reader, bare
         made = [told(bare.get(**each)) for each in asked]
         assert [told(reader.get(**each)) for each in asked] == made, name
         assert [told(reader.get(**each)) for each in asked] == made, name
-        assert sum(one != other for one, other in zip(before, made)) > len(asked) // 4, name
+        assert (
+            sum(one != other for one, other in zip(before, made, strict=False)) > len(asked) // 4
+        ), name
 
 
 def test_a_change_of_another_book_keeps_the_response_of_a_book(shelf, reader, bare, entered):
@@ -1047,8 +1051,8 @@ class Twins:
     def read(self, pattern, place, isbn, name, method, conditional):
         path = pattern.format(id=self.newest - place, isbn=isbn)
         self.asked[path, name] = method, conditional
-        for method, conditional in ((method, conditional), ("GET", False)):
-            self._compare(path, name, method, conditional)
+        self._compare(path, name, method, conditional)
+        self._compare(path, name, "GET", False)
         before = len(self.entered)
         self._compare(path, name, "GET", True)
         self.hits += len(self.entered) == before
@@ -1247,6 +1251,7 @@ WRITERS, READERS, TURNS = 3, 5, 20
 
 
 def test_no_thread_sees_a_state_older_than_acknowledged(app, shelf):
+    app.extensions[LOAD] = Load(threads=100)
     cookie = {"Cookie": f"bookapi={shelf.get_cookie('bookapi').value}"}
     known, lock, ended, faults, reads = (
         {1: 1, 2: 1, 3: 1, "total": 3},

@@ -847,7 +847,8 @@ def test_the_index_is_consistent_after_every_kind_of_change(shelf, app, runner):
         if db.engine.dialect.name == "sqlite":  # fails where the index and what it is of differ
             connection.execute(
                 sql(
-                    "INSERT INTO book_words_index (book_words_index, rank) VALUES ('integrity-check', 1)"
+                    "INSERT INTO book_words_index (book_words_index, rank) "
+                    "VALUES ('integrity-check', 1)"
                 )
             )
 

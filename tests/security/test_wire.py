@@ -83,7 +83,9 @@ class Front:
         return self.say(self.head(method, path, *told) + body, method)
 
     def say(self, data, method="GET"):
-        """The answer to one whole request, on the connection of all those that leave it as it was."""
+        """The answer to one whole request, on the connection of all those that leave it as it
+        was.
+        """
         wire, self._wire = self._wire, None
         if wire is None or not wire.quiet():
             wire = Wire(self.address)
@@ -201,9 +203,11 @@ def behind_nginx(trusting, instance, tmp_path_factory):
     if NGINX is None:
         pytest.skip("there is no nginx on this machine (Debian: the package nginx-light)")
     service = f"{trusting.address.name}:{trusting.address.port}"
-    with nginx(tmp_path_factory.mktemp("nginx"), service) as url:
-        with closing(Front(url, instance[1], f"{HOST}:{Address.of(url).port}")) as front:
-            yield front
+    with (
+        nginx(tmp_path_factory.mktemp("nginx"), service) as url,
+        closing(Front(url, instance[1], f"{HOST}:{Address.of(url).port}")) as front,
+    ):
+        yield front
 
 
 @pytest.fixture(scope="module", params=["given"] if GIVEN else ["direct", "nginx"])
@@ -504,8 +508,10 @@ SMUGGLED = {
 }
 
 
-# What plain waitress reads in its own way, and the application cannot see: two receivers in a row could find two
-# requests in it. NGINX in front refuses or rewrites each of these (docs/security.md); directly, a client
+# What plain waitress reads in its own way, and the application cannot see: two receivers in a row
+# could find two
+# requests in it. NGINX in front refuses or rewrites each of these (docs/security.md); directly, a
+# client
 # could but send itself a second request.
 LEFT_TO_NGINX = {
     f"Transfer-Encoding: {name}"

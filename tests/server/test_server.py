@@ -113,7 +113,8 @@ def test_a_body_as_large_as_allowed_is_read(service, cookie, chunked):
         b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
         b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
-        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\nabc\r\n0\r\n\r\n",
     ],
     ids=repr,
 )
@@ -298,10 +299,8 @@ def test_no_connection_is_accepted_and_dropped_while_draining(folder, workers):
     ):  # idle: the drain waits for it a while
         service.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
-        try:
+        with contextlib.suppress(ConnectionRefusedError):
             assert service.get().whole
-        except ConnectionRefusedError:
-            pass
         assert service.process.wait(PATIENCE) == 0
 
 
@@ -404,7 +403,8 @@ def test_workers_end_when_their_supervisor_is_killed(folder):
 
 
 def test_a_service_survives_the_shell_that_started_it(folder):
-    shell = f'"{sys.executable}" -m bookapi serve --port 0 > "{folder}/said" 2> "{folder}/log" & echo $!'
+    command = f'"{sys.executable}" -m bookapi serve --port 0'
+    shell = f'{command} > "{folder}/said" 2> "{folder}/log" & echo $!'
     shell += f'; while [ ! -s "{folder}/said" ]; do sleep 0.1; done'
     done = subprocess.run(
         ["sh", "-c", shell],
