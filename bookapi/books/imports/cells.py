@@ -120,10 +120,10 @@ def read_date(text: str) -> tuple[str | None, Issue | None]:
     value, issue = apply(DATES, text.strip(), DATE_UNREADABLE)
     if value is None:
         return None, issue
-    for part, of_part in ((value, issue), (re.match("-?[0-9]{4}", value), _IMPOSSIBLE)):
+    for part, of_part in ((value, issue), (value[: 5 if value[0] == "-" else 4], _IMPOSSIBLE)):
         try:
-            return dates.parse(part if isinstance(part, str) else part[0]), of_part
-        except (ValueError, TypeError):
+            return dates.parse(part), of_part
+        except ValueError:
             continue
     return None, DATE_UNREADABLE
 

@@ -181,9 +181,9 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
         return None
     matches = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split())
     found = matches.best()
-    for match in matches if found else ():
+    for match in matches:
         # Where its letters are as likely, it is the commonest by far.
-        if "cp1252" in match.could_be_from_charset and match.chaos <= found.chaos + 0.02:
+        if "cp1252" in match.could_be_from_charset and found and match.chaos <= found.chaos + 0.02:
             return "cp1252"
     if found is None:
         raise Malformed(

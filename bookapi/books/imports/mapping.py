@@ -445,7 +445,8 @@ def _read_isbn(mapping: Mapping, name: str, found: Values, record: MappedRecord)
             is_empty = is_empty and not isbns and not issue
             if issue:
                 wrong.append((issue, item))
-    first, *further = digits or [None]
+    first = next(iter(digits), None)
+    further = list(digits)[1:]
     otherwise = mapping.profile.otherwise if mapping.profile else ""
     for issue, item in wrong:
         if otherwise and first is None:

@@ -308,7 +308,9 @@ def match_rows(
             continue
         _act(outcome, row, repeats, found)
         after = outcome.last
-        matcher.take(found.book and found.book["id"], row.values.get("isbn"), after.get("isbn"))
+        matcher.take(
+            found.book["id"] if found.book else None, row.values.get("isbn"), after.get("isbn")
+        )
     return outcome
 
 
@@ -355,7 +357,8 @@ def _candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[
         yield from _fetch(connection, _BY_IDS, ids=ids)
     digits = {row.values["isbn"] for row in rows if row.values.get("isbn")}
     yield from store.by_isbns(connection, digits)
-    wanted = {row.work_key for row in rows} - {None} | {("isbn", number) for number in digits}
+    wanted = {known_by for row in rows if (known_by := row.work_key)}
+    wanted |= {("isbn", number) for number in digits}
     for _, _, record in store.by_identifiers(connection, wanted):
         yield record
     titles = {
@@ -368,7 +371,7 @@ def _candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[
 
 
 def _fetch(connection: Connection, statement: Any, **values: Any) -> list[dict[str, Any]]:
-    return records.from_rows(FIELDS, connection.execute(statement, values).all())
+    return records.from_rows(FIELDS, list(map(tuple, connection.execute(statement, values).all())))
 
 
 def _in_trash(
@@ -488,7 +491,7 @@ def _changes(state: State, actions: list[Action]) -> list[Change]:
     return [
         Change(None, changes.new_record(state, action.changed), CREATED)
         if action.book is None
-        else Change(action.book, changes.changed_record(action.book, action.changed), UPDATED)
+        else Change(action.book, changes.changed_record(action.book, action.changed) or {}, UPDATED)
         for action in actions
     ]
 
