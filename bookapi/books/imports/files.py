@@ -41,6 +41,7 @@ _OTHERS = (
     (rb"7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "a compressed archive: unpack it first"),
 )
 _SAMPLE = 64 * 1024  # bytes
+MAX_LINE = 1024 * 1024  # bytes of a line that is looked at to detect the encoding
 MAX_RATIO = 200  # of what gzip may unpack to
 _NAMES = {
     "cp1252": "windows-1252",
@@ -161,6 +162,7 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
     tail = b""
     for piece in itertools.chain([head], rest):
         *lines, tail = (tail + piece).split(b"\n")
+        tail = tail if len(tail) < MAX_LINE else b""  # says nothing, and would be copied each time
         for line in lines if not piece.isascii() else ():
             if not line.isascii():
                 try:
