@@ -1,9 +1,7 @@
-"""The catalogue as tables.
+"""The tables of the catalogue.
 
-A row of `books` is the whole record, its lists included as JSON, so that reading for an answer is one select
-without joins: lists, single books and exports are what the service does most. The tables of authors, subjects
-and identifiers hold the same values again, folded, one a row: they are what is filtered by. `lists_of` is the one
-place that knows the one from the other.
+A row of `books` is the whole record, its lists as JSON, so that a read is one SELECT without joins. The tables of
+authors, subjects and identifiers hold the same values folded, one per row, for filters; `lists_of` derives them.
 """
 
 from datetime import datetime
@@ -17,14 +15,14 @@ from ..text import KEY_LENGTH, key
 
 
 class Book(Base):
-    """A book. The `…_key` columns are what is compared and sorted by; a deleted book has a `deleted_at`."""
+    """A book. The `…_key` columns are compared and sorted by; a book in the trash has a `deleted_at`."""
 
     __tablename__ = "books"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     title: Mapped[str] = mapped_column(String(2000))
     subtitle: Mapped[str | None] = mapped_column(String(2000))
-    authors: Mapped[list[Any]] = mapped_column(JsonList, default=list[Any])
+    authors: Mapped[list[Any]] = mapped_column(JsonList, default=list)
     isbn: Mapped[str | None] = mapped_column(String(13))
     publisher: Mapped[str | None] = mapped_column(String(500))
     published: Mapped[str | None] = mapped_column(String(11))
@@ -34,8 +32,8 @@ class Book(Base):
     edition: Mapped[str | None] = mapped_column(String(200))
     pages: Mapped[int | None] = mapped_column(Integer)
     description: Mapped[str | None] = mapped_column(LongText)
-    subjects: Mapped[list[Any]] = mapped_column(JsonList, default=list[Any])
-    identifiers: Mapped[list[Any]] = mapped_column(JsonList, default=list[Any])
+    subjects: Mapped[list[Any]] = mapped_column(JsonList, default=list)
+    identifiers: Mapped[list[Any]] = mapped_column(JsonList, default=list)
     cover_url: Mapped[str | None] = mapped_column(String(2000))
     location: Mapped[str | None] = mapped_column(String(200))
     call_number: Mapped[str | None] = mapped_column(String(100))
@@ -52,7 +50,7 @@ class Book(Base):
     location_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     call_number_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     published_key: Mapped[int | None] = mapped_column(Integer)
-    # The ISBN while the book is not in the trash: one book per ISBN is the database's job, and the trash frees it.
+    # The ISBN of a book outside the trash: the database ensures that no two of these are equal.
     live_isbn: Mapped[str | None] = mapped_column(
         String(13),
         Computed("CASE WHEN deleted_at IS NULL THEN isbn END", persisted=False),
@@ -114,7 +112,7 @@ class BookIdentifier(Base):
 
 
 class BookWords(Base):
-    """What the full-text index of the database reads; `search` makes it. The index itself is the migration's."""
+    """The tokens that the full-text index reads (`db.search`). A migration creates the index."""
 
     __tablename__ = search.TABLE
     __table_args__ = TABLE_OPTIONS
@@ -124,8 +122,8 @@ class BookWords(Base):
 
 
 class History(Base):
-    """A change of a book, for ever: what it was, who made it, and the change feed. `seq` is the catalogue's. `changes`
-    is the JSON of the fields that differ, as it is told. Of a purged book the entries stay, without their `changes`."""
+    """A change of a book, in the order of `seq`: its history and the change feed. `changes` is a JSON list of
+    {field, before, after}; it is emptied when the book is purged."""
 
     __tablename__ = "history"
     __table_args__ = (Index(None, "book_id", "seq"), TABLE_OPTIONS)
@@ -147,7 +145,7 @@ LIST_TABLES: dict[str, Any] = {
 
 
 def lists_of(book_id: int, values: list[Any]) -> list[dict[str, Any]]:
-    """The rows that the table of a list field holds for a book: each value once, case and accents aside."""
+    """The rows of a list field's table for a book; values that differ in case and accents only are one."""
     rows: dict[Any, dict[str, Any]] = {}
     for value in values:
         if isinstance(value, str):

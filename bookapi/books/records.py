@@ -1,7 +1,4 @@
-"""Rows as records: the dict of docs/api.md, A book, made without an ORM object.
-
-A test holds what comes from here equal to what marshmallow dumps.
-"""
+"""Records (docs/api.md, A book) from rows, without marshmallow; a test compares the two."""
 
 from typing import Any
 

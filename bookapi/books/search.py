@@ -1,4 +1,4 @@
-"""What of a book is searched, and what a query means (docs/api.md, Search).
+"""The searched text of a book, and the parser of `q` (docs/api.md, Search).
 
 No query is a syntax error: what is not understood as an operator is a word, and what is neither is passed over.
 """
@@ -33,7 +33,7 @@ MAX_PREFIXES, MAX_PHRASES = (
 
 
 def text_of(book: Mapping[str, Any], in_trash: bool = False) -> str:
-    """What the index of words holds for a book, given its fields."""
+    """The tokens of a book for the full-text index."""
     numbers = [
         book["isbn"],
         *[other["value"] for other in book["identifiers"] if other["scheme"] == "isbn"],
@@ -55,9 +55,9 @@ def text_of(book: Mapping[str, Any], in_trash: bool = False) -> str:
 
 
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))
-# A minus excludes where it is one, and in front of a word.
+# A minus sign excludes the word that follows it.
 _PART = re.compile(r'(?:(?<!\S)(-)(?!-))?(?:"([^"]*)"?|([^\s"]+))')
-_AROUND = "()[]{}<>.,;:!?'\""  # what people write about an ISBN
+_AROUND = "()[]{}<>.,;:!?'\""  # punctuation around an ISBN
 
 
 def parse(text: str) -> Match | None:

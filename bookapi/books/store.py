@@ -1,4 +1,4 @@
-"""How a change of books is stored: the rows of every table, brought in line with the records in one place."""
+"""Storing changes of books: every table that holds a part of a record is updated here."""
 
 import functools
 import secrets
@@ -20,7 +20,7 @@ from .schemas import FIELDS, LISTS, WRITABLE
 
 CREATED, UPDATED, DELETED, RESTORED = "created", "updated", "deleted", "restored"
 
-# What is compared and sorted by: field, column, and the function that makes the one from the other.
+# Columns to compare and sort by: field, column, and the function that derives the column.
 _KEYS = (
     ("title", "title_key", key),
     ("authors", "author_key", lambda names: key(names[0])),
@@ -34,7 +34,7 @@ _INSTANTS = ("created_at", "updated_at")
 
 
 class Change(NamedTuple):
-    """A book as it was (None: there was none) and as it is to be: records, their version and instants included."""
+    """The record of a book before a change (None: it is new) and after it, version and timestamps included."""
 
     before: dict[str, Any] | None
     after: dict[str, Any]
@@ -49,12 +49,12 @@ class Change(NamedTuple):
 
     @property
     def to_trash(self) -> bool:
-        """Whether the book is in the trash from here on."""
+        """Whether this moves the book to the trash."""
         return self.action == DELETED
 
     @property
-    def told(self) -> list[dict[str, Any]]:
-        """{field, before, after} of what people gave and that differs."""
+    def entries(self) -> list[dict[str, Any]]:
+        """{field, before, after} of each writable field that differs."""
         before = self.before or {}
         return [
             {"field": name, "before": before.get(name), "after": self.after[name]}
@@ -65,8 +65,8 @@ class Change(NamedTuple):
 
 
 class State:
-    """The catalogue's row, held until the commit: whoever has it is the only one who changes anything. `by` is who does
-    (None: the command line), and 401 or 403 where he may not any more."""
+    """The catalogue's row, locked until the commit, so that one writer at a time changes books. `by` is the account
+    (None: the command line); raises 401 or 403 if it has lost its access."""
 
     def __init__(self, connection: Connection, by: Actor | None = None):
         self.seq, self.last_id, self.total = locked(connection)
@@ -81,7 +81,7 @@ class State:
 
 
 def _plain(names: Iterable[str]) -> dict[str, Any]:
-    """Parameters for columns, taken by the driver as they are."""
+    """Bound parameters for columns, passed to the driver unconverted."""
     return {name: bindparam(name, type_=String()) for name in names}
 
 
@@ -118,7 +118,7 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
     """Write the changes and their history, each a step of the catalogue's `seq`."""
     new = [change for change in changes if change.before is None]
     others = [change for change in changes if change.before is not None]
-    # An ISBN that goes from one book to another is given up before it is taken.
+    # An ISBN that moves from one book to another is released first.
     run(
         connection,
         _FREE_ISBN,
@@ -198,7 +198,7 @@ def _store_words(connection: Connection, new: list[Change], others: list[Change]
 
 
 def _entry(seq: int, change: Change, by: str | None) -> dict[str, Any]:
-    """The row of history of a change."""
+    """The history row of a change."""
     after = change.after
     return {
         "seq": seq,
@@ -207,12 +207,12 @@ def _entry(seq: int, change: Change, by: str | None) -> dict[str, Any]:
         "action": change.action,
         "version": after["version"],
         "username": by,
-        "changes": orjson.dumps(change.told).decode(),
+        "changes": orjson.dumps(change.entries).decode(),
     }
 
 
 def columns_of(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The columns of these fields, with the keys made from them, as the driver takes them."""
+    """The columns of these fields and the keys derived from them, as the driver takes them."""
     columns = {}
     for name in names:
         value = record[name]
@@ -252,8 +252,8 @@ _OF_BOOK = [
 
 
 def remove(connection: Connection, state: State, before: datetime, most: int) -> int:
-    """Remove the rows of at most so many books that went to the trash before an instant, and from their history what
-    the fields were; returns of how many."""
+    """Delete at most `most` books that were moved to the trash before an instant, and the field values from their
+    history; returns the number of books."""
     found = fetch(connection, _LONG_IN_TRASH, {"before": stored(before), "most": most})
     books = [{"book_id": book_id} for (book_id,) in found]
     for query in (*_OF_BOOK, _REMOVED):
@@ -263,26 +263,26 @@ def remove(connection: Connection, state: State, before: datetime, most: int) ->
     return len(books)
 
 
-# -- the newest state of books --------------------------------------------------------------------------------------
+# -- reading inside a change ------------------------------------------------------------
 
 _ONE = records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id"))
 _BY_ISBN = records.selection().where(Book.live_isbn == bindparam("isbn"))
 
 
 def by_id(connection: Connection, book_id: int) -> tuple[dict[str, Any], bool] | None:
-    """The record of that id and whether it is in the trash; None where there never was one."""
+    """The record of that id and whether it is in the trash; None if there never was one."""
     rows = fetch(connection, _ONE, {"id": book_id})
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
 def by_isbn(connection: Connection, digits: str | None) -> dict[str, Any] | None:
-    """The record of the book that has the ISBN as its own."""
+    """The record of the book whose own ISBN this is."""
     rows = fetch(connection, _BY_ISBN, {"isbn": digits}) if digits else []
     return records.from_rows(FIELDS, rows)[0] if rows else None
 
 
 def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict[str, Any]]:
-    """The records of the live books that have one of these ISBNs as their own."""
+    """The records of the books outside the trash whose own ISBN is one of these."""
     found = []
     for some in _some_at_a_time(digits):
         values = {f"isbn_{index}": value for index, value in enumerate(some)}
@@ -293,7 +293,7 @@ def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict[str, An
 def by_identifiers(
     connection: Connection, wanted: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """(scheme, value, record) of the live books that have one of these identifiers, oldest first."""
+    """(scheme, value, record) of the books outside the trash with one of these identifiers, oldest first."""
     found = []
     for some in _some_at_a_time(wanted):
         values = {
@@ -312,7 +312,7 @@ _AT_A_TIME = 100
 
 
 def _some_at_a_time(values: Iterable[Any]) -> Iterator[list[Any]]:
-    """Lists of one or of many, so that there are but two statements; the last one is filled up with its own values."""
+    """Lists of one value or of `_AT_A_TIME`, the last one padded, so that only two statements are compiled."""
     every = sorted(values)
     for start in range(0, len(every), _AT_A_TIME):
         some = every[start : start + _AT_A_TIME]

@@ -1,4 +1,4 @@
-"""The database as the application has it: one way to read and one way to write."""
+"""The Flask extension: `db.read` and `db.write`."""
 
 import functools
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class Base(DeclarativeBase):
 
 
 class _Handle(NamedTuple):
-    """What an application has of its database."""
+    """The database of one application."""
 
     engine: Engine
     dialect: Dialect
@@ -41,7 +41,7 @@ class _Handle(NamedTuple):
 
 
 class Reading:
-    """The block of `db.read`. (As a class: a generator would cost three times as much, and every answer has one.)"""
+    """The block of `db.read`. (A class: a generator-based context manager costs three times as much.)"""
 
     def __init__(self, handle: _Handle, seconds: float | None):
         self._handle, self._seconds = handle, seconds
@@ -133,11 +133,11 @@ class Database(SQLAlchemy):
         return self._handle.queue.write(function, wait, alone)
 
     def on_commit(self, connection: Connection, function: Callable[..., Any], *args: Any) -> None:
-        """Have ``function(*args)`` called once what the operation of this connection changed is committed."""
+        """Call ``function(*args)`` after the operation of this connection was committed."""
         connection.info[ON_COMMIT].append(functools.partial(function, *args))
 
     def keep_threads_for_reading(self, threads: int) -> None:
-        """Have changes that wait for a lock take no more than half of a service's threads."""
+        """Let waiting changes hold at most half of the server's threads."""
         self._handle.queue.max_waiting = max(1, threads // 2 - 1)
 
     def check_file(self) -> None:

@@ -1,4 +1,4 @@
-"""What a failure of the database is: to a client an HTTP exception (503, 507, 409), to a unit a reason to run again."""
+"""Database errors: the HTTP exception for each (503, 507, 409, 413), and whether an operation runs again."""
 
 from typing import NoReturn
 
@@ -24,7 +24,7 @@ class InsufficientStorage(HTTPException):
 
 
 def unavailable() -> ServiceUnavailable:
-    """503: the database is not there."""
+    """503: the database cannot be used."""
     return ServiceUnavailable("the database cannot be reached; try again later", retry_after=10)
 
 
@@ -36,9 +36,9 @@ def busy() -> ServiceUnavailable:
 
 
 def too_slow() -> ServiceUnavailable:
-    """503: the database was at work on one answer for too long."""
+    """503: a query took longer than QUERY_SECONDS."""
     return ServiceUnavailable(
-        "this question took too long to answer; ask for less (fewer facets, a narrower search)",
+        "the query took too long; ask for less (fewer facets, a narrower search)",
         retry_after=10,
     )
 
@@ -47,10 +47,10 @@ def too_slow() -> ServiceUnavailable:
 _CONFLICTS, _LOCK_WAIT = {1020, 1213}, 1205
 _MYSQL_BUSY = {*_CONFLICTS, _LOCK_WAIT, 3572}
 _MYSQL_TOO_LARGE = 1153  # than max_allowed_packet
-# Of an account (1044, 1045, 1142, 1143, 1227, 1698) or a server (1290, 1792, 1836) that may not write, or not any more.
+# The account has no such right (1044, 1045, 1142, 1143, 1227, 1698), or the server is read-only (1290, 1792, 1836).
 _MYSQL_REFUSED = {1044, 1045, 1142, 1143, 1227, 1290, 1698, 1792, 1836}
 _MYSQL_FULL = {1021, 1114}
-# 1969: MariaDB; 3024 and, from the middle of some work, 1317: MySQL; 188: what InnoDB says of a full-text search.
+# 1969: MariaDB; 3024 and, if interrupted during execution, 1317: MySQL; 188: InnoDB in a full-text search.
 _MYSQL_SLOW = {188, 1317, 1969, 3024}
 # 1047: a Galera node that is not ready; it is not in SQLAlchemy's own list of disconnects.
 _MYSQL_LOST = {1047, 1927, 2006, 2013, 2014, 2045, 2055, 4031}
@@ -68,16 +68,14 @@ _SQLITE_AWAY = {
 
 
 def translate(error: Exception) -> HTTPException | None:
-    """What a failure of the database is to a client; None where it is a fault of ours."""
+    """The HTTP exception for a database error; None for an error of this program."""
     if isinstance(error, StaleDataError):
         return Conflict("somebody else changed this at the same time; read it again")
     driver = _of_driver(error)
     if isinstance(driver, (sqlite3.IntegrityError, pymysql.err.IntegrityError)):
         return Conflict("this is in conflict with what is stored")
     if isinstance(driver, sqlite3.DatabaseError):
-        code = (
-            getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        )  # without the extension
+        code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
         if code in _SQLITE_BUSY:
             return busy()
         if code == sqlite3.SQLITE_INTERRUPT:
@@ -110,7 +108,7 @@ def _of_driver(error: BaseException | None) -> BaseException | None:
 
 
 def is_lost(error: BaseException | None) -> bool:
-    """Whether the connection that this happened on is of no use any more."""
+    """Whether the connection was lost."""
     driver = _of_driver(error)
     return isinstance(driver, pymysql.err.InterfaceError) or (
         isinstance(driver, pymysql.err.MySQLError)
@@ -120,8 +118,7 @@ def is_lost(error: BaseException | None) -> bool:
 
 
 def worth_another_try(error: BaseException) -> bool:
-    """Whether the whole operation may run again: it lost a conflict, waited for a lock, or lost the connection before
-    it committed."""
+    """Whether the operation may run again: a conflict, a lock wait, or a connection lost before the commit."""
     driver = _of_driver(error)
     return is_lost(error) or (
         isinstance(driver, pymysql.err.MySQLError)
@@ -131,20 +128,18 @@ def worth_another_try(error: BaseException) -> bool:
 
 
 def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
-    """Raise what a failure is to a client, with the failure as its cause; an error of the program as it is. `hint`:
-    what else the log should say."""
-    told = translate(error)
-    if told is None:
+    """Raise the HTTP exception for a database error, and log the error with `hint`; raise an error of this program
+    unchanged."""
+    translated = translate(error)
+    if translated is None:
         raise error
-    if (
-        told.code or 500
-    ) >= 500 and has_request_context():  # a command tells it on its own one line
+    if (translated.code or 500) >= 500 and has_request_context():  # a command prints it itself
         words = [str(getattr(error, "orig", error)), hint]
         current_app.logger.error("database: %s", "; ".join(word for word in words if word))
-    raise told from error
+    raise translated from error
 
 
 def cause(error: Exception) -> str:
-    """What the driver said, for the operator's eyes: behind an HTTP exception that came from here, or a DBAPIError."""
-    told = error if isinstance(error, DBAPIError) else error.__cause__
-    return str(getattr(told, "orig", told) or "")
+    """The driver's message, for the operator: of a DBAPIError, or of the cause of an HTTP exception raised here."""
+    failure = error if isinstance(error, DBAPIError) else error.__cause__
+    return str(getattr(failure, "orig", failure) or "")

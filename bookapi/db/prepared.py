@@ -17,7 +17,7 @@ REMEMBERED = 1024  # statements
 def fetch(
     connection: Connection, statement: ClauseElement, values: Mapping[str, Any] | None = None
 ) -> list[tuple[Any, ...]]:
-    """All rows of a statement that has few."""
+    """All rows of a statement, for few rows."""
     sql, bind = compiled(statement, connection.dialect)
     cursor = connection.connection.cursor()
     cursor.execute(sql, bind(values or {}))

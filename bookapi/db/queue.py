@@ -2,7 +2,7 @@
 
 On SQLite a commit (two writes and an fsync) costs more than what it commits, so operations that wait together share
 one: each runs in a savepoint, and one that fails rolls back its own changes and nobody else's. On MySQL/MariaDB each
-operation is a transaction of its own, run again where the server asks for that.
+operation is a transaction of its own, run again after a conflict.
 """
 
 import contextvars
@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
@@ -23,17 +24,14 @@ MAX_SHARED_SECONDS = 0.02  # that a transaction stays open for more of them
 MIN_SECONDS = 0.05  # to wait for another process, once it is an operation's turn
 IMPATIENT_SECONDS = 0.5  # to wait where many wait already
 IDLE_SECONDS = 10.0  # after which the thread ends; the next operation starts another one
-LOOK_SECONDS = (
-    1.0  # how often one who waits for a running operation looks whether the thread still lives
-)
+LOOK_SECONDS = 1.0  # how often a caller checks that the thread is alive
 ATTEMPTS = 5  # of an operation that lost a deadlock or its connection (MySQL/MariaDB)
-ON_COMMIT = (
-    "bookapi.on_commit"  # in the `info` of a connection: the functions to call after the commit
-)
+ON_COMMIT = "bookapi.on_commit"  # in the `info` of a connection: functions to call afterwards
 
 
 class Operation:
-    """One call of `db.write`. Whoever takes `claim` first decides: the writer thread runs it, the caller gives it up."""
+    """One call of `db.write`. The first `claim` wins: of the writer thread, which runs it, or of the caller, which gives it
+    up."""
 
     def __init__(self, function: Callable[[Connection], Any], seconds: float, alone: bool):
         self._function, self._context = function, contextvars.copy_context()
@@ -45,7 +43,7 @@ class Operation:
         self.on_commit: list[Callable[[], Any]] = []
 
     def claim(self) -> bool:
-        """Whether the caller of this is the first one."""
+        """Whether this is the first call."""
         return self._claimed.acquire(blocking=False)
 
     def run(self, connection: Connection) -> None:
@@ -65,7 +63,7 @@ class Operation:
 
 class WriteQueue:
     """The operations of one process. `wait`: seconds until one is given up (503). `max_waiting`: how many may wait that
-    long; whoever comes when there are so many gives up sooner, so that threads are left for those who read."""
+    long; further ones are given up sooner, so that threads are left for reads."""
 
     def __init__(self, engine: Engine, dialect: Dialect, wait: float):
         self._engine, self._dialect, self._wait = engine, dialect, wait
@@ -74,7 +72,7 @@ class WriteQueue:
         self._waiting: deque[Operation] = deque()
         self._running: list[Operation] = []
         self._thread: threading.Thread | None = None
-        self._progress = 0.0  # when an operation ended last, or found nobody before it
+        self._progress = 0.0  # when the last operation ended, or was queued while idle
 
     def write(
         self, function: Callable[[Connection], Any], wait: float | None = None, alone: bool = False
@@ -109,7 +107,7 @@ class WriteQueue:
         return operation.result
 
     def _patience(self) -> float:
-        """Seconds to wait for whoever is one too many: none where no operation has ended for a while."""
+        """Seconds that an operation over `max_waiting` waits: none if no operation has ended for a while."""
         return max(IMPATIENT_SECONDS - (time.monotonic() - self._progress), 0)
 
     def _forget(self, operation: Operation) -> None:
@@ -191,7 +189,7 @@ class WriteQueue:
             return None
 
     def _ended(self) -> None:
-        """Answer those whose operations have run."""
+        """Wake the callers of the operations that have run."""
         with self._changed:
             ended = list(self._running)
             self._running.clear()
@@ -212,7 +210,7 @@ class WriteQueue:
                     driver.execute("ROLLBACK TO operation")
                 driver.execute("RELEASE operation")
             _commit(connection)
-            if self._dialect.fault():  # a restart would perhaps not find what was committed
+            if self._dialect.fault():  # a restart may not find what was committed
                 raise unavailable()
         except BaseException as error:
             for operation in self._running:
@@ -236,7 +234,7 @@ class WriteQueue:
             self._ended()
 
     def _attempt(self, operation: Operation) -> bool:
-        """Whether the operation came to its end, one way or the other; False: it has to run again."""
+        """Whether the operation is finished, successfully or not; False: run it again."""
         committing = False
         try:
             with self._engine.connect() as connection:
@@ -258,5 +256,9 @@ def _commit(connection: Connection) -> None:
     try:
         connection.commit()
     except BaseException:
-        connection.invalidate()  # SQLAlchemy would not roll back after a commit that failed
+        # SQLAlchemy does not roll back after a commit that failed, and closing the connection
+        # does not while a cursor is still referenced: the lock would stay.
+        with suppress(*FAILURES):
+            connection.connection.rollback()
+        connection.invalidate()
         raise

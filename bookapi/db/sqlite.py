@@ -1,23 +1,23 @@
-"""The SQLite of this program: `sqlite3`, the module of pysqlite3 or of Python itself, whichever has the newer library.
+"""`sqlite3`: the module of pysqlite3 or of Python, whichever has the newer library.
 
-Everything in one process has to take it from here. Two libraries in a process do not see each other's locks (POSIX
-drops those of the whole process with any file that is closed), and the errors of the one are not those of the other.
+Import it from here only: two SQLite libraries in one process break each other's locks
+(https://sqlite.org/howtocorrupt.html, Multiple copies of SQLite linked into the same application).
 """
 
-import sqlite3 as _of_python
+import sqlite3 as _standard
 from types import ModuleType
 
-_of_its_own: ModuleType
+_pysqlite3: ModuleType
 try:
-    from pysqlite3 import dbapi2 as _of_its_own
+    from pysqlite3 import dbapi2 as _pysqlite3
 except ImportError:  # there is no wheel for this machine, or it cannot be loaded
-    _of_its_own = _of_python
+    _pysqlite3 = _standard
 
 _FIXED = (
     (3, 51, 3),
     (3, 50, 7),
     (3, 44, 6),
-)  # the first of all later ones; and two that the fix was brought back to
+)  # the release of the fix, and its backports
 
 
 def newer(one: ModuleType, other: ModuleType) -> ModuleType:
@@ -26,11 +26,11 @@ def newer(one: ModuleType, other: ModuleType) -> ModuleType:
 
 
 def may_spoil(version: tuple[int, int, int]) -> bool:
-    """Whether this SQLite may spoil a file in WAL mode (https://sqlite.org/wal.html#walresetbug)."""
-    first, *brought_back = _FIXED
+    """Whether this version may damage a file in WAL mode (https://sqlite.org/wal.html#walresetbug)."""
+    first, *backported = _FIXED
     return (3, 7, 0) <= version < first and not any(
-        version[:2] == fixed[:2] and version >= fixed for fixed in brought_back
+        version[:2] == fixed[:2] and version >= fixed for fixed in backported
     )
 
 
-sqlite3 = newer(_of_python, _of_its_own)
+sqlite3 = newer(_standard, _pysqlite3)

@@ -16,10 +16,9 @@ from .types import TABLE_OPTIONS, rfc3339
 
 
 class Catalogue(Base):
-    """One row. `seq` is the number of the newest change: it grows with every change of a book, inside the change's own
-    transaction, and the row's lock makes its order the order of commits. `revision` names the state that this makes: a
-    random number, for `seq` would come again in a catalogue that was put back and went on from there. `last_id` is the
-    newest book's id, `last_user_id` the newest account's, `total` the number of books outside the trash."""
+    """One row. `seq` is the number of the latest change; the row is locked by each change, so changes are committed in
+    the order of `seq`. `revision` is a random number per state: after a restore `seq` would repeat. `last_id` and
+    `last_user_id` are the highest ids ever given, `total` the number of books outside the trash."""
 
     __tablename__ = "catalogue"
     __table_args__ = TABLE_OPTIONS
@@ -33,8 +32,8 @@ class Catalogue(Base):
 
 
 def locked(connection: Connection) -> tuple[int, int, int]:
-    """(seq, last_id, total) of the catalogue's row, locked until the commit. Its lock puts writers in order on every
-    database, and what an operation reads behind it is the newest state."""
+    """(seq, last_id, total) of the catalogue's row, locked until the commit: what an operation reads after this is
+    the latest state."""
     return fetch(connection, _LOCKED)[0]
 
 
@@ -68,7 +67,7 @@ class State:
         self._app, self._local = app, threading.local()
 
     def now(self) -> int | None:
-        """The revision that a read begun from here on shows at least; None while it cannot be known."""
+        """The revision, or an older one than, what a read that begins now sees; None if it cannot be read."""
         try:
             watch: Watch | None = getattr(self._local, "watch", None)
             if watch is None:
@@ -81,7 +80,7 @@ class State:
             return None
 
     def has_version(self, book_id: int, version: int, updated_at: str) -> bool:
-        """Whether the book is still as it was; a book in the trash has another version."""
+        """Whether the book still has this version; moving to the trash changes the version."""
         try:
             row = self._local.watch.row(_VERSION, {"id": book_id})
             return row is not None and tuple(row) == (version, updated_at)

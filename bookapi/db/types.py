@@ -1,4 +1,4 @@
-"""Types of columns and pieces of statements that each database writes in its own way."""
+"""Column types, and SQL functions that differ between databases."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ LongText = Text().with_variant(
 )  # TEXT holds 64 KiB; we may need 200
 LongBinary = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
-# Collations are named nowhere else: text is compared by its folded form, keys byte by byte, on every database.
+# The only collation: text is compared by its folded form, keys byte by byte, on every database.
 TABLE_OPTIONS = {
     f"{dialect}_{name}": value
     for dialect in ("mysql", "mariadb")
@@ -67,10 +67,10 @@ def _rfc3339_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class apart(FunctionElement[Any]):
-    """A column to sort by after all that is sorted is found by other means: no index is walked for its order's sake.
+    """A column to sort by without its index.
 
-    SQLite takes any filter for one that a quarter of all rows pass, and would rather walk through all books in order,
-    looking each one up, than sort the few that pass.
+    SQLite assumes that a quarter of all rows pass any filter, and would scan all books in the order of an index instead
+    of sorting the few that pass.
     """
 
     inherit_cache = True
@@ -87,10 +87,10 @@ def _apart_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 def now() -> datetime:
-    """This instant, aware, in UTC."""
+    """The current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def stored(instant: datetime) -> str:
-    """An instant of UTC as drivers take it for an Instant column, where a statement has no types."""
+    """A time in UTC as stored in an Instant column, for parameters without a type."""
     return instant.strftime("%Y-%m-%d %H:%M:%S.%f")

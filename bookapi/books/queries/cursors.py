@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on, told by the sort values of the last book that was shown.
+"""Cursors: the sort values of the last book of a page.
 
 A cursor names no page, so that books added or removed meanwhile shift nothing: none is shown twice, none is left out.
 """
@@ -17,12 +17,12 @@ _NOT_OURS = "must be * or the cursor of links.next, with the same sort"
 
 
 def write(sort: tuple[str, ...], values: list[Any]) -> str:
-    """The cursor behind a book with these values of the sort keys."""
+    """The cursor after a book with these sort values."""
     return base64.urlsafe_b64encode(orjson.dumps([",".join(sort), values])).rstrip(b"=").decode()
 
 
 def read(text: str, sort: tuple[str, ...]) -> tuple[Any, ...]:
-    """The values of a cursor. Raises ValueError for what no list with this sort has given out."""
+    """The sort values of a cursor. Raises ValueError if no list with this sort can have returned it."""
     if len(text) > LONGEST or not text.isascii():
         raise ValueError(_NOT_OURS)
     try:

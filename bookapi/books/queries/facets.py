@@ -1,4 +1,4 @@
-"""Values with their number of books: the facets of a list, and the lists of authors, subjects and their like.
+"""Values with the number of their books: facets, and the lists of authors, subjects, publishers and languages.
 
 A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one value.
 """
@@ -18,11 +18,11 @@ from .listing import Shape
 from .statements import Source
 
 COMMONEST = 20
-_YEARS = 100000  # of `published_key`: what ten years are
+_YEARS = 100000  # ten years in `published_key`
 
 
 class Kind(NamedTuple):
-    """Where the values of a facet stand: the compared form, the spelling, the book."""
+    """The columns of a facet: the compared form of a value, its spelling, the book."""
 
     key: SQLColumnExpression[Any]
     spelling: SQLColumnExpression[Any]
@@ -51,7 +51,7 @@ def _among(kind: Kind, shape: Shape, *columns: Any) -> Select[Any]:
     source = Source(shape, needs_books=True)
     if not kind.is_list:
         return source.select(*columns).where(kind.key.is_not(None))
-    if shape == Shape():  # the trash is small: this leaves the index of the values to lead
+    if shape == Shape():  # the trash is small: the index of the values is used
         in_trash = select(Book.id).where(Book.deleted_at.is_not(None))
         return select(*columns).where(kind.book_id.not_in(in_trash))
     return select(*columns).where(kind.book_id.in_(source.select(source.book_id)))
@@ -85,7 +85,7 @@ def _total(name: str) -> Select[Any]:
 
 @functools.lru_cache(maxsize=128)
 def _spellings(name: str, shape: Shape, size: int) -> Select[Any]:
-    """The least spelling of each key among these: the same one on every database."""
+    """The smallest spelling of each of these keys: the same on every database."""
     kind = KINDS[name]
     keys = [bindparam(f"key_{index}", type_=String()) for index in range(size)]
     return (
@@ -95,7 +95,7 @@ def _spellings(name: str, shape: Shape, size: int) -> Select[Any]:
     )
 
 
-def _told(
+def _values_of(
     connection: Connection,
     name: str,
     shape: Shape,
@@ -119,11 +119,11 @@ def _year(decade: int) -> str:
 def commonest(
     connection: Connection, name: str, shape: Shape, values: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """The commonest values among the books of a list, with the number of books that have each."""
+    """The most frequent values among the books of a list, with the number of books."""
     counts = fetch(
         connection, _counts(name, shape, "-count"), {"limit": COMMONEST, "offset": 0, **values}
     )
-    return _told(connection, name, shape, counts, values)
+    return _values_of(connection, name, shape, counts, values)
 
 
 class TermsParameters(PageParameters):
@@ -157,5 +157,5 @@ def terms(name: str, args: Arguments) -> Terms:
             if page.offset < total
             else []
         )
-        found = _told(connection, name, Shape(), counts, {})
+        found = _values_of(connection, name, Shape(), counts, {})
         return Terms(found, total, page, revision_of(connection))

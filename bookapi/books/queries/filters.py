@@ -1,4 +1,4 @@
-"""The filters of a list: how each is read and what it asks of a book (docs/api.md, Filters)."""
+"""The filters of a list: parsing and condition of each (docs/api.md, Filters)."""
 
 import re
 from collections.abc import Callable
@@ -15,8 +15,8 @@ Values = list[BindParameter[Any]]
 
 
 class Filter(NamedTuple):
-    """`read` turns what was sent into what is compared (a tuple: several values), or raises ValueError;
-    `condition` takes those values as parameters of a statement, and whether it is about the trash."""
+    """`read` parses a value into what is compared (a tuple: several values), or raises ValueError;
+    `condition` is given those values as bound parameters, and whether the list is the trash."""
 
     read: Callable[[str], Any]
     condition: Callable[[Values, bool], ColumnElement[Any]]
@@ -55,7 +55,7 @@ def _last_day(text: str) -> int:
 
 
 def _instant(text: str) -> str:
-    """The instant in UTC, as databases compare it."""
+    """The timestamp in UTC, as stored."""
     at = parse_timestamp(text)
     return f"{at.year:04d}-{at:%m-%d %H:%M:%S}.{at.microsecond:06d}"
 
@@ -84,7 +84,7 @@ def _listed(table: Any) -> Callable[[Values, bool], ColumnElement[Any]]:
 
 
 def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement[Any]:
-    """That a book has one of these ISBNs, as its own or as a further one."""
+    """Books with one of these ISBNs, as their own or among their identifiers."""
     other = Book.__table__.alias("other")
     own = (
         [other.c.deleted_at.is_not(None), other.c.isbn.in_(values)]
@@ -102,7 +102,7 @@ def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement[Any]:
 
 
 def _in_language(values: Values, in_trash: bool) -> ColumnElement[Any]:
-    # `en` also finds `en-GB`: only `-` sorts before `.` of all that a tag may have.
+    # `en` also finds `en-GB`: of the characters of a tag only `-` sorts before `.`.
     return or_(
         *[and_(Book.language >= value, Book.language < value.concat(".")) for value in values]
     )

@@ -42,7 +42,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def watch(self, engine: Engine) -> "Watch":
-        """A connection of its own, for what was committed last."""
+        """A connection outside the pool that reads the latest commit."""
 
     def fault(self) -> str | None:
         """Why nothing may be written to the database's files, as a message for the operator; None where there are none,
