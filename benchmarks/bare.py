@@ -1,4 +1,5 @@
-"""Waitress with nothing behind it: one constant answer to everything, for what serving the bytes costs by itself.
+"""Waitress with nothing behind it: one constant answer to everything, for what serving the bytes
+costs by itself.
 
 python -m benchmarks.bare CONTENT_TYPE FILE
 """

@@ -1,8 +1,10 @@
-"""Whether the time of a refused sign-in tells which names are accounts: `python -m benchmarks.login`, or
+"""Whether the time of a refused sign-in tells which names are accounts: `python -m
+benchmarks.login`, or
 
     python -m benchmarks.login [--times N]
 
-Names that nobody has, accounts with a wrong password, and disabled accounts with the right one are tried in turns at a
+Names that nobody has, accounts with a wrong password, and disabled accounts with the right one are
+tried in turns at a
 real service, from ever other addresses and with so many names that nobody has to wait.
 """
 
@@ -86,7 +88,8 @@ def _done(answer: tuple[int, bytes], status: int) -> bytes:
 
 
 def tries(times: int) -> Iterator[tuple[str, str]]:
-    """(kind, name), each kind so many times; which one comes first changes, so that none is always behind another."""
+    """(kind, name), each kind so many times; which one comes first changes, so that none is always
+    behind another."""
     names = {kind: _names(kind, _needed(times)) for kind in KINDS}
     chance = random.Random(5)  # nosec B311: an order, no secret
     for at in range(times):

@@ -1,6 +1,7 @@
 """Make a throw-away instance, measure it, print tables: `make bench`, or
 
-python -m benchmarks.run [--books N] [--seconds S] [--turns N] [--work NAME,…] [--loader auto|wrk|own]
+python -m benchmarks.run [--books N] [--seconds S] [--turns N] [--work NAME,…] [--loader
+auto|wrk|own]
 """
 
 import argparse
@@ -66,7 +67,8 @@ def _names(text: str) -> list[str]:
 def bench(
     plan: Plan, names: list[str], cpus: tuple[set[int], set[int]]
 ) -> tuple[list[Row], list[Export]]:
-    """Measure these works on a new instance; the first processors are the service's, the second the loader's."""
+    """Measure these works on a new instance; the first processors are the service's, the second
+    the loader's."""
     rows, exports = [], []
     with on_cpus(cpus[1]):
         _say(f"making {plan.books:,} books and importing them")

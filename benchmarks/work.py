@@ -18,7 +18,8 @@ SHARES = {"one": 60, "list": 25, "filter": 7, "search": 3, "create": 5}  # of th
 
 
 class Catalogue(NamedTuple):
-    """What the requests are about: how many books there are; `cookie` signs in where that is needed."""
+    """What the requests are about: how many books there are; `cookie` signs in where that is
+    needed."""
 
     books: int
     cookie: Callable[[], str]

@@ -1,36 +1,43 @@
-"""The console: how commands fail. One clear line on standard error and exit status 1; 2 for wrong usage."""
+"""The console: one clear line on standard error and exit status 1 where a command fails; 2 for
+wrong usage (click's own)."""
 
 import functools
 import os
 import sys
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import click
-from flask.cli import AppGroup, FlaskGroup, ScriptInfo, with_appcontext
+from flask import Flask
+from flask.cli import AppGroup, ScriptInfo, with_appcontext
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from .db import cause, translate
 from .db.failures import busy
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def telling(function):
-    """Turn the failures that an operator can mend into one line; anything else is a fault of ours and shows itself."""
+
+def reports_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """Report in one line the failures that an operator can fix; a bug keeps its traceback."""
 
     @functools.wraps(function)
-    def told(*args, **kwargs):
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except (HTTPException, DBAPIError) as error:
             raise click.ClickException(_line(error)) from None
         except BrokenPipeError:
-            # Whoever reads our output has seen enough (`… | head`).
+            # The reader of the output has gone (`… | head`).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(1) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from None
 
-    return told
+    return wrapper
 
 
 def _line(error: HTTPException | DBAPIError) -> str:
@@ -41,35 +48,49 @@ def _line(error: HTTPException | DBAPIError) -> str:
     return ": ".join(part for part in (said, cause(error)) if part).replace("\n", " ")
 
 
-def command(*args, **kwargs):
-    """A command inside the application's context that fails in one line."""
+def command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command that runs in the application's context and reports its errors in one line."""
 
-    def decorate(function):
-        return click.command(*args, **kwargs)(with_appcontext(telling(function)))
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        return click.command(*args, **kwargs)(with_appcontext(reports_errors(function)))
 
     return decorate
 
 
 class Group(AppGroup):
-    """A group whose commands fail in one line."""
+    """A group whose commands report their errors in one line."""
 
-    def command(self, *args, **kwargs):
-        def decorate(function):
-            return super(Group, self).command(*args, **kwargs)(telling(function))
+    def command(  # type: ignore[override] # as AppGroup itself declares it
+        self, *args: Any, **kwargs: Any
+    ) -> Callable[[Callable[..., Any]], click.Command]:
+        def decorate(function: Callable[..., Any]) -> click.Command:
+            return super(Group, self).command(*args, **kwargs)(reports_errors(function))
 
         return decorate
 
 
-class Console(FlaskGroup):
-    """``bookapi``: the application's own commands and nothing of Flask's."""
+class Console(click.Group):
+    """``bookapi``: the commands that the application registers, and nothing else.
 
-    def __init__(self, **kwargs):
-        super().__init__(add_default_commands=False, add_version_option=False, **kwargs)
-        self.params = []  # --app, --debug and --env-file mean nothing here
-        self._loaded_plugin_commands = True  # `db` is our own, not the whole of Flask-Migrate's
+    (Flask's own FlaskGroup would put the commands of installed plug-ins before ours.)
+    """
 
-    def list_commands(self, ctx):
-        ctx.ensure_object(
-            ScriptInfo
-        ).load_app()  # Flask's own way prints a traceback over a wrong setting
-        return super().list_commands(ctx)
+    def __init__(self, create_app: Callable[[], Flask], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.create_app = create_app
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        extra.setdefault("obj", ScriptInfo(create_app=self.create_app))
+        return super().make_context(info_name, args, parent, **extra)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ctx.ensure_object(ScriptInfo).load_app().cli.list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return ctx.ensure_object(ScriptInfo).load_app().cli.get_command(ctx, cmd_name)

@@ -82,7 +82,8 @@ def filled(app):
 
 @pytest.fixture
 def local(make_app, tmp_path):
-    """A function that makes an application on a SQLite file of its own, whatever the tests run on."""
+    """A function that makes an application on a SQLite file of its own, whatever the tests run
+    on."""
 
     def make(name="local", **more):
         folder = tmp_path / name
@@ -605,7 +606,8 @@ def test_into_an_empty_database_all_tokens_come_back(filled, other, tmp_path):
     assert tokens_of(other) == {"one", "two"}
 
 
-# -- numbers ------------------------------------------------------------------------------------------------------
+# -- numbers
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_no_id_is_given_twice_though_others_write_during_restores(make_app, tmp_path):

@@ -49,7 +49,8 @@ BOOKS = [
 
 @pytest.fixture
 def filled(app, monkeypatch):
-    """An application with books, more than one batch of them: in the trash, back from it, changed."""
+    """An application with books, more than one batch of them: in the trash, back from it,
+    changed."""
     monkeypatch.setattr(derived, "_NEXT", derived._NEXT.limit(4))
     store(app, *BOOKS)
     with app.app_context():

@@ -226,7 +226,8 @@ def test_the_real_database_is_asked_and_answers(app):
     assert any("sync_binlog" in line for line in warned) == bool(binary and sync != 1)
 
 
-# -- what will be refused -----------------------------------------------------------------------------------------
+# -- what will be refused
+# -----------------------------------------------------------------------------------------
 
 
 def test_read_only_file_and_folder_are_reported_with_owner_and_mode(tmp_path, monkeypatch):

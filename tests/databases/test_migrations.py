@@ -1,4 +1,5 @@
-"""Upgrades: a database of the first schema is brought to the newest one; an older one is refused."""
+"""Upgrades: a database of the first schema is brought to the newest one; an older one is
+refused."""
 
 import flask_migrate
 import pytest

@@ -54,7 +54,8 @@ def at_once(work, *every):
 
 
 def increment(client, times):
-    """Add 1 to the pages of the book, so many times; returns how often each status was the answer."""
+    """Add 1 to the pages of the book, so many times; returns how often each status was the
+    answer."""
     statuses = Counter()
     while statuses[200] < times and not statuses.keys() - {200, 412}:
         read = client.ask("GET", "/books/1")

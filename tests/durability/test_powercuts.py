@@ -45,7 +45,8 @@ for name in ("sqlite3", "pysqlite3.dbapi2"):
 
     class Connection(module.Connection):
         def execute(self, sql, *values):
-            return super().execute(sql.replace("synchronous = FULL", "synchronous = {level}"), *values)
+            return super().execute(sql.replace("synchronous = FULL", "synchronous = {level}"),
+            *values)
 
     module.connect = functools.partial(module.connect, factory=Connection)
 """

@@ -89,7 +89,8 @@ RANKED = (
 
 
 def store(app, *records):
-    """Books as they are created over HTTP, in one transaction; their instants are alike in threes."""
+    """Books as they are created over HTTP, in one transaction; their instants are alike in
+    threes."""
 
     def create(session):
         for record in records:

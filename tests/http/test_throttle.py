@@ -413,7 +413,8 @@ def at_once(number, work):
 
 @pytest.fixture
 def two(make_app):
-    """Two applications on one database, as two processes of a service are. Many may hash at once."""
+    """Two applications on one database, as two processes of a service are. Many may hash at
+    once."""
     apps = [make_app(), make_app()]
     for app in apps:
         app.extensions[LOAD] = Load(threads=100)

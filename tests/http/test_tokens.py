@@ -581,7 +581,8 @@ def test_a_rejected_token_is_not_marked_as_used(app, admin, token):
     assert admin.get("/auth/events?action=token_first_used").json["total"] == 0
 
 
-# -- what a wrong one costs ---------------------------------------------------------------------------------------
+# -- what a wrong one costs
+# ---------------------------------------------------------------------------------------
 
 
 def test_a_wrong_token_takes_the_same_work_for_known_and_unknown_names(app, monkeypatch):

@@ -221,7 +221,8 @@ def test_an_anonymous_body_of_any_shape_is_rejected(client, body, name):
 )
 def test_parsing_cost_is_not_quadratic(client, make, name, number):
     def cost(body):
-        """Processor seconds, the least of three; what is too little to be measured counts as 5 ms."""
+        """Processor seconds, the least of three; what is too little to be measured counts as 5
+        ms."""
         least = 5e-3
         for attempt in range(3):
             begun = time.process_time()

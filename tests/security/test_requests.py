@@ -283,7 +283,8 @@ def _in_xml(tag, value):
 
 
 def _body(random, view):
-    """(media type, bytes) of a document of the route's kind, at times spoilt, or of something else."""
+    """(media type, bytes) of a document of the route's kind, at times spoilt, or of something
+    else."""
     root = random.choice(getattr(view, "roots", None) or ("book",))
     root = "catalogue" if getattr(view, "imports", False) else root
     kind, document = random.randrange(10), _document(random, root)

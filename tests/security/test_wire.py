@@ -83,7 +83,8 @@ class Front:
         return self.say(self.head(method, path, *told) + body, method)
 
     def say(self, data, method="GET"):
-        """The answer to one whole request, on the connection of all those that leave it as it was."""
+        """The answer to one whole request, on the connection of all those that leave it as it
+        was."""
         wire, self._wire = self._wire, None
         if wire is None or not wire.quiet():
             wire = Wire(self.address)

@@ -129,7 +129,8 @@ def two_services(folder):
 
 
 class Storm:
-    """Writers, and readers who hold what they read against what was acknowledged before they asked."""
+    """Writers, and readers who hold what they read against what was acknowledged before they
+    asked."""
 
     def __init__(self, ways):
         self.ways, self.lock, self.ended = ways, threading.Lock(), threading.Event()
