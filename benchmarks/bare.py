@@ -1,16 +1,21 @@
-"""Waitress with nothing behind it: one constant answer to everything, for what serving the bytes
-costs by itself.
+"""Waitress with the settings of the service and nothing behind it: one constant answer to everything, for what serving
+the bytes costs by itself.
 
 python -m benchmarks.bare CONTENT_TYPE FILE
 """
 
 import logging
+import socket
 import sys
+import warnings
 from pathlib import Path
 
 import waitress
 
-THREADS = 4
+from bookapi.config import SETTINGS
+from bookapi.server.worker import adjustments
+
+THREADS = 8  # as `bookapi serve` has
 
 
 def constant(content_type: str, body: bytes):
@@ -29,7 +34,12 @@ def main(content_type: str, file: str) -> None:
     # One line a request that has to wait its turn, which the service keeps quiet too.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     application = constant(content_type, Path(file).read_bytes())
-    server = waitress.create_server(application, host="127.0.0.1", port=0, threads=THREADS)
+    warnings.filterwarnings("ignore", "send_bytes", DeprecationWarning)
+    config = {setting.name: setting.default for setting in SETTINGS}
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    server = waitress.create_server(
+        application, sockets=[listening], **adjustments(config, THREADS)
+    )
     print(f"serving on http://127.0.0.1:{server.effective_port}", flush=True)
     server.run()
 

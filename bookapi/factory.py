@@ -20,7 +20,7 @@ from .http import (
     strict,
 )
 
-# The first checks of a request, in the order of docs/api.md, Order of checks; those of `auth` follow.
+# The first checks of a request, in the order of docs/api.md, Order of checks; then those of `auth`.
 CHECKS = (
     strict.refuse,
     security.check_host,

@@ -18,26 +18,6 @@ from .audit import Action
 from .models import ADMIN, Account, LoginSession, Token, User
 from .permissions import Actor
 
-
-class AccountError(ValueError):
-    """What cannot be done with an account; `field` is what it is about."""
-
-    def __init__(self, field: str, detail: str):
-        super().__init__(f"{field} {detail}")
-        self.field, self.detail = field, detail
-
-
-class UsernameTaken(AccountError):
-    """Another account has the name, or one that looks like it."""
-
-
-class LastAdmin(AccountError):
-    """There would be no active admin."""
-
-    def __init__(self) -> None:
-        super().__init__("username", "is that of the last active admin; add another one first")
-
-
 # -- looking up ------------------------------------------------------------------------
 
 
@@ -51,10 +31,10 @@ def find(connection: Connection, username: str) -> Account | None:
 
 
 def existing(connection: Connection, username: str) -> Account:
-    """The account of that name; raises AccountError where there is none."""
+    """The account of that name; 404 where there is none."""
     user = find(connection, username)
     if user is None:
-        raise AccountError("username", f"does not exist: {username}")
+        raise Problem(404, f"no such user: {username}")
     return user
 
 
@@ -121,31 +101,38 @@ def _next_id(connection: Connection) -> int:
 
 
 def refuse_taken(connection: Connection, username: str, user: Account | None, role: str) -> None:
-    """Raise UsernameTaken where a new account cannot have this name: `user` has it, or a name that
-    looks like it.
+    """Raise 409 where a new account cannot have this name: `user` has it, or another account has a
+    name that looks like it.
     """
-    if user is not None:
-        if user.provisional and user.role == role:
-            return
-        raise UsernameTaken("username", f"is taken: {user.username}")
     skeletons = usernames.skeletons(username)
-    for other in connection.scalars(select(User.username)):
-        if skeletons & usernames.skeletons(other):
-            raise UsernameTaken("username", f"looks like one that is taken: {other}")
+    if user is not None:
+        alike = None if user.provisional and user.role == role else user.username
+    else:
+        others = connection.scalars(select(User.username))
+        alike = next((name for name in others if skeletons & usernames.skeletons(name)), None)
+    if alike is not None:
+        detail = f"is taken, or looks like one that is: {alike}"
+        errors = [{"field": "username", "detail": detail}]
+        raise Problem(409, f"username {detail}", type="username-taken", errors=errors)
 
 
 def check_name(username: str) -> None:
-    """Raise AccountError for a name that no account may have."""
+    """Raise 422 for a name that no account may have."""
     error = usernames.error_in(username)
     if error:
-        raise AccountError("username", error)
+        raise _invalid("username", error)
 
 
 def check_password(username: str, password: str) -> None:
-    """Raise AccountError for a password that this account may not have."""
+    """Raise 422 for a password that this account may not have."""
     error = passwords.error_in(password, username)
     if error:
-        raise AccountError("password", error)
+        raise _invalid("password", error)
+
+
+def _invalid(field: str, error: str) -> Problem:
+    errors = [{"field": field, "detail": error}]
+    return Problem(422, f"{field} {error}", type="validation", errors=errors)
 
 
 # -- changing --------------------------------------------------------------------------
@@ -157,7 +144,7 @@ def change(
     """The account with other values of `role`, `active` or `password_hash`; its sessions end. 404
     where there is none.
 
-    Raises LastAdmin where there would be no active admin.
+    409 where there would be no active admin.
     """
     _begin(connection, by)
     user = _found(locked(connection, user_id))
@@ -237,9 +224,9 @@ def _delete_sessions(connection: Connection, user_id: int, keep: int | None = No
 
 
 def _refuse_last_admin(connection: Connection, before: Account) -> None:
-    """Raise LastAdmin where the change of this account left no active admin."""
+    """Raise 409 where the change of this account left no active admin."""
     if before.role == ADMIN and before.active and not has_admin(connection):
-        raise LastAdmin
+        raise Problem(409, "this is the last active admin; add another one first")
 
 
 def _record(

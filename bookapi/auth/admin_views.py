@@ -9,7 +9,7 @@ from ..db import db
 from ..http.bodies import deferred_body, read_body
 from ..http.endpoints import Access, Cost, endpoint
 from ..http.pagination import asked_page, paged
-from ..http.problems import Problem, invalid
+from ..http.problems import Problem
 from ..http.routing import base_url
 from . import accounts, audit, passwords
 from .models import Account, User, read_page
@@ -104,18 +104,6 @@ def read_events() -> Any:
         username = user.username if user else username
     found, total = audit.read(page.limit, page.offset, request.args.get("action"), username)
     return paged("events", found, total, page)
-
-
-@blueprint.app_errorhandler(accounts.AccountError)
-def handle_account_error(error: accounts.AccountError) -> Problem:
-    """422 for what an account cannot be, 409 for a conflict with other accounts."""
-    errors = [{"field": error.field, "detail": error.detail}]
-    if isinstance(error, accounts.LastAdmin):
-        return Problem(409, "this is the last active admin; add another one first")
-    if isinstance(error, accounts.UsernameTaken):
-        detail = "another account has this name, or one that looks like it"
-        return Problem(409, detail, type="username-taken", errors=errors)
-    return invalid(errors)
 
 
 def _fetch(user_id: int) -> Account:

@@ -1,8 +1,6 @@
 """``bookapi users …``: accounts from the command line."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 from sqlalchemy import select
@@ -20,15 +18,6 @@ password_stdin = click.option(
 )
 
 
-@contextmanager
-def account_errors() -> Iterator[None]:
-    """Report an AccountError in one line."""
-    try:
-        yield
-    except accounts.AccountError as error:
-        raise click.ClickException(str(error)) from None
-
-
 @users.command("add")
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default=MEMBER, show_default=True)
@@ -37,12 +26,11 @@ def add(name: str, role: str, password_stdin: bool) -> None:
     """Add the account NAME. Without --password-stdin it asks for a password; without a terminal it
     makes a random one.
     """
-    with account_errors():
-        accounts.check_name(name)
-        with db.read() as connection:  # before a password is asked for
-            accounts.refuse_taken(connection, name, accounts.find(connection, name), role)
-        password, generated = _new_password(name, password_stdin)
-        added = db.write(accounts.add, name, passwords.make_hash(password), role)
+    accounts.check_name(name)
+    with db.read() as connection:  # before a password is asked for
+        accounts.refuse_taken(connection, name, accounts.find(connection, name), role)
+    password, generated = _new_password(name, password_stdin)
+    added = db.write(accounts.add, name, passwords.make_hash(password), role)
     click.echo(f"added {added.username} ({role})")
     _show(generated)
 
@@ -66,9 +54,8 @@ def list_all() -> None:
 def password(name: str, password_stdin: bool) -> None:
     """Change the password of the account NAME; its sessions end."""
     user_id = _id_of(name)
-    with account_errors():
-        new, generated = _new_password(name, password_stdin)
-    _change(user_id, password_hash=passwords.make_hash(new))
+    new, generated = _new_password(name, password_stdin)
+    db.write(accounts.change, user_id, {"password_hash": passwords.make_hash(new)})
     click.echo(f"{name}: password changed, all sessions ended")
     _show(generated)
 
@@ -77,7 +64,7 @@ def password(name: str, password_stdin: bool) -> None:
 @click.argument("name")
 def disable(name: str) -> None:
     """Disable the account NAME; its sessions end."""
-    _change(_id_of(name), active=False)
+    db.write(accounts.change, _id_of(name), {"active": False})
     click.echo(f"{name} is disabled")
 
 
@@ -85,7 +72,7 @@ def disable(name: str) -> None:
 @click.argument("name")
 def enable(name: str) -> None:
     """Enable the account NAME again."""
-    _change(_id_of(name), active=True)
+    db.write(accounts.change, _id_of(name), {"active": True})
     click.echo(f"{name} is enabled")
 
 
@@ -94,7 +81,7 @@ def enable(name: str) -> None:
 @click.argument("role", type=click.Choice(ROLES))
 def role(name: str, role: str) -> None:
     """Make the account NAME an admin or a member; its sessions end."""
-    _change(_id_of(name), role=role)
+    db.write(accounts.change, _id_of(name), {"role": role})
     click.echo(f"{name} is {role} now; all sessions ended")
 
 
@@ -102,8 +89,7 @@ def role(name: str, role: str) -> None:
 @click.argument("name")
 def delete(name: str) -> None:
     """Delete the account NAME with its sessions and tokens; the history of books keeps its name."""
-    with account_errors():
-        db.write(accounts.remove, _id_of(name))
+    db.write(accounts.remove, _id_of(name))
     click.echo(f"{name} is deleted")
 
 
@@ -137,20 +123,14 @@ def add_first_admin(name: str) -> str | None:
         if accounts.has_admin(connection):
             return None
     chosen = passwords.random_password()
-    with account_errors():
-        accounts.check_name(name)
-        added = db.write(accounts.add_first_admin, name, passwords.make_hash(chosen))
+    accounts.check_name(name)
+    added = db.write(accounts.add_first_admin, name, passwords.make_hash(chosen))
     return chosen if added else None
 
 
 def _id_of(name: str) -> int:
-    with account_errors(), db.read() as connection:
+    with db.read() as connection:
         return int(accounts.existing(connection, name).id)
-
-
-def _change(user_id: int, **values: object) -> None:
-    with account_errors():
-        db.write(accounts.change, user_id, values)
 
 
 def _new_password(name: str, from_stdin: bool) -> tuple[str, str | None]:

@@ -36,11 +36,11 @@ def sign_in(username: str, password: str, code: str | None) -> tuple[Account, da
     # A known browser has its own counter: strangers who fail at the name do not keep the account's
     # owner out.
     attempt = Attempt("client", browser) if browser else Attempt.at_name(username)
-    secret, replaced = sessions.new_secret(username), sessions.replaced_hash()
     try:
         account, new_hash = _compare(attempt, username, password)
         if not account.active:
             raise Refused("disabled")
+        secret, replaced = sessions.new_secret(account.username), sessions.replaced_hash()
         signed_in: tuple[Account, datetime] = attempt.write(
             _open, attempt, account, new_hash, password, code, secret, replaced
         )

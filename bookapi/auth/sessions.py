@@ -71,7 +71,7 @@ def is_secure() -> bool:
 
 def cookie_name() -> str:
     """The name of the cookie; the prefix binds a secure one to this very host."""
-    name = current_app.config.get("COOKIE_NAME", "bookapi")
+    name = current_app.config["COOKIE_NAME"]
     return f"__Host-{name}" if is_secure() else name
 
 
@@ -171,7 +171,8 @@ def _touch(connection: Connection, session_id: int) -> None:
 
 
 def _delete(connection: Connection, *session_ids: int) -> None:
-    connection.execute(delete(LoginSession).where(LoginSession.id.in_(session_ids)))
+    if session_ids:
+        connection.execute(delete(LoginSession).where(LoginSession.id.in_(session_ids)))
 
 
 # -- opening and ending ----------------------------------------------------------------

@@ -219,7 +219,8 @@ def _sweep(connection: Connection) -> None:
     """
     void = select(Throttle.subject).where(Throttle.void_at < now()).limit(MAX_SWEPT)
     digests = connection.scalars(void).all()
-    connection.execute(delete(Throttle).where(Throttle.subject.in_(digests)))
+    if digests:
+        connection.execute(delete(Throttle).where(Throttle.subject.in_(digests)))
 
 
 def _refuse(wait: timedelta | None) -> None:

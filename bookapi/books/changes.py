@@ -159,7 +159,7 @@ def _refuse_any_taken(connection: Connection, isbns: list[str | None]) -> None:
         raise IsbnTaken(taken)
 
 
-_BLANK: Record = {name: [] if name in LISTS else None for name in FIELDS}
+BLANK: Record = {name: [] if name in LISTS else None for name in FIELDS}
 
 
 def new_record(state: State, values: Mapping[str, Any]) -> Record:
@@ -167,7 +167,7 @@ def new_record(state: State, values: Mapping[str, Any]) -> Record:
     created_at = format_timestamp(now())
     state.total += 1
     return {
-        **_BLANK,
+        **BLANK,
         **values,
         "id": state.next_id(),
         "version": 1,

@@ -1,16 +1,17 @@
 """``bookapi books …``: the catalogue in and out of files."""
 
 import contextlib
+import csv
 import functools
 import gzip
 import os
 import shutil
 import sys
 import tempfile
-import zlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import click
 import orjson
@@ -21,18 +22,10 @@ from .. import formats
 from ..cli import Group
 from ..db import db
 from . import changes, queries
-from .imports import files, mapping, service
+from .imports import files, mapping, profiles, service, upload
+from .imports.report import Report
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
-SUFFIXES = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".xml": "xml",
-}
 PURGED_AT_ONCE = 500  # so that others may write in between
 SHOWN = 20  # errors and warnings on the terminal; --report has them all
 SPOOLED = 16 * 1024 * 1024  # bytes of standard input kept in memory before they go to a file
@@ -48,19 +41,27 @@ def _writable() -> list[str]:
     return [module.name for module in formats.having("write")]
 
 
-def _pairs(context, parameter, given: tuple[str, ...]) -> dict[str, str]:
-    """FIELD=SOMETHING options as a mapping."""
-    pairs = {}
+def _pairs(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """FIELD=SOMETHING options as pairs."""
+    pairs = []
     for text in given:
         field, equals, value = text.partition("=")
         if not equals or not value:
             raise click.BadParameter(f"{text!r} is not FIELD=…")
-        pairs[field] = value
+        pairs.append((field, value))
     try:
-        mapping.check_fields(pairs)
+        mapping.check_fields([field for field, _ in pairs])
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    return pairs
+    return tuple(pairs)
+
+
+def _text(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and (detail := upload.wrong_text(parameter.name or "", value)):
+        raise click.BadParameter(detail)
+    return value
 
 
 @books.command("import")
@@ -69,33 +70,50 @@ def _pairs(context, parameter, given: tuple[str, ...]) -> dict[str, str]:
     "--format",
     "format_name",
     type=click.Choice(_readable()),
-    help="Default: by the file's name, else csv.",
+    help="Default: by the file's name, else by what it looks like.",
 )
 @click.option(
     "--mode",
     type=click.Choice(["upsert", "create"]),
     default="upsert",
     show_default=True,
-    help="upsert updates the book that has the record's ISBN, else its first identifier; create rejects it.",
+    help="upsert updates the book that a record is; create rejects the record.",
 )
 @click.option(
     "--on-error",
     type=click.Choice(["abort", "skip"]),
     default="abort",
     show_default=True,
-    help="abort stores nothing when one record is wrong; skip leaves the wrong ones out.",
+    help="abort stores nothing when one record is rejected; skip leaves rejected ones out.",
 )
-@click.option(
-    "--strict", is_flag=True, help="Reject what would otherwise be read leniently or ignored."
-)
+@click.option("--strict", is_flag=True, help="Reject records with anything that can't be read.")
 @click.option("--dry-run", is_flag=True, help="Report what would be done; store nothing.")
 @click.option(
+    "--empty",
+    type=click.Choice(["keep", "clear"]),
+    help="What empty cells do; default keep, but null in JSON and XML of this service clears.",
+)
+@click.option(
+    "--stale",
+    type=click.Choice(["reject", "overwrite"]),
+    default="reject",
+    help="What happens to a record of an own export whose book has changed since.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(profiles.names()),
+    help="The program that wrote the file; default: recognised by its columns.",
+)
+@click.option(
     "--column",
-    "given",
+    "columns",
     multiple=True,
     metavar="FIELD=HEADER",
     callback=_pairs,
     help="Take FIELD from this column.",
+)
+@click.option(
+    "--skip-column", "skipped", multiple=True, metavar="HEADER", help="Leave this column out."
 )
 @click.option(
     "--split",
@@ -103,50 +121,44 @@ def _pairs(context, parameter, given: tuple[str, ...]) -> dict[str, str]:
     multiple=True,
     metavar="FIELD=SEPARATOR",
     callback=_pairs,
-    help="What stands between the items of a list in one cell; default ' | '.",
+    help="What separates the items of a list in one cell; default ' | '.",
 )
-@click.option("--encoding", help="The file's character encoding; default utf-8, XML says its own.")
+@click.option("--encoding", callback=_text, help="The file's encoding; default: detected.")
+@click.option("--delimiter", callback=_text, help="What separates cells; default: detected.")
+@click.option("--sheet", help="The sheet of a workbook; default: the first.")
 @click.option(
     "--report",
     "report_file",
     type=click.Path(dir_okay=False),
-    help="Write the whole report there, as JSON.",
+    help="Write all errors and warnings there, as .csv or .jsonl with the rejected records.",
 )
 def import_books(
-    file: str,
-    format_name: str | None,
-    mode: str,
-    on_error: str,
-    strict: bool,
-    dry_run: bool,
-    given: dict,
-    separators: dict,
-    encoding: str | None,
-    report_file: str | None,
+    file: str, format_name: str | None, report_file: str | None, **chosen: Any
 ) -> None:
     """Import the books of FILE (`-`: standard input; .gz is opened): all of them or none."""
-    if encoding:
-        _check_encoding(encoding)
-    options = service.Options(mode, on_error, strict, dry_run, given, separators)
-    reader = formats.by_name(format_name or _format_of(file) or "csv")
-    if not reader.can("read", "table"):
-        raise click.ClickException(
-            f"{reader.name} cannot be imported; there is {', '.join(_readable())}"
-        )
+    options = service.Options(**chosen)
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(_Input(file))
-        told = stack.enter_context(_output(report_file)) if report_file else None
+        source = stack.enter_context(_input(file))
+        out = stack.enter_context(_output(report_file)) if report_file else None
+        writer = ReportWriter(out, report_file) if out and report_file else None
         bar = stack.enter_context(_progress(source))
         failure = None
         try:
-            report = service.run(
-                db.write, functools.partial(source.records, reader, encoding), options, bar
-            )
+            with service.prepare(
+                source,
+                options,
+                formats.by_name(format_name or _format_of(file) or ""),
+                functools.partial(bar, "reading"),
+                writer.add if writer else None,
+            ) as prepared:
+                report = service.run(prepared, progress=functools.partial(bar, "importing"))
         except service.Rejected as rejected:
             report, failure = rejected.report, str(rejected)
         except (formats.Malformed, formats.Invalid) as error:
             raise click.ClickException(f"{file}: {error}; nothing was stored") from None
-        _tell(report, told)
+        if writer:
+            writer.end(report)
+        _show(report, report_file is not None)
     if failure:
         raise click.ClickException(failure)
 
@@ -208,65 +220,31 @@ def sample() -> None:
     if queries.page(queries.Listing(limit=1)).total:
         click.echo("the catalogue has books already; no sample is loaded")
         return
-    with _Input(str(SAMPLE)) as source:
-        report = service.run(
-            db.write,
-            functools.partial(source.records, formats.by_name("jsonl")),
-            service.Options(),
-        )
+    with (
+        SAMPLE.open("rb") as source,
+        service.prepare(source, service.Options(), formats.by_name("jsonl")) as prepared,
+    ):
+        report = service.run(prepared)
     click.echo(f"loaded a sample of {report.counts['created']} public-domain books")
 
 
-# -- files --------------------------------------------------------------------------------------------------------
+# -- files ---------------------------------------------------------------------
 
 
 def _format_of(file: str) -> str | None:
-    return SUFFIXES.get(Path(file.removesuffix(".gz")).suffix.lower())
+    return files.SUFFIXES.get(Path(file.lower().removesuffix(".gz")).suffix)
 
 
-def _check_encoding(encoding: str) -> None:
-    try:
-        "".encode(encoding)
-    except LookupError:
-        raise click.BadParameter(
-            f"{encoding!r} is no encoding that is known here", param_hint="--encoding"
-        ) from None
-
-
-class _Input:
-    """A file, or standard input spooled so that it can be read again."""
-
-    def __init__(self, file: str):
-        self._raw: BinaryIO = open(file, "rb") if file != "-" else _spooled(sys.stdin.buffer)
-        self._gzipped = self._raw.read(2) == b"\x1f\x8b"
-        self.size = self._raw.seek(0, os.SEEK_END)
-
-    def __enter__(self) -> "_Input":
-        return self
-
-    def __exit__(self, *exc_info) -> None:
-        self._raw.close()
-
-    @property
-    def position(self) -> int:
-        """How many bytes were read."""
-        return self._raw.tell()
-
-    def records(self, reader: formats.Format, encoding: str | None = None) -> Iterator:
-        """The records from the beginning; the encoding, where it is not the format's own."""
-        self._raw.seek(0)
-        try:
-            opened = gzip.GzipFile(fileobj=self._raw, mode="rb") if self._gzipped else self._raw
-            yield from files.records(reader, opened, encoding)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise formats.Malformed(f"is damaged: {error}") from None
-
-
-def _spooled(stream: BinaryIO) -> BinaryIO:
-    spool = tempfile.SpooledTemporaryFile(SPOOLED)
-    shutil.copyfileobj(stream, spool)
-    spool.seek(0)
-    return spool
+@contextlib.contextmanager
+def _input(file: str) -> Iterator[BinaryIO]:
+    """A file, or standard input in a temporary one so that it can be read twice."""
+    if file != "-":
+        with Path(file).open("rb") as raw:
+            yield raw
+        return
+    with tempfile.SpooledTemporaryFile(SPOOLED) as spool:
+        shutil.copyfileobj(sys.stdin.buffer, spool)
+        yield cast(BinaryIO, spool)
 
 
 @contextlib.contextmanager
@@ -311,43 +289,92 @@ def _compressed(raw: BinaryIO, file: str):
     )
 
 
-# -- telling ------------------------------------------------------------------------------------------------------
+# -- reporting
+
+
+class ReportWriter:
+    """Writes all errors and warnings to a file as they come: CSV, JSON Lines, or the report as
+    JSON.
+
+    In the first two each error has the rejected record with it, to be corrected and imported again.
+    """
+
+    COLUMNS = ("record", "line", "kind", "field", "detail", "value")
+
+    def __init__(self, out: BinaryIO, name: str):
+        self._out = out
+        self._suffix = Path(name.lower().removesuffix(".gz")).suffix
+        self._csv: Any = None
+        self._columns: list[str] = []
+
+    def add(self, which: str, entry: dict[str, Any], record: dict[str, Any] | None) -> None:
+        """An error or a warning, and the record it is about."""
+        if self._suffix == ".jsonl":
+            original = {"original": record} if record and which == "errors" else {}
+            line = {"is": which.removesuffix("s"), **entry, **original}
+            self._out.write(orjson.dumps(line, default=str) + b"\n")
+        elif self._suffix == ".csv":
+            if self._csv is None:
+                text = formats.BorrowedText(self._out, "utf-8", newline="", write_through=True)
+                self._columns = [name for name in record or () if name not in self.COLUMNS]
+                self._csv = csv.writer(text)
+                self._csv.writerow(["is", *self.COLUMNS, *self._columns])
+            cells = [entry.get(name) for name in self.COLUMNS]
+            original_cells = [(record or {}).get(name) for name in self._columns]
+            self._csv.writerow([which.removesuffix("s"), *cells, *original_cells])
+
+    def end(self, report: Report) -> None:
+        """The import is done."""
+        if self._suffix not in (".csv", ".jsonl"):
+            options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+            self._out.write(orjson.dumps(report.as_dict(), option=options))
 
 
 @contextlib.contextmanager
-def _progress(source: _Input) -> Iterator[Callable[[int], None]]:
-    """A progress bar by bytes read, on a terminal; silence elsewhere."""
+def _progress(source: BinaryIO) -> Iterator[Callable[[str, int], None]]:
+    """A progress bar with records a second, on a terminal; silence elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda number: None
+        yield lambda doing, number: None
         return
-    with click.progressbar(length=source.size, label="importing", file=sys.stderr) as bar:
+    begun, size = time.monotonic(), source.seek(0, os.SEEK_END)
+    with click.progressbar(length=2 * size, label="reading", file=sys.stderr) as bar:
+        read = [1]
 
-        def advance(number: int) -> None:
-            bar.label = f"importing, {number} records"
-            bar.update(max(source.position - bar.pos, 0))
+        def advance(doing: str, number: int) -> None:
+            rate = number / max(time.monotonic() - begun, 0.001)
+            bar.label = f"{doing}, {number:,} records, {rate:,.0f}/s"
+            if doing == "reading":
+                read[0] = max(number, 1)
+            done = source.tell() if doing == "reading" else size + size * number // read[0]
+            bar.update(max(done - bar.pos, 0))
 
         yield advance
 
 
-def _tell(report: service.Report, report_file: BinaryIO | None) -> None:
-    """The counts on standard output, what was refused or read leniently on standard error, all of it in the file."""
-    if report_file:
-        report_file.write(
-            orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        )
-    for kind, told in (("error", report.errors), ("warning", report.warnings)):
-        for entry in told[:SHOWN]:
-            click.echo(f"{kind}: {_line(entry)}", err=True)
-        if len(told) > SHOWN:
-            more = "" if report_file else "; --report FILE has them all"
-            click.echo(f"… and {len(told) - SHOWN} more {kind}s{more}", err=True)
+def _show(report: Report, has_file: bool) -> None:
+    """The counts on standard output; on standard error how the file was read, and what was not."""
+    about = [report.encoding, *([f"delimiter {report.delimiter!r}"] if report.delimiter else [])]
+    if report.profile:
+        about.append(f"profile {report.profile}")
+    for which, entries in (("error", report.errors), ("warning", report.warnings)):
+        for entry in entries[:SHOWN]:
+            click.echo(f"{which}: {_line(entry)}", err=True)
+        if len(entries) > SHOWN:
+            more = "" if has_file else "; --report FILE has all"
+            click.echo(f"… and {len(entries) - SHOWN} or more other {which}s{more}", err=True)
+    if len(report.errors) + len(report.warnings) > SHOWN:
+        for kind in report.as_dict()["counts"]:
+            click.echo(f"{kind['count']:8} × {kind['kind']}", err=True)
     if report.ignored:
         click.echo(f"ignored columns: {', '.join(report.ignored)}", err=True)
-    click.echo(", ".join(f"{count} {name}" for name, count in report.counts.items()))
+    click.echo(f"read as {', '.join(about)}", err=True)
+    would = "" if report.stored else " (nothing was stored)"
+    click.echo(", ".join(f"{count} {name}" for name, count in report.counts.items()) + would)
 
 
-def _line(entry: dict) -> str:
+def _line(entry: dict[str, Any]) -> str:
+    place = f"record {entry['record']}" if "record" in entry else "the file"
+    place += f", line {entry['line']}" if "line" in entry else ""
     field = f"{entry['field']} " if "field" in entry else ""
     value = f": {entry['value']!r}" if "value" in entry else ""
-    line = f", line {entry['line']}" if "line" in entry else ""
-    return f"record {entry['record']}{line}: {field}{entry['detail']}{value}"
+    return f"{place}: {field}{entry['detail']}{value}"

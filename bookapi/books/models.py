@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Computed, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, db, now, search
+from ..db import TABLE_OPTIONS, Base, BigId, Instant, JsonList, LongText, now, search
 from ..text import KEY_LENGTH, key
 
 
-class Book(db.Model):
+class Book(Base):
     """A book. The `…_key` columns are what is compared and sorted by; a deleted book has a `deleted_at`."""
 
     __tablename__ = "books"
@@ -24,7 +24,7 @@ class Book(db.Model):
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     title: Mapped[str] = mapped_column(String(2000))
     subtitle: Mapped[str | None] = mapped_column(String(2000))
-    authors: Mapped[list] = mapped_column(JsonList, default=list)
+    authors: Mapped[list[Any]] = mapped_column(JsonList, default=list[Any])
     isbn: Mapped[str | None] = mapped_column(String(13))
     publisher: Mapped[str | None] = mapped_column(String(500))
     published: Mapped[str | None] = mapped_column(String(11))
@@ -34,9 +34,12 @@ class Book(db.Model):
     edition: Mapped[str | None] = mapped_column(String(200))
     pages: Mapped[int | None] = mapped_column(Integer)
     description: Mapped[str | None] = mapped_column(LongText)
-    subjects: Mapped[list] = mapped_column(JsonList, default=list)
-    identifiers: Mapped[list] = mapped_column(JsonList, default=list)
+    subjects: Mapped[list[Any]] = mapped_column(JsonList, default=list[Any])
+    identifiers: Mapped[list[Any]] = mapped_column(JsonList, default=list[Any])
     cover_url: Mapped[str | None] = mapped_column(String(2000))
+    location: Mapped[str | None] = mapped_column(String(200))
+    call_number: Mapped[str | None] = mapped_column(String(100))
+    copies: Mapped[int | None] = mapped_column(Integer)
     version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=now)
@@ -46,6 +49,8 @@ class Book(db.Model):
     author_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     publisher_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     series_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
+    location_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
+    call_number_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     published_key: Mapped[int | None] = mapped_column(Integer)
     # The ISBN while the book is not in the trash: one book per ISBN is the database's job, and the trash frees it.
     live_isbn: Mapped[str | None] = mapped_column(
@@ -70,13 +75,15 @@ class Book(db.Model):
                 "updated_at",
             )
         ],
+        Index(None, "location_key", "deleted_at", "id"),
+        Index(None, "call_number_key", "deleted_at", "id"),
         TABLE_OPTIONS,
     )
     # Nobody reads `live_isbn` from an object: do not fetch it after each insert.
     __mapper_args__ = {"version_id_col": version, "eager_defaults": False}
 
 
-class BookAuthor(db.Model):
+class BookAuthor(Base):
     __tablename__ = "book_authors"
     __table_args__ = (Index(None, "name_key", "book_id"), TABLE_OPTIONS)
 
@@ -86,7 +93,7 @@ class BookAuthor(db.Model):
     name_key: Mapped[str] = mapped_column(String(KEY_LENGTH))
 
 
-class BookSubject(db.Model):
+class BookSubject(Base):
     __tablename__ = "book_subjects"
     __table_args__ = (Index(None, "name_key", "book_id"), TABLE_OPTIONS)
 
@@ -96,7 +103,7 @@ class BookSubject(db.Model):
     name_key: Mapped[str] = mapped_column(String(KEY_LENGTH))
 
 
-class BookIdentifier(db.Model):
+class BookIdentifier(Base):
     __tablename__ = "book_identifiers"
     __table_args__ = (Index(None, "scheme", "value", "book_id"), TABLE_OPTIONS)
 
@@ -106,7 +113,7 @@ class BookIdentifier(db.Model):
     value: Mapped[str] = mapped_column(String(500))
 
 
-class BookWords(db.Model):
+class BookWords(Base):
     """What the full-text index of the database reads; `search` makes it. The index itself is the migration's."""
 
     __tablename__ = search.TABLE
@@ -116,7 +123,7 @@ class BookWords(db.Model):
     words: Mapped[str] = mapped_column(LongText)
 
 
-class History(db.Model):
+class History(Base):
     """A change of a book, for ever: what it was, who made it, and the change feed. `seq` is the catalogue's. `changes`
     is the JSON of the fields that differ, as it is told. Of a purged book the entries stay, without their `changes`."""
 
@@ -132,12 +139,16 @@ class History(db.Model):
     changes: Mapped[str] = mapped_column(LongText)
 
 
-LIST_TABLES = {"authors": BookAuthor, "subjects": BookSubject, "identifiers": BookIdentifier}
+LIST_TABLES: dict[str, Any] = {
+    "authors": BookAuthor,
+    "subjects": BookSubject,
+    "identifiers": BookIdentifier,
+}
 
 
-def lists_of(book_id: int, values: list) -> list[dict[str, Any]]:
+def lists_of(book_id: int, values: list[Any]) -> list[dict[str, Any]]:
     """The rows that the table of a list field holds for a book: each value once, case and accents aside."""
-    rows: dict[Any, dict] = {}
+    rows: dict[Any, dict[str, Any]] = {}
     for value in values:
         if isinstance(value, str):
             rows.setdefault(key(value), {"name": value, "name_key": key(value)})

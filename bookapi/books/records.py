@@ -3,6 +3,8 @@
 A test holds what comes from here equal to what marshmallow dumps.
 """
 
+from typing import Any
+
 import orjson
 from sqlalchemy import ColumnElement, Select, select, type_coerce
 
@@ -13,24 +15,24 @@ from .schemas import FIELDS, LISTS
 _INSTANTS = ("created_at", "updated_at")
 
 
-def _column(name: str) -> ColumnElement:
+def _column(name: str) -> ColumnElement[Any]:
     column = getattr(Book, name)
     if name in _INSTANTS:
         return rfc3339(column)
     return type_coerce(column, LongText).label(name) if name in LISTS else column
 
 
-def columns(fields: tuple[str, ...] = FIELDS) -> list[ColumnElement]:
+def columns(fields: tuple[str, ...] = FIELDS) -> list[ColumnElement[Any]]:
     """The columns that `from_rows` reads for these fields."""
     return [_column(name) for name in fields]
 
 
-def selection(fields: tuple[str, ...] = FIELDS, *more) -> Select:
+def selection(fields: tuple[str, ...] = FIELDS, *more: Any) -> Select[Any]:
     """The select whose rows `from_rows` reads; columns in `more` stand behind the record's own."""
     return select(*columns(fields), *more)
 
 
-def from_rows(fields: tuple[str, ...], rows: list[tuple]) -> list[dict]:
+def from_rows(fields: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
     """The records of rows with these fields; their lists are read from one document, not one by one."""
     names = [(name, at) for at, name in enumerate(fields) if name in LISTS]
     records = [dict(zip(fields, row)) for row in rows]

@@ -26,6 +26,8 @@ _KEYS = (
     ("authors", "author_key", lambda names: key(names[0])),
     ("publisher", "publisher_key", key),
     ("series", "series_key", key),
+    ("location", "location_key", key),
+    ("call_number", "call_number_key", key),
     ("published", "published_key", dates.sort_key),
 )
 _INSTANTS = ("created_at", "updated_at")
@@ -51,7 +53,7 @@ class Change(NamedTuple):
         return self.action == DELETED
 
     @property
-    def told(self) -> list[dict]:
+    def told(self) -> list[dict[str, Any]]:
         """{field, before, after} of what people gave and that differs."""
         before = self.before or {}
         return [
@@ -78,7 +80,7 @@ class State:
         return self.last_id
 
 
-def _plain(names: Iterable[str]) -> dict:
+def _plain(names: Iterable[str]) -> dict[str, Any]:
     """Parameters for columns, taken by the driver as they are."""
     return {name: bindparam(name, type_=String()) for name in names}
 
@@ -123,7 +125,7 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
         [
             {"book_id": change.after["id"]}
             for change in others
-            if change.before["isbn"] not in (None, change.after["isbn"])
+            if change.before and change.before["isbn"] not in (None, change.after["isbn"])
         ],
     )
     run(connection, _INSERT, [columns_of(change.after, FIELDS) for change in new])
@@ -267,19 +269,19 @@ _ONE = records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id
 _BY_ISBN = records.selection().where(Book.live_isbn == bindparam("isbn"))
 
 
-def by_id(connection: Connection, book_id: int) -> tuple[dict, bool] | None:
+def by_id(connection: Connection, book_id: int) -> tuple[dict[str, Any], bool] | None:
     """The record of that id and whether it is in the trash; None where there never was one."""
     rows = fetch(connection, _ONE, {"id": book_id})
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
-def by_isbn(connection: Connection, digits: str | None) -> dict | None:
+def by_isbn(connection: Connection, digits: str | None) -> dict[str, Any] | None:
     """The record of the book that has the ISBN as its own."""
     rows = fetch(connection, _BY_ISBN, {"isbn": digits}) if digits else []
     return records.from_rows(FIELDS, rows)[0] if rows else None
 
 
-def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict]:
+def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict[str, Any]]:
     """The records of the live books that have one of these ISBNs as their own."""
     found = []
     for some in _some_at_a_time(digits):
@@ -290,7 +292,7 @@ def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict]:
 
 def by_identifiers(
     connection: Connection, wanted: Iterable[tuple[str, str]]
-) -> list[tuple[str, str, dict]]:
+) -> list[tuple[str, str, dict[str, Any]]]:
     """(scheme, value, record) of the live books that have one of these identifiers, oldest first."""
     found = []
     for some in _some_at_a_time(wanted):
@@ -309,7 +311,7 @@ def by_identifiers(
 _AT_A_TIME = 100
 
 
-def _some_at_a_time(values: Iterable) -> Iterator[list]:
+def _some_at_a_time(values: Iterable[Any]) -> Iterator[list[Any]]:
     """Lists of one or of many, so that there are but two statements; the last one is filled up with its own values."""
     every = sorted(values)
     for start in range(0, len(every), _AT_A_TIME):
@@ -318,14 +320,14 @@ def _some_at_a_time(values: Iterable) -> Iterator[list]:
 
 
 @functools.cache
-def _with_isbns(number: int) -> Select:
+def _with_isbns(number: int) -> Select[Any]:
     return records.selection().where(
         Book.live_isbn.in_([bindparam(f"isbn_{index}", type_=String()) for index in range(number)])
     )
 
 
 @functools.cache
-def _with_identifiers(number: int) -> Select:
+def _with_identifiers(number: int) -> Select[Any]:
     pairs = [
         (bindparam(f"scheme_{index}", type_=String()), bindparam(f"value_{index}", type_=String()))
         for index in range(number)

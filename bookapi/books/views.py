@@ -5,8 +5,9 @@ from typing import Any, NoReturn
 from flask import Blueprint, request
 from sqlalchemy.engine import Connection
 
-from ..auth.permissions import actor, require_admin
+from ..auth.permissions import Actor, actor, require_admin
 from ..db import db
+from ..formats import Malformed
 from ..http.bodies import deferred_body
 from ..http.cache import (
     NO_STORE,
@@ -80,15 +81,25 @@ def import_books() -> dict[str, Any]:
     """Many books in one body, with a report: all of them or none, or all that are right."""
     with upload.Body() as body:
         options = upload.options(request.args)
+        options = options._replace(encoding=options.encoding or body.charset)
         key = idempotency_key(actor().user_id, body.covered(options))
-        if options.dry_run:  # changes nothing, so nothing is kept
-            return service.run(db.write, body.records, options).as_dict()
-        return run_idempotent(key, _import, body.records, options, by=actor(), alone=True)
+        try:
+            prepared = service.prepare(body.file, options, body.reader)
+        except Malformed as error:
+            raise Problem(400, f"{error}; nothing was stored") from None
+        with prepared:
+            # With a key the report is stored in the transaction of the import.
+            if key is None or options.dry_run or prepared.is_rejected:
+                return service.run(prepared, actor()).as_dict()
+            with service.plan(prepared) as planned:
+                report: dict[str, Any] = run_idempotent(
+                    key, _import, planned, by=actor(), alone=True
+                )
+                return report
 
 
-def _import(connection: Connection, *args: Any, **kwargs: Any) -> dict[str, Any]:
-    report: dict[str, Any] = service.operation(connection, *args, **kwargs).as_dict()
-    return report
+def _import(connection: Connection, planned: service.Planned, by: Actor) -> dict[str, Any]:
+    return service.store_all(connection, planned, by).as_dict()
 
 
 def _book(record: dict[str, Any], cache: CachePolicy = NO_STORE) -> Result:

@@ -12,7 +12,18 @@ from .prepared import fetch, run
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
 from .state import Catalogue, State, locked, revision_of
-from .types import TABLE_OPTIONS, BigId, Instant, JsonList, LongText, apart, now, rfc3339, stored
+from .types import (
+    TABLE_OPTIONS,
+    BigId,
+    Instant,
+    JsonList,
+    LongBinary,
+    LongText,
+    apart,
+    now,
+    rfc3339,
+    stored,
+)
 
 __all__ = [
     "FAILURES",
@@ -22,6 +33,7 @@ __all__ = [
     "Instant",
     "InsufficientStorage",
     "JsonList",
+    "LongBinary",
     "LongText",
     "MIGRATIONS",
     "Match",

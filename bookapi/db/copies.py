@@ -35,7 +35,7 @@ class BackupError(Conflict):
 
 def sqlite_file() -> Path | None:
     """The file of the application's database; None on a server."""
-    return Path(db.engine.url.database or "") if db.engine.dialect.name == "sqlite" else None
+    return db.dialect.file
 
 
 @contextmanager

@@ -3,11 +3,11 @@
 import functools
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from flask import Flask, current_app, has_request_context
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase
 from werkzeug.exceptions import ServiceUnavailable
@@ -20,6 +20,7 @@ EXTENSION = "bookapi.database"
 
 
 class Base(DeclarativeBase):
+    __table__: ClassVar[Table]  # never another FromClause here
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -156,7 +157,12 @@ class Database(SQLAlchemy):
                 raise
 
 
-def _call(operation: Callable[..., Any], args: tuple, kwargs: dict, connection: Connection) -> Any:
+def _call(
+    operation: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    connection: Connection,
+) -> Any:
     return operation(connection, *args, **kwargs)
 
 

@@ -105,21 +105,21 @@ def translate(error: Exception) -> HTTPException | None:
     return None
 
 
-def _of_driver(error: Exception) -> Exception:
+def _of_driver(error: BaseException | None) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
 
 
-def is_lost(error: Exception | None) -> bool:
+def is_lost(error: BaseException | None) -> bool:
     """Whether the connection that this happened on is of no use any more."""
     driver = _of_driver(error)
     return isinstance(driver, pymysql.err.InterfaceError) or (
         isinstance(driver, pymysql.err.MySQLError)
-        and driver.args[:1]
+        and bool(driver.args)
         and driver.args[0] in _MYSQL_LOST
     )
 
 
-def worth_another_try(error: Exception) -> bool:
+def worth_another_try(error: BaseException) -> bool:
     """Whether the whole operation may run again: it lost a conflict, waited for a lock, or lost the connection before
     it committed."""
     driver = _of_driver(error)
@@ -136,7 +136,9 @@ def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
     told = translate(error)
     if told is None:
         raise error
-    if told.code >= 500 and has_request_context():  # a command tells it on its own one line
+    if (
+        told.code or 500
+    ) >= 500 and has_request_context():  # a command tells it on its own one line
         words = [str(getattr(error, "orig", error)), hint]
         current_app.logger.error("database: %s", "; ".join(word for word in words if word))
     raise told from error

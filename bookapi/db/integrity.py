@@ -1,11 +1,8 @@
 """Whether a database is intact: its file, its foreign keys, its tables."""
 
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Engine
 
-from .failures import FAILURES, busy, raise_translated, translate
-from .search import INDEX
-
-MAX_FAULTS = 5  # that are reported
+from .failures import busy, raise_translated, translate
 
 # The tables of a SQLite file by their columns, for ALTER TABLE writes other text than CREATE TABLE.
 _SCHEMA = """
@@ -13,24 +10,6 @@ _SCHEMA = """
            CASE WHEN m.type <> 'table' OR m.sql LIKE 'CREATE VIRTUAL%' THEN m.sql END
     FROM sqlite_master m LEFT JOIN pragma_table_xinfo(m.name) c ON m.type = 'table'
     WHERE m.name NOT LIKE 'sqlite_stat%' AND m.name <> 'sqlite_sequence'"""
-
-
-def structure_faults(connection: Connection) -> list[str]:
-    """What is broken in the database itself, in its own words."""
-    try:
-        if connection.dialect.name != "sqlite":
-            tables = ", ".join(f"`{name}`" for name in inspect(connection).get_table_names())
-            found = connection.exec_driver_sql(f"CHECK TABLE {tables}").all()
-            return [f"{row[0]}: {row[3]}" for row in found if "error" in row or "Corrupt" in row]
-        lines = connection.exec_driver_sql(f"PRAGMA integrity_check({MAX_FAULTS})").scalars().all()
-        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(MAX_FAULTS)
-    except FAILURES as error:  # too broken to be examined
-        return [fault_of(error)]
-    # Newer versions examine the full-text index, too: that is what `search_index.index_fault` does.
-    return [
-        *[" ".join(line.split()) for line in lines if line != "ok" and INDEX not in line],
-        *[f"{row[0]}: row {row[1]} refers to a row of {row[2]} that is missing" for row in orphans],
-    ]
 
 
 def differing_tables(one: Engine, other: Engine) -> list[str]:

@@ -18,18 +18,17 @@ def fetch(
     connection: Connection, statement: ClauseElement, values: Mapping[str, Any] | None = None
 ) -> list[tuple[Any, ...]]:
     """All rows of a statement that has few."""
-    sql, bind = _compiled(statement, connection.dialect)
+    sql, bind = compiled(statement, connection.dialect)
     cursor = connection.connection.cursor()
     cursor.execute(sql, bind(values or {}))
-    rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return list(cursor.fetchall())
 
 
 def run(
     connection: Connection, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Run a change once for each of these values."""
-    sql, bind = _compiled(statement, connection.dialect)
+    sql, bind = compiled(statement, connection.dialect)
     cursor = connection.connection.cursor()
     if len(rows) == 1:
         cursor.execute(sql, bind(rows[0]))
@@ -38,12 +37,12 @@ def run(
 
 
 @functools.lru_cache(REMEMBERED)
-def _compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, Any]:
+def compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, Any]:
     """(SQL, a function that gives the values as the driver takes them: in order, or by name)."""
-    compiled: Any = statement.compile(dialect=dialect)
-    defaults, names = compiled.params, compiled.positiontup
+    made: Any = statement.compile(dialect=dialect)
+    defaults, names = made.params, made.positiontup
     if names is None:
-        return str(compiled), lambda values: {**defaults, **values}
-    return str(compiled), lambda values: [
+        return str(made), lambda values: {**defaults, **values}
+    return str(made), lambda values: [
         values[name] if name in values else defaults[name] for name in names
     ]

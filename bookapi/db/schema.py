@@ -1,7 +1,6 @@
 """The schema: its migrations, the revision of a database, the file that SQLite needs first."""
 
 import functools
-import os
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -17,10 +16,7 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 def create_file() -> None:
     """Create the SQLite file if it is missing, readable by its owner alone. (A server's admin
     creates its databases.)"""
-    if db.engine.dialect.name == "sqlite":
-        path = Path(db.engine.url.database or "")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    db.dialect.create_file()
 
 
 def migrations(engine: Engine) -> ModuleType:

@@ -8,9 +8,8 @@ book is in the trash, so that relevance and liveness are plain searches, too, an
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -53,7 +52,7 @@ def _encoded(word: str, prefix: bool = False) -> str:
     return word if len(word) < MAX_TOKEN else word[:_HEAD] + _digest(word, MAX_TOKEN - _HEAD)
 
 
-class _Codes(dict):
+class _Codes(dict[str, Any]):
     """What a character becomes: itself, or `z` and three digits of base 36, or `x` and four."""
 
     def __missing__(self, character: str) -> str:
@@ -95,38 +94,15 @@ def index_text(
     return " ".join(parts)
 
 
-def unfit(connection: Connection) -> str | None:
-    """Why this database cannot search, in words for its operator; None where it can."""
-    if connection.dialect.name == "sqlite":
-        return None
-    least, most = connection.exec_driver_sql(
-        "SELECT @@innodb_ft_min_token_size, @@innodb_ft_max_token_size"
-    ).one()
-    if least <= MIN_TOKEN and most >= MAX_TOKEN + MIN_TOKEN - 1:
-        return None
-    return (
-        f"the server's full-text index takes words of {least} to {most} characters; set innodb_ft_min_token_size to"
-        f" {MIN_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the index of book_words"
-    )
-
-
-def sees_all(dialect: str) -> bool:
-    """Whether a search finds all that was stored before it.
-
-    InnoDB empties the cache of its full-text index a moment before what was in it can be read from the table. A search
-    in that moment misses books (seen: 1 of 1,000 with the smallest cache): its answer must not outlive the moment.
-    """
-    return dialect == "sqlite"
-
-
 # -- expressions --------------------------------------------------------------------------------------------------
 
 
-def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str, str]:
-    """The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), for
+def expressions(
+    write: "type[Fts5] | type[InnoDbFullText]", match: Match, in_trash: bool = False
+) -> dict[str, str]:
+    """`write`: the full-text search of the dialect. The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), for
     what must not occur (`q_less`), and for that alone where nothing must (`q_without`)."""
     state = _TRASH if in_trash else _LIVE
-    write = _for_sqlite if dialect == "sqlite" else _for_mysql
     if not match.terms:
         return {"q_without": write.any_of(match.without, ANYWHERE + state)}
     exact = Term((_digest(" ".join(match.whole)),)) if match.whole else Term(("none",))
@@ -143,7 +119,7 @@ def expressions(dialect: str, match: Match, in_trash: bool = False) -> dict[str,
     }
 
 
-class _for_sqlite:
+class Fts5:
     """FTS5, section 3 of its documentation."""
 
     @staticmethod
@@ -170,7 +146,7 @@ class _for_sqlite:
         return f"({found})" + "".join(f" NOT ({less})" for less in without)
 
 
-class _for_mysql:
+class InnoDbFullText:
     """Boolean full-text searches of InnoDB. Behind a phrase it forgets what `*` means and that `-` excludes: beginnings
     come first, and what must not occur is a search of its own."""
 
@@ -203,7 +179,7 @@ class _for_mysql:
 # -- the pieces of statements -------------------------------------------------------------------------------------
 
 
-class found(FunctionElement):
+class found(FunctionElement[Any]):
     """The books that a search finds, as a table: of `id`, given one expression, or one and that of what must not
     occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading, 0 anywhere), given those of all
     levels in order and that of what must not occur."""
@@ -218,7 +194,7 @@ def _on_sqlite(value: str, more: str = "") -> str:
 
 
 @compiles(found, "sqlite")
-def _found_on_sqlite(element, compiler, **kw):
+def _found_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     values = [compiler.process(clause) for clause in list(element.clauses)[: len(LEVELS)]]
     if len(values) < len(LEVELS):
         return f"({_on_sqlite(values[0])})"
@@ -230,7 +206,7 @@ def _found_on_sqlite(element, compiler, **kw):
 
 
 @compiles(found, "mysql", "mariadb")
-def _found_on_mysql(element, compiler, **kw):
+def _found_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     every = [
         f"MATCH (words) AGAINST ({compiler.process(clause)} IN BOOLEAN MODE)"
         for clause in element.clauses

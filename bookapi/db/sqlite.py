@@ -7,6 +7,7 @@ drops those of the whole process with any file that is closed), and the errors o
 import sqlite3 as _of_python
 from types import ModuleType
 
+_of_its_own: ModuleType
 try:
     from pysqlite3 import dbapi2 as _of_its_own
 except ImportError:  # there is no wheel for this machine, or it cannot be loaded

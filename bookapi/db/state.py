@@ -1,21 +1,21 @@
-"""One number for the state of the catalogue, and how to know it in a few microseconds."""
+"""The catalogue's row, whose revision names each state of the catalogue, and how to read it in a few microseconds."""
 
 import threading
+from typing import Any
 
-import pymysql
 from flask import Flask
-from sqlalchemy import BigInteger, Integer, select
+from sqlalchemy import BigInteger, Integer, bindparam, column, select, table
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .extension import db
+from .dialects import Watch
+from .extension import Base, db
+from .failures import FAILURES
 from .prepared import fetch
-from .sqlite import sqlite3
-from .types import TABLE_OPTIONS
+from .types import TABLE_OPTIONS, rfc3339
 
 
-class Catalogue(db.Model):
+class Catalogue(Base):
     """One row. `seq` is the number of the newest change: it grows with every change of a book, inside the change's own
     transaction, and the row's lock makes its order the order of commits. `revision` names the state that this makes: a
     random number, for `seq` would come again in a catalogue that was put back and went on from there. `last_id` is the
@@ -52,87 +52,39 @@ _LOCKED = (
 )
 
 
-class State:
-    """The newest committed state, read at each call: what an answer is worth is known exactly, across workers.
+_COLUMNS: list[Any] = [column("version"), rfc3339(column("updated_at"))]
+_VERSION = (
+    select(*_COLUMNS)
+    .select_from(table("books"))
+    .where(column("id") == bindparam("id", type_=Integer()))
+)
 
-    Each thread has a connection of its own for it, outside the pool and outside any transaction.
-    """
+
+class State:
+    """The newest committed revision, read at each call: whether a cached response is current is known exactly, across
+    workers. Each thread has a connection of its own for it, outside the pool and outside any transaction."""
 
     def __init__(self, app: Flask):
         self._app, self._local = app, threading.local()
 
     def now(self) -> int | None:
-        """The mark of the state that a read begun from here on shows at least; None while it cannot be known."""
+        """The revision that a read begun from here on shows at least; None while it cannot be known."""
         try:
-            watch = getattr(self._local, "watch", None)
+            watch: Watch | None = getattr(self._local, "watch", None)
             if watch is None:
-                watch = self._local.watch = self._opened()
-            return watch.mark()
-        except (DBAPIError, sqlite3.Error, pymysql.err.Error):
+                with self._app.app_context():
+                    watch = self._local.watch = db.dialect.watch(db.engine)
+            row = watch.newest(_REVISION)
+            return None if row is None else int(row[0])
+        except FAILURES:
             self._local.watch = None
             return None
 
     def has_version(self, book_id: int, version: int, updated_at: str) -> bool:
         """Whether the book is still as it was; a book in the trash has another version."""
         try:
-            return self._local.watch.version(book_id) == (version, updated_at)
-        except (DBAPIError, sqlite3.Error, pymysql.err.Error):
+            row = self._local.watch.row(_VERSION, {"id": book_id})
+            return row is not None and tuple(row) == (version, updated_at)
+        except FAILURES:
             self._local.watch = None
             return False
-
-    def _opened(self) -> "_Watch":
-        with self._app.app_context():
-            kind = _SqliteWatch if db.dialect.shares_commits else _Watch
-            return kind(db.dialect.separate_connection(db.engine))
-
-
-class _Watch:
-    """Asks for the row each time."""
-
-    def __init__(self, connection):
-        self._connection = connection
-        self._begin()
-
-    def _begin(self) -> None:
-        self._connection.autocommit(True)
-        self._cursor = self._connection.cursor()
-
-    def mark(self) -> int | None:
-        self._cursor.execute("SELECT revision FROM catalogue")
-        return (self._cursor.fetchone() or [None])[0]
-
-    def version(self, book_id: int) -> tuple[int, str] | None:
-        self._cursor.execute(
-            "SELECT version, date_format(updated_at, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ') FROM books "
-            "WHERE id = %s",
-            [book_id],
-        )
-        return self._cursor.fetchone()
-
-    def __del__(self):
-        self._connection.close()
-
-
-class _SqliteWatch(_Watch):
-    """Asks for the row only where something was committed since: PRAGMA data_version tells on a connection that
-    never writes, whichever process it was."""
-
-    def _begin(self) -> None:
-        self._version, self._mark = None, None
-
-    def mark(self) -> int | None:
-        [version] = self._connection.execute("PRAGMA data_version").fetchone()
-        if (
-            version != self._version
-        ):  # read in this order, a commit in between is noticed at the next call
-            [self._mark] = self._connection.execute(
-                "SELECT revision FROM catalogue"
-            ).fetchone() or [None]
-            self._version = version
-        return self._mark
-
-    def version(self, book_id: int) -> tuple[int, str] | None:
-        return self._connection.execute(
-            "SELECT version, replace(updated_at, ' ', 'T') || 'Z' FROM books WHERE id = ?",
-            [book_id],
-        ).fetchone()

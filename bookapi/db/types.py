@@ -1,9 +1,10 @@
 """Types of columns and pieces of statements that each database writes in its own way."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, DateTime, Integer, Text, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, Text, TypeDecorator
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -12,6 +13,7 @@ BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is a rowid 
 LongText = Text().with_variant(
     mysql.MEDIUMTEXT(), "mysql", "mariadb"
 )  # TEXT holds 64 KiB; we may need 200
+LongBinary = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 # Collations are named nowhere else: text is compared by its folded form, keys byte by byte, on every database.
 TABLE_OPTIONS = {
@@ -21,33 +23,33 @@ TABLE_OPTIONS = {
 }
 
 
-class Instant(TypeDecorator):
+class Instant(TypeDecorator[Any]):
     """An aware datetime in UTC, to the microsecond. A plain DATETIME drops the fraction on MySQL."""
 
     impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
-    def process_bind_param(self, value, dialect):
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value, dialect):
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-class JsonList(TypeDecorator):
+class JsonList(TypeDecorator[Any]):
     """A list of JSON values as text: MySQL's own JSON type reorders the keys of objects."""
 
     impl = LongText
     cache_ok = True
 
-    def process_bind_param(self, value, dialect):
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
         return None if value is None else orjson.dumps(value).decode()
 
-    def process_result_value(self, value, dialect):
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
         return None if value is None else orjson.loads(value)
 
 
-class rfc3339(FunctionElement):
+class rfc3339(FunctionElement[Any]):
     """An Instant column as the text of RFC 3339 (UTC, microseconds, Z), written by the database itself."""
 
     type = Text()
@@ -55,16 +57,16 @@ class rfc3339(FunctionElement):
 
 
 @compiles(rfc3339, "sqlite")
-def _rfc3339_on_sqlite(element, compiler, **kw):
+def _rfc3339_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return f"replace({compiler.process(element.clauses, **kw)}, ' ', 'T') || 'Z'"
 
 
 @compiles(rfc3339, "mysql", "mariadb")
-def _rfc3339_on_mysql(element, compiler, **kw):
+def _rfc3339_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     return f"date_format({compiler.process(element.clauses, **kw)}, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ')"
 
 
-class apart(FunctionElement):
+class apart(FunctionElement[Any]):
     """A column to sort by after all that is sorted is found by other means: no index is walked for its order's sake.
 
     SQLite takes any filter for one that a quarter of all rows pass, and would rather walk through all books in order,
@@ -75,13 +77,13 @@ class apart(FunctionElement):
 
 
 @compiles(apart, "sqlite")
-def _apart_on_sqlite(element, compiler, **kw):
+def _apart_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return f"+{compiler.process(element.clauses, **kw)}"
 
 
 @compiles(apart, "mysql", "mariadb")
-def _apart_on_mysql(element, compiler, **kw):
-    return compiler.process(element.clauses, **kw)
+def _apart_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
+    return str(compiler.process(element.clauses, **kw))
 
 
 def now() -> datetime:

@@ -39,12 +39,16 @@ def deferred_body() -> Callable[[], Any]:
     return lambda: data
 
 
-def stream_reader() -> tuple[formats.Format, str | None]:
-    """The format of the body of an import, and the charset of its media type; 415 where no format
-    reads it.
-    """
-    reader, charset = _reader()
+WRAPPERS = ("application/gzip", "application/x-gzip", "multipart/form-data")  # of an import's file
+
+
+def stream_reader() -> tuple[formats.Format | None, str | None]:
+    """The format of the body of an import (None: what is wrapped will show), and the charset of its
+    media type; 415 where no format reads it."""
     request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
+    if request.mimetype in WRAPPERS and not request.headers.get("Content-Encoding"):
+        return None, None
+    reader, charset = _reader()
     # A format of documents has its own rule for charsets.
     if charset and not reader.can("loads") and not formats.is_charset(charset):
         raise _unsupported("unknown charset; send UTF-8")
@@ -74,11 +78,13 @@ def _reader() -> tuple[formats.Format, str | None]:
 
 def _unsupported(detail: str) -> Problem:
     """415, with the media types that can be read (RFC 9110, section 15.5.16)."""
-    readable = ", ".join(_readable())
+    wrappers = WRAPPERS[::2] if _declared().imports else ()
+    available = [*_readable(), *wrappers]
+    readable = ", ".join(available)
     headers = {"Accept": readable}
     if request.method in ("POST", "PATCH"):
         headers[f"Accept-{request.method.title()}"] = readable
-    return Problem(415, detail, headers, available=list(_readable()))
+    return Problem(415, detail, headers, available=available)
 
 
 def _readable() -> dict[str, formats.Format]:

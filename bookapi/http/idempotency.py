@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 import orjson
 from flask import Flask, current_app, request
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, delete, insert, select
-from sqlalchemy.dialects import mysql
+from sqlalchemy import ForeignKey, Index, String, delete, insert, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import TABLE_OPTIONS, Base, Instant, db, locked, now
+from ..db import TABLE_OPTIONS, Base, Instant, LongBinary, db, locked, now
 from .negotiation import chosen_format
 from .problems import Problem
 
@@ -44,9 +43,7 @@ class KeptResult(Base):
     )
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_hash: Mapped[str] = mapped_column(String(64))
-    result: Mapped[bytes] = mapped_column(
-        LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-    )
+    result: Mapped[bytes] = mapped_column(LongBinary)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 

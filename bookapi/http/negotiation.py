@@ -34,7 +34,7 @@ def choose() -> None:
     """
     g.pop("format", None)
     declared, environ = current_endpoint(), request.environ
-    if declared is None or declared.resource is None or environ["REQUEST_METHOD"] == "OPTIONS":
+    if declared is None or declared.resource is None or request.method == "OPTIONS":
         return
     offered = offered_formats(declared.streams)
     names = request.args.getlist("format") if environ.get("QUERY_STRING") else []

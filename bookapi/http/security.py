@@ -62,7 +62,8 @@ def _host_fault() -> str | None:
     environ = request.environ
     if "HTTP_HOST" not in environ and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         return "the request has no Host header"  # RFC 9112, section 3.2
-    found = _HOST.fullmatch(host_of(environ))
+    given = environ.get("HTTP_HOST")
+    found = _HOST.fullmatch(host_of(environ) if given is None else given.lower())
     if (
         not found
         or not 1 <= int(found[2] or 1) <= 65535

@@ -18,11 +18,11 @@ from sqlalchemy import Connection, Engine, inspect, text
 from ..cli import command
 from ..db import FAILURES, copies, db, integrity, schema_error, schema_revisions
 from ..db.copies import BackupError, temporary_database
+from ..db.dialects.structure import structure_faults
 from ..db.schema import known_revisions, revision_of, upgrade_schema
 from . import derived
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
-_MAGIC = b"SQLite format 3\0"
 
 
 @command("backup")
@@ -41,7 +41,7 @@ def backup(file: Path, force: bool) -> None:
         if not force:
             raise BackupError(f"{file}: exists already; --force replaces a backup")
         with file.open("rb") as older:
-            if older.read(len(_MAGIC)) not in (b"", _MAGIC):
+            if older.read(16) not in (b"", b"SQLite format 3\0"):
                 raise BackupError(f"{file}: exists already and is no backup")
     with _in_one_line(f"{file}: no backup was made"), temporary_database(file.parent) as copy:
         copies.copy_database(copy, revision)
@@ -122,7 +122,7 @@ def _prepare(copy: Engine, name: str) -> None:
 def _verify(copy: Engine, name: str, hint: str = "") -> str:
     """A summary of a copy's contents; raises where it is damaged or contradicts itself."""
     with copy.connect() as connection:
-        if broken := integrity.structure_faults(connection):
+        if broken := structure_faults(connection):
             raise BackupError(f"{name} is damaged: {broken[0]}")
         for subject, fault, _ in derived.faults(connection):
             if fault:

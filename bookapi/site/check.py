@@ -1,5 +1,6 @@
 """What may be wrong with an instance, found without changing anything, and how to fix it."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +15,10 @@ from ..cli import command
 from ..config import SECRET_FILE
 from ..db import FAILURES, cause, db, now
 from ..db.copies import sqlite_file
-from ..db.durability_warnings import durability_warnings
+from ..db.dialects.durability_warnings import durability_warnings
+from ..db.dialects.search_index import index_fault, rebuild_index
+from ..db.dialects.structure import structure_faults
 from ..db.failures import busy
-from ..db.integrity import structure_faults
-from ..db.search_index import index_fault, rebuild_index
 from . import derived
 from .views import unready
 
@@ -62,8 +63,7 @@ def _files() -> Iterator[Finding]:
     for subject, path in files.items():
         if path and path.exists():
             wrong = f"{path} is open to every user of this machine"
-            is_open = path.stat().st_mode & 0o007
-            yield subject, wrong if is_open else None, f"chmod o-rwx {path}"
+            yield subject, wrong if path.stat().st_mode & 0o007 else None, f"chmod o-rwx {path}"
     if not current_app.config["SECRET_KEY"]:
         yield "secret", "there is none", "bookapi init"
 
@@ -102,9 +102,13 @@ def check(mend: bool) -> None:
     if mend and MEND in steps.values():
         if INDEX in steps:
             db.write(rebuild_index, alone=True)
-        last: int | None = 0
-        while last is not None:  # in short transactions, between which others can write
-            last = db.write(derived.rebuild_batch, last, alone=True)
+        after: int | None = 0
+        while after is not None:
+            last, wrong, _ = db.ask(derived.next_batch, after)
+            if wrong:
+                db.write(derived.rebuild_batch, after, alone=True)
+                time.sleep(0.1)  # others wait for SQLite's lock by looking 10 times a second
+            after = last
         db.write(derived.rebuild_counters, alone=True)
         click.echo("rebuilt all that is derived from the books")
         steps = _report()

@@ -16,7 +16,7 @@ from ..auth.commands import add_first_admin
 from ..cli import Group, command, telling
 from ..config import SECRET_FILE
 from ..db import create_file, db, schema_error, schema_revisions
-from ..db.durability_warnings import durability_warnings
+from ..db.dialects.durability_warnings import durability_warnings
 from ..db.schema import known_revisions, migrations, upgrade_schema
 from ..http import endpoints
 from .views import unready

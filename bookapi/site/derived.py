@@ -65,11 +65,10 @@ def wrong_books(connection: Connection) -> list[int]:
     return found
 
 
-def rebuild_batch(connection: Connection, after: int) -> int | None:
-    """An operation of `db.write`: rebuild what is derived from the next books; returns the last of
-    their ids."""
+def rebuild_batch(connection: Connection, after: int) -> None:
+    """An operation of `db.write`: rebuild what is derived from the next books."""
     locked(connection)
-    last, wrong, wanted = next_batch(connection, after)
+    _, wrong, wanted = next_batch(connection, after)
     for table, rows in wanted.items():
         names = [column.name for column in _COLUMNS[table]]
         values = [dict(zip(names, row, strict=True)) for row in rows if row[0] in wrong]
@@ -79,7 +78,6 @@ def rebuild_batch(connection: Connection, after: int) -> int | None:
         else:
             connection.execute(delete(table).where(table.c.book_id.in_(wrong)))
             connection.execute(insert(table), values) if values else None
-    return last
 
 
 def rebuild_counters(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 from flask import Blueprint, current_app
 from werkzeug.exceptions import HTTPException
 
-from ..db import cause, db, schema_error, schema_revisions, search
+from ..db import cause, db, schema_error, schema_revisions
 from ..http.cache import ALWAYS
 from ..http.endpoints import Access, endpoint, linked
 from ..http.problems import Problem
@@ -44,14 +44,14 @@ def unready() -> str | None:
     try:
         db.check_file()
         found, _ = schema_revisions()
-        unfit = db.ask(search.unfit)
+        unfit = db.ask(db.dialect.search_fault)
     except HTTPException as error:
         return ": ".join(part for part in (error.description, cause(error)) if part)
     return schema_error(found) or unfit
 
 
 def unwritable() -> str | None:
-    """Why the service can read but change nothing, as a message for its operator; None where it can."""
+    """Why the service can change nothing, as a message for its operator; None where it can."""
     try:
         db.check_writable()
     except HTTPException as error:

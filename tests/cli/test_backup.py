@@ -688,3 +688,21 @@ def test_a_token_stays_revoked_though_all_books_are_gone(filled, tmp_path):
         db.write(lambda connection: connection.execute(delete(Book)))
     run(filled, "restore", tmp_path / "file", "--force")
     assert tokens_of(filled) == set()
+
+
+def test_a_restore_that_shrinks_the_file_is_not_taken_for_damage(local, tmp_path):
+    service, console = local(), local()
+    store(service, BOOKS[0])
+    run(console, "backup", tmp_path / "file")
+    store(service, *[{"title": "Long", "description": "x y z " * 1000} for _ in range(300)])
+    client = service.test_client()
+    assert client.get("/readyz").status_code == 200
+    run(console, "restore", tmp_path / "file", "--force")
+    path = tmp_path / "local" / "bookapi.sqlite"
+    before = path.stat().st_size
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    assert path.stat().st_size <= before
+    store(service, BOOKS[1])
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/books").json["total"] == 2

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
-from bookapi.db import db, search_index
+from bookapi.db import db
+from bookapi.db.dialects import search_index
 from bookapi.db.sqlite import sqlite3
 from bookapi.site import derived
 from helpers.instance import DATABASE_URL

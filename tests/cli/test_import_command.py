@@ -1,6 +1,7 @@
 """The import command: formats, columns, conversions and reports."""
 
 import codecs
+import csv
 import gzip
 import json
 
@@ -100,9 +101,9 @@ def test_the_title_column_is_recognized_by_its_usual_names(load, client, header)
 
 def test_unknown_columns_are_reported_once_in_order(load):
     report, result = load(
-        csv_bytes(["rating", "title", "Shelf"], [4, "Emma", "a"], [5, "Persuasion", "b"])
+        csv_bytes(["rating", "title", "Mood"], [4, "Emma", "a"], [5, "Persuasion", "b"])
     )
-    assert report["ignored"] == ["rating", "Shelf"]
+    assert report["ignored"] == ["rating", "Mood"]
     assert result.stderr.count("rating") == 1
 
 
@@ -283,7 +284,7 @@ def test_years_are_read_in_common_spellings(load_one, cell, published):
         ("0.0", None),
         ("199|", None),
         ("11/31/2000", "2000"),
-        ("9/16/2006", "2006"),
+        ("9/6/2006", "2006"),
     ],
 )
 def test_an_incomplete_year_is_reported(load_one, cell, published):
@@ -337,16 +338,20 @@ def test_zero_pages_mean_an_unknown_number_of_pages(load_one, cell, pages, warni
         ("language", "9780674842113"),
         ("cover_url", "javascript:alert(1)"),
         ("identifiers", "without a colon"),
-        ("identifiers", "UPPER:1"),
         ("description", "bell \x07"),
     ],
 )
-def test_an_invalid_cell_rejects_the_record(load, client, header, cell):
-    report, result = load(csv_bytes(["title", header], ["Emma", cell]), fails=1)
+def test_a_cell_that_cannot_be_read_rejects_the_record_only_if_strict(load, client, header, cell):
+    report, _ = load(csv_bytes(["title", header], ["Emma", cell]), "--strict", fails=1)
     assert [(told["record"], told["line"], told["field"]) for told in report["errors"]][:1] == [
         (1, 2, header)
     ]
     assert stored(client) == []
+    report, _ = load(csv_bytes(["title", header], ["Emma", cell]))
+    assert [(told["record"], told["line"], told["field"]) for told in report["warnings"]] == [
+        (1, 2, header)
+    ]
+    assert [book["title"] for book in stored(client)] == ["Emma"]
 
 
 def test_overlong_text_is_cut_but_an_overlong_title_is_rejected(load, client):
@@ -386,21 +391,35 @@ def test_upsert_updates_the_book_with_the_isbn_and_keeps_other_fields(load, clie
 
 
 def test_upsert_finds_a_book_without_isbn_by_its_first_identifier(load, client):
-    load(csv_bytes(["title", "identifiers"], ["Ema", "lccn:1 | oclc:2"]))
+    load(csv_bytes(["title", "identifiers"], ["EMMA", "lccn:1 | oclc:2"]))
     report, _ = load(csv_bytes(["title", "identifiers"], ["Emma", "lccn:1"], ["Other", "oclc:3"]))
     assert counts(report) == (1, 1, 0, 0)
     assert [book["title"] for book in stored(client)] == ["Emma", "Other"]
 
 
-def test_an_empty_cell_clears_the_field(load, client):
-    load(
-        csv_bytes(
-            ["title", "isbn", "publisher", "authors"], ["Emma", EMMA, "Murray", "Jane Austen"]
-        )
-    )
-    load(csv_bytes(["title", "isbn", "publisher", "authors"], ["Emma", EMMA, "", ""]))
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ([], ("Murray", ["Jane Austen"])),
+        (["--empty", "keep"], ("Murray", ["Jane Austen"])),
+        (["--empty", "clear"], (None, [])),
+    ],
+)
+def test_an_empty_cell_changes_nothing_unless_it_is_to_clear(load, client, options, left):
+    header = ["title", "isbn", "publisher", "authors"]
+    load(csv_bytes(header, ["Emma", EMMA, "Murray", "Jane Austen"]))
+    load(csv_bytes(header, ["Emma", EMMA, "", ""]), *options)
     [book] = stored(client)
-    assert (book["publisher"], book["authors"]) == (None, [])
+    assert (book["publisher"], book["authors"]) == left
+
+
+@pytest.mark.parametrize(
+    ("options", "left"), [([], None), (["--empty", "keep"], "Murray"), (["--empty", "clear"], None)]
+)
+def test_null_in_json_of_our_own_clears_unless_it_is_not_to(load, client, options, left):
+    load(csv_bytes(["title", "isbn", "publisher"], ["Emma", EMMA, "Murray"]))
+    load(jsonl_bytes({"title": "Emma", "isbn": EMMA, "publisher": None}), *options, name="a.jsonl")
+    assert [book["publisher"] for book in stored(client)] == [left]
 
 
 def test_create_mode_rejects_existing_books(load, client):
@@ -418,7 +437,7 @@ def test_create_mode_rejects_existing_books(load, client):
 
 def test_on_error_abort_stores_nothing_if_one_record_is_bad(load, client):
     report, result = load(
-        csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", "x"]), fails=1
+        csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", "x"]), "--strict", fails=1
     )
     assert stored(client) == []
     assert [(told["record"], told["line"], told["field"]) for told in report["errors"]] == [
@@ -521,10 +540,10 @@ def test_volumes_with_a_common_isbn_are_unchanged_when_imported_again(load, clie
 
 def test_a_record_of_the_same_isbn_and_title_is_the_same_book(load, client):
     report, _ = load(
-        csv_bytes(["title", "isbn", "edition"], ["Emma", EMMA, "1"], ["EMMA", "0141439580", "2"])
+        csv_bytes(["title", "isbn", "pages"], ["Emma", EMMA, "1"], ["EMMA", "0141439580", "2"])
     )
     assert counts(report) == (1, 1, 0, 0)
-    assert [book["edition"] for book in stored(client)] == ["2"]
+    assert [(book["pages"], book["version"]) for book in stored(client)] == [(2, 1)]
 
 
 def test_volumes_far_apart_in_a_file_are_kept_and_unchanged_when_imported_again(load, client):
@@ -551,23 +570,8 @@ def test_volumes_with_their_own_and_a_set_isbn_are_different_books(load, client)
     ]
 
 
-def test_an_isbn_may_move_from_one_book_to_another_in_one_import(load, client):
-    load(csv_bytes(["title", "isbn", "identifiers"], ["New", "", "n:1"], ["Old", EMMA, "n:2"]))
-    report, _ = load(
-        csv_bytes(["title", "isbn", "identifiers"], ["Old", "", "n:2"], ["New", EMMA, "n:1"])
-    )
-    assert counts(report) == (0, 2, 0, 0)
-    assert [(book["title"], book["isbn"]) for book in stored(client)] == [
-        ("New", EMMA),
-        ("Old", None),
-    ]
-
-
-# -- the report ------------------------------------------------------------------------
-
-
-def test_line_numbers_are_those_of_the_file(load):
-    content = b'title,pages\r\n"Two\r\nlines",1\r\n\r\nEmma,x\r\n'
+def test_lines_are_counted_as_they_stand_in_the_file(load):
+    content = b'pages,title\r\n1,"Two\r\nlines"\r\n\r\n2,\r\n'
     report, _ = load(content, fails=1)
     assert [(told["record"], told["line"]) for told in report["errors"]] == [(2, 5)]
 
@@ -580,19 +584,64 @@ def test_the_report_has_the_documented_fields(load):
         "updated",
         "unchanged",
         "rejected",
+        "stored",
+        "profile",
+        "encoding",
+        "delimiter",
+        "columns",
         "errors",
         "warnings",
+        "counts",
         "ignored",
     }
-    assert set(report["warnings"][0]) == {"record", "line", "field", "detail", "value"}
+    assert set(report["warnings"][1]) == {"record", "line", "kind", "field", "detail", "value"}
+    assert report["counts"] == [
+        {"kind": "no-column", "field": "authors", "count": 1},
+        {"kind": "isbn-invalid", "field": "isbn", "count": 1},
+    ]
+    assert report["columns"] == [
+        {"column": "title", "field": "title"},
+        {"column": "rating", "field": None},
+        {"column": "isbn", "field": "isbn"},
+    ]
 
 
-def test_the_report_lists_the_first_1000_and_counts_all(load):
-    report, result = load(
-        csv_bytes(["title", "pages"], *[["Emma", "x"]] * 1100), "--on-error", "skip"
-    )
-    assert (report["read"], report["rejected"], len(report["errors"])) == (1100, 1100, 1000)
-    assert len(result.stderr.splitlines()) < 30
+def test_the_report_has_the_first_hundred_of_a_kind_and_counts_all(load):
+    rows = [["Emma", "x", ""]] * 1100 + [["", "", "y"]]
+    report, result = load(csv_bytes(["title", "pages", "language"], *rows), "--on-error", "skip")
+    assert (report["read"], report["rejected"]) == (1101, 1)
+    assert (len(report["warnings"]), len(report["errors"])) == (101, 1)
+    assert {(kind["kind"], kind["count"]) for kind in report["counts"]} == {
+        ("pages-unreadable", 1100),
+        ("language-unreadable", 1),
+        ("title-missing", 1),
+    }
+    assert len(result.stderr.splitlines()) < 40
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_report_has_each_rejected_record_to_be_corrected_and_sent_again(
+    runner, client, tmp_path, suffix
+):
+    source, report = tmp_path / "books.csv", tmp_path / f"report.{suffix}"
+    source.write_bytes(csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", "x"]))
+    arguments = ["books", "import", str(source), "--on-error", "skip", "--report", str(report)]
+    assert runner.invoke(args=arguments).exit_code == 0
+    if suffix == "csv":
+        rows = list(csv.DictReader(report.read_text().splitlines()))
+        assert [(row["is"], row["kind"], row["pages"]) for row in rows] == [
+            ("error", "title-missing", "2"),
+            ("warning", "pages-unreadable", "x"),
+        ]
+        text = report.read_text().replace("title-missing,title,is missing,,,2", ",,,,Persuasion,2")
+        report.write_text(text)
+        result = runner.invoke(args=["books", "import", str(report)])
+        assert result.exit_code == 0, result.output
+        assert ("Persuasion", 2) in [(book["title"], book["pages"]) for book in stored(client)]
+    else:
+        error, warning = map(json.loads, report.read_text().splitlines())
+        assert (error["record"], error["original"]) == (2, {"title": "", "pages": "2"})
+        assert warning["is"] == "warning"
 
 
 def test_a_report_that_cannot_be_written_fails_before_anything_is_stored(runner, client, tmp_path):
@@ -638,7 +687,6 @@ def test_the_encoding_option_is_used(load, client, encoding):
         ("utf-8", "ascii"),
         ("utf-16", "utf-8"),
         ("utf-8", "utf-16"),
-        ("utf-8", "utf-32"),
     ],
 )
 @pytest.mark.parametrize("name", ["books.csv", "books.jsonl"])
@@ -778,11 +826,9 @@ def test_a_missing_cell_leaves_the_field_unchanged(load, client):
         b'{"title": "\xff"}',
         b'{"pages": 3}',
         b'{"title": null}',
-        b'{"title": 7}',
-        b'{"title": "Emma", "authors": {"a": 1}}',
-        b'{"title": "Emma", "pages": 1' + b"0" * 400 + b"}",
+        b'{"title": true}',
+        b'{"title": {"a": 1}}',
         b"[" * 100,
-        b'{"title": "Emma", "pages": true}',
         b'{"title": "\\ud800"}',
     ],
 )

@@ -260,13 +260,13 @@ def test_mysql_gets_the_limit_with_the_statement(is_mariadb, seconds, expected):
 
 
 def test_every_read_of_a_request_is_a_select_that_can_be_limited(admin, monkeypatch):
-    asked, compile_once = set(), prepared._compiled
+    asked, compile_once = set(), prepared.compiled
 
     def note(statement, dialect):
         asked.add(str(statement.compile(dialect=mysql_dialect())))
         return compile_once(statement, dialect)
 
-    monkeypatch.setattr(prepared, "_compiled", note)
+    monkeypatch.setattr(prepared, "compiled", note)
     for address in ASKED:
         assert admin.get(address).status_code == 200, address
     assert len(asked) > 20

@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 import bookapi
 from bookapi import server
-from bookapi.db import db, durability_warnings
+from bookapi.db import db
+from bookapi.db.dialects import durability_warnings
 from bookapi.db.sqlite import may_spoil, newer, sqlite3
 from helpers.instance import DATABASE_URL
 from helpers.support import SECONDS, environment
@@ -112,7 +113,7 @@ sys.modules["pysqlite3"] = None  # as where it is not installed
 import json, sqlite3
 from bookapi import create_app
 from bookapi.db import create_file, db
-from bookapi.db.durability_warnings import durability_warnings
+from bookapi.db.dialects.durability_warnings import durability_warnings
 from bookapi.db.sqlite import sqlite3 as chosen
 from bookapi.site.commands import _upgrade
 from bookapi.books import changes

@@ -89,9 +89,7 @@ def listed(address):
         f"after_{at}": 5 if name.removeprefix("-") in numbers else "2024-01-01 00:00:00.000000"
         for at, name in enumerate(sort)
     }
-    found = (
-        expressions(db.engine.dialect.name, listing.match, shape.in_trash) if shape.search else {}
-    )
+    found = expressions(db.dialect.full_text, listing.match, shape.in_trash) if shape.search else {}
     values = {**dict(listing.values), **found, **after, "limit": 10, "offset": 0}
     parts = statements.parts(shape, sort)
     for part, segment in enumerate(parts):
@@ -256,12 +254,12 @@ def asked(catalogue, monkeypatch):
             return sql, noted
 
         with monkeypatch.context() as patch:
-            patch.setattr(prepared, "_compiled", note)
+            patch.setattr(prepared, "compiled", note)
             answer = catalogue.test_client().get(address)
         assert answer.status_code in (200, 404), (address, answer.get_data())
         return [(sql, plan(sql, bound)) for sql, bound in seen]
 
-    compile_once = prepared._compiled
+    compile_once = prepared.compiled
     return ask
 
 

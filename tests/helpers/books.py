@@ -25,6 +25,9 @@ FULL = {
     "subjects": ["Love"],
     "identifiers": [{"scheme": "goodreads", "value": "6969"}, {"scheme": "isbn", "value": OTHER}],
     "cover_url": "https://example.org/c?a=1&b=2",
+    "location": "Reading room, shelf 3",
+    "call_number": "PR4034 .E5",
+    "copies": 2,
 }
 
 

@@ -88,6 +88,9 @@ def books(text=stored):
         "cover_url": _or_null(
             st.sampled_from(["http://example.org/a?b=1&c='2'", "https://example.org/é/😀"])
         ),
+        "location": _or_null(text),
+        "call_number": _or_null(text),
+        "copies": _or_null(st.integers(0, 100000)),
         "version": st.integers(1, 10**6),
         "created_at": instants,
         "updated_at": instants,
@@ -113,6 +116,9 @@ FULL = {
     "subjects": ["Fiction", "|"],
     "identifiers": [{"scheme": "goodreads", "value": "6969"}],
     "cover_url": "https://example.org/emma.jpg?a=1&b=2",
+    "location": "Room 1 | shelf 2",
+    "call_number": "-PR4034 .E5",
+    "copies": 0,
     "version": 1,
     "created_at": "2024-01-02T03:04:05.000006Z",
     "updated_at": "2024-01-02T03:04:05.000006Z",

@@ -32,6 +32,9 @@ BOOKS = [
         "subjects": ["Fiction", "Love | stories"],
         "identifiers": [{"scheme": "lccn", "value": "1"}],
         "cover_url": "https://example.org/a.jpg",
+        "location": "Room 1",
+        "call_number": "PR 1",
+        "copies": 2,
     },
     {
         "title": "=1+1",

@@ -1214,10 +1214,10 @@ def _lose(connection):
 
 
 def test_a_lost_connection_is_reopened(shelf, reader, bare, monkeypatch):
-    opened, open_one = [], State._opened
-    monkeypatch.setattr(
-        State, "_opened", lambda state: opened.append(open_one(state)) or opened[-1]
-    )
+    with shelf.application.app_context():
+        kind = type(db.dialect)
+    opened, open_one = [], kind.watch
+    monkeypatch.setattr(kind, "watch", lambda *args: opened.append(open_one(*args)) or opened[-1])
     client = shelf.application.test_client(use_cookies=False)
 
     def ask():

@@ -39,7 +39,8 @@ public class Identifier { public string scheme; public string value; }
     [XmlElement(IsNullable=true)] public int? pages; public string description;
     [XmlArrayItem("subject")] public string[] subjects;
     [XmlArrayItem("identifier")] public Identifier[] identifiers;
-    public string cover_url;
+    public string cover_url; public string location; public string call_number;
+    [XmlElement(IsNullable=true)] public int? copies;
 }
 [XmlRoot("login")] public class Login { public string username; public string password; }
 public class Client {
@@ -70,7 +71,7 @@ public class Client {
         Integer pages; String description;
         @XmlElementWrapper @XmlElement(name = "subject") List<String> subjects;
         @XmlElementWrapper @XmlElement(name = "identifier") List<Identifier> identifiers;
-        String cover_url;
+        String cover_url, location, call_number; Integer copies;
     }
     @XmlRootElement(name = "login") @XmlAccessorType(XmlAccessType.FIELD) public static class Login
     {

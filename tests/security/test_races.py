@@ -34,13 +34,8 @@ PATIENCE = 20
 A_WHILE = 0.15  # seconds in which whoever does not have to wait is done, or nearly always
 NEW = "another long enough password"
 ISBN = "9780306406157"
-ASIDE = (
-    "_seen",
-    "_used",
-    "_counted",
-    "forgive",
-    "failed",
-)  # units that are not what a request is about
+# Operations that are not what a request is about.
+ASIDE = ("_touch", "_delete", "_count", "take_back", "forgive", "failed", "_record_refusal")
 BEFORE, INSIDE = "before its transaction", "inside its transaction, nothing committed"
 
 

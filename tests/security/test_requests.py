@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from itertools import count
 from random import Random
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import orjson
 import pytest
@@ -413,7 +413,10 @@ WITH = {
 def _check(method, answer, body, sent):
     """Fails for an undocumented response; `sent`: the whole request, as text."""
     status = answer.status_code
-    assert status < 500 and status not in REDIRECTS
+    assert status < 500
+    if status in REDIRECTS:
+        _check_redirect(method, answer, body)
+        return
     assert all(answer.headers.get(name) for name in CARRIED) and "Server" not in answer.headers
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert status not in WITH or answer.headers.get(WITH[status])
@@ -424,6 +427,14 @@ def _check(method, answer, body, sent):
         _check_problem(answer, body, sent)
     elif body:
         _parsed(answer.mimetype, body)
+
+
+def _check_redirect(method, answer, body):
+    """The only redirect removes a trailing slash of a path on this host. docs/api.md, Resources."""
+    assert (answer.status_code, method.upper() in ("GET", "HEAD"), body) == (308, True, b"")
+    path = urlsplit(answer.headers["Location"]).path
+    assert quote(unquote(answer.request.path), safe="") == quote(unquote(path) + "/", safe="")
+    assert urlsplit(answer.headers["Location"]).netloc == answer.request.host
 
 
 def _parsed(mimetype, body):
@@ -454,12 +465,20 @@ def _check_problem(answer, body, sent):
 
 
 @pytest.mark.parametrize(
-    "address", ["/books//export", "/books//1", "/books/", "/books/1/", "/auth//me", "/books//"]
+    "address", ["/books//export", "/books//1", "/auth//me", "/books//", "/nothing/"]
 )
-def test_no_answer_is_a_redirect(client, address):
+def test_a_path_with_doubled_or_unknown_parts_is_a_404_and_no_redirect(client, address):
     answer = client.get(address)
     assert "Location" not in answer.headers
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("address", ["/books/", "/books/1/", "/auth/me/"])
+def test_a_trailing_slash_is_redirected_on_the_same_host_for_get_only(client, address):
+    answer = client.get(address)
+    _check_redirect("GET", answer, answer.data)
+    answer = client.post(address)
+    assert (answer.status_code, "Location" in answer.headers) == (404, False)
 
 
 def test_any_request_gets_a_documented_response(app):

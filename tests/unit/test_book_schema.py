@@ -31,6 +31,9 @@ CONTRACT = [
     "subjects",
     "identifiers",
     "cover_url",
+    "location",
+    "call_number",
+    "copies",
     "version",
     "created_at",
     "updated_at",
@@ -43,6 +46,8 @@ LONGEST = {
     "series_number": 50,
     "edition": 200,
     "description": 20000,
+    "location": 200,
+    "call_number": 100,
 }
 OPTIONAL = [name for name in CONTRACT if name not in ("title", *LISTS, *READ_ONLY)]
 TEXTS = [*LONGEST, "isbn", "published", "language", "cover_url"]
@@ -52,6 +57,7 @@ GOOD = {
     "language": "en",
     "cover_url": "https://example.org/a",
     "pages": "671",
+    "copies": "0",
 }
 
 

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from bookapi import create_app, formats
+from bookapi.books.imports import profiles
 from bookapi.books.queries.filters import FILTERS
 from bookapi.books.queries.listing import FACETS
 from bookapi.books.schemas import FIELDS
@@ -136,6 +137,12 @@ def test_each_promise_of_durability_names_a_test():
     ] == []
 
 
+def test_no_module_refers_to_a_document_outside_the_repository():
+    outside = re.compile("the " + "contract|contract, " + "section", re.IGNORECASE)
+    modules = [path for path in SOURCES if path.suffix == ".py"]
+    assert [str(path) for path in modules if outside.search(path.read_text("utf-8"))] == []
+
+
 # -- settings
 
 
@@ -237,6 +244,12 @@ def test_each_filter_and_facet_is_documented():
     ]
     assert sorted(named) == sorted([*FILTERS, "state"])
     assert set(FACETS) <= set(_quoted(_section("docs/api.md", "### Fields and facets")))
+
+
+def test_each_profile_of_imports_is_documented():
+    rows = _rows(_section("docs/operations.md", "## Moving in from other programs"))
+    assert [name for _, name, *_ in rows] == [f"`{name}`" for name in profiles.names()]
+    assert set(profiles.names()) <= set(_quoted(_section("docs/api.md", "### Profiles")))
 
 
 def test_each_command_is_documented(plain_app):

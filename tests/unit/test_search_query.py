@@ -13,6 +13,8 @@ from bookapi.db.search import (
     LEVELS,
     MAX_TOKEN,
     TITLE,
+    Fts5,
+    InnoDbFullText,
     Match,
     Term,
     expressions,
@@ -357,7 +359,7 @@ def token(word):
 def beginning(word):
     """What a search for all words that begin so asks the index for, without its tag."""
     return re.fullmatch(
-        r"\+aq([a-z0-9]+)\*", expressions("mysql", Match((Term((word,), prefix=True),)))["q"]
+        r"\+aq([a-z0-9]+)\*", expressions(InnoDbFullText, Match((Term((word,), prefix=True),)))["q"]
     )[1]
 
 
@@ -502,8 +504,7 @@ def test_fts5_accepts_every_expression(index, query):
     assume(match and (match.terms or match.without))
     for in_trash in (False, True):
         assert all(
-            isinstance(index(value), list)
-            for value in expressions("sqlite", match, in_trash).values()
+            isinstance(index(value), list) for value in expressions(Fts5, match, in_trash).values()
         )
 
 
@@ -524,7 +525,7 @@ def test_fts5_accepts_every_expression(index, query):
 def test_fts5_accepts_the_largest_expressions(index, query):
     assert all(
         index(value) == [] or query.startswith("-")
-        for value in expressions("sqlite", parse(query)).values()
+        for value in expressions(Fts5, parse(query)).values()
     )
 
 
@@ -533,7 +534,7 @@ def test_fts5_accepts_the_largest_expressions(index, query):
 def test_a_mysql_expression_contains_no_operator_of_the_user(query):
     match = parse(query)
     assume(match and (match.terms or match.without))
-    for value in expressions("mariadb", match).values():
+    for value in expressions(InnoDbFullText, match).values():
         assert re.fullmatch(r'[+(\- "a-z0-9*)]*', value)
         assert (
             re.sub(
@@ -546,7 +547,7 @@ def test_a_mysql_expression_contains_no_operator_of_the_user(query):
 
 
 def test_a_search_of_exclusions_only_is_expressed_as_not_containing():
-    for dialect in ("sqlite", "mysql"):
+    for dialect in (Fts5, InnoDbFullText):
         assert set(expressions(dialect, Match((), (Term(("a",)),)))) == {"q_without"}
         assert set(expressions(dialect, Match((Term(("a",)),)))) == {
             "q",

@@ -1,6 +1,7 @@
 """Which module may import which."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,16 @@ def test_no_feature_imports_the_views_of_another():
 def test_every_room_is_in_the_rule():
     rooms = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in _files()}
     assert rooms == set(ALLOWED)
+
+
+ASKS_WHICH_ENGINE = re.compile(r"dialect\.name|get_backend_name|[\"']sqlite[\"']|[\"']mysql[\"']")
+# One reads a URL before there is an engine; the others give each engine its form of one construct.
+MAY_ASK = {"config.py", "db/search.py", "db/types.py"}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: path.stem)
+def test_no_file_outside_the_dialects_asks_which_engine_it_is(path):
+    name = str(path.relative_to(ROOT))
+    if name.startswith(("db/dialects/", "migrations/")) or name in MAY_ASK:
+        return
+    assert ASKS_WHICH_ENGINE.findall(path.read_text()) == []

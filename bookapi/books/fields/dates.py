@@ -1,4 +1,6 @@
-"""Partial dates: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD`` (ISO 8601), a leading ``-`` for years before 0."""
+"""Partial dates: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD`` (ISO 8601), a leading ``-`` for years
+before 0.
+"""
 
 import calendar
 import re
@@ -18,7 +20,9 @@ def parse(text: str) -> str:
 
 
 def sort_key(text: str) -> int:
-    """A number that sorts as the dates do: ``1999``, ``1999-01``, ``1999-01-01``; ``-0720`` before ``0001``."""
+    """A number that sorts as the dates do: ``1999``, ``1999-01``, ``1999-01-01``; ``-0720`` before
+    ``0001``.
+    """
     year, month, day = _parts(text)
     return year * 10000 + (month or 0) * 100 + (day or 0)
 
@@ -33,7 +37,9 @@ def _parts(text: str) -> tuple[int, int | None, int | None]:
 
 
 def _days(year: int, month: int) -> int:
-    """Days in a month of the proleptic Gregorian calendar, which `datetime` does not follow back beyond year 1."""
+    """Days in a month of the proleptic Gregorian calendar, which `datetime` does not follow back
+    beyond year 1.
+    """
     return calendar.monthrange(_ANY_LEAP_YEAR if calendar.isleap(year) else _ANY_OTHER_YEAR, month)[
         1
     ]

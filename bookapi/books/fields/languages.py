@@ -13,7 +13,9 @@ _MEANT = "must be a language tag of BCP 47, such as en, pt-BR or zh-Hant"
 
 @functools.lru_cache(maxsize=4096)
 def canonical(tag: str) -> str:
-    """The canonical tag: ``eng`` → ``en``, ``EN_us`` → ``en-US``. Raises ValueError for what is no known tag."""
+    """The canonical tag: ``eng`` → ``en``, ``EN_us`` → ``en-US``. Raises ValueError for what is no
+    known tag.
+    """
     if len(tag) > LONGEST or not _FORM.fullmatch(tag):
         raise ValueError(_MEANT)
     try:

@@ -1,26 +1,211 @@
-"""What is in a file of books."""
+"""What is in a file of books: its format, its encoding, and its records."""
 
+import codecs
+import gzip
+import io
+import itertools
+import re
+import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
 
-from ...formats import Format, Malformed, Record, csv
+import charset_normalizer
+
+from ... import formats
+from ...formats import Format, Malformed
+
+SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".tab": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".xml": "xml",
+    ".xlsx": "workbook",
+    ".ods": "workbook",
+}
+# What is not a catalogue, by how it begins.
+_OTHERS = (
+    (rb"%PDF", "a PDF"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP", "a picture"),
+    (rb"SQLite format 3", "an SQLite database"),
+    (rb"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls): save it as .xlsx or CSV"),
+    (rb"\s*@\w+\s*\{", "BibTeX: export it as CSV"),
+    (rb"\s*TY  - ", "RIS: export it as CSV"),
+    (rb"[0-9]{5}[acdnp][a-z]", "MARC 21"),
+    (rb"\s*<(?:!DOCTYPE )?html", "a web page"),
+    (rb"PK\x03\x04|PK\x05\x06", "a zip archive: unpack it first"),
+    (rb"7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "a compressed archive: unpack it first"),
+)
+_SAMPLE = 64 * 1024  # bytes
+MAX_RATIO = 200  # of what gzip may unpack to
+_NAMES = {
+    "cp1252": "windows-1252",
+    "utf-8-sig": "utf-8",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+}
+_LEGACY = "cp1252 cp1251 cp1250 cp1253 cp1254 shift_jis gb18030 big5 euc_jp euc_kr koi8_r mac_roman"
 
 
-def records(reader: Format, stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
-    """The records of a file, those of a table by the names in its header."""
-    if reader.can("read"):
-        yield from reader.read(stream, encoding)
-    else:
-        table = reader.table(stream, encoding, None)
-        for line, row in table.rows:
-            yield line, row if isinstance(row, Malformed) else _record(table.header, row)
+@dataclass
+class Contents:
+    """A file that is being read: `header` where it has columns, and (line, row, record or error)."""
+
+    format: str
+    header: list[str] | None
+    encoding: str
+    delimiter: str | None
+    records: Iterator[tuple[int | None, Any]]
 
 
-def _record(header: list[str], row: list[Any]) -> dict[str, Any] | Malformed:
-    if len(row) > len(header) and any(row[len(header) :]):
-        return Malformed(f"has {len(row)} fields where the header has {len(header)}")
-    record: dict[str, Any] = {}
-    for name, cell in zip(header, row, strict=False):
-        if name and not record.get(name):
-            record[name] = csv.unquote(cell)
-    return record
+def open_file(
+    raw: BinaryIO,
+    reader: Format | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+) -> Contents:
+    """The contents of a file from its beginning, which may be in gzip; without a `reader`, by what
+    it looks like. Raises Malformed for what is no file of books.
+    """
+    raw.seek(0)
+    is_gzip = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    stream = cast(BinaryIO, io.BufferedReader(_Gunzip(raw))) if is_gzip else raw
+    try:
+        head = stream.read(_SAMPLE)
+        reader = _reader(head, reader)
+        if reader.name == "workbook":
+            stream = io.BytesIO(head + stream.read(64 * 1024 * 1024)) if is_gzip else raw
+            table = reader.table(stream, None, sheet)
+            return Contents("workbook", table.header, "utf-8", None, table.rows)
+        named = encoding or _bom(head)
+        if named is None and reader.name == "csv":
+            rest = iter(lambda: stream.read(_SAMPLE), b"")
+            named = _detected(head, rest)
+        raw.seek(0)
+        stream = cast(BinaryIO, io.BufferedReader(_Gunzip(raw))) if is_gzip else raw
+        shown = codecs.lookup(named).name if named and formats.is_charset(named) else "utf-8"
+        shown = _NAMES.get(shown, shown)
+        if reader.can("table"):
+            table = reader.table(stream, named, delimiter)
+            return Contents(reader.name, table.header, shown, table.delimiter, _guarded(table.rows))
+        return Contents(
+            reader.name,
+            None,
+            shown,
+            None,
+            _guarded(reader.read(stream, named if reader.name == "jsonl" else encoding)),
+        )
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Malformed(f"the gzip file is damaged: {error}") from None
+
+
+def _guarded(records: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from records
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Malformed(f"the gzip file is damaged: {error}") from None
+
+
+def _reader(head: bytes, named: Format | None) -> Format:
+    if not head:
+        raise Malformed("the file is empty")
+    looks = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")
+    is_workbook = head.startswith(b"PK") and re.search(rb"xl/|opendocument|\[Content_Types\]", head)
+    name = "workbook" if is_workbook else ""
+    if not is_workbook:
+        for pattern, what in _OTHERS:
+            if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
+                raise Malformed(f"is not a catalogue, but {what}")
+        if named is None:
+            name = _by_look(looks)
+    known = formats.by_name(name) if name else named
+    if known is None:
+        raise Malformed("the format of the file is not known; name it")
+    return known
+
+
+def _by_look(head: bytes) -> str:
+    if head.startswith(b"<"):
+        return "xml"
+    if head.startswith(b"{"):
+        return "jsonl" if head.partition(b"\n")[0].rstrip(b"\r\0 ").endswith(b"}") else "json"
+    return "json" if head.startswith(b"[") else "csv"
+
+
+def _bom(head: bytes) -> str | None:
+    """The encoding that a file shows by its byte order mark or, for UTF-16, by its zeros."""
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    sample = head[:1000]
+    for name, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[::2])):
+        if zeros.count(0) > len(sample) // 4:
+            return name
+    return None
+
+
+def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
+    """The encoding of a file that is not UTF-8; None where it is, but for a few records.
+
+    Raises Malformed where it can't be told.
+    """
+    good = bad = 0
+    sample = b""
+    tail = b""
+    for piece in itertools.chain([head], rest):
+        *lines, tail = (tail + piece).split(b"\n")
+        for line in lines if not piece.isascii() else ():
+            if not line.isascii():
+                try:
+                    line.decode()
+                    good += 1
+                except UnicodeDecodeError:
+                    bad += 1
+                    sample += line[:1000] + b"\n" if len(sample) < _SAMPLE else b""
+    if not tail.isascii():
+        try:
+            tail.decode()
+        except UnicodeDecodeError as error:
+            if error.reason != "unexpected end of data" or not good:
+                bad, sample = bad + 1, sample + tail[:1000]
+    if bad * 4 <= good:
+        return None
+    matches = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split())
+    found = matches.best()
+    for match in matches if found else ():
+        # Where its letters are as likely, it is the commonest by far.
+        if "cp1252" in match.could_be_from_charset and match.chaos <= found.chaos + 0.02:
+            return "cp1252"
+    if found is None:
+        raise Malformed(
+            "is not UTF-8, and its encoding can't be told; name it (--encoding, charset)"
+        )
+    return found.encoding
+
+
+class _Gunzip(io.RawIOBase):
+    """A gzip file that is read as it is unpacked, up to a ratio."""
+
+    def __init__(self, raw: BinaryIO):
+        self._file = gzip.GzipFile(fileobj=raw, mode="rb")
+        self._raw, self._unpacked = raw, 0
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes."""
+        data = self._file.read1(len(buffer))
+        self._unpacked += len(data)
+        if self._unpacked > MAX_RATIO * (self._raw.tell() + 64 * 1024):
+            raise Malformed(f"the gzip file unpacks to more than {MAX_RATIO} times its size")
+        buffer[: len(data)] = data
+        return len(data)

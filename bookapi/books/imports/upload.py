@@ -5,91 +5,137 @@ import functools
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from pathlib import PurePath
+from typing import Any, BinaryIO, cast
 
 from flask import request
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.http import parse_options_header
 
+from ... import formats
 from ...db import InsufficientStorage
-from ...formats import Malformed
+from ...formats import Format
 from ...http.bodies import stream_reader
 from ...http.problems import Problem, bad_parameters
-from . import files
+from . import profiles
+from .files import SUFFIXES
+from .mapping import check_fields
 from .service import Options
 
 IN_MEMORY = 1024 * 1024  # bytes of a body, before it goes to a file
 PIECE = 64 * 1024
 _TRUTH = {"true": True, "false": False}
-_PARAMETERS = {
+CHOICES: dict[str, dict[str, Any]] = {
     "mode": {"upsert": "upsert", "create": "create"},
     "on_error": {"abort": "abort", "skip": "skip"},
     "strict": _TRUTH,
     "dry_run": _TRUTH,
+    "empty": {"keep": "keep", "clear": "clear"},
+    "stale": {"reject": "reject", "overwrite": "overwrite"},
 }
+TEXTS = ("profile", "encoding", "delimiter", "sheet")
+PREFIXES = {"column.": "columns", "split.": "separators"}
 
 
-def options(args: MultiDict) -> Options:
+def options(args: MultiDict[str, str]) -> Options:
     """How the import is to go; 400 for parameters that are unknown, given twice or wrong."""
-    wrong = [
-        (name, detail)
-        for name, values in args.lists()
-        if name != "format"
-        if (detail := _wrong(_PARAMETERS.get(name), values))
-    ]
+    wrong: list[tuple[str, str]] = []
+    given: dict[str, Any] = {"columns": (), "separators": ()}
+    for name, values in args.lists():
+        prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), None)
+        if name == "skip_column":
+            given["skipped"] = tuple(values)
+        elif name == "format":
+            continue
+        elif len(values) > 1:
+            wrong.append((name, "is given more than once"))
+        elif prefix:
+            try:
+                check_fields([name.removeprefix(prefix)])
+            except ValueError as error:
+                wrong.append((name, str(error)))
+            given[PREFIXES[prefix]] += ((name.removeprefix(prefix), values[0]),)
+        elif name in CHOICES:
+            given[name] = CHOICES[name].get(values[0])
+            if values[0] not in CHOICES[name]:
+                wrong.append((name, f"must be {' or '.join(CHOICES[name])}"))
+        elif name in TEXTS:
+            given[name] = values[0]
+            if detail := wrong_text(name, values[0]):
+                wrong.append((name, detail))
+        else:
+            known = ", ".join((*CHOICES, *TEXTS, "column.FIELD", "split.FIELD", "skip_column"))
+            wrong.append((name, f"unknown parameter; there is {known}"))
     if wrong:
         raise bad_parameters(wrong)
-    return Options(
-        **{name: _PARAMETERS[name][value] for name, value in args.items() if name in _PARAMETERS}
-    )
+    return Options(**given)
 
 
-def _wrong(known: dict[str, Any] | None, values: list[str]) -> str | None:
-    if known is None:
-        return f"is no parameter of this address; there is {', '.join(_PARAMETERS)}"
-    if len(values) > 1:
-        return "is given more than once"
-    return None if values[0] in known else f"must be {' or '.join(known)}"
+def wrong_text(name: str, value: str) -> str | None:
+    """What is wrong with the value of a parameter, None for nothing."""
+    if name == "profile" and value not in profiles.names():
+        return f"must be {', '.join(profiles.names())}"
+    if name == "encoding" and not formats.is_charset(value):
+        return "is not a known encoding"
+    if name == "delimiter" and (len(value) != 1 or value in '"\r\n'):
+        return "must be one character"
+    return None
 
 
 class Body:
-    """The body of this request, kept until the end of a `with` to be read as often as is needed: a unit of `db.write`
-    may run more than once. 415 and 413 where it is none that can be imported."""
+    """The body of this request in a file until the end of a `with`; 415, 413 or 400 where it can't
+    be imported.
+    """
 
     def __init__(self) -> None:
-        self._reader, self._charset = stream_reader()
-        self._file = _received()
+        self.reader, self.charset = stream_reader()
+        upload = _part() if request.mimetype == "multipart/form-data" else None
+        if upload:
+            media_type, parameters = parse_options_header(upload.content_type)
+            self.reader = _reader_of(media_type, upload.filename or "")
+            self.charset = parameters.get("charset")
+            self.file = _received(cast(BinaryIO, upload.stream), None)
+        else:
+            self.file = _received(cast(BinaryIO, request.stream), request.content_length)
 
     def __enter__(self) -> "Body":
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
-        self._file.close()
+        self.file.close()
 
     def covered(self, chosen: Options) -> Iterator[bytes]:
         """What an Idempotency-Key stands for: the options, then the body."""
-        yield repr(chosen).encode()
-        self._file.seek(0)
-        yield from iter(functools.partial(self._file.read, PIECE), b"")
-
-    def records(self) -> Iterator[tuple[int, Any]]:
-        """The (line, record) pairs, from the beginning; 400 where it cannot be read on."""
-        self._file.seek(0)
-        try:
-            yield from files.records(self._reader, self._file, self._charset)
-        except Malformed as error:
-            raise Problem(400, f"{error}; nothing was stored") from None
+        yield repr((chosen, self.reader and self.reader.name)).encode()
+        self.file.seek(0)
+        yield from iter(functools.partial(self.file.read, PIECE), b"")
 
 
-def _received() -> BinaryIO:
-    stream = request.stream
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY)
+def _part() -> FileStorage:
+    parts = [*request.files.items(multi=True)]
+    if len(parts) != 1 or request.form or parts[0][0] != "file":
+        raise Problem(400, "multipart/form-data must have one part, the file, named file")
+    return parts[0][1]
+
+
+def _reader_of(media_type: str, filename: str) -> Format | None:
+    """The format of a part by its type, else by its name, else None."""
+    for known in formats.having("read", "table"):
+        if media_type in (*known.media_types, *known.read_types):
+            return known
+    suffix = PurePath(filename.lower().removesuffix(".gz")).suffix
+    return formats.by_name(SUFFIXES.get(suffix, ""))
+
+
+def _received(stream: BinaryIO, length: int | None) -> BinaryIO:
+    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 # closed by Body
     try:
         shutil.copyfileobj(stream, file, PIECE)
-        if request.content_length not in (None, file.tell()):
+        if length not in (None, file.tell()):
             raise Problem(400, "the body did not arrive whole")
     except BaseException as error:
         file.close()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InsufficientStorage() from None
         raise
-    return file
+    return cast(BinaryIO, file)

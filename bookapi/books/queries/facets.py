@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, func, select
+from sqlalchemy import Select, SQLColumnExpression, String, bindparam, func, select
 from sqlalchemy.engine import Connection
 
 from ...db import db, fetch, revision_of
@@ -24,9 +24,9 @@ _YEARS = 100000  # of `published_key`: what ten years are
 class Kind(NamedTuple):
     """Where the values of a facet stand: the compared form, the spelling, the book."""
 
-    key: ColumnElement
-    spelling: ColumnElement
-    book_id: ColumnElement
+    key: SQLColumnExpression[Any]
+    spelling: SQLColumnExpression[Any]
+    book_id: SQLColumnExpression[Any]
 
     @property
     def is_list(self) -> bool:
@@ -40,12 +40,13 @@ KINDS = {
     "subject": Kind(BookSubject.name_key, BookSubject.name, BookSubject.book_id),
     "publisher": Kind(Book.publisher_key, Book.publisher, Book.id),
     "series": Kind(Book.series_key, Book.series, Book.id),
+    "location": Kind(Book.location_key, Book.location, Book.id),
     "language": Kind(Book.language, Book.language, Book.id),
     "decade": Kind(_DECADE, _DECADE, Book.id),
 }
 
 
-def _among(kind: Kind, shape: Shape, *columns) -> Select:
+def _among(kind: Kind, shape: Shape, *columns: Any) -> Select[Any]:
     """A select of the values of the books of a shape."""
     source = Source(shape, needs_books=True)
     if not kind.is_list:
@@ -56,7 +57,7 @@ def _among(kind: Kind, shape: Shape, *columns) -> Select:
     return select(*columns).where(kind.book_id.in_(source.select(source.book_id)))
 
 
-_ORDERS: dict[str, Callable] = {
+_ORDERS: dict[str, Callable[..., Any]] = {
     "value": lambda key, number: (key.asc(),),
     "-value": lambda key, number: (key.desc(),),
     "count": lambda key, number: (number.asc(), key.asc()),
@@ -65,7 +66,7 @@ _ORDERS: dict[str, Callable] = {
 
 
 @functools.lru_cache(maxsize=128)
-def _counts(name: str, shape: Shape, order: str) -> Select:
+def _counts(name: str, shape: Shape, order: str) -> Select[Any]:
     kind, counted = KINDS[name], func.count().label("number")
     return (
         _among(kind, shape, kind.key, counted)
@@ -77,13 +78,13 @@ def _counts(name: str, shape: Shape, order: str) -> Select:
 
 
 @functools.lru_cache(maxsize=64)
-def _total(name: str) -> Select:
+def _total(name: str) -> Select[Any]:
     kind = KINDS[name]
     return _among(kind, Shape(), func.count(kind.key.distinct()))
 
 
 @functools.lru_cache(maxsize=128)
-def _spellings(name: str, shape: Shape, size: int) -> Select:
+def _spellings(name: str, shape: Shape, size: int) -> Select[Any]:
     """The least spelling of each key among these: the same one on every database."""
     kind = KINDS[name]
     keys = [bindparam(f"key_{index}", type_=String()) for index in range(size)]
@@ -95,8 +96,12 @@ def _spellings(name: str, shape: Shape, size: int) -> Select:
 
 
 def _told(
-    connection: Connection, name: str, shape: Shape, counts: list[tuple], values: dict[str, Any]
-) -> list[dict]:
+    connection: Connection,
+    name: str,
+    shape: Shape,
+    counts: list[tuple[Any, ...]],
+    values: dict[str, Any],
+) -> list[dict[str, Any]]:
     if name == "decade":
         return [{"value": _year(key), "count": counted} for key, counted in counts]
     if name == "language" or not counts:
@@ -113,7 +118,7 @@ def _year(decade: int) -> str:
 
 def commonest(
     connection: Connection, name: str, shape: Shape, values: dict[str, Any]
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """The commonest values among the books of a list, with the number of books that have each."""
     counts = fetch(
         connection, _counts(name, shape, "-count"), {"limit": COMMONEST, "offset": 0, **values}
@@ -131,7 +136,7 @@ _TERMS = TermsParameters()
 class Terms(NamedTuple):
     """A page of all values of one kind."""
 
-    terms: list[dict]
+    terms: list[dict[str, Any]]
     total: int
     page: Page
     revision: int

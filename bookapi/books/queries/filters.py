@@ -11,7 +11,7 @@ from ...text import clean, key
 from ..fields import isbn, languages
 from ..models import Book, BookAuthor, BookIdentifier, BookSubject
 
-Values = list[BindParameter]
+Values = list[BindParameter[Any]]
 
 
 class Filter(NamedTuple):
@@ -19,7 +19,7 @@ class Filter(NamedTuple):
     `condition` takes those values as parameters of a statement, and whether it is about the trash."""
 
     read: Callable[[str], Any]
-    condition: Callable[[Values, bool], ColumnElement]
+    condition: Callable[[Values, bool], ColumnElement[Any]]
     repeatable: bool = False
 
 
@@ -73,17 +73,17 @@ def _identifier(text: str) -> tuple[str, str]:
 # -- conditions ---------------------------------------------------------------------------------------------------
 
 
-def _equal(column) -> Callable[[Values, bool], ColumnElement]:
+def _equal(column: Any) -> Callable[[Values, bool], ColumnElement[Any]]:
     return lambda values, in_trash: column.in_(values)
 
 
-def _listed(table) -> Callable[[Values, bool], ColumnElement]:
+def _listed(table: Any) -> Callable[[Values, bool], ColumnElement[Any]]:
     return lambda values, in_trash: Book.id.in_(
         select(table.book_id).where(table.name_key.in_(values))
     )
 
 
-def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement:
+def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement[Any]:
     """That a book has one of these ISBNs, as its own or as a further one."""
     other = Book.__table__.alias("other")
     own = (
@@ -101,14 +101,14 @@ def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement:
     )
 
 
-def _in_language(values: Values, in_trash: bool) -> ColumnElement:
+def _in_language(values: Values, in_trash: bool) -> ColumnElement[Any]:
     # `en` also finds `en-GB`: only `-` sorts before `.` of all that a tag may have.
     return or_(
         *[and_(Book.language >= value, Book.language < value.concat(".")) for value in values]
     )
 
 
-def _identified(values: Values, in_trash: bool) -> ColumnElement:
+def _identified(values: Values, in_trash: bool) -> ColumnElement[Any]:
     scheme, value = values
     return Book.id.in_(
         select(BookIdentifier.book_id).where(
@@ -123,6 +123,8 @@ FILTERS = {
     "publisher": Filter(_text_key, _equal(Book.publisher_key), True),
     "subject": Filter(_text_key, _listed(BookSubject), True),
     "series": Filter(_text_key, _equal(Book.series_key), True),
+    "location": Filter(_text_key, _equal(Book.location_key), True),
+    "call_number": Filter(_text_key, _equal(Book.call_number_key), True),
     "isbn": Filter(isbn.parse, has_isbn),
     "language": Filter(languages.canonical, _in_language, True),
     "identifier": Filter(_identifier, _identified),

@@ -1,9 +1,9 @@
 """What was changed: the history of one book, and the feed of all changes (docs/api.md, History and the change feed)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from ...db import db, fetch, revision_of, rfc3339
 from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page, asked_page
@@ -15,7 +15,7 @@ _ENTRY = ("seq", "at", "action", "version", "username", "changes")
 _CHANGE = ("seq", "at", "action", "book_id", "version")
 
 
-def _selection(names: tuple[str, ...]):
+def _selection(names: tuple[str, ...]) -> Select[Any]:
     return (
         select(*[rfc3339(History.at) if name == "at" else getattr(History, name) for name in names])
         .order_by(History.seq)
@@ -34,7 +34,7 @@ _BEHIND = _selection(_CHANGE).where(History.seq > bindparam("after"))
 class Entries(NamedTuple):
     """A page of a book's history, oldest first, and how many entries there are on all pages."""
 
-    entries: list[dict]
+    entries: list[dict[str, Any]]
     total: int
     page: Page
 
@@ -52,7 +52,7 @@ def history(book_id: int, args: Arguments) -> Entries | None:
     return Entries([_entry(row) for row in rows], total, page)
 
 
-def _entry(row: tuple) -> dict:
+def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
     return {**dict(zip(_ENTRY, row)), "changes": orjson.loads(row[-1])}
 
 
@@ -67,7 +67,7 @@ _FEED = FeedParameters()
 class Changes(NamedTuple):
     """Changes behind a number, oldest first, and the number to go on behind (None: that was the newest)."""
 
-    changes: list[dict]
+    changes: list[dict[str, Any]]
     following: int | None
     revision: int
 

@@ -23,7 +23,7 @@ from . import cursors
 from .filters import FILTERS
 from .sorting import BY_ID, BY_RELEVANCE, SORTS, complete
 
-FACETS = ("language", "author", "subject", "publisher", "series", "decade")
+FACETS = ("language", "author", "subject", "publisher", "series", "location", "decade")
 RELEVANCE = {"relevance", "-relevance"}
 
 
@@ -82,7 +82,6 @@ class ExportParameters(Parameters):
 
     q = Parameter(search.parse)
     sort = Parameter(parse_sort)
-    fields = Parameter(lambda text: parse_names(f"id,{text}", FIELDS), FIELDS)
     state = Parameter(choice({"deleted": True}), False)
 
 
@@ -95,11 +94,14 @@ class ListParameters(ExportParameters):
     facets = Parameter(lambda text: parse_names(text, FACETS), ())
 
 
-_FILTERS = {
-    name: (RepeatedParameter if rule.repeatable else Parameter)(rule.read)
-    for name, rule in FILTERS.items()
+_OTHERS = {  # `fields`, which is no name for an attribute of a schema, and the filters
+    "fields": Parameter(lambda text: parse_names(f"id,{text}", FIELDS), FIELDS),
+    **{
+        name: (RepeatedParameter if rule.repeatable else Parameter)(rule.read)
+        for name, rule in FILTERS.items()
+    },
 }
-_EXPORT, _LIST = (kind.from_dict({**_FILTERS})() for kind in (ExportParameters, ListParameters))
+_EXPORT, _LIST = (kind.from_dict({**_OTHERS})() for kind in (ExportParameters, ListParameters))
 
 
 def parse(arguments: Arguments, paging: bool = True) -> Listing:

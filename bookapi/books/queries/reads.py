@@ -7,7 +7,7 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
 from ...db import Catalogue, db, fetch, revision_of
-from ...db.search import expressions, sees_all
+from ...db.search import Match, expressions
 from ...http.cache import current_cache
 from .. import records
 from ..models import Book
@@ -15,7 +15,7 @@ from ..schemas import FIELDS
 from . import cursors, facets, statements
 from .filters import has_isbn
 from .listing import Listing, Shape
-from .sorting import to_compare
+from .sorting import Segment, to_compare
 
 STREAMED_ROWS = 200  # fetched at a time: in constant memory
 
@@ -24,11 +24,11 @@ class Page(NamedTuple):
     """A page of a list: the records, the number of books on all pages, the revision that they show (None: another
     read of this revision may find others), the cursor of the next page (None: this is the last) and the facets."""
 
-    records: list[dict]
+    records: list[dict[str, Any]]
     total: int
     revision: int | None
     cursor: str | None = None
-    facets: dict[str, list[dict]] = {}
+    facets: dict[str, list[dict[str, Any]]] = {}
 
 
 _STATE = select(Catalogue.revision, Catalogue.total)
@@ -63,7 +63,7 @@ class _Reading:
         self.connection, self.listing = connection, listing
         self.shape, self.sort = listing.shape, listing.sort
         self.values = _values(connection, listing)
-        self.lasts = listing.match is None or sees_all(connection.dialect.name)
+        self.lasts = listing.match is None or db.dialect.search_is_current
         self.mark, self._books = fetch(connection, _STATE)[0]
 
     def total(self) -> int:
@@ -74,13 +74,13 @@ class _Reading:
             else self._counted(statements.count(self.shape), "total")
         )
 
-    def _counted(self, query: Select, *what: Any) -> int:
+    def _counted(self, query: Select[Any], *what: Any) -> int:
         """Counted once for each state of the catalogue: a count walks all that is counted."""
         remembered = current_cache()
         key = (*what, self.shape, self.listing.values, self.listing.match)
         known = remembered.get(key)
         if known and known.revision == self.mark:
-            return known.value
+            return int(known.value)
         number: int = fetch(self.connection, query, self.values)[0][0]
         if self.lasts:
             remembered.put(key, self.mark, number, 4 * len(repr(key)))
@@ -120,7 +120,8 @@ class _Reading:
 
     def behind_cursor(self) -> tuple[list[int], str | None]:
         """The ids behind the cursor, and the cursor to go on with."""
-        limit, found = self.listing.limit, []
+        limit = self.listing.limit
+        found: list[tuple[int, list[Any]]] = []
         after = dict(zip([name.removeprefix("-") for name in self.sort], self.listing.after))
         for part, segment in enumerate(statements.parts(self.shape, self.sort)):
             first = self.sort[0].removeprefix("-")
@@ -141,8 +142,8 @@ class _Reading:
         return [book_id for book_id, _ in found], None
 
     def _onward(
-        self, part: int, segment, after: dict[str, Any], limit: int
-    ) -> list[tuple[int, list]]:
+        self, part: int, segment: Segment, after: dict[str, Any], limit: int
+    ) -> list[tuple[int, list[Any]]]:
         """(id, values for a cursor) of the books of one part behind these values."""
         behind = [after[key.name] for key in segment.keys] if after else []
         nulls = tuple(value is None for value in behind) if after else None
@@ -165,11 +166,14 @@ def _values(connection: Connection, listing: Listing) -> dict[str, Any]:
     """The values of the listing's statements, the search in the words of this database."""
     values = dict(listing.values)
     if listing.shape.search in ("terms", "without"):
-        values |= expressions(connection.dialect.name, listing.match, listing.shape.in_trash)
+        match = listing.match or Match(())
+        values |= expressions(db.dialect.full_text, match, listing.shape.in_trash)
     return values
 
 
-def _records(connection: Connection, ids: list[int], fields: tuple[str, ...]) -> list[dict]:
+def _records(
+    connection: Connection, ids: list[int], fields: tuple[str, ...]
+) -> list[dict[str, Any]]:
     if not ids:
         return []
     rows = fetch(
@@ -205,17 +209,17 @@ def _states_and_records(listing: Listing) -> Generator[Any]:
                 query, values, execution_options={"yield_per": STREAMED_ROWS}
             )
             for rows in found.partitions():
-                yield from records.from_rows(listing.fields, rows)
+                yield from records.from_rows(listing.fields, list(rows))
 
 
-def one(book_id: int) -> tuple[dict, bool] | None:
+def one(book_id: int) -> tuple[dict[str, Any], bool] | None:
     """The record of that id and whether it is in the trash; None where there never was one."""
     with db.read() as connection:
         rows = fetch(connection, _ONE, {"id": book_id})
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
-def by_isbn(digits: str) -> tuple[dict, int] | None:
+def by_isbn(digits: str) -> tuple[dict[str, Any], int] | None:
     """The record of an ISBN, its own before another book's further one; and the revision read."""
     with db.read() as connection:
         values = {"isbn": digits}

@@ -34,16 +34,16 @@ class Key(NamedTuple):
     """One key of an order: its column, its direction, and whether it may be null here."""
 
     name: str
-    column: ColumnElement
+    column: Any
     descending: bool
     nullable: bool
 
     @property
-    def value(self) -> ColumnElement:
+    def value(self) -> ColumnElement[Any]:
         """What a cursor keeps of it."""
         return rfc3339(self.column) if self.name in _INSTANTS else self.column
 
-    def bind(self, name: str) -> BindParameter:
+    def bind(self, name: str) -> BindParameter[Any]:
         return bindparam(name, type_=Integer() if self.name in _NUMBERS else String())
 
 
@@ -51,15 +51,15 @@ class Segment(NamedTuple):
     """A part of a list. Nulls come last: a list that is sorted by a field that may be null is two lists, one behind
     the other, and each of them is the order of an index on every database."""
 
-    condition: ColumnElement | None
+    condition: ColumnElement[Any] | None
     keys: tuple[Key, ...]
     is_missing: bool = False
 
 
 def segments(
     sort: tuple[str, ...],
-    book_id: ColumnElement,
-    relevance: ColumnElement | None,
+    book_id: ColumnElement[Any],
+    relevance: ColumnElement[Any] | None,
     nullable: frozenset[str],
     by_index: bool,
 ) -> list[Segment]:
@@ -83,7 +83,7 @@ def segments(
 
 def order(
     keys: tuple[Key, ...], backwards: bool = False, by_index: bool = True
-) -> Iterator[ColumnElement]:
+) -> Iterator[ColumnElement[Any]]:
     """The ORDER BY; `backwards`: from the end; `by_index`: whether it may be an index that is walked."""
     for key in keys:
         if key.nullable:
@@ -92,9 +92,10 @@ def order(
         yield column.desc() if key.descending != backwards else column.asc()
 
 
-def behind(keys: tuple[Key, ...], nulls: tuple[bool, ...]) -> ColumnElement:
+def behind(keys: tuple[Key, ...], nulls: tuple[bool, ...]) -> ColumnElement[Any]:
     """That a book stands behind the values `after_0`, …; `nulls` tells which of these are null."""
-    alternatives, equal = [], []
+    alternatives: list[ColumnElement[bool]] = []
+    equal: list[ColumnElement[bool]] = []
     for index, (key, is_null) in enumerate(zip(keys, nulls, strict=True)):
         value = key.bind(f"after_{index}")
         if is_null:

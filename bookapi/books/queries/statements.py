@@ -1,6 +1,7 @@
 """The statements of lists, built and compiled once a shape: first which books, by indexes alone, then their rows."""
 
 import functools
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -8,11 +9,13 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    TableValuedAlias,
     bindparam,
     column,
     false,
     func,
     select,
+    true,
 )
 
 from ...db import found
@@ -38,8 +41,8 @@ class Source:
             )
             for name, count in shape.filters
         ]
-        self.relevance: ColumnElement | None = None
-        self.book_id: ColumnElement = Book.id
+        self.relevance: ColumnElement[Any] | None = None
+        self.book_id: Any = Book.id
         self.table: FromClause = Book.__table__
         if shape.search == "terms":
             self._search(ranked, needs_books or bool(shape.filters))
@@ -60,7 +63,7 @@ class Source:
         else:  # the search knows by itself what is in the trash
             self.book_id = hits.c.id
 
-    def select(self, *columns) -> Select:
+    def select(self, *columns: Any) -> Select[Any]:
         return select(*columns).select_from(self.table).where(*self.conditions)
 
 
@@ -85,11 +88,11 @@ def _by_index(shape: Shape, sort: tuple[str, ...]) -> bool:
     return not names or single and sort[0].removeprefix("-") in _IN_ORDER.get(names, ())
 
 
-def _type(name: str):
+def _type(name: str) -> Integer | String:
     return Integer() if name in ("published_from", "published_to") else String()
 
 
-def _found(*values: str):
+def _found(*values: str) -> TableValuedAlias:
     columns = [
         column("id", Integer),
         *([column("relevance", Integer)] if len(values) > len(LEVELS) else []),
@@ -124,7 +127,7 @@ def parts(shape: Shape, sort: tuple[str, ...]) -> list[Segment]:
     return _with_segments(shape, sort)[1]
 
 
-def _ids(shape: Shape, sort: tuple[str, ...], part: int, *more: str) -> tuple[Select, Segment]:
+def _ids(shape: Shape, sort: tuple[str, ...], part: int, *more: str) -> tuple[Select[Any], Segment]:
     source, segments = _with_segments(shape, sort)
     segment = segments[part]
     values = [key.value for key in segment.keys] if "values" in more else []
@@ -133,7 +136,7 @@ def _ids(shape: Shape, sort: tuple[str, ...], part: int, *more: str) -> tuple[Se
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Select:
+def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Select[Any]:
     """The ids from `offset` on, `limit` of them, counted from the end where `backwards`."""
     made, segment = _ids(shape, sort, part)
     return (
@@ -146,7 +149,7 @@ def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Sel
 @functools.lru_cache(maxsize=_REMEMBERED)
 def onward(
     shape: Shape, sort: tuple[str, ...], part: int, nulls: tuple[bool, ...] | None
-) -> Select:
+) -> Select[Any]:
     """The ids with their sort values behind `after_0`, …, or from the beginning; `limit` of them."""
     made, segment = _ids(shape, sort, part, "values")
     if nulls is not None:
@@ -157,16 +160,19 @@ def onward(
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def count(shape: Shape, sort: tuple[str, ...] = (), part: int | None = None) -> Select:
+def count(shape: Shape, sort: tuple[str, ...] = (), part: int | None = None) -> Select[Any]:
     """How many books there are, of one part of a list or of the whole."""
     if part is None:
         return Source(shape).select(func.count())
     source, segments = _with_segments(shape, sort)
-    return source.select(func.count()).where(segments[part].condition)
+    condition = segments[part].condition
+    return source.select(func.count()).where(true() if condition is None else condition)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def everything(shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str, ...]) -> Select:
+def everything(
+    shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str, ...]
+) -> Select[Any]:
     """The whole rows of one part of a list, in order."""
     source = Source(shape, ranked=any("relevance" in name for name in sort), needs_books=True)
     segment = _segments(source, shape, sort)[part]
@@ -177,7 +183,7 @@ def everything(shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def rows(fields: tuple[str, ...], number: int) -> Select:
+def rows(fields: tuple[str, ...], number: int) -> Select[Any]:
     """The rows of `id_0`, …, in no order."""
     ids = [bindparam(f"id_{index}", type_=Integer()) for index in range(number)]
     return records.selection(fields).where(Book.id.in_(ids))

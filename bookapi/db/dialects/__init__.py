@@ -5,11 +5,11 @@ Nothing outside this package and the migrations asks which engine it is: it call
 
 from sqlalchemy.engine import URL
 
-from .base import Dialect
+from .base import Dialect, Watch
 from .mysql import MysqlDialect
 from .sqlite import SqliteDialect
 
-__all__ = ["Dialect", "dialect_of"]
+__all__ = ["Dialect", "Watch", "dialect_of"]
 
 
 def dialect_of(url: URL, wait: int) -> Dialect:

@@ -1,9 +1,14 @@
 """What each dialect can do."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Connection, Engine, interfaces
+from sqlalchemy.sql.elements import ClauseElement
+
+from ..prepared import compiled
+from ..search import Fts5, InnoDbFullText
 
 
 class Dialect(ABC):
@@ -11,9 +16,14 @@ class Dialect(ABC):
     operations which wait together are committed together."""
 
     shares_commits: bool
+    #: Writes the expressions of full-text searches.
+    full_text: type[Fts5] | type[InnoDbFullText]
+    #: Whether a search finds all that was committed before it.
+    search_is_current: bool
 
     def __init__(self, url: URL, wait: int):
         self.url, self.wait = url, wait
+        self.file: Path | None = None
 
     @abstractmethod
     def engine_options(self) -> dict[str, Any]:
@@ -23,9 +33,16 @@ class Dialect(ABC):
     def listen(self, engine: Engine) -> None:
         """Register the events that connections of this engine need."""
 
+    def create_file(self) -> None:
+        """Create the database's file, where there is one and it is missing."""
+
+    def search_fault(self, connection: Connection) -> str | None:
+        """Why this database cannot search, as a message for its operator; None where it can."""
+        return None
+
     @abstractmethod
-    def separate_connection(self, engine: Engine) -> Any:
-        """A connection of the driver that does not belong to the pool."""
+    def watch(self, engine: Engine) -> "Watch":
+        """A connection of its own, for what was committed last."""
 
     def fault(self) -> str | None:
         """Why nothing may be written to the database's files, as a message for the operator; None where there are none,
@@ -51,3 +68,24 @@ class Dialect(ABC):
     @abstractmethod
     def begin_write(self, connection: Connection, seconds: float) -> None:
         """Begin a transaction that may change things; wait so long for the lock of another process."""
+
+
+class Watch:
+    """A connection of the driver outside the pool and outside any transaction; it never writes."""
+
+    def __init__(self, connection: Any, dialect: interfaces.Dialect):
+        self._connection, self._dialect = connection, dialect
+        self._cursor = connection.cursor()
+
+    def newest(self, statement: ClauseElement) -> Any:
+        """The first row of a statement about what was committed last."""
+        return self.row(statement, {})
+
+    def row(self, statement: ClauseElement, values: dict[str, Any]) -> Any:
+        """The first row of a statement; None where there is none."""
+        sql, bind = compiled(statement, self._dialect)
+        self._cursor.execute(sql, bind(values))
+        return self._cursor.fetchone()
+
+    def __del__(self) -> None:
+        self._connection.close()

@@ -1,6 +1,7 @@
 """SQLite: one file in WAL mode, one writer at a time."""
 
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from urllib.parse import quote
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.sql.elements import ClauseElement
 
+from ..search import Fts5
 from ..sqlite import sqlite3
-from .base import Dialect
+from .base import Dialect, Watch
 from .sqlite_file import FileGuard
 
 POOL_SIZE = 64  # at least the number of threads: nobody waits for a connection
@@ -40,11 +43,12 @@ class Deadline:
 
 
 class SqliteDialect(Dialect):
-    shares_commits = True
+    shares_commits, search_is_current = True, True
+    full_text = Fts5
 
     def __init__(self, url: URL, wait: int):
         super().__init__(url, wait)
-        self.path = Path(url.database or "")
+        self.path = self.file = Path(url.database or "")
         self._guard = FileGuard(self.path)
         self._keeper: Any = (
             None  # a connection that is never used: while there is one, no log is deleted
@@ -109,19 +113,24 @@ class SqliteDialect(Dialect):
         if fault:
             raise sqlite3.OperationalError(fault)
 
-    def separate_connection(self, engine: Engine) -> Any:
-        return self.connect()
+    def create_file(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # readable by its owner alone
+
+    def watch(self, engine: Engine) -> Watch:
+        return SqliteWatch(self.connect(), engine.dialect)
 
     def begin_read(self, connection: Connection, seconds: float | None) -> None:
         connection.info[_DEADLINE].set(seconds)
-        connection.connection.driver_connection.execute("BEGIN")
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN")
 
     def end_read(self, connection: Connection) -> None:
         connection.info[_DEADLINE].set(None)
 
     def begin_write(self, connection: Connection, seconds: float) -> None:
         # A plain BEGIN that reads and then writes either loses updates or fails at once with SQLITE_BUSY.
-        driver = connection.connection.driver_connection
+        driver: Any = connection.connection.driver_connection
         driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
         driver.execute("BEGIN IMMEDIATE")
         connection.begin()
@@ -129,6 +138,20 @@ class SqliteDialect(Dialect):
 
 def begin(connection: Connection) -> None:
     """Begin a transaction as the execution option `begin` says (the driver begins none by itself)."""
-    driver = connection.connection.driver_connection
+    driver: Any = connection.connection.driver_connection
     if not driver.in_transaction:
         driver.execute(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+class SqliteWatch(Watch):
+    """Runs the statement only where something was committed since: PRAGMA data_version says so on a connection that
+    never writes, whichever process it was."""
+
+    _version: int | None = None
+    _row: Any = None
+
+    def newest(self, statement: ClauseElement) -> Any:
+        [version] = self._connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:  # read first: a commit in between is noticed at the next call
+            self._row, self._version = self.row(statement, {}), version
+        return self._row

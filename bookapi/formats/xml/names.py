@@ -21,8 +21,10 @@ ITEMS = {
 # names.
 WRITTEN = (
     ITEMS
-    | dict.fromkeys(("language", "author", "subject", "publisher", "series", "decade"), "facet")
-    | {"ignored": "name"}
+    | dict.fromkeys(
+        ("language", "author", "subject", "publisher", "series", "location", "decade"), "facet"
+    )
+    | {"ignored": "name", "columns": "column", "counts": "count"}
 )
 
 # Lists of books that other programs write: the root, and what each record is called.

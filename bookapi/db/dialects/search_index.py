@@ -4,11 +4,11 @@ import time
 
 from sqlalchemy import Connection, inspect, text
 
-from .extension import db
-from .failures import FAILURES
-from .integrity import fault_of
-from .search import BARRIER, INDEX, TABLE
-from .state import locked
+from ..extension import db
+from ..failures import FAILURES
+from ..integrity import fault_of
+from ..search import BARRIER, INDEX, TABLE
+from ..state import locked
 
 ATTEMPTS, PAUSE = 3, 0.5  # while InnoDB empties the cache of its index, a search may miss books
 MYSQL_INDEX = "ft_book_words_words"

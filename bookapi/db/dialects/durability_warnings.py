@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from .sqlite import may_spoil, sqlite3
+from ..sqlite import may_spoil, sqlite3
 
 _LOST = "acknowledged changes of the last moments may be lost when the server or its machine fails"
 _TORN = "the database may be damaged when the machine fails, unless its disk writes whole pages"
