@@ -125,7 +125,8 @@ def report(taken: dict[str, list[float]], statuses: set[int]) -> int:
         )
     apart = max(abs(median(every) / usual - 1) for every in taken.values())
     print(
-        f"\nThe medians lie {apart:.1%} apart, {'within' if apart <= GOAL else 'BEYOND'} the goal of {GOAL:.0%}."
+        f"\nThe medians lie {apart:.1%} apart, {'within' if apart <= GOAL else 'BEYOND'} "
+        f"the goal of {GOAL:.0%}."
     )
     if statuses != {401}:
         print(f"\n**STRANGE ANSWERS: {sorted(statuses - {401})}**")

@@ -132,8 +132,7 @@ def _sample(name: str, service: Server, requests: list[str]) -> tuple[str, bytes
     return answers[0][2], max(bodies, key=len)[: round(fmean(map(len, bodies)))]
 
 
-# -- export
-# -------------------------------------------------------------------------------------------------------
+# -- export ----------------------------------------------------------------------------------------
 
 
 class Download(NamedTuple):

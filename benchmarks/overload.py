@@ -159,7 +159,8 @@ def measure(server: Server, requests: list[str], seconds: float) -> int:
     share = len(refused) / max(1, len(many))
     ratio = percentile(settled, 0.99) / percentile(usual_times, 0.99)
     print(
-        f"\n{share:.1%} refused; p99 of the accepted who came after {SETTLE:g} s is {ratio:.1f} times the usual one; "
+        f"\n{share:.1%} refused; p99 of the accepted who came after {SETTLE:g} s is "
+        f"{ratio:.1f} times the usual one; "
         f"as quick as before {back:.2f} s after the end; {crowd.lost} connections lost."
     )
     strange = {one.status for one in [*usual, *many]} - {200, 503}

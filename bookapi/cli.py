@@ -52,7 +52,10 @@ def command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], click.C
     """A command that runs in the application's context and reports its errors in one line."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        return click.command(*args, **kwargs)(with_appcontext(reports_errors(function)))
+        make: click.Command = click.command(*args, **kwargs)(
+            with_appcontext(reports_errors(function))
+        )
+        return make
 
     return decorate
 

@@ -1,9 +1,9 @@
 """The catalogue as tables.
 
-A row of `books` is the whole record, its lists included as JSON, so that reading for an answer is one select
-without joins: lists, single books and exports are what the service does most. The tables of authors, subjects
-and identifiers hold the same values again, folded, one a row: they are what is filtered by. `lists_of` is the one
-place that knows the one from the other.
+A row of `books` is the whole record, its lists included as JSON, so that reading for an answer is
+one select without joins: lists, single books and exports are what the service does most. The tables
+of authors, subjects and identifiers hold the same values again, folded, one a row: they are what is
+filtered by. `lists_of` is the one place that knows the one from the other.
 """
 
 from datetime import datetime
@@ -17,7 +17,8 @@ from ..text import KEY_LENGTH, key
 
 
 class Book(Base):
-    """A book. The `…_key` columns are what is compared and sorted by; a deleted book has a `deleted_at`."""
+    """A book. The `…_key` columns are what is compared and sorted by; a deleted book has a
+    `deleted_at`."""
 
     __tablename__ = "books"
 
@@ -52,14 +53,16 @@ class Book(Base):
     location_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     call_number_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     published_key: Mapped[int | None] = mapped_column(Integer)
-    # The ISBN while the book is not in the trash: one book per ISBN is the database's job, and the trash frees it.
+    # The ISBN while the book is not in the trash: one book per ISBN is the database's job, and the
+    # trash frees it.
     live_isbn: Mapped[str | None] = mapped_column(
         String(13),
         Computed("CASE WHEN deleted_at IS NULL THEN isbn END", persisted=False),
         unique=True,
     )
 
-    # Every list is of one state, in the trash or not: with that in front each index covers the choice of a page.
+    # Every list is of one state, in the trash or not: with that in front each index covers the
+    # choice of a page.
     __table_args__ = (
         Index(None, "deleted_at", "id"),
         *[
@@ -114,7 +117,8 @@ class BookIdentifier(Base):
 
 
 class BookWords(Base):
-    """What the full-text index of the database reads; `search` makes it. The index itself is the migration's."""
+    """What the full-text index of the database reads; `search` makes it. The index itself is the
+    migration's."""
 
     __tablename__ = search.TABLE
     __table_args__ = TABLE_OPTIONS
@@ -124,8 +128,9 @@ class BookWords(Base):
 
 
 class History(Base):
-    """A change of a book, for ever: what it was, who made it, and the change feed. `seq` is the catalogue's. `changes`
-    is the JSON of the fields that differ, as it is told. Of a purged book the entries stay, without their `changes`."""
+    """A change of a book, for ever: what it was, who made it, and the change feed. `seq` is the
+    catalogue's. `changes` is the JSON of the fields that differ, as it is told. Of a purged book
+    the entries stay, without their `changes`."""
 
     __tablename__ = "history"
     __table_args__ = (Index(None, "book_id", "seq"), TABLE_OPTIONS)
@@ -147,7 +152,8 @@ LIST_TABLES: dict[str, Any] = {
 
 
 def lists_of(book_id: int, values: list[Any]) -> list[dict[str, Any]]:
-    """The rows that the table of a list field holds for a book: each value once, case and accents aside."""
+    """The rows that the table of a list field holds for a book: each value once, case and accents
+    aside."""
     rows: dict[Any, dict[str, Any]] = {}
     for value in values:
         if isinstance(value, str):

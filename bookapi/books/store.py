@@ -1,4 +1,5 @@
-"""How a change of books is stored: the rows of every table, brought in line with the records in one place."""
+"""How a change of books is stored: the rows of every table, brought in line with the records in one
+place."""
 
 import functools
 import secrets
@@ -34,7 +35,8 @@ _INSTANTS = ("created_at", "updated_at")
 
 
 class Change(NamedTuple):
-    """A book as it was (None: there was none) and as it is to be: records, their version and instants included."""
+    """A book as it was (None: there was none) and as it is to be: records, their version and
+    instants included."""
 
     before: dict[str, Any] | None
     after: dict[str, Any]
@@ -65,8 +67,9 @@ class Change(NamedTuple):
 
 
 class State:
-    """The catalogue's row, held until the commit: whoever has it is the only one who changes anything. `by` is who does
-    (None: the command line), and 401 or 403 where he may not any more."""
+    """The catalogue's row, held until the commit: whoever has it is the only one who changes
+    anything. `by` is who does (None: the command line), and 401 or 403 where he may not any
+    more."""
 
     def __init__(self, connection: Connection, by: Actor | None = None):
         self.seq, self.last_id, self.total = locked(connection)
@@ -252,8 +255,8 @@ _OF_BOOK = [
 
 
 def remove(connection: Connection, state: State, before: datetime, most: int) -> int:
-    """Remove the rows of at most so many books that went to the trash before an instant, and from their history what
-    the fields were; returns of how many."""
+    """Remove the rows of at most so many books that went to the trash before an instant, and from
+    their history what the fields were; returns of how many."""
     found = fetch(connection, _LONG_IN_TRASH, {"before": stored(before), "most": most})
     books = [{"book_id": book_id} for (book_id,) in found]
     for query in (*_OF_BOOK, _REMOVED):
@@ -263,7 +266,7 @@ def remove(connection: Connection, state: State, before: datetime, most: int) ->
     return len(books)
 
 
-# -- the newest state of books --------------------------------------------------------------------------------------
+# -- the newest state of books ---------------------------------------------------------------------
 
 _ONE = records.selection(FIELDS, Book.deleted_at).where(Book.id == bindparam("id"))
 _BY_ISBN = records.selection().where(Book.live_isbn == bindparam("isbn"))
@@ -293,7 +296,8 @@ def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict[str, An
 def by_identifiers(
     connection: Connection, wanted: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """(scheme, value, record) of the live books that have one of these identifiers, oldest first."""
+    """(scheme, value, record) of the live books that have one of these identifiers, oldest
+    first."""
     found = []
     for some in _some_at_a_time(wanted):
         values = {
@@ -312,7 +316,8 @@ _AT_A_TIME = 100
 
 
 def _some_at_a_time(values: Iterable[Any]) -> Iterator[list[Any]]:
-    """Lists of one or of many, so that there are but two statements; the last one is filled up with its own values."""
+    """Lists of one or of many, so that there are but two statements; the last one is filled up with
+    its own values."""
     every = sorted(values)
     for start in range(0, len(every), _AT_A_TIME):
         some = every[start : start + _AT_A_TIME]

@@ -1,4 +1,5 @@
-"""What a failure of the database is: to a client an HTTP exception (503, 507, 409), to a unit a reason to run again."""
+"""What a failure of the database is: to a client an HTTP exception (503, 507, 409), to a unit a
+reason to run again."""
 
 from typing import NoReturn
 
@@ -43,14 +44,17 @@ def too_slow() -> ServiceUnavailable:
     )
 
 
-# 1020: a conflict where innodb_snapshot_isolation is ON, the default of MariaDB from 11.6.2; 1213: a deadlock.
+# 1020: a conflict where innodb_snapshot_isolation is ON, the default of MariaDB from 11.6.2; 1213:
+# a deadlock.
 _CONFLICTS, _LOCK_WAIT = {1020, 1213}, 1205
 _MYSQL_BUSY = {*_CONFLICTS, _LOCK_WAIT, 3572}
 _MYSQL_TOO_LARGE = 1153  # than max_allowed_packet
-# Of an account (1044, 1045, 1142, 1143, 1227, 1698) or a server (1290, 1792, 1836) that may not write, or not any more.
+# Of an account (1044, 1045, 1142, 1143, 1227, 1698) or a server (1290, 1792, 1836) that may not
+# write, or not any more.
 _MYSQL_REFUSED = {1044, 1045, 1142, 1143, 1227, 1290, 1698, 1792, 1836}
 _MYSQL_FULL = {1021, 1114}
-# 1969: MariaDB; 3024 and, from the middle of some work, 1317: MySQL; 188: what InnoDB says of a full-text search.
+# 1969: MariaDB; 3024 and, from the middle of some work, 1317: MySQL; 188: what InnoDB says of a
+# full-text search.
 _MYSQL_SLOW = {188, 1317, 1969, 3024}
 # 1047: a Galera node that is not ready; it is not in SQLAlchemy's own list of disconnects.
 _MYSQL_LOST = {1047, 1927, 2006, 2013, 2014, 2045, 2055, 4031}
@@ -120,8 +124,8 @@ def is_lost(error: BaseException | None) -> bool:
 
 
 def worth_another_try(error: BaseException) -> bool:
-    """Whether the whole operation may run again: it lost a conflict, waited for a lock, or lost the connection before
-    it committed."""
+    """Whether the whole operation may run again: it lost a conflict, waited for a lock, or lost the
+    connection before it committed."""
     driver = _of_driver(error)
     return is_lost(error) or (
         isinstance(driver, pymysql.err.MySQLError)
@@ -131,8 +135,8 @@ def worth_another_try(error: BaseException) -> bool:
 
 
 def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
-    """Raise what a failure is to a client, with the failure as its cause; an error of the program as it is. `hint`:
-    what else the log should say."""
+    """Raise what a failure is to a client, with the failure as its cause; an error of the program
+    as it is. `hint`: what else the log should say."""
     told = translate(error)
     if told is None:
         raise error
@@ -145,6 +149,7 @@ def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
 
 
 def cause(error: Exception) -> str:
-    """What the driver said, for the operator's eyes: behind an HTTP exception that came from here, or a DBAPIError."""
+    """What the driver said, for the operator's eyes: behind an HTTP exception that came from here,
+    or a DBAPIError."""
     told = error if isinstance(error, DBAPIError) else error.__cause__
     return str(getattr(told, "orig", told) or "")

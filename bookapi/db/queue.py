@@ -1,8 +1,9 @@
 """The write queue: one thread of the process runs all changes, one after the other.
 
-On SQLite a commit (two writes and an fsync) costs more than what it commits, so operations that wait together share
-one: each runs in a savepoint, and one that fails rolls back its own changes and nobody else's. On MySQL/MariaDB each
-operation is a transaction of its own, run again where the server asks for that.
+On SQLite a commit (two writes and an fsync) costs more than what it commits, so operations that
+wait together share one: each runs in a savepoint, and one that fails rolls back its own changes and
+nobody else's. On MySQL/MariaDB each operation is a transaction of its own, run again where the
+server asks for that.
 """
 
 import contextvars
@@ -33,7 +34,8 @@ ON_COMMIT = (
 
 
 class Operation:
-    """One call of `db.write`. Whoever takes `claim` first decides: the writer thread runs it, the caller gives it up."""
+    """One call of `db.write`. Whoever takes `claim` first decides: the writer thread runs it, the
+    caller gives it up."""
 
     def __init__(self, function: Callable[[Connection], Any], seconds: float, alone: bool):
         self._function, self._context = function, contextvars.copy_context()
@@ -49,7 +51,8 @@ class Operation:
         return self._claimed.acquire(blocking=False)
 
     def run(self, connection: Connection) -> None:
-        """Run it in the context (application, request) of its caller; keeps the result or the exception."""
+        """Run it in the context (application, request) of its caller; keeps the result or the
+        exception."""
         connection.info[ON_COMMIT] = self.on_commit = []
         self.result, self.error = None, None
         try:
@@ -64,8 +67,9 @@ class Operation:
 
 
 class WriteQueue:
-    """The operations of one process. `wait`: seconds until one is given up (503). `max_waiting`: how many may wait that
-    long; whoever comes when there are so many gives up sooner, so that threads are left for those who read."""
+    """The operations of one process. `wait`: seconds until one is given up (503). `max_waiting`:
+    how many may wait that long; whoever comes when there are so many gives up sooner, so that
+    threads are left for those who read."""
 
     def __init__(self, engine: Engine, dialect: Dialect, wait: float):
         self._engine, self._dialect, self._wait = engine, dialect, wait
@@ -79,8 +83,8 @@ class WriteQueue:
     def write(
         self, function: Callable[[Connection], Any], wait: float | None = None, alone: bool = False
     ) -> Any:
-        """What the function returned, once it is committed. `wait`: fewer seconds than usual; `alone`: it takes long,
-        so it shares no commit."""
+        """What the function returned, once it is committed. `wait`: fewer seconds than usual;
+        `alone`: it takes long, so it shares no commit."""
         seconds = self._wait if wait is None else wait
         with self._changed:
             if not self._waiting and not self._running:
@@ -109,7 +113,8 @@ class WriteQueue:
         return operation.result
 
     def _patience(self) -> float:
-        """Seconds to wait for whoever is one too many: none where no operation has ended for a while."""
+        """Seconds to wait for whoever is one too many: none where no operation has ended for a
+        while."""
         return max(IMPATIENT_SECONDS - (time.monotonic() - self._progress), 0)
 
     def _forget(self, operation: Operation) -> None:
@@ -117,7 +122,7 @@ class WriteQueue:
             if operation in self._waiting:
                 self._waiting.remove(operation)
 
-    # -- the thread -------------------------------------------------------------------------------------------
+    # -- the thread --------------------------------------------------------------------------------
 
     def _ensure_thread(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -236,7 +241,8 @@ class WriteQueue:
             self._ended()
 
     def _attempt(self, operation: Operation) -> bool:
-        """Whether the operation came to its end, one way or the other; False: it has to run again."""
+        """Whether the operation came to its end, one way or the other; False: it has to run
+        again."""
         committing = False
         try:
             with self._engine.connect() as connection:

@@ -1,7 +1,9 @@
-"""The SQLite of this program: `sqlite3`, the module of pysqlite3 or of Python itself, whichever has the newer library.
+"""The SQLite of this program: `sqlite3`, the module of pysqlite3 or of Python itself, whichever has
+the newer library.
 
-Everything in one process has to take it from here. Two libraries in a process do not see each other's locks (POSIX
-drops those of the whole process with any file that is closed), and the errors of the one are not those of the other.
+Everything in one process has to take it from here. Two libraries in a process do not see each
+other's locks (POSIX drops those of the whole process with any file that is closed), and the errors
+of the one are not those of the other.
 """
 
 import sqlite3 as _of_python

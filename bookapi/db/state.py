@@ -1,4 +1,5 @@
-"""The catalogue's row, whose revision names each state of the catalogue, and how to read it in a few microseconds."""
+"""The catalogue's row, whose revision names each state of the catalogue, and how to read it in a
+few microseconds."""
 
 import threading
 from typing import Any
@@ -16,10 +17,11 @@ from .types import TABLE_OPTIONS, rfc3339
 
 
 class Catalogue(Base):
-    """One row. `seq` is the number of the newest change: it grows with every change of a book, inside the change's own
-    transaction, and the row's lock makes its order the order of commits. `revision` names the state that this makes: a
-    random number, for `seq` would come again in a catalogue that was put back and went on from there. `last_id` is the
-    newest book's id, `last_user_id` the newest account's, `total` the number of books outside the trash."""
+    """One row. `seq` is the number of the newest change: it grows with every change of a book,
+    inside the change's own transaction, and the row's lock makes its order the order of commits.
+    `revision` names the state that this makes: a random number, for `seq` would come again in a
+    catalogue that was put back and went on from there. `last_id` is the newest book's id,
+    `last_user_id` the newest account's, `total` the number of books outside the trash."""
 
     __tablename__ = "catalogue"
     __table_args__ = TABLE_OPTIONS
@@ -33,8 +35,8 @@ class Catalogue(Base):
 
 
 def locked(connection: Connection) -> tuple[int, int, int]:
-    """(seq, last_id, total) of the catalogue's row, locked until the commit. Its lock puts writers in order on every
-    database, and what an operation reads behind it is the newest state."""
+    """(seq, last_id, total) of the catalogue's row, locked until the commit. Its lock puts writers
+    in order on every database, and what an operation reads behind it is the newest state."""
     return fetch(connection, _LOCKED)[0]
 
 
@@ -61,14 +63,16 @@ _VERSION = (
 
 
 class State:
-    """The newest committed revision, read at each call: whether a cached response is current is known exactly, across
-    workers. Each thread has a connection of its own for it, outside the pool and outside any transaction."""
+    """The newest committed revision, read at each call: whether a cached response is current is
+    known exactly, across workers. Each thread has a connection of its own for it, outside the pool
+    and outside any transaction."""
 
     def __init__(self, app: Flask):
         self._app, self._local = app, threading.local()
 
     def now(self) -> int | None:
-        """The revision that a read begun from here on shows at least; None while it cannot be known."""
+        """The revision that a read begun from here on shows at least; None while it cannot be
+        known."""
         try:
             watch: Watch | None = getattr(self._local, "watch", None)
             if watch is None:

@@ -15,7 +15,8 @@ LongText = Text().with_variant(
 )  # TEXT holds 64 KiB; we may need 200
 LongBinary = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
-# Collations are named nowhere else: text is compared by its folded form, keys byte by byte, on every database.
+# Collations are named nowhere else: text is compared by its folded form, keys byte by byte, on
+# every database.
 TABLE_OPTIONS = {
     f"{dialect}_{name}": value
     for dialect in ("mysql", "mariadb")
@@ -24,7 +25,8 @@ TABLE_OPTIONS = {
 
 
 class Instant(TypeDecorator[Any]):
-    """An aware datetime in UTC, to the microsecond. A plain DATETIME drops the fraction on MySQL."""
+    """An aware datetime in UTC, to the microsecond. A plain DATETIME drops the fraction on
+    MySQL."""
 
     impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
@@ -50,7 +52,8 @@ class JsonList(TypeDecorator[Any]):
 
 
 class rfc3339(FunctionElement[Any]):
-    """An Instant column as the text of RFC 3339 (UTC, microseconds, Z), written by the database itself."""
+    """An Instant column as the text of RFC 3339 (UTC, microseconds, Z), written by the database
+    itself."""
 
     type = Text()
     inherit_cache = True
@@ -67,10 +70,11 @@ def _rfc3339_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class apart(FunctionElement[Any]):
-    """A column to sort by after all that is sorted is found by other means: no index is walked for its order's sake.
+    """A column to sort by after all that is sorted is found by other means: no index is walked for
+    its order's sake.
 
-    SQLite takes any filter for one that a quarter of all rows pass, and would rather walk through all books in order,
-    looking each one up, than sort the few that pass.
+    SQLite takes any filter for one that a quarter of all rows pass, and would rather walk through
+    all books in order, looking each one up, than sort the few that pass.
     """
 
     inherit_cache = True
@@ -92,5 +96,6 @@ def now() -> datetime:
 
 
 def stored(instant: datetime) -> str:
-    """An instant of UTC as drivers take it for an Instant column, where a statement has no types."""
+    """An instant of UTC as drivers take it for an Instant column, where a statement has no
+    types."""
     return instant.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
+from flask.cli import ScriptInfo, with_appcontext
 
 from .. import server
 from ..auth.commands import add_first_admin
-from ..cli import Group, command, telling
+from ..cli import Group, command, reports_errors
 from ..config import SECRET_FILE
 from ..db import create_file, db, schema_error, schema_revisions
 from ..db.dialects.durability_warnings import durability_warnings
@@ -62,7 +62,7 @@ def _upgrade() -> None:
         upgrade_schema(db.engine)
 
 
-@telling
+@reports_errors
 @with_appcontext
 def _serve(threads: int, workers: int, **options: Any) -> None:
     if not current_app.config["SECRET_KEY"]:
@@ -79,7 +79,8 @@ def _serve(threads: int, workers: int, **options: Any) -> None:
         for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
-    server.work(current_app._get_current_object(), threads, workers)
+    app = click.get_current_context().ensure_object(ScriptInfo).load_app()
+    server.work(app, threads, workers)
 
 
 serve = server.command(_serve)

@@ -82,7 +82,7 @@ def spoil(app, *statements):
             connection.execute(text(statement))
 
 
-# -- looking ---------------------------------------------------------------------------
+# -- looking ---------------------------------------------------------------------------------------
 
 
 def test_a_sound_instance_is_told_line_by_line(filled):
@@ -201,7 +201,7 @@ def test_changes_that_go_on_meanwhile_are_no_faults(app):
         writer.join()
 
 
-# -- mending ---------------------------------------------------------------------------
+# -- mending ---------------------------------------------------------------------------------------
 
 
 def test_all_that_is_derived_is_made_again_and_nothing_else_is_touched(filled):
@@ -263,7 +263,7 @@ def test_where_nothing_derived_is_wrong_nothing_is_mended(filled):
     assert in_database(filled) == before
 
 
-# -- SQLite's own ----------------------------------------------------------------------
+# -- SQLite's own ----------------------------------------------------------------------------------
 
 
 def _without_trigger(statement):
@@ -354,7 +354,7 @@ def test_a_server_whose_index_misses_books_is_told(filled, monkeypatch):
     assert "search index: it finds" in wrong(filled)[0]
 
 
-# -- the instance ----------------------------------------------------------------------
+# -- the instance ----------------------------------------------------------------------------------
 
 
 def test_what_everybody_on_the_machine_may_read_is_told(make_app, tmp_path):

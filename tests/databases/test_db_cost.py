@@ -96,7 +96,7 @@ def read(query, **options):
         return connection.scalar(query)
 
 
-# -- what takes too long ---------------------------------------------------------------
+# -- what takes too long ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1])
@@ -173,7 +173,7 @@ def test_a_timeout_of_mysql_gives_the_same_problem(code):
     assert told.code == 503 and "ask for less" in told.description
 
 
-# -- what may take its time ------------------------------------------------------------
+# -- what may take its time ------------------------------------------------------------------------
 
 
 def _in_request(app, work):
@@ -242,7 +242,7 @@ def test_commands_are_not_limited(runner, limit, monkeypatch):
         assert result.exit_code == 0, result.output
 
 
-# -- how a server is told --------------------------------------------------------------
+# -- how a server is told --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,8 @@ def structure(engine):
         special = (
             connection.execute(
                 text(
-                    "SELECT name, sql LIKE '%AUTOINCREMENT%', CASE type WHEN 'trigger' THEN sql END "
+                    "SELECT name, sql LIKE '%AUTOINCREMENT%', CASE type WHEN 'trigger' THEN "
+                    "sql END "
                     "FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
                 )
             ).all()

@@ -151,7 +151,7 @@ def offenders(addresses, is_offence):
     ]
 
 
-# -- lists -----------------------------------------------------------------------------
+# -- lists -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -234,7 +234,7 @@ def test_a_range_of_the_sort_column_needs_no_sorting(catalogue, address):
     assert offenders([address], whole_tables) == []
 
 
-# -- what is no list -------------------------------------------------------------------
+# -- what is no list -------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def at_once(work, *every):
         return list(pool.map(begin, *every))
 
 
-# -- increments and duplicates ---------------------------------------------------------
+# -- increments and duplicates ---------------------------------------------------------------------
 
 
 def increment(client, times):
@@ -102,7 +102,7 @@ def test_concurrent_creates_of_one_isbn_create_one_and_refer_the_others_to_it(
     assert flaws(folder / FILE) == []
 
 
-# -- lost answers ----------------------------------------------------------------------
+# -- lost answers ----------------------------------------------------------------------------------
 
 BATCH = 25  # requests, the last of which the service does not survive
 
@@ -168,7 +168,7 @@ def test_retrying_with_a_key_after_a_lost_response_creates_one_book(folder):
     assert flaws(folder / FILE) == []
 
 
-# -- a foreign lock --------------------------------------------------------------------
+# -- a foreign lock --------------------------------------------------------------------------------
 
 WAIT, HELD = (5, 12) if LONG else (2, 4)
 USUAL_READ_SECONDS = 0.25
@@ -256,7 +256,7 @@ def test_a_foreign_lock_makes_writes_fail_in_time_and_delays_no_read(folder, wri
         )
 
 
-# -- the change feed -------------------------------------------------------------------
+# -- the change feed -------------------------------------------------------------------------------
 
 CYCLE = [("PATCH", "", "updated"), ("DELETE", "", "deleted"), ("POST", "/restore", "restored")]
 

@@ -49,7 +49,7 @@ def make_instance(folder: Path) -> Path:
     return folder
 
 
-# -- clients and services --------------------------------------------------------------
+# -- clients and services --------------------------------------------------------------------------
 
 
 class Answer(NamedTuple):
@@ -151,7 +151,7 @@ def strace(service: Service, out: Path, *options: str) -> Iterator[None]:
                 tracer.kill()
 
 
-# -- the judge of data files -----------------------------------------------------------
+# -- the judge of data files -----------------------------------------------------------------------
 
 _FIELDS = (
     "id",
@@ -225,7 +225,8 @@ def _miscounted(connection: sqlite3.Connection) -> Iterator[tuple]:
     """
     [told] = connection.execute("SELECT seq, last_id, last_id, total FROM catalogue")
     [counted] = connection.execute(
-        "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), count(*) - count(deleted_at) FROM books"
+        "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), count(*) - "
+        "count(deleted_at) FROM books"
     )
     if told != counted:
         yield "seq, last_id, last_id, total", told, counted

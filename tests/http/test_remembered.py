@@ -95,7 +95,8 @@ OWN = ("X-Request-ID", "Date")
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
 }
 
 
@@ -178,7 +179,7 @@ def entered(shelf):
         yield seen
 
 
-# -- a hit is what the miss was --------------------------------------------------------
+# -- a hit is what the miss was --------------------------------------------------------------------
 
 
 def test_a_hit_equals_the_miss_and_bypasses_flask(reader, bare, entered):
@@ -245,7 +246,7 @@ def test_cached_responses_take_the_counted_memory(reader, app):
     assert taken <= 1.5 * counted
 
 
-# -- found by all that it depends on ---------------------------------------------------
+# -- found by all that it depends on ---------------------------------------------------------------
 
 
 def _at(path, base="http://localhost", **headers):
@@ -388,7 +389,7 @@ def test_responses_for_an_admin_are_not_cached(shelf, reader, bare):
         assert told(reader.get(address)) == told(bare.get(address))
 
 
-# -- what is not remembered ------------------------------------------------------------
+# -- what is not remembered ------------------------------------------------------------------------
 
 
 def test_a_private_catalogue_is_not_cached(shelf, make_app):
@@ -475,7 +476,7 @@ def test_healthz_needs_no_database(reader, monkeypatch):
     assert asked == []
 
 
-# -- hosts -----------------------------------------------------------------------------
+# -- hosts -----------------------------------------------------------------------------------------
 
 BAD = [
     "evil.example",
@@ -537,7 +538,7 @@ def test_empty_environ_keys_may_be_missing(reader, bare, missing):
         assert len(set(statuses)) == 1 and statuses[0][:3] in ("200", "308"), (address, statuses)
 
 
-# -- the request id --------------------------------------------------------------------
+# -- the request id --------------------------------------------------------------------------------
 
 
 def _ways(reader, shelf):
@@ -577,7 +578,7 @@ def test_each_response_has_its_own_request_id(reader, shelf):
     assert all(re.fullmatch("[0-9a-f]{32}", one) for one in told_ids)
 
 
-# -- conditional requests --------------------------------------------------------------
+# -- conditional requests --------------------------------------------------------------------------
 
 KNOWN = [
     "{tag}",
@@ -717,7 +718,7 @@ def test_the_same_bytes_have_the_same_etag_after_a_restart(reader, make_app):
     } == before
 
 
-# -- the tag of an export --------------------------------------------------------------
+# -- the tag of an export --------------------------------------------------------------------------
 
 CHANGES = {
     "POST": lambda client: client.post(
@@ -831,7 +832,7 @@ def test_a_304_for_an_export_reads_no_book(reader, monkeypatch):
     assert read == []
 
 
-# -- what is changed is seen -----------------------------------------------------------
+# -- what is changed is seen -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", ["shelf", "elsewhere"])
@@ -972,7 +973,7 @@ def test_a_restored_catalogue_serves_no_older_responses(app, shelf, reader, bare
     )
 
 
-# -- the same with a memory and without ------------------------------------------------
+# -- the same with a memory and without ------------------------------------------------------------
 
 _NUMBERS = st.sampled_from([ISBN, FURTHER, NEW])
 _DOCUMENTS = st.fixed_dictionaries(
@@ -1089,7 +1090,7 @@ def test_any_sequence_gives_the_same_with_and_without_a_cache(
             twins.read(*step)
 
 
-# -- the database goes away ------------------------------------------------------------
+# -- the database goes away ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -1241,7 +1242,7 @@ def test_ended_threads_leave_no_connection(reader):
     assert _connections() <= before + 2
 
 
-# -- many at once ----------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------------------
 
 WRITERS, READERS, TURNS = 3, 5, 20
 

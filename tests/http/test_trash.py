@@ -24,7 +24,7 @@ def restore(client, book_id=1, name="json", **headers):
     return client.post(f"/books/{book_id}/restore", headers={"Accept": TYPES[name], **headers})
 
 
-# -- restoring -------------------------------------------------------------------------
+# -- restoring -------------------------------------------------------------------------------------
 
 
 @both
@@ -152,7 +152,7 @@ def test_the_body_of_a_restore_is_ignored(make_app):
         assert (answer.json["title"], answer.json["version"]) == ("a", version)
 
 
-# -- what cannot be restored -----------------------------------------------------------
+# -- what cannot be restored -----------------------------------------------------------------------
 
 
 @both
@@ -279,7 +279,7 @@ def test_of_two_deleted_books_with_one_isbn_one_can_be_restored(app, admin):
     assert admin.get("/books").json["total"] == admin.get(f"/books?isbn={ISBN}").json["total"] == 1
 
 
-# -- conditions ------------------------------------------------------------------------
+# -- conditions ------------------------------------------------------------------------------------
 
 # Tags, and whether each names the second version of the book of that number.
 TAGS = [

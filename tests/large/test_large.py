@@ -162,7 +162,7 @@ def library(tmp_path_factory):
         db.engine.dispose()
 
 
-# -- plain Python's order and choice ---------------------------------------------------
+# -- plain Python's order and choice ---------------------------------------------------------------
 
 KEYS = {
     "id": lambda book: book["id"],
@@ -225,7 +225,7 @@ CONDITIONS = [
 IDS = [urlencode(parameters) or "all" for parameters, _ in CONDITIONS]
 
 
-# -- pages and cursors -----------------------------------------------------------------
+# -- pages and cursors -----------------------------------------------------------------------------
 
 
 def test_every_valid_record_is_imported_once(library):
@@ -234,7 +234,8 @@ def test_every_valid_record_is_imported_once(library):
     assert [report.splitlines()[-1] for report in library.reports] == [
         f"{MADE} read, {MADE - 1} created, 0 updated, 0 unchanged, 1 rejected",
         f"{GUTENBERG} read, {GUTENBERG} created, 0 updated, 0 unchanged, 0 rejected",
-        f"{len(NASTY) + len(LONG)} read, {len(NASTY) + len(LONG)} created, 0 updated, 0 unchanged, 0 rejected",
+        f"{len(NASTY) + len(LONG)} read, {len(NASTY) + len(LONG)} created, 0 updated, 0 "
+        f"unchanged, 0 rejected",
     ]
 
 
@@ -283,7 +284,7 @@ def test_a_filtered_list_is_sorted_by_several_keys(library, parameters, is_meant
         assert library.found(sort=sort, **parameters)[:2000] == expected
 
 
-# -- searches --------------------------------------------------------------------------
+# -- searches --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -386,7 +387,7 @@ def test_a_search_is_paged_whole_by_page_and_by_cursor(library, query):
     assert sorted(paged) == sorted(library.text.phrase(words(query)))
 
 
-# -- facets and totals -----------------------------------------------------------------
+# -- facets and totals -----------------------------------------------------------------------------
 
 
 def _decade(book):
@@ -457,7 +458,7 @@ def test_term_lists_show_every_value_with_its_number_of_books(library, name):
             assert answer["total"] == len(by_count)
 
 
-# -- what it costs ---------------------------------------------------------------------
+# -- what it costs ---------------------------------------------------------------------------------
 
 
 class Watch:

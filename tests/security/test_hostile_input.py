@@ -53,7 +53,7 @@ def watch(admin):
     return Watch(admin)
 
 
-# -- known attacks ---------------------------------------------------------------------
+# -- known attacks ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_naughty_strings_in_headers_change_nothing_of_the_answer(app):
     watch.in_time()
 
 
-# -- the cost of a body ----------------------------------------------------------------
+# -- the cost of a body ----------------------------------------------------------------------------
 
 
 def _keys(number):
@@ -234,7 +234,7 @@ def test_parsing_cost_is_not_quadratic(client, make, name, number):
     assert cost(make(4 * number)) < 10 * cost(make(number))
 
 
-# -- invented ones ---------------------------------------------------------------------
+# -- invented ones ---------------------------------------------------------------------------------
 
 FIELDS = [
     "title",

@@ -41,7 +41,7 @@ def table(cases, *names):
     return pytest.mark.parametrize(", ".join(names), cases.values(), ids=list(cases))
 
 
-# -- what is attacked ------------------------------------------------------------------
+# -- what is attacked ------------------------------------------------------------------------------
 
 
 class Front:
@@ -257,7 +257,7 @@ def victim(front):
     return front.victim()
 
 
-# -- one request in another ------------------------------------------------------------
+# -- one request in another ------------------------------------------------------------------------
 
 
 def request(*lines, first=b"POST /books HTTP/1.1", body=b""):
@@ -505,9 +505,9 @@ SMUGGLED = {
 }
 
 
-# What plain waitress reads in its own way, and the application cannot see: two receivers in a row could find two
-# requests in it. NGINX in front refuses or rewrites each of these (docs/security.md); directly, a client
-# could but send itself a second request.
+# What plain waitress reads in its own way, and the application cannot see: two receivers in a row
+# could find two requests in it. NGINX in front refuses or rewrites each of these
+# (docs/security.md); directly, a client could but send itself a second request.
 LEFT_TO_NGINX = {
     f"Transfer-Encoding: {name}"
     for name in [
@@ -707,7 +707,7 @@ def test_an_unusual_request_target_is_answered_without_a_redirect(front, target)
     assert all("location" not in answer.headers for answer in got.answers)
 
 
-# -- the host --------------------------------------------------------------------------
+# -- the host --------------------------------------------------------------------------------------
 
 NO_HOSTS = {
     "none": b"",
@@ -814,7 +814,7 @@ def test_an_absolute_target_does_not_replace_an_untrusted_host(trusting):
     assert got.status == 400 or b"//evil.example" not in got.answers[0].body
 
 
-# -- what proxies say ------------------------------------------------------------------
+# -- what proxies say ------------------------------------------------------------------------------
 
 SAID = {
     line.partition(":")[0] + f" {number}": line
@@ -1006,7 +1006,7 @@ def test_links_behind_nginx_point_to_nginx(behind_nginx):
     assert links["books"] == f"http://{HOST}:{behind_nginx.address.port}/books"
 
 
-# -- other sites -----------------------------------------------------------------------
+# -- other sites -----------------------------------------------------------------------------------
 
 SITES = {  # the lines, and whether the change may be made
     "no browser": ([], True),
@@ -1193,7 +1193,7 @@ def test_json_with_another_charset_is_not_read_as_utf_8(front, victim, charset):
     assert victim.unharmed()
 
 
-# -- too much, and what is not meant ---------------------------------------------------
+# -- too much, and what is not meant ---------------------------------------------------------------
 
 LARGE = {
     "many headers": (
@@ -1315,7 +1315,7 @@ def test_no_input_becomes_a_response_header(front, path, line):
     )
 
 
-# -- half of it ------------------------------------------------------------------------
+# -- half of it ------------------------------------------------------------------------------------
 
 
 def _create(front, title, *lines):

@@ -11,6 +11,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import langcodes
@@ -120,11 +121,10 @@ def read_date(text: str) -> tuple[str | None, Issue | None]:
     value, issue = apply(DATES, text.strip(), DATE_UNREADABLE)
     if value is None:
         return None, issue
-    for part, of_part in ((value, issue), (re.match("-?[0-9]{4}", value), _IMPOSSIBLE)):
-        try:
-            return dates.parse(part if isinstance(part, str) else part[0]), of_part
-        except (ValueError, TypeError):
-            continue
+    year = re.match("-?[0-9]{4}", value)
+    for part, of_part in ((value, issue), (year[0] if year else "", _IMPOSSIBLE)):
+        with suppress(ValueError):
+            return dates.parse(part), of_part
     return None, DATE_UNREADABLE
 
 
@@ -137,7 +137,8 @@ PAGES = (
     ),
     Rule(
         re.compile(
-            r"(?:[ivxlcdm]+\s*[,;+]\s*)?\[?([0-9]{1,3}(?:[., \u202f\xa0][0-9]{3})+|[0-9]+)(?:[.,]0+)?\]?"
+            r"(?:[ivxlcdm]+\s*[,;+]\s*)?\[?([0-9]{1,3}(?:[., "
+            r"\u202f\xa0][0-9]{3})+|[0-9]+)(?:[.,]0+)?\]?"
             r"\s*(?:pages?|pp?\.?|pgs?\.?|s\.|seiten|p[aá]ginas|pagine|bladzijden)?\s*[;,.:]?",
             re.IGNORECASE,
         ),

@@ -53,7 +53,8 @@ _LEGACY = "cp1252 cp1251 cp1250 cp1253 cp1254 shift_jis gb18030 big5 euc_jp euc_
 
 @dataclass
 class Contents:
-    """A file that is being read: `header` where it has columns, and (line, row, record or error)."""
+    """A file that is being read: `header` where it has columns, and (line, row, record or
+    error)."""
 
     format: str
     header: list[str] | None
@@ -179,7 +180,9 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
         return None
     matches = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split())
     found = matches.best()
-    for match in matches if found else ():
+    if found is None:
+        return None
+    for match in matches:
         # Where its letters are as likely, it is the commonest by far.
         if "cp1252" in match.could_be_from_charset and match.chaos <= found.chaos + 0.02:
             return "cp1252"

@@ -85,8 +85,8 @@ class Mapping:
     """The columns of one import. `columns` and `separators` (by field) and `skipped` names win over
     the profile.
 
-    `clears`: whether empty cells and nulls clear a field; else they are "not known". `is_table`: the
-    apostrophe before a cell is a spreadsheet's.
+    `clears`: whether empty cells and nulls clear a field; else they are "not known". `is_table`:
+    the apostrophe before a cell is a spreadsheet's.
     """
 
     def __init__(
@@ -445,7 +445,7 @@ def _read_isbn(mapping: Mapping, name: str, found: Values, record: MappedRecord)
             is_empty = is_empty and not isbns and not issue
             if issue:
                 wrong.append((issue, item))
-    first, *further = digits or [None]
+    first, further = next(iter(digits), None), list(digits)[1:]
     otherwise = mapping.profile.otherwise if mapping.profile else ""
     for issue, item in wrong:
         if otherwise and first is None:

@@ -66,7 +66,8 @@ class Options(NamedTuple):
 
 
 class Rejected(Exception):
-    """The import was given up: a record was rejected and `on_error` is abort. Nothing was stored."""
+    """The import was given up: a record was rejected and `on_error` is abort. Nothing was
+    stored."""
 
     def __init__(self, done: Report):
         super().__init__(f"{done.counts['rejected']} records are rejected, nothing was stored")
@@ -258,7 +259,8 @@ def _reject(done: Report, place: tuple[int, int | None], error: Malformed | Inva
 
 
 class Action(NamedTuple):
-    """What is done for a row and its repeats: the book before (None: a new one) and what changes."""
+    """What is done for a row and its repeats: the book before (None: a new one) and what
+    changes."""
 
     book: dict[str, Any] | None
     changed: dict[str, Any]
@@ -308,7 +310,8 @@ def match_rows(
             continue
         _act(outcome, row, repeats, found)
         after = outcome.last
-        matcher.take(found.book and found.book["id"], row.values.get("isbn"), after.get("isbn"))
+        stored_id = found.book["id"] if found.book else None
+        matcher.take(stored_id, row.values.get("isbn"), after.get("isbn"))
     return outcome
 
 
@@ -355,7 +358,8 @@ def _candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[
         yield from _fetch(connection, _BY_IDS, ids=ids)
     digits = {row.values["isbn"] for row in rows if row.values.get("isbn")}
     yield from store.by_isbns(connection, digits)
-    wanted = {row.work_key for row in rows} - {None} | {("isbn", number) for number in digits}
+    wanted = {row.work_key for row in rows if row.work_key is not None}
+    wanted |= {("isbn", number) for number in digits}
     for _, _, record in store.by_identifiers(connection, wanted):
         yield record
     titles = {
@@ -368,7 +372,7 @@ def _candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[
 
 
 def _fetch(connection: Connection, statement: Any, **values: Any) -> list[dict[str, Any]]:
-    return records.from_rows(FIELDS, connection.execute(statement, values).all())
+    return records.from_rows(FIELDS, [tuple(row) for row in connection.execute(statement, values)])
 
 
 def _in_trash(
@@ -466,7 +470,7 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
     if state.seq == planned.seq:
         outcomes: Iterable[Outcome] = planned.outcomes
         for actions in planned.actions():
-            store.store(connection, state, _changes(state, actions))
+            store.store(connection, state, list(_changes(state, actions)))
     else:
         outcomes = []
         # All is matched before anything is written: books of this import are no candidates.
@@ -475,7 +479,7 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
                 again.add(outcome)
             outcomes = again.outcomes
             for actions in again.actions():
-                store.store(connection, state, _changes(state, actions))
+                store.store(connection, state, list(_changes(state, actions)))
     for outcome in outcomes:
         outcome.add_to(done)
     if done.counts["rejected"] and prepared.options.on_error == "abort":
@@ -484,13 +488,12 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
     return done
 
 
-def _changes(state: State, actions: list[Action]) -> list[Change]:
-    return [
-        Change(None, changes.new_record(state, action.changed), CREATED)
-        if action.book is None
-        else Change(action.book, changes.changed_record(action.book, action.changed), UPDATED)
-        for action in actions
-    ]
+def _changes(state: State, actions: list[Action]) -> Iterator[Change]:
+    for action in actions:
+        if action.book is None:
+            yield Change(None, changes.new_record(state, action.changed), CREATED)
+        elif after := changes.changed_record(action.book, action.changed):
+            yield Change(action.book, after, UPDATED)
 
 
 def _store_in_batches(

@@ -1,6 +1,8 @@
-"""Values with their number of books: the facets of a list, and the lists of authors, subjects and their like.
+"""Values with their number of books: the facets of a list, and the lists of authors, subjects and
+their like.
 
-A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one value.
+A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one
+value.
 """
 
 import functools
@@ -143,7 +145,8 @@ class Terms(NamedTuple):
 
 
 def terms(name: str, args: Arguments) -> Terms:
-    """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where they are wrong."""
+    """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where
+    they are wrong."""
     asked = load_parameters(_TERMS, args)
     page, order = Page(asked["limit"], asked["page"]), asked["sort"]
     with db.read() as connection:

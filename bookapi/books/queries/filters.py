@@ -15,15 +15,16 @@ Values = list[BindParameter[Any]]
 
 
 class Filter(NamedTuple):
-    """`read` turns what was sent into what is compared (a tuple: several values), or raises ValueError;
-    `condition` takes those values as parameters of a statement, and whether it is about the trash."""
+    """`read` turns what was sent into what is compared (a tuple: several values), or raises
+    ValueError; `condition` takes those values as parameters of a statement, and whether it is about
+    the trash."""
 
     read: Callable[[str], Any]
     condition: Callable[[Values, bool], ColumnElement[Any]]
     repeatable: bool = False
 
 
-# -- reading ------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def _text(text: str) -> str:
@@ -70,7 +71,7 @@ def _identifier(text: str) -> tuple[str, str]:
     return scheme, isbn.parse(value) if scheme == "isbn" else _text(value)
 
 
-# -- conditions ---------------------------------------------------------------------------------------------------
+# -- conditions ------------------------------------------------------------------------------------
 
 
 def _equal(column: Any) -> Callable[[Values, bool], ColumnElement[Any]]:

@@ -1,4 +1,5 @@
-"""What was changed: the history of one book, and the feed of all changes (docs/api.md, History and the change feed)."""
+"""What was changed: the history of one book, and the feed of all changes (docs/api.md, History and
+the change feed)."""
 
 from typing import Any, NamedTuple
 
@@ -40,7 +41,8 @@ class Entries(NamedTuple):
 
 
 def history(book_id: int, args: Arguments) -> Entries | None:
-    """The page of a book's history that the parameters ask for; None where there never was such a book."""
+    """The page of a book's history that the parameters ask for; None where there never was such a
+    book."""
     page = asked_page(args)
     with db.read() as connection:
         total = fetch(connection, _NUMBER, {"book_id": book_id})[0][0]
@@ -65,7 +67,8 @@ _FEED = FeedParameters()
 
 
 class Changes(NamedTuple):
-    """Changes behind a number, oldest first, and the number to go on behind (None: that was the newest)."""
+    """Changes behind a number, oldest first, and the number to go on behind (None: that was the
+    newest)."""
 
     changes: list[dict[str, Any]]
     following: int | None
@@ -73,8 +76,8 @@ class Changes(NamedTuple):
 
 
 def feed(args: Arguments) -> Changes:
-    """The changes that the parameters ask for. Every committed change has a higher `seq` than those before it, so that
-    nothing comes up later behind a number that was passed."""
+    """The changes that the parameters ask for. Every committed change has a higher `seq` than those
+    before it, so that nothing comes up later behind a number that was passed."""
     values = load_parameters(_FEED, args)
     after, limit = values["after"], values["limit"]
     with db.read() as connection:

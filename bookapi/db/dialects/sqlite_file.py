@@ -1,8 +1,8 @@
 """Whether the files of a SQLite database are still those that were opened.
 
-SQLite itself looks at its files as little as it can: it goes on with a file that was deleted, cut or overwritten, and
-what it then acknowledges is gone after a restart. The log (`-wal`) and its index (`-shm`) are looked at, too; their
-layout is that of https://sqlite.org/walformat.html.
+SQLite itself looks at its files as little as it can: it goes on with a file that was deleted, cut
+or overwritten, and what it then acknowledges is gone after a restart. The log (`-wal`) and its
+index (`-shm`) are looked at, too; their layout is that of https://sqlite.org/walformat.html.
 """
 
 import os
@@ -24,8 +24,8 @@ def identity(path: str | Path) -> Identity:
 
 
 class _Content(NamedTuple):
-    """When the file was written to last, and what the index of the log says about the copying from log to file: how
-    many frames were copied, how many were to be."""
+    """When the file was written to last, and what the index of the log says about the copying from
+    log to file: how many frames were copied, how many were to be."""
 
     size: int
     modified: int
@@ -49,7 +49,8 @@ class FileGuard:
     def note_opened(self) -> None:
         """After a connection was opened: from here on these are the files."""
         if self._file is None:
-            # Closing any descriptor of the file drops the locks of the whole process (POSIX), so these stay open.
+            # Closing any descriptor of the file drops the locks of the whole process (POSIX), so
+            # these stay open.
             self._descriptor = os.open(self._path, os.O_RDONLY)
             self._file = identity(self._path)
         if self._log is None and os.path.exists(f"{self._path}-wal"):  # an empty file has none yet
@@ -59,7 +60,8 @@ class FileGuard:
             self._content = self._read_content()
 
     def forget(self) -> None:
-        """After all connections were closed: the log may be deleted, and the file be another one."""
+        """After all connections were closed: the log may be deleted, and the file be another
+        one."""
         descriptors = (self._descriptor, self._index and self._index[1])
         self.__init__(self._path)  # type: ignore[misc]
         for descriptor in descriptors:
@@ -67,7 +69,8 @@ class FileGuard:
                 os.close(descriptor)
 
     def fault(self) -> str | None:
-        """Why nothing may be written, as a message for the operator; None where all is as it was."""
+        """Why nothing may be written, as a message for the operator; None where all is as it
+        was."""
         try:
             found = os.stat(self._path)
         except OSError:
@@ -85,16 +88,22 @@ class FileGuard:
         if self._log is None:
             return None
         if os.pread(self._descriptor, len(HEADER), 0) != HEADER:
-            return f"{self._path} was cut or overwritten while serving; stop the service, then: bookapi restore FILE"
+            return (
+                f"{self._path} was cut or overwritten while serving; stop the service, "
+                f"then: bookapi restore FILE"
+            )
         before, self._content = self._content, self._read_content()
         if before is None or self._content is None:
             return None
-        # Only a checkpoint writes to the file, and it says so in the index of the log beforehand. (A copy and a
-        # checkpoint of another process between two looks are taken for a checkpoint.)
+        # Only a checkpoint writes to the file, and it says so in the index of the log beforehand.
+        # (A copy and a checkpoint of another process between two looks are taken for a checkpoint.)
         written = before[:2] != self._content[:2]
         pending = self._content.backfilled != self._content.attempted
         if written and not pending and before[2:] == self._content[2:]:
-            return f"something else wrote to {self._path} while serving; restart the service and run: bookapi check"
+            return (
+                f"something else wrote to {self._path} while serving; restart the "
+                f"service and run: bookapi check"
+            )
         return None
 
     def _read_content(self) -> _Content | None:
@@ -113,11 +122,15 @@ class FileGuard:
             except OSError:
                 is_known = False
             if not is_known:
-                return f"{self._path}{ending} was deleted or replaced while serving; restart the service"
+                return (
+                    f"{self._path}{ending} was deleted or replaced while serving; "
+                    f"restart the service"
+                )
         return None
 
     def access_fault(self) -> str | None:
-        """Why this process may not write to the file, with its owner and mode; None where it may."""
+        """Why this process may not write to the file, with its owner and mode; None where it
+        may."""
         paths = [
             self._path,
             Path(f"{self._path}-wal"),
