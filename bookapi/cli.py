@@ -1,5 +1,6 @@
-"""The console: one clear line on standard error and exit status 1 where a command fails; 2 for
-wrong usage (click's own)."""
+"""The console command: one clear line on standard error and exit status 1 for what fails, 2 for
+wrong usage.
+"""
 
 import functools
 import os
@@ -17,20 +18,20 @@ from .db import cause, translate
 from .db.failures import busy
 
 P = ParamSpec("P")
-R = TypeVar("R")
+T = TypeVar("T")
 
 
-def reports_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Report in one line the failures that an operator can fix; a bug keeps its traceback."""
+def reports_errors(function: Callable[P, T]) -> Callable[P, T]:
+    """Report in one line what an operator can fix; anything else shows its traceback."""
 
     @functools.wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
         except (HTTPException, DBAPIError) as error:
             raise click.ClickException(_line(error)) from None
         except BrokenPipeError:
-            # The reader of the output has gone (`… | head`).
+            # The reader of the output has ended (`… | head`).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(1) from None
         except OSError as error:
@@ -49,51 +50,48 @@ def _line(error: HTTPException | DBAPIError) -> str:
 
 
 def command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """A command that runs in the application's context and reports its errors in one line."""
+    """A command inside the application's context that fails in one line."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        make: click.Command = click.command(*args, **kwargs)(
+        made: click.Command = click.command(*args, **kwargs)(
             with_appcontext(reports_errors(function))
         )
-        return make
+        return made
 
     return decorate
 
 
 class Group(AppGroup):
-    """A group whose commands report their errors in one line."""
+    """A group whose commands fail in one line."""
 
-    def command(  # type: ignore[override] # as AppGroup itself declares it
+    def command(  # type: ignore[override]
         self, *args: Any, **kwargs: Any
     ) -> Callable[[Callable[..., Any]], click.Command]:
+        """A command of this group."""
+
         def decorate(function: Callable[..., Any]) -> click.Command:
-            return super(Group, self).command(*args, **kwargs)(reports_errors(function))
+            made: click.Command = super(Group, self).command(*args, **kwargs)(
+                reports_errors(function)
+            )
+            return made
 
         return decorate
 
 
 class Console(click.Group):
-    """``bookapi``: the commands that the application registers, and nothing else.
+    """``bookapi``: the application's own commands, and none of Flask's or its plugins."""
 
-    (Flask's own FlaskGroup would put the commands of installed plug-ins before ours.)
-    """
-
-    def __init__(self, create_app: Callable[[], Flask], **kwargs: Any):
+    def __init__(self, create_app: Callable[..., Flask], **kwargs: Any):
         super().__init__(**kwargs)
-        self.create_app = create_app
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        extra.setdefault("obj", ScriptInfo(create_app=self.create_app))
-        return super().make_context(info_name, args, parent, **extra)
+        self.context_settings["obj"] = ScriptInfo(create_app=create_app)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ctx.ensure_object(ScriptInfo).load_app().cli.list_commands(ctx)
+        """Their names."""
+        return self._commands(ctx).list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return ctx.ensure_object(ScriptInfo).load_app().cli.get_command(ctx, cmd_name)
+        """The one of this name."""
+        return self._commands(ctx).get_command(ctx, cmd_name)
+
+    def _commands(self, ctx: click.Context) -> click.Group:
+        return ctx.ensure_object(ScriptInfo).load_app().cli

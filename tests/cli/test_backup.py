@@ -67,7 +67,7 @@ MORE = [
 ]  # than one batch
 
 
-# -- what the tests share --------------------------------------------------------------------------
+# -- what the tests share --------------------------------------------------------------
 
 
 @pytest.fixture
@@ -83,7 +83,8 @@ def filled(app):
 @pytest.fixture
 def local(make_app, tmp_path):
     """A function that makes an application on a SQLite file of its own, whatever the tests run
-    on."""
+    on.
+    """
 
     def make(name="local", **more):
         folder = tmp_path / name
@@ -134,7 +135,7 @@ def spoil(path, statement, *values):
         connection.execute(statement, values)
 
 
-# -- making one ------------------------------------------------------------------------------------
+# -- making one ------------------------------------------------------------------------
 
 
 def test_a_backup_holds_every_row_of_every_table(filled, tmp_path):
@@ -264,7 +265,7 @@ def test_each_backup_is_what_was_acknowledged_up_to_a_moment_while_others_write(
     assert len(acknowledged) > len(books) > 0
 
 
-# -- putting it back -------------------------------------------------------------------------------
+# -- putting it back -------------------------------------------------------------------
 
 
 def test_a_backup_makes_an_instance_where_there_was_none(filled, other, tmp_path):
@@ -500,7 +501,7 @@ def test_a_restore_that_is_killed_leaves_the_old_state_or_the_new_one(local, tmp
     run(app, "check")
 
 
-# -- from one database to the other ----------------------------------------------------------------
+# -- from one database to the other ----------------------------------------------------
 
 
 @pytest.mark.two_databases
@@ -570,7 +571,7 @@ def test_a_backup_of_a_server_is_one_state_though_it_changes_between_two_tables(
     assert done and in_file(tmp_path / "file") == before
 
 
-# -- what must not come alive again ----------------------------------------------------------------
+# -- what must not come alive again ----------------------------------------------------
 
 
 def add_tokens(app, *names):
@@ -606,7 +607,7 @@ def test_into_an_empty_database_all_tokens_come_back(filled, other, tmp_path):
     assert tokens_of(other) == {"one", "two"}
 
 
-# -- numbers ---------------------------------------------------------------------------------------
+# -- numbers ---------------------------------------------------------------------------
 
 
 def test_no_id_is_given_twice_though_others_write_during_restores(make_app, tmp_path):

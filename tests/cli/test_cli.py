@@ -121,7 +121,7 @@ def passwords_in(text):
     return [line.partition("password: ")[2] for line in text.splitlines() if "password: " in line]
 
 
-# -- init ------------------------------------------------------------------------------------------
+# -- init ------------------------------------------------------------------------------
 
 
 def test_init_makes_a_folder_a_secret_and_a_database_for_its_owner_alone(nowhere):
@@ -180,7 +180,7 @@ def test_init_reports_what_prevents_it(nowhere):
     assert nowhere.folder.read_text() == "a file where the folder should be"
 
 
-# -- users -----------------------------------------------------------------------------------------
+# -- users -----------------------------------------------------------------------------
 
 
 def test_an_account_is_added_with_the_password_from_standard_input(instance):
@@ -295,7 +295,7 @@ def test_adding_the_only_admin_again_does_not_demote_it(instance):
     assert instance.run("users", "list").stdout.split("\t")[1:4] == ["admin", "admin", "active"]
 
 
-# -- failures --------------------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name, text", WRONG_SETTINGS)
@@ -464,7 +464,7 @@ def test_the_sample_is_loaded_into_an_empty_catalogue_only(instance):
     assert len(instance.run("books", "export", "-").stdout.splitlines()) == 100
 
 
-# -- as processes ----------------------------------------------------------------------------------
+# -- as processes ----------------------------------------------------------------------
 
 
 def test_a_failing_process_prints_one_line_and_exits_with_1(instance):

@@ -230,7 +230,7 @@ def test_an_invalid_filter_is_wrong_usage(filled, runner, tmp_path, text):
     assert not (tmp_path / "a.csv").exists()
 
 
-# -- whole or not there ----------------------------------------------------------------------------
+# -- whole or not there ----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ def test_an_unwritable_path_is_reported_in_one_line(filled, runner, tmp_path, na
     assert str(tmp_path / name) in one_line(result.stderr)
 
 
-# -- there and back --------------------------------------------------------------------------------
+# -- there and back --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.csv.gz", "a.jsonl.gz"])

@@ -53,7 +53,7 @@ def counts(report):
     return tuple(report[name] for name in ("created", "updated", "unchanged", "rejected"))
 
 
-# -- columns ---------------------------------------------------------------------------------------
+# -- columns ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_the_split_option_splits_cells(load_one, header, cell, options, value):
     assert load_one(header, cell, *options)[0][header] == value
 
 
-# -- cells -----------------------------------------------------------------------------------------
+# -- cells -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_text_is_normalized_and_trimmed(load_one):
     assert book["publisher"] == "\u00c9ditions"
 
 
-# -- modes -----------------------------------------------------------------------------------------
+# -- modes -----------------------------------------------------------------------------
 
 
 def test_upsert_updates_the_book_with_the_isbn_and_keeps_other_fields(load, client):
@@ -507,7 +507,7 @@ def test_importing_the_same_file_again_changes_nothing(load, client):
     assert stored(client) == before
 
 
-# -- volumes of a set ------------------------------------------------------------------------------
+# -- volumes of a set ------------------------------------------------------------------
 
 VOLUMES = csv_bytes(
     ["title", "isbn"], ["Volume one", EMMA], ["Volume two", EMMA], ["Volume three", EMMA]
@@ -652,7 +652,7 @@ def test_a_report_that_cannot_be_written_fails_before_anything_is_stored(runner,
     assert stored(client) == []
 
 
-# -- files -----------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -869,7 +869,7 @@ def test_json_values_of_other_types_are_converted(load, client, record, fields):
     assert own_fields(book)["title"] == "Emma"
 
 
-# -- documents -------------------------------------------------------------------------------------
+# -- documents -------------------------------------------------------------------------
 
 RECORDS = (
     {

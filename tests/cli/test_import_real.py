@@ -224,7 +224,8 @@ def csv_books(path):
             }
             lists = {name: cells[name].split(" | ") if cells[name] else [] for name in LISTS}
             lists["identifiers"] = [
-                dict(zip(("scheme", "value"), item.split(":", 1))) for item in lists["identifiers"]
+                dict(zip(("scheme", "value"), item.split(":", 1), strict=False))
+                for item in lists["identifiers"]
             ]
             yield {**cells, **lists, "pages": cells["pages"] and int(cells["pages"])}
 
@@ -254,7 +255,7 @@ def test_every_command_succeeds_without_errors(imported):
 def test_every_field_of_every_book_equals_the_source(imported, suffix):
     books = list(READERS[suffix](imported.files[suffix]))
     assert len(books) == len(imported.expected)
-    for number, (book, expected) in enumerate(zip(books, imported.expected), 1):
+    for number, (book, expected) in enumerate(zip(books, imported.expected, strict=False), 1):
         for field, value in expected.items():
             if value is not ...:
                 assert book[field] == value, f"book {number}, {field}"

@@ -1,5 +1,6 @@
-"""`bookapi init`: safe to repeat, and to run several times at once; what a user without rights is
-told."""
+"""`bookapi init`: safe to repeat, and to run several times at once; what a user without rights
+is told.
+"""
 
 import subprocess
 import sys

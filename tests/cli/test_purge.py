@@ -229,8 +229,8 @@ def test_the_full_text_index_is_consistent_after_a_purge(app, trash, runner):
             db.write(
                 lambda session: session.execute(
                     text(
-                        "INSERT INTO book_words_index (book_words_index, rank) VALUES "
-                        "('integrity-check', 1)"
+                        "INSERT INTO book_words_index (book_words_index, rank) "
+                        "VALUES ('integrity-check', 1)"
                     )
                 )
             )

@@ -29,7 +29,7 @@ def seq(app):
         return session.get(Catalogue, 1).seq
 
 
-# -- many at once ----------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------
 
 
 def _in_threads(work):
@@ -122,7 +122,7 @@ def test_of_many_books_with_one_isbn_one_is_made(app, admin, method, address):
     assert admin.get("/books").json["total"] == 1
 
 
-# -- all or nothing --------------------------------------------------------------------------------
+# -- all or nothing --------------------------------------------------------------------
 
 
 def test_a_unit_that_raises_stores_nothing(app, admin):
@@ -170,7 +170,7 @@ def test_a_total_is_right_after_another_process_wrote(app, client):
     assert [book["title"] for book in after["books"]] == ["from elsewhere"]
 
 
-# -- SQLite alone: the lock and the file -----------------------------------------------------------
+# -- SQLite alone: the lock and the file -----------------------------------------------
 
 
 @pytest.fixture

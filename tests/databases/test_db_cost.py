@@ -96,7 +96,7 @@ def read(query, **options):
         return connection.scalar(query)
 
 
-# -- what takes too long ---------------------------------------------------------------------------
+# -- what takes too long ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1])
@@ -114,7 +114,8 @@ def test_the_limit_covers_all_reads_of_a_block(app, limit):
     limit(0.2)
     number = 0
     with app.test_request_context(), pytest.raises(HTTPException) as told, db.read() as connection:
-        for number in range(1000):
+        for _ in range(1000):
+            number += 1
             connection.execute(LONG).all()
     assert told.value.code == 503 and number < 100
 
@@ -173,7 +174,7 @@ def test_a_timeout_of_mysql_gives_the_same_problem(code):
     assert told.code == 503 and "ask for less" in told.description
 
 
-# -- what may take its time ------------------------------------------------------------------------
+# -- what may take its time ------------------------------------------------------------
 
 
 def _in_request(app, work):
@@ -242,7 +243,7 @@ def test_commands_are_not_limited(runner, limit, monkeypatch):
         assert result.exit_code == 0, result.output
 
 
-# -- how a server is told --------------------------------------------------------------------------
+# -- how a server is told --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

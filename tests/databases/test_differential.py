@@ -140,7 +140,7 @@ def sides(request, tmp_path_factory):
             db.engine.dispose()
 
 
-# -- reports ---------------------------------------------------------------------------------------
+# -- reports ---------------------------------------------------------------------------
 
 
 def difference(ours, theirs):
@@ -151,7 +151,7 @@ def difference(ours, theirs):
             continue
         if isinstance(one, list) and isinstance(other, list) and name != "errors":
             at = next(
-                (at for at, (a, b) in enumerate(zip(one, other)) if a != b),
+                (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
                 min(len(one), len(other)),
             )
             return (
@@ -184,7 +184,7 @@ def compared(sides, asked, path="/books"):
                 break
 
 
-# -- the comparison --------------------------------------------------------------------------------
+# -- the comparison --------------------------------------------------------------------
 
 
 @pytest.mark.two_databases
@@ -272,7 +272,7 @@ def test_both_databases_export_the_same_lines(sides, name, sort):
     assert sum(map(len, ours)) > 1_000_000
 
 
-# -- the queries -----------------------------------------------------------------------------------
+# -- the queries -----------------------------------------------------------------------
 
 
 def _records():

@@ -21,7 +21,7 @@ from bookapi.db.sqlite import may_spoil, newer, sqlite3
 from helpers.instance import DATABASE_URL
 from helpers.support import SECONDS, environment
 
-# -- which library ---------------------------------------------------------------------------------
+# -- which library ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_library_has_all_that_is_asked_of_it(tmp_path):
         connection.close()
 
 
-# -- without pysqlite3 -----------------------------------------------------------------------------
+# -- without pysqlite3 -----------------------------------------------------------------
 
 WITHOUT = """
 import sys
@@ -141,7 +141,7 @@ def test_without_pysqlite3_python_has_a_library_too(tmp_path):
     assert (told, warned) == ([True, 1, 1], may_spoil(tuple(version)))
 
 
-# -- the server ------------------------------------------------------------------------------------
+# -- the server ------------------------------------------------------------------------
 
 MAX_BODY = 1024 * 1024
 SAFE = {
@@ -227,7 +227,7 @@ def test_the_real_database_is_asked_and_answers(app):
     assert any("sync_binlog" in line for line in warned) == bool(binary and sync != 1)
 
 
-# -- what will be refused --------------------------------------------------------------------------
+# -- what will be refused --------------------------------------------------------------
 
 
 def test_read_only_file_and_folder_are_reported_with_owner_and_mode(tmp_path, monkeypatch):
@@ -245,7 +245,7 @@ def test_writable_file_is_no_warning(tmp_path):
     assert durability_warnings.file_warnings(tmp_path / "file") == []
 
 
-# -- at the start ----------------------------------------------------------------------------------
+# -- at the start ----------------------------------------------------------------------
 
 
 @pytest.fixture

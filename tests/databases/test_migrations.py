@@ -1,5 +1,6 @@
 """Upgrades: a database of the first schema is brought to the newest one; an older one is
-refused."""
+refused.
+"""
 
 import flask_migrate
 import pytest
@@ -104,8 +105,8 @@ def structure(engine):
         special = (
             connection.execute(
                 text(
-                    "SELECT name, sql LIKE '%AUTOINCREMENT%', CASE type WHEN 'trigger' THEN "
-                    "sql END "
+                    "SELECT name, sql LIKE '%AUTOINCREMENT%', "
+                    "CASE type WHEN 'trigger' THEN sql END "
                     "FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
                 )
             ).all()

@@ -121,7 +121,7 @@ def plan(sql, bound):
             return [row[3] for row in cursor.fetchall()]
         cursor.execute(f"EXPLAIN {sql}", bound)
         names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row)) for row in cursor.fetchall()]
+        return [dict(zip(names, row, strict=False)) for row in cursor.fetchall()]
     finally:
         connection.close()
 
@@ -151,7 +151,7 @@ def offenders(addresses, is_offence):
     ]
 
 
-# -- lists -----------------------------------------------------------------------------------------
+# -- lists -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -234,7 +234,7 @@ def test_a_range_of_the_sort_column_needs_no_sorting(catalogue, address):
     assert offenders([address], whole_tables) == []
 
 
-# -- what is no list -------------------------------------------------------------------------------
+# -- what is no list -------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ def root(app):
 @pytest.fixture
 def served(make_app, root):
     """(client of an admin, a function that restricts its account) of an application with an
-    account of its own."""
+    account of its own.
+    """
     url = make_url(DATABASE_URL)
     root.execute(f"CREATE OR REPLACE USER {OTHER}@'127.0.0.1' IDENTIFIED BY 'first'")
     root.execute(f"GRANT ALL ON `{url.database}`.* TO {OTHER}@'127.0.0.1'")

@@ -114,7 +114,7 @@ def in_line(app, writes, monkeypatch):
             assert begun.wait(PATIENCE)
             for place, operation in enumerate(operations, 1):
                 futures.append(pool.submit(outcome, operation, f"unit-{place}", **options))
-                wait_until(lambda: len(writes._waiting) >= place or futures[-1].done())
+                wait_until(lambda place=place: len(writes._waiting) >= place or futures[-1].done())
             go_on.set()
             return [future.result(PATIENCE) for future in futures]
 

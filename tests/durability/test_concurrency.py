@@ -50,12 +50,13 @@ def at_once(work, *every):
         return list(pool.map(begin, *every))
 
 
-# -- increments and duplicates ---------------------------------------------------------------------
+# -- increments and duplicates ---------------------------------------------------------
 
 
 def increment(client, times):
     """Add 1 to the pages of the book, so many times; returns how often each status was the
-    answer."""
+    answer.
+    """
     statuses = Counter()
     while statuses[200] < times and not statuses.keys() - {200, 412}:
         read = client.ask("GET", "/books/1")
@@ -93,7 +94,9 @@ def test_concurrent_creates_of_one_isbn_create_one_and_refer_the_others_to_it(
 ):
     with serving(folder, "--workers", "2") as service, clients(service, 16) as every:
         for number in range(rounds(20, 500)):
-            answers = at_once(lambda client: client.create("Same", isbn=isbn(number)), every)
+            answers = at_once(
+                lambda client, number=number: client.create("Same", isbn=isbn(number)), every
+            )
             assert Counter(answer.status for answer in answers) == {201: 1, 409: 15}
             [location] = [answer.headers["location"] for answer in answers if answer.status == 201]
             assert {answer.json()["existing"] for answer in answers if answer.status == 409} == {
@@ -102,7 +105,7 @@ def test_concurrent_creates_of_one_isbn_create_one_and_refer_the_others_to_it(
     assert flaws(folder / FILE) == []
 
 
-# -- lost answers ----------------------------------------------------------------------------------
+# -- lost answers ----------------------------------------------------------------------
 
 BATCH = 25  # requests, the last of which the service does not survive
 
@@ -168,7 +171,7 @@ def test_retrying_with_a_key_after_a_lost_response_creates_one_book(folder):
     assert flaws(folder / FILE) == []
 
 
-# -- a foreign lock --------------------------------------------------------------------------------
+# -- a foreign lock --------------------------------------------------------------------
 
 WAIT, HELD = (5, 12) if LONG else (2, 4)
 USUAL_READ_SECONDS = 0.25
@@ -256,7 +259,7 @@ def test_a_foreign_lock_makes_writes_fail_in_time_and_delays_no_read(folder, wri
         )
 
 
-# -- the change feed -------------------------------------------------------------------------------
+# -- the change feed -------------------------------------------------------------------
 
 CYCLE = [("PATCH", "", "updated"), ("DELETE", "", "deleted"), ("POST", "/restore", "restored")]
 

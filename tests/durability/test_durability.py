@@ -211,7 +211,7 @@ def test_acknowledged_changes_survive_a_kill_and_none_is_partial(folder):
     assert sum(len(writer.known) for writer in writers) == len(books) > 20 * rounds(20, 200)
 
 
-# -- a disk that fails -----------------------------------------------------------------------------
+# -- a disk that fails -----------------------------------------------------------------
 
 FAULTS = [
     ("pread64", "EIO"),
@@ -339,7 +339,7 @@ def test_an_unreliable_disk_only_makes_changes_fail(folder, tmp_path, call, erro
     assert len(stored(folder / FILE)) == answers[201] + 1
 
 
-# -- a disk that is full ---------------------------------------------------------------------------
+# -- a disk that is full ---------------------------------------------------------------
 
 
 @contextlib.contextmanager

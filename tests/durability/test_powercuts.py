@@ -45,8 +45,8 @@ for name in ("sqlite3", "pysqlite3.dbapi2"):
 
     class Connection(module.Connection):
         def execute(self, sql, *values):
-            return super().execute(sql.replace("synchronous = FULL", "synchronous = {level}"),
-            *values)
+            sql = sql.replace("synchronous = FULL", "synchronous = {level}")
+            return super().execute(sql, *values)
 
     module.connect = functools.partial(module.connect, factory=Connection)
 """

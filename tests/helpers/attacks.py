@@ -25,7 +25,7 @@ class Canary:
         self.file.write_text(self.secret)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
-        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def heard(self):
         try:
@@ -38,7 +38,7 @@ class Canary:
         self._listener.close()
 
 
-# -- documents that are as they should be ----------------------------------------------------------
+# -- documents that are as they should be ----------------------------------------------
 
 
 def valid(root, password="a long enough password"):
@@ -102,7 +102,7 @@ def fields_of(root):
     return list(dict.fromkeys([*valid(root), *more.get(root, ()), "nonsense"]))
 
 
-# -- XML -------------------------------------------------------------------------------------------
+# -- XML -------------------------------------------------------------------------------
 
 
 def _doctypes(root, field, canary):
@@ -206,8 +206,8 @@ def _elements(root, field, canary):
     yield (
         "XSLT",
         (
-            f'<xsl:stylesheet version="1.0" '
-            f'xmlns:xsl="http://www.w3.org/1999/XSL/Transform"><xsl:include '
+            f'<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">'
+            f"<xsl:include "
             f'href="{http}"/><xsl:value-of select="document(\'{file}\')"/></xsl:stylesheet>'
         ),
     )
@@ -293,8 +293,8 @@ def _encodings(root, field, canary):
     """Lies about the encoding, marks, NULs, and bytes that are no text."""
     plain = f"<{root}><{field}>é</{field}></{root}>"
     evil = (
-        f"<!DOCTYPE {root} [<!ENTITY e SYSTEM "
-        f'"{canary.file.as_uri()}">]><{root}><{field}>&e;</{field}></{root}>'
+        f'<!DOCTYPE {root} [<!ENTITY e SYSTEM "{canary.file.as_uri()}">]>'
+        f"<{root}><{field}>&e;</{field}></{root}>"
     )
 
     def declared(encoding, text=plain):
@@ -395,7 +395,7 @@ def in_xml(root, canary):
             yield f"{make.__name__[1:]}: {name}", body.encode() if isinstance(body, str) else body
 
 
-# -- JSON ------------------------------------------------------------------------------------------
+# -- JSON ------------------------------------------------------------------------------
 
 NUMBERS = (
     "NaN",
@@ -623,7 +623,7 @@ def in_json(root, canary):
             )
 
 
-# -- strings ---------------------------------------------------------------------------------------
+# -- strings ---------------------------------------------------------------------------
 
 STRINGS = (
     "' OR 1=1 --",

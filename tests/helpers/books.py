@@ -199,7 +199,8 @@ def found(client):
 
 def whole(app):
     """Fails where a book and the tables of its lists differ, or the catalogue's row and the
-    books."""
+    books.
+    """
     with app.app_context(), Session(db.engine) as session:
         books = session.scalars(select(Book)).all()
         for table, field in (

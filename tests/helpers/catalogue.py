@@ -25,7 +25,8 @@ def source_records():
 
 def large_catalogue(count):
     """Records for an import: `count` of them, one without a title as the only one that is no
-    book."""
+    book.
+    """
     chance, sources = random.Random(SEED), source_records()
     yield from sources
     yield {"title": "", "authors": ["A record without a title"]}

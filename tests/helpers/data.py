@@ -30,7 +30,8 @@ def xml_attacks():
 @cache
 def json_cases():
     """The cases of JSONTestSuite: dicts with `name`, `input` and `expect` (accept, reject,
-    either)."""
+    either).
+    """
     lines = read_text("json/json-parsing.jsonl").splitlines()
     return [json.loads(line) for line in lines]
 

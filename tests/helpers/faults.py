@@ -49,7 +49,7 @@ def make_instance(folder: Path) -> Path:
     return folder
 
 
-# -- clients and services --------------------------------------------------------------------------
+# -- clients and services --------------------------------------------------------------
 
 
 class Answer(NamedTuple):
@@ -151,7 +151,7 @@ def strace(service: Service, out: Path, *options: str) -> Iterator[None]:
                 tracer.kill()
 
 
-# -- the judge of data files -----------------------------------------------------------------------
+# -- the judge of data files -----------------------------------------------------------
 
 _FIELDS = (
     "id",
@@ -186,7 +186,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _books(connection: sqlite3.Connection, ids: list[int] | None) -> dict[int, dict]:
     rows = connection.execute(f"SELECT {', '.join(_FIELDS)} FROM books" + _among("id", ids))
-    books = {row[0]: dict(zip(_FIELDS, row)) for row in rows}
+    books = {row[0]: dict(zip(_FIELDS, row, strict=False)) for row in rows}
     for book in books.values():
         book.update({name: json.loads(book[name]) for name in LIST_TABLES})
     return books
@@ -225,8 +225,8 @@ def _miscounted(connection: sqlite3.Connection) -> Iterator[tuple]:
     """
     [told] = connection.execute("SELECT seq, last_id, last_id, total FROM catalogue")
     [counted] = connection.execute(
-        "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), count(*) - "
-        "count(deleted_at) FROM books"
+        "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), "
+        "count(*) - count(deleted_at) FROM books"
     )
     if told != counted:
         yield "seq, last_id, last_id, total", told, counted
@@ -262,7 +262,7 @@ def _half_made(connection: sqlite3.Connection, ids: list[int] | None) -> Iterato
             + _among("book_id", ids)
             + " ORDER BY book_id, position"
         ):
-            rows.setdefault(row[0], []).append(dict(zip(columns, row)))
+            rows.setdefault(row[0], []).append(dict(zip(columns, row, strict=False)))
         for number, book in books.items():
             if rows.get(number, []) != lists_of(number, book[field]):
                 yield field, number, rows.get(number)

@@ -49,7 +49,7 @@ NUMBERS = {
     "mistakes": 30,
 }
 
-# -- books that are hard to keep alike -------------------------------------------------------------
+# -- books that are hard to keep alike -------------------------------------------------
 
 NASTY = [
     "\u0301",
@@ -211,7 +211,7 @@ def nasty_books():
         }
 
 
-# -- what is known of a record ---------------------------------------------------------------------
+# -- what is known of a record ---------------------------------------------------------
 
 
 def texts_of(record):
@@ -264,7 +264,7 @@ def valid_isbn(text):
         return False
 
 
-# -- queries ---------------------------------------------------------------------------------------
+# -- queries ---------------------------------------------------------------------------
 
 
 class Query(NamedTuple):
@@ -339,7 +339,8 @@ class _Inventor:
         values = self.values[name]
         return self.random.choice(values if self.chance(50) else list(dict.fromkeys(values)))
 
-    # -- what queries are about --------------------------------------------------------------------
+    # -- what queries are about
+    # -----------------------------------------------------------------------------------
 
     def _about_filters(self, turn):
         names = [list(FILTERS)[turn % len(FILTERS)]]
@@ -416,7 +417,8 @@ class _Inventor:
         mistake = MISTAKES[turn % len(MISTAKES)]
         return Query((*self._any_condition(50 if turn < len(MISTAKES) else 100), *mistake))
 
-    # -- parts of queries --------------------------------------------------------------------------
+    # -- parts of queries
+    # -----------------------------------------------------------------------------------------
 
     def _other_keys(self, sort, number):
         names = [name for name in SORTS if name not in ("relevance", sort.lstrip("-"))]
@@ -627,10 +629,8 @@ class _Inventor:
 
     def _q_exclusions(self):
         word = self.random.choice(self.common)
-        return (
-            f'{word} -"{self._adjacent(2)}" -{self.random.choice(self.some)[:3]}* '
-            f"-{self._adjacent(1)}"
-        )
+        prefix = self.random.choice(self.some)[:3]
+        return f'{word} -"{self._adjacent(2)}" -{prefix}* -{self._adjacent(1)}'
 
     def _q_exclusions_alone(self):
         return " ".join(
@@ -646,10 +646,8 @@ class _Inventor:
         return token[start : start + self.random.randint(1, 3)] + self.random.choice(("", "*"))
 
     def _q_scripts_mixed(self):
-        return (
-            f"{self._q_other_script()} "
-            f"{self.random.choice((self._q_other_script(), self._q_common()))}"
-        )
+        first, choices = self._q_other_script(), (self._q_other_script(), self._q_common())
+        return f"{first} {self.random.choice(choices)}"
 
     def _q_isbn(self):
         return self._isbn()

@@ -57,7 +57,7 @@ def with_cookie(app, cookie, address="/auth/me", **more):
     )
 
 
-# -- signing in ------------------------------------------------------------------------------------
+# -- signing in ------------------------------------------------------------------------
 
 
 @both
@@ -203,12 +203,12 @@ def test_impossible_credentials_are_rejected_as_wrong(client, field):
         "' OR 1=1 --",
     ):
         pair = {"username": "admin", "password": "a wrong password", field: odd}
-        body = '{"username": "%(username)s", "password": "%(password)s"}' % pair
+        body = f'{{"username": "{pair["username"]}", "password": "{pair["password"]}"}}'
         answer = client.post("/auth/login", data=body.encode(), content_type="application/json")
         assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), odd[:20]
 
 
-# -- the cookie ------------------------------------------------------------------------------------
+# -- the cookie ------------------------------------------------------------------------
 
 
 def test_the_cookie_is_http_only_lax_and_for_the_whole_site(client):
@@ -333,7 +333,7 @@ def test_a_cookie_of_no_session_is_worth_nothing(client, secret):
     assert login(client).status_code == 200
 
 
-# -- the end of a session --------------------------------------------------------------------------
+# -- the end of a session --------------------------------------------------------------
 
 
 def test_a_new_password_ends_the_accounts_other_sessions(app):
@@ -463,7 +463,7 @@ def test_a_request_extends_the_session(app, client):
         assert now() - session.scalar(select(LoginSession.last_seen_at)) < timedelta(minutes=1)
 
 
-# -- who may ---------------------------------------------------------------------------------------
+# -- who may ---------------------------------------------------------------------------
 
 
 def test_a_private_catalogue_needs_a_sign_in(make_app):

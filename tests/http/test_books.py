@@ -14,7 +14,7 @@ from helpers.books import EMPTY, FULL, INVALID, ISBN, OTHER, TEN, own, rows
 from helpers.documents import both, faults, read, send, write
 from helpers.instance import Auth
 
-# -- creating and reading --------------------------------------------------------------------------
+# -- creating and reading --------------------------------------------------------------
 
 
 @both
@@ -209,7 +209,7 @@ def test_an_unknown_id_is_a_404(admin):
         assert told == [404] * 4, method
 
 
-# -- changing --------------------------------------------------------------------------------------
+# -- changing --------------------------------------------------------------------------
 
 
 @both
@@ -371,7 +371,7 @@ def test_a_removed_author_is_no_longer_found(admin):
     assert admin.get(f"/books?isbn={OTHER}").json["total"] == 0
 
 
-# -- conditions ------------------------------------------------------------------------------------
+# -- conditions ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("address", ["/books/1", f"/books/isbn/{ISBN}", "/books"])
@@ -441,7 +441,7 @@ def test_if_none_match_star_is_a_412_if_the_book_exists(admin):
     assert admin.get("/books/1").json["title"] == "a"
 
 
-# -- methods ---------------------------------------------------------------------------------------
+# -- methods ---------------------------------------------------------------------------
 
 READABLE = [
     "/",
@@ -547,7 +547,7 @@ def test_method_override_headers_are_ignored(admin, address, headers):
     assert admin.get("/books/1").json["version"] == 1
 
 
-# -- nothing by halves -----------------------------------------------------------------------------
+# -- nothing by halves -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -600,7 +600,7 @@ def test_a_crash_during_a_change_stores_nothing(app, admin, monkeypatch, method,
     assert (rows(app), admin.get("/books").json) == (before, books)
 
 
-# -- the export ------------------------------------------------------------------------------------
+# -- the export ------------------------------------------------------------------------
 
 
 def _exported(answer):

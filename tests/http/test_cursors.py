@@ -90,7 +90,8 @@ RANKED = (
 
 def store(app, *records):
     """Books as they are created over HTTP, in one transaction; their instants are alike in
-    threes."""
+    threes.
+    """
 
     def create(session):
         for record in records:
@@ -169,7 +170,7 @@ def alike(found, books):
     return [0 if number in cut else number for number in found]
 
 
-# -- from the beginning to the end -----------------------------------------------------------------
+# -- from the beginning to the end -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_an_empty_list_has_no_next_cursor(client):
     )
 
 
-# -- while the catalogue changes -------------------------------------------------------------------
+# -- while the catalogue changes -------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_new_books_at_the_end_are_found_by_the_last_cursor(shelf):
     assert ids(shelf.get(page.json["links"]["next"])) == [43, 44, 45]
 
 
-# -- links -----------------------------------------------------------------------------------------
+# -- links -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -356,7 +357,7 @@ def test_an_export_rejects_a_cursor(client):
     assert faults(client.get("/books/export?cursor=*")) == ["cursor"]
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 
 def made(sort, values):

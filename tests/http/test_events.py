@@ -125,7 +125,7 @@ def log_in(app, username="member", password=PASSWORD, **more):
     return app.test_client().post("/auth/login", json=sent, headers=MARK, environ_base=WHERE)
 
 
-# -- what is noted ---------------------------------------------------------------------------------
+# -- what is noted ---------------------------------------------------------------------
 
 
 def _patch(**sent):
@@ -401,7 +401,7 @@ def test_ordinary_requests_are_not_recorded(logged):
     assert (lines.raw(), actions(app)) == ([], before)
 
 
-# -- with the commit, or not at all ----------------------------------------------------------------
+# -- with the commit, or not at all ----------------------------------------------------
 
 
 def test_failed_operations_are_neither_recorded_nor_logged(logged):
@@ -475,7 +475,7 @@ def test_a_commit_that_fails_is_not_logged(logged):
     assert (lines.raw(), actions(app)) == ([], before)
 
 
-# -- reading them ----------------------------------------------------------------------------------
+# -- reading them ----------------------------------------------------------------------
 
 
 @both
@@ -548,7 +548,7 @@ def test_events_of_a_deleted_account_remain(app, admin):
     assert [event["action"] for event in noted] == ["user_deleted", "login", "user_added"]
 
 
-# -- what must never be there ----------------------------------------------------------------------
+# -- what must never be there ----------------------------------------------------------
 
 
 def test_no_secret_appears_in_the_log_or_in_events(logged, clock):
@@ -701,7 +701,7 @@ def test_an_event_with_unusual_names_is_valid_in_both_formats(app, admin, name):
     assert len(told(admin, "?action=login_refused", name)["events"]) == 4
 
 
-# -- how long they are kept ------------------------------------------------------------------------
+# -- how long they are kept ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

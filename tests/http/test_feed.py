@@ -56,7 +56,7 @@ def page(answer):
 
 def test_each_change_appears_in_the_feed_and_changes_without_effect_do_not(app, admin):
     told = []
-    for method, address, document, wanted in STORY:
+    for method, address, document, _ in STORY:
         before = seq(app)
         answer = admin.open(address, method=method, json=document)
         told.append([step[1:] for step in steps(admin, before)])
@@ -154,7 +154,7 @@ def test_the_feed_of_an_empty_catalogue_is_empty(client, name):
     )
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 WRONG = [
     ("after=", "after"),
@@ -239,7 +239,7 @@ def test_the_feed_is_read_only(app, admin):
     assert seq(app) == 0
 
 
-# -- caching ---------------------------------------------------------------------------------------
+# -- caching ---------------------------------------------------------------------------
 
 
 @both
@@ -273,7 +273,7 @@ def test_the_feed_always_includes_the_newest_change(make_app, cache):
         ), number
 
 
-# -- many ------------------------------------------------------------------------------------------
+# -- many ------------------------------------------------------------------------------
 
 
 def test_an_import_adds_one_feed_entry_for_each_book(app, admin, runner, tmp_path):

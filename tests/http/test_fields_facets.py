@@ -103,7 +103,7 @@ def told(pairs):
     return [f"{pair['value']} {pair['count']}" for pair in pairs]
 
 
-# -- fields ----------------------------------------------------------------------------------------
+# -- fields ----------------------------------------------------------------------------
 
 CHOSEN = {
     "title": ["id", "title"],
@@ -252,7 +252,7 @@ def test_each_choice_of_fields_has_its_own_etag(shelf):
     assert len(tags) == 6
 
 
-# -- facets ----------------------------------------------------------------------------------------
+# -- facets ----------------------------------------------------------------------------
 
 FACETS = {
     "author": ["ZOLA, EMILE 3", "JANE AUSTEN 2", "Homer 1"],
@@ -498,7 +498,7 @@ def test_an_unknown_facet_is_a_400(client, query):
     assert faults(client.get(f"/books/export?{query}")) == ["facets"]
 
 
-# -- lists of terms --------------------------------------------------------------------------------
+# -- lists of terms --------------------------------------------------------------------
 
 TERMS = {
     "authors": ["Homer 1", "JANE AUSTEN 2", "ZOLA, EMILE 3"],

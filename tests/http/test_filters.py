@@ -128,7 +128,7 @@ def names(answer):
     return found
 
 
-# -- what is equal ---------------------------------------------------------------------------------
+# -- what is equal ---------------------------------------------------------------------
 
 PUBLISHER = {
     "publisher=penguin": ["odyssey", "zero"],
@@ -240,7 +240,7 @@ def test_a_filter_finds_the_same_in_every_format_and_in_an_export(shelf):
         )
 
 
-# -- years -----------------------------------------------------------------------------------------
+# -- years -----------------------------------------------------------------------------
 
 YEARS = {
     "published_from=2000": ["two thousand", "last"],
@@ -279,7 +279,7 @@ def test_published_from_and_to_are_inclusive_and_may_be_bc(shelf):
     assert {query: names(shelf.get(f"/books?{query}")) for query in YEARS} == YEARS
 
 
-# -- instants --------------------------------------------------------------------------------------
+# -- instants --------------------------------------------------------------------------
 
 
 def stamps(client):
@@ -417,7 +417,7 @@ def test_updated_since_finds_changes_and_deletions_are_in_the_trash(shelf):
     )
 
 
-# -- together --------------------------------------------------------------------------------------
+# -- together --------------------------------------------------------------------------
 
 TOGETHER = {
     "author=homer&publisher=penguin": ["odyssey"],
@@ -521,7 +521,7 @@ def test_a_wrong_filter_is_a_400_that_names_it(client, address):
     }
 
 
-# -- the trash -------------------------------------------------------------------------------------
+# -- the trash -------------------------------------------------------------------------
 
 FIRST, SECOND, THIRD = range(len(SHELF) + 1, len(SHELF) + 4)
 IN_TRASH = {
@@ -666,7 +666,7 @@ def test_a_private_catalogue_has_a_private_trash(make_app):
     assert member.get("/books?state=deleted").status_code == 403
 
 
-# -- filters follow changes ------------------------------------------------------------------------
+# -- filters follow changes ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_a_public_read_does_not_vary_by_cookie(admin):
     assert "Set-Cookie" not in admin.get("/books").headers
 
 
-# -- the request id --------------------------------------------------------------------------------
+# -- the request id --------------------------------------------------------------------
 
 
 def test_a_valid_request_id_is_kept(client):
@@ -139,7 +139,7 @@ def test_each_request_has_its_own_id(client):
     assert len({client.get("/healthz").headers["X-Request-ID"] for _ in range(20)}) == 20
 
 
-# -- other sites -----------------------------------------------------------------------------------
+# -- other sites -----------------------------------------------------------------------
 
 SITES = [
     ({}, True),
@@ -218,7 +218,7 @@ def test_the_origin_is_compared_with_the_host_of_the_request(client, base, origi
     assert told == [401, 403, 403]
 
 
-# -- the host --------------------------------------------------------------------------------------
+# -- the host --------------------------------------------------------------------------
 
 NO_HOSTS = [
     "a b",
@@ -295,7 +295,7 @@ def test_only_trusted_hosts_are_served_if_some_are_configured(make_app, host, st
         )
 
 
-# -- who may ---------------------------------------------------------------------------------------
+# -- who may ---------------------------------------------------------------------------
 
 
 def _routes(app):

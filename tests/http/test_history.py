@@ -31,10 +31,10 @@ from helpers.inventions import bounded, with_check_digit
 from helpers.people import second_admin
 from helpers.support import crash, csv_bytes
 
-# -- for the tests of this and of other files ------------------------------------------------------
+# -- for the tests of this and of other files ------------------------------------------
 
 
-# -- what is told ----------------------------------------------------------------------------------
+# -- what is told ----------------------------------------------------------------------
 
 
 @both
@@ -281,7 +281,7 @@ def test_a_book_of_maximum_size_has_its_history(admin):
     }
 
 
-# -- as XML ----------------------------------------------------------------------------------------
+# -- as XML ----------------------------------------------------------------------------
 
 
 def xml_history(client, book_id, query=""):
@@ -349,7 +349,7 @@ def test_xml_history_omits_null_but_not_empty_lists(admin, runner, tmp_path):
     ]
 
 
-# -- pages -----------------------------------------------------------------------------------------
+# -- pages -----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -461,7 +461,7 @@ def test_a_wrong_parameter_is_a_400_that_names_it(admin, name):
     assert told == [(400, [parameter]) for _, parameter in WRONG]
 
 
-# -- who may, and whose ----------------------------------------------------------------------------
+# -- who may, and whose ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("who, status", [(None, 401), ("member", 403), ("admin", 200)])
@@ -533,7 +533,7 @@ def test_history_is_read_only(admin):
         )
 
 
-# -- nothing by halves -----------------------------------------------------------------------------
+# -- nothing by halves -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -568,7 +568,7 @@ def test_a_crash_during_a_change_leaves_no_history_or_feed_entry(
     assert len(steps(admin)) == seq(app) == len(before[2]) + 1
 
 
-# -- any sequence of changes -----------------------------------------------------------------------
+# -- any sequence of changes -----------------------------------------------------------
 
 _BOOK = st.integers(0, 3)  # one of the last few
 _VALUES = st.fixed_dictionaries(

@@ -71,7 +71,7 @@ def shelf(admin):
     return admin
 
 
-# -- again -----------------------------------------------------------------------------------------
+# -- again -----------------------------------------------------------------------------
 
 
 @both
@@ -168,7 +168,7 @@ def test_a_key_is_valid_across_sessions(app, shelf, what):
     assert (refused, given(request(shelf, "k", what))) == (401, first)
 
 
-# -- another request -------------------------------------------------------------------------------
+# -- another request -------------------------------------------------------------------
 
 OTHERS = [  # what differs from FULL sent as JSON to /books and answered as JSON
     {"document": {**FULL, "pages": 5}},
@@ -218,7 +218,7 @@ def test_keys_are_separate_for_each_account(app, shelf, what):
     ) == given(second)
 
 
-# -- for a day -------------------------------------------------------------------------------------
+# -- for a day -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_expired_responses_are_deleted(app, admin):
     assert kept(app) == 1
 
 
-# -- what is no key --------------------------------------------------------------------------------
+# -- what is no key --------------------------------------------------------------------
 
 WRONG = [
     "",
@@ -333,7 +333,7 @@ def test_a_key_is_ignored_by_other_requests(app, admin, key):
     assert kept(app) == 0
 
 
-# -- failures --------------------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------
 
 FAILURES = [
     ({"document": {"title": "", "pages": 0}}, 422),
@@ -432,7 +432,7 @@ def test_a_key_replays_nothing_after_access_was_lost(app, shelf, fate, status):
         ] == [403, 401]
 
 
-# -- at the same time ------------------------------------------------------------------------------
+# -- at the same time ------------------------------------------------------------------
 
 
 @each

@@ -77,7 +77,7 @@ def is_refused(answer, status):
     return True
 
 
-# -- in, and in again ------------------------------------------------------------------------------
+# -- in, and in again ------------------------------------------------------------------
 
 
 @each
@@ -162,8 +162,8 @@ def test_errors_have_the_line_where_the_record_begins(admin, name):
         "csv": b'title,pages\r\n"Two\nlines",1\r\n,2\r\n',
         "jsonl": b'{"title": "a"}\n\n\n{"title": ""}\n',
         "json": b'{"total": 2,\n"books": [\n{"title":\n"a"},\n{"title": ""}]}',
-        "xml": b"<catalogue>"
-        b"\n<books>\n<book><title>a</title></book>\n\n<book><title/></book></books></catalogue>",
+        "xml": b"<catalogue>\n<books>\n<book><title>a</title></book>\n\n"
+        b"<book><title/></book></books></catalogue>",
     }
     answer = bring(admin, body[name], name)
     assert is_refused(answer, 422)
@@ -174,7 +174,7 @@ def test_errors_have_the_line_where_the_record_begins(admin, name):
     ] == [(2, lines.get(name), "title")]
 
 
-# -- who did it ------------------------------------------------------------------------------------
+# -- who did it ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("key", [None, "k"])
@@ -219,7 +219,7 @@ def test_the_import_url_allows_post_only_and_is_linked(admin):
     assert admin.get("/").json["links"]["import"] == "http://localhost/books/import"
 
 
-# -- parameters ------------------------------------------------------------------------------------
+# -- parameters ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_strict_rejects_what_would_be_read_leniently(admin, record):
     assert is_refused(answer, 422) and answer.json["report"]["errors"][0]["field"] in record
 
 
-# -- bodies ----------------------------------------------------------------------------------------
+# -- bodies ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -577,10 +577,8 @@ def test_errors_of_one_record_are_reported_for_that_record(admin, name, wrong):
 @pytest.mark.parametrize("declared", ["", "utf-8", "utf-16"])
 def test_xml_is_read_in_utf_8_and_utf_16_as_elsewhere(admin, encoding, declared):
     declaration = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
-    body = (
-        f"{declaration}<catalogue>"
-        f"<books><book><title>\u7d05\U0001f4da</title></book></books></catalogue>"
-    )
+    book = "<book><title>\u7d05\U0001f4da</title></book>"
+    body = f"{declaration}<catalogue><books>{book}</books></catalogue>"
     answer = bring(admin, body.encode(encoding), "xml")
     agrees = not declared or declared in encoding
     assert answer.status_code == (200 if agrees else 400), answer.get_data()
@@ -657,7 +655,7 @@ def test_at_most_1000_ignored_columns_are_reported(admin):
     assert counts(answer)[1] == 100 and 900 < len(answer.json["ignored"]) <= 1000
 
 
-# -- size ------------------------------------------------------------------------------------------
+# -- size ------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -734,7 +732,7 @@ def test_a_full_disk_is_a_507(admin, monkeypatch):
     assert is_refused(bring(admin, jsonl_bytes(FULL)), 507)
 
 
-# -- with a key ------------------------------------------------------------------------------------
+# -- with a key ------------------------------------------------------------------------
 
 
 @each
@@ -785,7 +783,7 @@ def test_an_invalid_idempotency_key_is_a_400(admin, key):
     assert stored(admin) == []
 
 
-# -- others meanwhile ------------------------------------------------------------------------------
+# -- others meanwhile ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -851,7 +849,7 @@ def test_an_import_has_its_own_commit(app, admin):
     assert seq(app) == kept(app) == 12
 
 
-# -- in what order ---------------------------------------------------------------------------------
+# -- in what order ---------------------------------------------------------------------
 
 
 def test_checks_run_in_the_documented_order(make_app):
@@ -877,7 +875,7 @@ def test_checks_run_in_the_documented_order(make_app):
     assert told == [status for status, *_ in chain]
 
 
-# -- inputs that were built to break readers -------------------------------------------------------
+# -- inputs that were built to break readers -------------------------------------------
 
 
 def safe(answer, *statuses):

@@ -43,7 +43,7 @@ def errors(answer):
     return [(error.get("pointer"), error.get("field")) for error in told]
 
 
-# -- adding ----------------------------------------------------------------------------------------
+# -- adding ----------------------------------------------------------------------------
 
 
 @both
@@ -143,7 +143,7 @@ def test_the_isbn_of_a_book_in_the_trash_is_free(admin, name):
     assert admin.get(f"/books/isbn/{ISBN}").json["id"] == 3
 
 
-# -- what is not valid -----------------------------------------------------------------------------
+# -- what is not valid -----------------------------------------------------------------
 
 
 @both
@@ -357,7 +357,7 @@ def test_a_list_is_accepted_by_post_only(app, admin, name):
     assert seq(app) == 1
 
 
-# -- what is there already -------------------------------------------------------------------------
+# -- what is there already -------------------------------------------------------------
 
 TAKEN = [  # books, the places of those that cannot be, and whether the other one is a stored book
     ([{"title": "a", "isbn": ISBN}], {0}, True),
@@ -404,7 +404,7 @@ def test_validation_errors_come_before_conflicts(admin, name):
     assert (answer.status_code, errors(answer)) == (422, [("/books/1/pages", "pages")])
 
 
-# -- refusals, failures, others at the same time ---------------------------------------------------
+# -- refusals, failures, others at the same time ---------------------------------------
 
 
 def test_checks_run_in_the_documented_order(make_app):

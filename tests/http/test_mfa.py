@@ -40,7 +40,7 @@ def login(app, code=None, username="member", password=PASSWORD, name="json", **m
     return send(stranger(app, **more), "POST", "/auth/login", name, sent, "login")
 
 
-# -- the codes -------------------------------------------------------------------------------------
+# -- the codes -------------------------------------------------------------------------
 
 
 def test_codes_equal_the_rfc_6238_test_vectors(clock, subtests):
@@ -104,7 +104,7 @@ def test_a_secret_and_recovery_codes_cannot_be_guessed():
     } == {24}
 
 
-# -- switching it on -------------------------------------------------------------------------------
+# -- switching it on -------------------------------------------------------------------
 
 
 @both
@@ -224,7 +224,7 @@ def test_the_secret_and_recovery_codes_are_shown_once(app, factor):
     assert not any(code in str(kept.recovery_hashes) for code in factor.recovery_codes)
 
 
-# -- signing in ------------------------------------------------------------------------------------
+# -- signing in ------------------------------------------------------------------------
 
 
 @both
@@ -298,7 +298,7 @@ def test_tokens_need_no_code(app, factor):
     assert stranger(app).get("/auth/me", headers=bearer(secret)).status_code == 200
 
 
-# -- recovery codes --------------------------------------------------------------------------------
+# -- recovery codes --------------------------------------------------------------------
 
 
 def test_each_recovery_code_works_once(app, factor):
@@ -354,7 +354,7 @@ def test_all_ten_recovery_codes_work_once(app, factor):
     assert login(app, factor.recovery_codes[0]).status_code == 401
 
 
-# -- switching it off ------------------------------------------------------------------------------
+# -- switching it off ------------------------------------------------------------------
 
 
 @both
@@ -443,7 +443,7 @@ def test_a_new_password_keeps_the_factor(app, clock, factor):
     ] == [401, 200]
 
 
-# -- for who lost it -------------------------------------------------------------------------------
+# -- for who lost it -------------------------------------------------------------------
 
 
 def test_an_admin_can_remove_the_factor_of_an_account(app, admin, factor):
@@ -478,7 +478,7 @@ def test_a_command_removes_the_factor_of_an_account(app, runner, factor):
     assert unknown.exit_code == 1 and len(unknown.stderr.splitlines()) == 1
 
 
-# -- guessing --------------------------------------------------------------------------------------
+# -- guessing --------------------------------------------------------------------------
 
 
 def test_wrong_codes_at_the_login_are_throttled(app, clock, factor):
@@ -510,7 +510,7 @@ def test_wrong_codes_when_removing_are_throttled(app, clock, factor):
     assert post_mfa(factor.client, "/auth/mfa/disable", **sent).status_code == 429
 
 
-# -- ADMIN_MFA -------------------------------------------------------------------------------------
+# -- ADMIN_MFA -------------------------------------------------------------------------
 
 
 @both
@@ -558,7 +558,7 @@ def test_removing_a_required_factor_takes_effect_at_once(make_app, clock):
     ] == [403, 403]
 
 
-# -- side by side ----------------------------------------------------------------------------------
+# -- side by side ----------------------------------------------------------------------
 
 
 def test_concurrent_logins_with_one_code_admit_one(app, clock, factor):

@@ -8,7 +8,7 @@ from helpers.instance import Auth
 JSON, XML, CSV, JSONL = "application/json", "application/xml", "text/csv", "application/x-ndjson"
 
 
-# -- out -------------------------------------------------------------------------------------------
+# -- out -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_every_negotiated_response_varies_by_accept(admin):
         assert "Accept" in answer.vary, status
 
 
-# -- in --------------------------------------------------------------------------------------------
+# -- in --------------------------------------------------------------------------------
 
 CHANGES = [
     ("POST", "/books", {"Accept-Post"}),
@@ -335,7 +335,7 @@ def test_an_unexpected_body_is_ignored(admin, method, address, status):
     assert answer.status_code == status
 
 
-# -- the order of refusals -------------------------------------------------------------------------
+# -- the order of refusals -------------------------------------------------------------
 
 LARGE = b"<{ " + b"x" * 4096
 BROKEN = {"json": b'{"title": ', "xml": b"<book><title>"}

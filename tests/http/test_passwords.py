@@ -93,7 +93,7 @@ def test_no_password_matches_a_missing_hash():
     assert not passwords.matches(passwords.make_hash(GOOD), GOOD + " ")
 
 
-# -- exactly as it was received --------------------------------------------------------------------
+# -- exactly as it was received --------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_damaged_hash_matches_nothing(broken):
     assert not passwords.matches(broken, GOOD)
 
 
-# -- what it costs ---------------------------------------------------------------------------------
+# -- what it costs ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_concurrent_sign_ins_with_an_outdated_hash_both_succeed(app, outdated, m
         assert [each.result(PATIENCE).status_code for each in told] == [200, 200]
 
 
-# -- made by the service ---------------------------------------------------------------------------
+# -- made by the service ---------------------------------------------------------------
 
 
 def test_random_passwords_are_strong_and_unique():
@@ -268,7 +268,7 @@ def test_a_random_password_signs_in(app, runner):
     assert Auth(app.test_client()).login("newcomer", made).status_code == 200
 
 
-# -- over HTTP -------------------------------------------------------------------------------------
+# -- over HTTP -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -295,12 +295,12 @@ def test_a_weak_password_is_rejected_for_a_new_account(admin, name, password):
 
 @pytest.mark.parametrize("odd", [r"\ud800", r"\u0000", "x" * 900_000])
 def test_an_invalid_password_is_rejected_for_a_new_account(admin, odd):
-    body = '{"username": "newcomer", "password": "%s"}' % odd
+    body = f'{{"username": "newcomer", "password": "{odd}"}}'
     answer = admin.post("/auth/users", data=body, content_type="application/json")
     assert (answer.status_code, faults(answer)) == (422, ["password"])
 
 
-# -- names -----------------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------
 
 
 def test_a_username_may_be_typed_in_full_width_or_upper_case(client):

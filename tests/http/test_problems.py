@@ -115,7 +115,7 @@ def test_a_pointer_is_escaped_as_in_rfc_6901(admin, key, told):
     assert [error["pointer"] for error in answer.json["errors"]] == [f"/identifiers/0/{told}"]
 
 
-# -- crashes ---------------------------------------------------------------------------------------
+# -- crashes ---------------------------------------------------------------------------
 
 
 @both
@@ -157,7 +157,7 @@ def test_an_exception_is_logged_with_the_request_id(capsys, client, monkeypatch)
     assert "private" not in log.partition("Traceback")[0]
 
 
-# -- telling a client what it sent -----------------------------------------------------------------
+# -- telling a client what it sent -----------------------------------------------------
 
 NAUGHTY = [
     "<script>alert(1)</script>",

@@ -25,6 +25,7 @@ from bookapi.books import queries
 from bookapi.db import State, create_file, db
 from bookapi.db.sqlite import sqlite3
 from bookapi.http.cache import CACHE
+from bookapi.http.load import LOAD, Load
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import DATABASE_URL, PASSWORD, SECRET, Auth
 from helpers.inventions import bounded
@@ -179,7 +180,7 @@ def entered(shelf):
         yield seen
 
 
-# -- a hit is what the miss was --------------------------------------------------------------------
+# -- a hit is what the miss was --------------------------------------------------------
 
 
 def test_a_hit_equals_the_miss_and_bypasses_flask(reader, bare, entered):
@@ -246,7 +247,7 @@ def test_cached_responses_take_the_counted_memory(reader, app):
     assert taken <= 1.5 * counted
 
 
-# -- found by all that it depends on ---------------------------------------------------------------
+# -- found by all that it depends on ---------------------------------------------------
 
 
 def _at(path, base="http://localhost", **headers):
@@ -389,7 +390,7 @@ def test_responses_for_an_admin_are_not_cached(shelf, reader, bare):
         assert told(reader.get(address)) == told(bare.get(address))
 
 
-# -- what is not remembered ------------------------------------------------------------------------
+# -- what is not remembered ------------------------------------------------------------
 
 
 def test_a_private_catalogue_is_not_cached(shelf, make_app):
@@ -476,7 +477,7 @@ def test_healthz_needs_no_database(reader, monkeypatch):
     assert asked == []
 
 
-# -- hosts -----------------------------------------------------------------------------------------
+# -- hosts -----------------------------------------------------------------------------
 
 BAD = [
     "evil.example",
@@ -538,7 +539,7 @@ def test_empty_environ_keys_may_be_missing(reader, bare, missing):
         assert len(set(statuses)) == 1 and statuses[0][:3] in ("200", "308"), (address, statuses)
 
 
-# -- the request id --------------------------------------------------------------------------------
+# -- the request id --------------------------------------------------------------------
 
 
 def _ways(reader, shelf):
@@ -578,7 +579,7 @@ def test_each_response_has_its_own_request_id(reader, shelf):
     assert all(re.fullmatch("[0-9a-f]{32}", one) for one in told_ids)
 
 
-# -- conditional requests --------------------------------------------------------------------------
+# -- conditional requests --------------------------------------------------------------
 
 KNOWN = [
     "{tag}",
@@ -718,7 +719,7 @@ def test_the_same_bytes_have_the_same_etag_after_a_restart(reader, make_app):
     } == before
 
 
-# -- the tag of an export --------------------------------------------------------------------------
+# -- the tag of an export --------------------------------------------------------------
 
 CHANGES = {
     "POST": lambda client: client.post(
@@ -832,7 +833,7 @@ def test_a_304_for_an_export_reads_no_book(reader, monkeypatch):
     assert read == []
 
 
-# -- what is changed is seen -----------------------------------------------------------------------
+# -- what is changed is seen -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", ["shelf", "elsewhere"])
@@ -852,7 +853,9 @@ def test_a_change_is_visible_to_the_next_read_of_every_url(request, reader, bare
         made = [told(bare.get(**each)) for each in asked]
         assert [told(reader.get(**each)) for each in asked] == made, name
         assert [told(reader.get(**each)) for each in asked] == made, name
-        assert sum(one != other for one, other in zip(before, made)) > len(asked) // 4, name
+        assert (
+            sum(one != other for one, other in zip(before, made, strict=False)) > len(asked) // 4
+        ), name
 
 
 def test_a_change_of_another_book_keeps_the_response_of_a_book(shelf, reader, bare, entered):
@@ -973,7 +976,7 @@ def test_a_restored_catalogue_serves_no_older_responses(app, shelf, reader, bare
     )
 
 
-# -- the same with a memory and without ------------------------------------------------------------
+# -- the same with a memory and without ------------------------------------------------
 
 _NUMBERS = st.sampled_from([ISBN, FURTHER, NEW])
 _DOCUMENTS = st.fixed_dictionaries(
@@ -1048,8 +1051,8 @@ class Twins:
     def read(self, pattern, place, isbn, name, method, conditional):
         path = pattern.format(id=self.newest - place, isbn=isbn)
         self.asked[path, name] = method, conditional
-        for method, conditional in ((method, conditional), ("GET", False)):
-            self._compare(path, name, method, conditional)
+        self._compare(path, name, method, conditional)
+        self._compare(path, name, "GET", False)
         before = len(self.entered)
         self._compare(path, name, "GET", True)
         self.hits += len(self.entered) == before
@@ -1090,7 +1093,7 @@ def test_any_sequence_gives_the_same_with_and_without_a_cache(
             twins.read(*step)
 
 
-# -- the database goes away ------------------------------------------------------------------------
+# -- the database goes away ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -1242,12 +1245,13 @@ def test_ended_threads_leave_no_connection(reader):
     assert _connections() <= before + 2
 
 
-# -- many at once ----------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------
 
 WRITERS, READERS, TURNS = 3, 5, 20
 
 
 def test_no_thread_sees_a_state_older_than_acknowledged(app, shelf):
+    app.extensions[LOAD] = Load(threads=100)
     cookie = {"Cookie": f"bookapi={shelf.get_cookie('bookapi').value}"}
     known, lock, ended, faults, reads = (
         {1: 1, 2: 1, 3: 1, "total": 3},

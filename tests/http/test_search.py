@@ -155,7 +155,7 @@ def found(client, q, **more):
     return names
 
 
-# -- what is found ---------------------------------------------------------------------------------
+# -- what is found ---------------------------------------------------------------------
 
 WORDS = {
     "persuasion": ["series"],
@@ -569,7 +569,7 @@ def test_an_invalid_search_is_a_400_that_names_q(shelf):
     ]
 
 
-# -- order -----------------------------------------------------------------------------------------
+# -- order -----------------------------------------------------------------------------
 
 RELEVANT = {
     # The title itself; in the title; in the authors or the series; anywhere. Among equals the older
@@ -651,7 +651,7 @@ def test_exclusions_can_be_paged_in_every_sort(shelf):
         assert [number for answer in pages for number in ids(answer)] == whole, sort
 
 
-# -- with the other parameters ---------------------------------------------------------------------
+# -- with the other parameters ---------------------------------------------------------
 
 EVERY = ["emma", "emma again", "mine", "emmas", "about", "series"]
 COMBINED = {
@@ -737,7 +737,7 @@ def test_the_export_command_supports_searches(shelf, runner):
     ]
 
 
-# -- the index follows the books -------------------------------------------------------------------
+# -- the index follows the books -------------------------------------------------------
 
 
 def searched(client, *queries):
@@ -847,13 +847,13 @@ def test_the_index_is_consistent_after_every_kind_of_change(shelf, app, runner):
         if db.engine.dialect.name == "sqlite":  # fails where the index and what it is of differ
             connection.execute(
                 sql(
-                    "INSERT INTO book_words_index (book_words_index, rank) VALUES "
-                    "('integrity-check', 1)"
+                    "INSERT INTO book_words_index (book_words_index, rank) "
+                    "VALUES ('integrity-check', 1)"
                 )
             )
 
 
-# -- attacks ---------------------------------------------------------------------------------------
+# -- attacks ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -933,7 +933,7 @@ def test_a_real_title_is_found_by_itself(app, client):
     assert lost == {}
 
 
-# -- the same as an oracle -------------------------------------------------------------------------
+# -- the same as an oracle -------------------------------------------------------------
 
 PIECES = [
     "a",

@@ -82,7 +82,7 @@ def set_times(app, session_id, **ages):
     change(app, lambda connection: connection.execute(statement))
 
 
-# -- the list --------------------------------------------------------------------------------------
+# -- the list --------------------------------------------------------------------------
 
 
 @both
@@ -191,7 +191,7 @@ def test_a_token_sees_the_sessions_of_its_owner(app, admin):
     assert [session["current"] for session in told["sessions"]] == [False]
 
 
-# -- ending one ------------------------------------------------------------------------------------
+# -- ending one ------------------------------------------------------------------------
 
 
 @both
@@ -280,7 +280,7 @@ def test_of_too_many_open_sessions_the_one_used_longest_ago_ends_and_is_recorded
     assert (event.username, f"session {number}," in event.detail) == ("member", True)
 
 
-# -- how long one lasts ----------------------------------------------------------------------------
+# -- how long one lasts ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("minutes", [1, 2, 30])
@@ -305,7 +305,7 @@ def test_a_refused_session_stays_ended_when_the_clock_is_set_back(app, monkeypat
     assert client.get("/auth/me").status_code == 401
 
 
-# -- until the commit ------------------------------------------------------------------------------
+# -- until the commit ------------------------------------------------------------------
 
 
 def confirm(app, actor):
@@ -348,7 +348,7 @@ def test_a_change_is_refused_when_its_token_has_expired(app, admin, left, status
     assert confirm(app, Actor(row.user_id, "admin", None, row.id, row.secret_hash)) == status
 
 
-# -- the cookie ------------------------------------------------------------------------------------
+# -- the cookie ------------------------------------------------------------------------
 
 
 def test_the_name_of_the_cookie_is_a_setting(make_app):

@@ -123,7 +123,7 @@ def token_of(client):
     return answer.json["secret"]
 
 
-# -- of a name -------------------------------------------------------------------------------------
+# -- of a name -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_throttled_attempt_hashes_nothing(client, clock, compared):
     assert len(compared) == FREE
 
 
-# -- of an address ---------------------------------------------------------------------------------
+# -- of an address ---------------------------------------------------------------------
 
 
 def test_a_hundred_failures_of_an_address_are_free(client, clock):
@@ -270,7 +270,7 @@ def test_each_further_failure_doubles_the_wait_of_an_address(client, clock):
         assert login(client, f"other-{number}").status_code == 401
 
 
-# -- tokens ----------------------------------------------------------------------------------------
+# -- tokens ----------------------------------------------------------------------------
 
 
 def test_a_wrong_token_by_basic_counts_for_the_username(client, clock):
@@ -316,7 +316,7 @@ def test_wrong_bearer_tokens_throttle_nobody(client, clock):
     assert login(client, password=PASSWORD).status_code == 200
 
 
-# -- who is signed in ------------------------------------------------------------------------------
+# -- who is signed in ------------------------------------------------------------------
 
 
 def test_a_browser_with_a_session_signs_in_while_the_username_is_throttled(app, client, clock):
@@ -396,7 +396,7 @@ def test_a_correct_current_password_resets_its_throttle(app, clock):
         assert own.post("/auth/mfa", json={"current_password": PASSWORD}).status_code == 200
 
 
-# -- many at once ----------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------
 
 
 def at_once(number, work):
@@ -414,7 +414,8 @@ def at_once(number, work):
 @pytest.fixture
 def two(make_app):
     """Two applications on one database, as two processes of a service are. Many may hash at
-    once."""
+    once.
+    """
     apps = [make_app(), make_app()]
     for app in apps:
         app.extensions[LOAD] = Load(threads=100)
@@ -459,7 +460,7 @@ def test_concurrent_correct_sign_ins_are_not_throttled(app, clock):
     assert rows(app, select(func.sum(Throttle.failures))) in ([(0.0,)], [(None,)])
 
 
-# -- the clock, and the rows -----------------------------------------------------------------------
+# -- the clock, and the rows -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("back", [{"hours": 2}, {"days": 400}])
@@ -494,7 +495,7 @@ def test_the_throttle_stores_no_usernames(app, client, clock):
     assert len(kept) == 2 and all(len(subject) == 64 and subject.isalnum() for (subject,) in kept)
 
 
-# -- what is told ----------------------------------------------------------------------------------
+# -- what is told ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -544,7 +545,7 @@ def test_a_throttled_attempt_does_not_change_the_account(app, client, clock):
     assert rows(app, select(User.password_hash, User.role, User.active).order_by(User.id)) == kept
 
 
-# -- behind a proxy --------------------------------------------------------------------------------
+# -- behind a proxy --------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -597,7 +598,7 @@ def test_without_a_trusted_proxy_forwarded_addresses_are_ignored(make_app, clock
         assert tried == [401] * OF_ADDRESS + [429]
 
 
-# -- whose address it is ---------------------------------------------------------------------------
+# -- whose address it is ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -628,7 +629,7 @@ def test_an_ipv6_network_counts_as_one_address(client, clock):
     assert login(client, "another", address="2001:db8:0:1::1").status_code == 401
 
 
-# -- when the service fails ------------------------------------------------------------------------
+# -- when the service fails ------------------------------------------------------------
 
 
 def busy(*args):
@@ -656,7 +657,7 @@ def test_a_wrong_password_is_a_failure_even_if_it_cannot_be_recorded(client, clo
     assert wait_of(login(client, password=PASSWORD)) == 30
 
 
-# -- a browser that is known -----------------------------------------------------------------------
+# -- a browser that is known -----------------------------------------------------------
 
 
 def test_a_browser_with_an_expired_session_signs_in_while_others_are_throttled(app, client, clock):

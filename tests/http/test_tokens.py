@@ -61,7 +61,7 @@ def secret(token):
     return token["secret"]
 
 
-# -- making ----------------------------------------------------------------------------------------
+# -- making ----------------------------------------------------------------------------
 
 
 @both
@@ -201,7 +201,7 @@ def test_an_account_has_at_most_100_valid_tokens(app, admin, name):
     assert make(signed_in(app, "member"), name, scope="read").status_code == 201
 
 
-# -- listing and revoking --------------------------------------------------------------------------
+# -- listing and revoking --------------------------------------------------------------
 
 
 @both
@@ -247,7 +247,7 @@ def test_a_token_of_another_user_is_a_404(app, token, name):
     assert ask(app, bearer(token["secret"])).status_code == 200
 
 
-# -- showing one -----------------------------------------------------------------------------------
+# -- showing one -----------------------------------------------------------------------
 
 
 def test_the_authorization_scheme_is_case_insensitive(app, secret, subtests):
@@ -452,12 +452,13 @@ def test_an_expired_token_is_rejected_from_its_expiry_on(app, secret):
         (timedelta(0), 401),
         (timedelta(days=-9), 401),
     ):
-        change(app, lambda session: session.execute(update(Token).values(expires_at=now() + age)))
+        expiry = update(Token).values(expires_at=now() + age)
+        change(app, lambda connection, expiry=expiry: connection.execute(expiry))
         assert ask(app, bearer(secret)).status_code == status
         assert ask(app, basic("admin", secret)).status_code == status
 
 
-# -- what one may ----------------------------------------------------------------------------------
+# -- what one may ----------------------------------------------------------------------
 
 CHANGES = [
     ("POST", "/books"),
@@ -549,7 +550,7 @@ def test_a_token_of_a_disabled_member_is_rejected(app):
     assert statuses == [200, 401, 200]
 
 
-# -- the trace that one leaves ---------------------------------------------------------------------
+# -- the trace that one leaves ---------------------------------------------------------
 
 
 def test_the_first_use_is_recorded_and_the_last_use_is_shown(app, admin, token):
@@ -568,7 +569,8 @@ def test_the_first_use_is_recorded_and_the_last_use_is_shown(app, admin, token):
 def test_the_last_use_is_stored_at_most_once_a_minute(app, token):
     for age, again in ((timedelta(seconds=50), False), (timedelta(seconds=70), True)):
         then = now() - age
-        change(app, lambda session: session.execute(update(Token).values(last_used_at=then)))
+        used = update(Token).values(last_used_at=then)
+        change(app, lambda connection, used=used: connection.execute(used))
         ask(app, bearer(token["secret"]))
         [kept] = rows(app, Token)
         assert (kept.last_used_at > then) == again
@@ -581,7 +583,7 @@ def test_a_rejected_token_is_not_marked_as_used(app, admin, token):
     assert admin.get("/auth/events?action=token_first_used").json["total"] == 0
 
 
-# -- what a wrong one costs ------------------------------------------------------------------------
+# -- what a wrong one costs ------------------------------------------------------------
 
 
 def test_a_wrong_token_takes_the_same_work_for_known_and_unknown_names(app, monkeypatch):

@@ -24,7 +24,7 @@ def restore(client, book_id=1, name="json", **headers):
     return client.post(f"/books/{book_id}/restore", headers={"Accept": TYPES[name], **headers})
 
 
-# -- restoring -------------------------------------------------------------------------------------
+# -- restoring -------------------------------------------------------------------------
 
 
 @both
@@ -89,7 +89,7 @@ def test_a_restored_book_is_visible_at_once(app, gone, name):
         act()
         answers = [reader.get(f"/books/1?format={name}") for _ in range(2)]
         tags = [re.sub("-[0-9]{20}-", "-", each.headers.get("ETag", "")) for each in answers]
-        told.append(list(zip([each.status_code for each in answers], tags)))
+        told.append(list(zip([each.status_code for each in answers], tags, strict=False)))
     assert told == [
         [(410, "")] * 2,
         [(200, f'"1-3-{name}"')] * 2,
@@ -139,7 +139,7 @@ def test_the_body_of_a_restore_is_ignored(make_app):
     admin = make_app(MAX_BODY_BYTES=2048).test_client()
     Auth(admin).login()
     admin.post("/books", json={"title": "a"})
-    for version, (data, content_type, encoding) in zip(range(3, 99, 2), BODIES):
+    for version, (data, content_type, encoding) in zip(range(3, 99, 2), BODIES, strict=False):
         admin.delete("/books/1")
         headers = {"Content-Encoding": encoding} if encoding else {}
         answer = admin.post(
@@ -152,7 +152,7 @@ def test_the_body_of_a_restore_is_ignored(make_app):
         assert (answer.json["title"], answer.json["version"]) == ("a", version)
 
 
-# -- what cannot be restored -----------------------------------------------------------------------
+# -- what cannot be restored -----------------------------------------------------------
 
 
 @both
@@ -279,7 +279,7 @@ def test_of_two_deleted_books_with_one_isbn_one_can_be_restored(app, admin):
     assert admin.get("/books").json["total"] == admin.get(f"/books?isbn={ISBN}").json["total"] == 1
 
 
-# -- conditions ------------------------------------------------------------------------------------
+# -- conditions ------------------------------------------------------------------------
 
 # Tags, and whether each names the second version of the book of that number.
 TAGS = [

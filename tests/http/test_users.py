@@ -69,7 +69,7 @@ def admin_id(app):
     return id_of(app, "admin")
 
 
-# -- adding ----------------------------------------------------------------------------------------
+# -- adding ----------------------------------------------------------------------------
 
 
 @both
@@ -270,7 +270,7 @@ def test_only_a_session_of_an_admin_creates_accounts(app, admin):
     assert (statuses, usernames(app)) == ([401, 403, 403], ["admin", "member"])
 
 
-# -- reading ---------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------
 
 
 @both
@@ -384,7 +384,7 @@ def test_an_unknown_account_is_reported_before_an_invalid_body(admin):
     )
 
 
-# -- changing --------------------------------------------------------------------------------------
+# -- changing --------------------------------------------------------------------------
 
 
 @both
@@ -498,7 +498,7 @@ def test_several_fields_change_at_once(app, admin, member_id, name):
     assert [login(app, "member", password) for password in (PASSWORD, NEW)] == [401, 200]
 
 
-# -- the last admin --------------------------------------------------------------------------------
+# -- the last admin --------------------------------------------------------------------
 
 LOSSES = [("PATCH", {"role": "member"}), ("PATCH", {"active": False}), ("DELETE", {})]
 
@@ -568,7 +568,7 @@ def test_a_disabled_admin_can_be_deleted_and_a_member_is_no_admin(app, admin, me
     ] == [204, 204]
 
 
-# -- deleting --------------------------------------------------------------------------------------
+# -- deleting --------------------------------------------------------------------------
 
 
 def test_a_deleted_account_is_gone_with_its_sessions_and_tokens(app, admin, member_id):
@@ -639,7 +639,7 @@ def test_an_admin_can_end_all_own_sessions(app, admin, admin_id):
     assert (me(admin), login(app, "admin")) == (401, 200)
 
 
-# -- what is never told ----------------------------------------------------------------------------
+# -- what is never told ----------------------------------------------------------------
 
 
 @both

@@ -55,8 +55,8 @@ public class Client {
         var book = (Book)new XmlSerializer(typeof(Book)).Deserialize(Console.OpenStandardInput());
         book.title = "Changed"; book.subtitle = null;
         Write(book);
-        Write(new Login { username = "admin", password =
-        Environment.GetEnvironmentVariable("PASSWORD") });
+        Write(new Login {
+            username = "admin", password = Environment.GetEnvironmentVariable("PASSWORD") });
     }
 }
 """
@@ -73,8 +73,8 @@ public class Client {
         @XmlElementWrapper @XmlElement(name = "identifier") List<Identifier> identifiers;
         String cover_url, location, call_number; Integer copies;
     }
-    @XmlRootElement(name = "login") @XmlAccessorType(XmlAccessType.FIELD) public static class Login
-    {
+    @XmlRootElement(name = "login") @XmlAccessorType(XmlAccessType.FIELD)
+    public static class Login {
         String username = "admin", password = System.getenv("PASSWORD");
     }
     static void write(JAXBContext context, Object what) throws Exception {

@@ -119,7 +119,8 @@ class Attacker:
 
     def _sign_in(self):
         """As a new admin, for an attack may have ended the session, changed the password, or
-        worse."""
+        worse.
+        """
         name = f"attacker {next(self._numbers)}"
         with self.app.app_context():
             db.write(accounts.add, name, passwords.make_hash(PASSWORD), "admin")
@@ -137,7 +138,8 @@ class Attacker:
 
     def _address(self):
         """The route's address, of a book and of a user that are there, and that is not who
-        attacks."""
+        attacks.
+        """
         made = self._open(
             "POST", "/books", json={"title": "attacked", "isbn": "9780306406157"}
         ).json

@@ -53,7 +53,7 @@ def watch(admin):
     return Watch(admin)
 
 
-# -- known attacks ---------------------------------------------------------------------------------
+# -- known attacks ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_naughty_strings_in_headers_change_nothing_of_the_answer(app):
     watch.in_time()
 
 
-# -- the cost of a body ----------------------------------------------------------------------------
+# -- the cost of a body ----------------------------------------------------------------
 
 
 def _keys(number):
@@ -222,7 +222,8 @@ def test_an_anonymous_body_of_any_shape_is_rejected(client, body, name):
 def test_parsing_cost_is_not_quadratic(client, make, name, number):
     def cost(body):
         """Processor seconds, the least of three; what is too little to be measured counts as 5
-        ms."""
+        ms.
+        """
         least = 5e-3
         for attempt in range(3):
             begun = time.process_time()
@@ -234,7 +235,7 @@ def test_parsing_cost_is_not_quadratic(client, make, name, number):
     assert cost(make(4 * number)) < 10 * cost(make(number))
 
 
-# -- invented ones ---------------------------------------------------------------------------------
+# -- invented ones ---------------------------------------------------------------------
 
 FIELDS = [
     "title",

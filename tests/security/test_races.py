@@ -39,7 +39,7 @@ ASIDE = ("_touch", "_delete", "_count", "take_back", "forgive", "failed", "_reco
 BEFORE, INSIDE = "before its transaction", "inside its transaction, nothing committed"
 
 
-# -- holding threads -------------------------------------------------------------------------------
+# -- holding threads -------------------------------------------------------------------
 
 
 class Gate:
@@ -119,7 +119,7 @@ def held(pool, gate, work, *args):
         gate.let_go()
 
 
-# -- who does what ---------------------------------------------------------------------------------
+# -- who does what ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def member_id(app):
         return accounts.existing(connection, "member").id
 
 
-# -- the three orders ------------------------------------------------------------------------------
+# -- the three orders ------------------------------------------------------------------
 
 
 def taken_before(pool, people, take, work, rows):
@@ -442,7 +442,7 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
             assert time.monotonic() - begun < 2
 
 
-# -- the last admin --------------------------------------------------------------------------------
+# -- the last admin --------------------------------------------------------------------
 
 
 def at_once(pool, *every):
@@ -504,7 +504,7 @@ def test_if_two_admins_end_each_other_one_stays(two, pool, apps, first, second):
         assert admins(two[0]) == 1
 
 
-# -- signing in ------------------------------------------------------------------------------------
+# -- signing in ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -621,7 +621,7 @@ def test_of_two_concurrent_password_changes_one_wins(people, pool):
     ] == [401, 200]
 
 
-# -- many at once ----------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------
 
 SPELLINGS = [
     "Straße-é",
@@ -642,7 +642,7 @@ def test_concurrent_spellings_of_a_username_create_one_account(two, pool):
         pool,
         *[
             lambda client=client, sent=sent: client.post("/auth/users", json=sent).status_code
-            for client, sent in zip(clients, given)
+            for client, sent in zip(clients, given, strict=False)
         ],
     )
     assert Counter(told) == {201: 1, 409: 15}
@@ -688,7 +688,7 @@ def test_concurrent_changes_of_one_account_cause_no_error(two, pool):
     jobs += [lambda number=number: use(two[number % 2]) for number in range(3)] + [turn]
     told = at_once(pool, *[lambda job=job: _until(end, job) for job in jobs])
     for statuses, possible in zip(
-        told, [{200, 204, 401}] * 4 + [{200, 201, 403}] * 3 + [{200, 204}]
+        told, [{200, 204, 401}] * 4 + [{200, 201, 403}] * 3 + [{200, 204}], strict=False
     ):
         assert statuses.keys() <= possible and statuses[200], told
     with two[0].app_context(), db.read() as connection:

@@ -41,7 +41,7 @@ METHODS = [
 ]
 REDIRECTS = {301, 302, 303, 307, 308}
 
-# -- what is sent ----------------------------------------------------------------------------------
+# -- what is sent ----------------------------------------------------------------------
 
 NUMBERS = [
     "0",
@@ -284,7 +284,8 @@ def _in_xml(tag, value):
 
 def _body(random, view):
     """(media type, bytes) of a document of the route's kind, at times spoilt, or of something
-    else."""
+    else.
+    """
     root = random.choice(getattr(view, "roots", None) or ("book",))
     root = "catalogue" if getattr(view, "imports", False) else root
     kind, document = random.randrange(10), _document(random, root)
@@ -309,7 +310,7 @@ def _body(random, view):
     return _mostly(random, [media_type], TYPES, 0.95), body
 
 
-# -- who sends it ----------------------------------------------------------------------------------
+# -- who sends it ----------------------------------------------------------------------
 
 
 class World:
@@ -392,7 +393,7 @@ def _invented(number, world):
     )
 
 
-# -- what is answered ------------------------------------------------------------------------------
+# -- what is answered ------------------------------------------------------------------
 
 CARRIED = (
     "X-Content-Type-Options",

@@ -47,7 +47,7 @@ class Caller(NamedTuple):
     has_mfa: bool = False
 
 
-# -- what is expected ------------------------------------------------------------------------------
+# -- what is expected ------------------------------------------------------------------
 
 
 def verdict(access, method, caller, settings):
@@ -72,7 +72,7 @@ def refusals(access, method, caller, settings):
         yield settings.get("ADMIN_MFA", False) and not caller.has_mfa
 
 
-# -- everybody -------------------------------------------------------------------------------------
+# -- everybody -------------------------------------------------------------------------
 
 
 def everybody(app):
@@ -175,7 +175,7 @@ def outdated_tokens(app):
     return {f"token {name}": Caller(headers, by="token") for name, headers in sent.items()}
 
 
-# -- every route -----------------------------------------------------------------------------------
+# -- every route -----------------------------------------------------------------------
 
 
 def doors(app):

@@ -41,7 +41,7 @@ def table(cases, *names):
     return pytest.mark.parametrize(", ".join(names), cases.values(), ids=list(cases))
 
 
-# -- what is attacked ------------------------------------------------------------------------------
+# -- what is attacked ------------------------------------------------------------------
 
 
 class Front:
@@ -84,7 +84,8 @@ class Front:
 
     def say(self, data, method="GET"):
         """The answer to one whole request, on the connection of all those that leave it as it
-        was."""
+        was.
+        """
         wire, self._wire = self._wire, None
         if wire is None or not wire.quiet():
             wire = Wire(self.address)
@@ -202,9 +203,11 @@ def behind_nginx(trusting, instance, tmp_path_factory):
     if NGINX is None:
         pytest.skip("there is no nginx on this machine (Debian: the package nginx-light)")
     service = f"{trusting.address.name}:{trusting.address.port}"
-    with nginx(tmp_path_factory.mktemp("nginx"), service) as url:
-        with closing(Front(url, instance[1], f"{HOST}:{Address.of(url).port}")) as front:
-            yield front
+    with (
+        nginx(tmp_path_factory.mktemp("nginx"), service) as url,
+        closing(Front(url, instance[1], f"{HOST}:{Address.of(url).port}")) as front,
+    ):
+        yield front
 
 
 @pytest.fixture(scope="module", params=["given"] if GIVEN else ["direct", "nginx"])
@@ -257,7 +260,7 @@ def victim(front):
     return front.victim()
 
 
-# -- one request in another ------------------------------------------------------------------------
+# -- one request in another ------------------------------------------------------------
 
 
 def request(*lines, first=b"POST /books HTTP/1.1", body=b""):
@@ -506,8 +509,10 @@ SMUGGLED = {
 
 
 # What plain waitress reads in its own way, and the application cannot see: two receivers in a row
-# could find two requests in it. NGINX in front refuses or rewrites each of these
-# (docs/security.md); directly, a client could but send itself a second request.
+# could find two
+# requests in it. NGINX in front refuses or rewrites each of these (docs/security.md); directly, a
+# client
+# could but send itself a second request.
 LEFT_TO_NGINX = {
     f"Transfer-Encoding: {name}"
     for name in [
@@ -707,7 +712,7 @@ def test_an_unusual_request_target_is_answered_without_a_redirect(front, target)
     assert all("location" not in answer.headers for answer in got.answers)
 
 
-# -- the host --------------------------------------------------------------------------------------
+# -- the host --------------------------------------------------------------------------
 
 NO_HOSTS = {
     "none": b"",
@@ -814,7 +819,7 @@ def test_an_absolute_target_does_not_replace_an_untrusted_host(trusting):
     assert got.status == 400 or b"//evil.example" not in got.answers[0].body
 
 
-# -- what proxies say ------------------------------------------------------------------------------
+# -- what proxies say ------------------------------------------------------------------
 
 SAID = {
     line.partition(":")[0] + f" {number}": line
@@ -1006,7 +1011,7 @@ def test_links_behind_nginx_point_to_nginx(behind_nginx):
     assert links["books"] == f"http://{HOST}:{behind_nginx.address.port}/books"
 
 
-# -- other sites -----------------------------------------------------------------------------------
+# -- other sites -----------------------------------------------------------------------
 
 SITES = {  # the lines, and whether the change may be made
     "no browser": ([], True),
@@ -1193,7 +1198,7 @@ def test_json_with_another_charset_is_not_read_as_utf_8(front, victim, charset):
     assert victim.unharmed()
 
 
-# -- too much, and what is not meant ---------------------------------------------------------------
+# -- too much, and what is not meant ---------------------------------------------------
 
 LARGE = {
     "many headers": (
@@ -1315,7 +1320,7 @@ def test_no_input_becomes_a_response_header(front, path, line):
     )
 
 
-# -- half of it ------------------------------------------------------------------------------------
+# -- half of it ------------------------------------------------------------------------
 
 
 def _create(front, title, *lines):

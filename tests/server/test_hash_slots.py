@@ -83,7 +83,7 @@ def test_without_an_account_nothing_but_signing_in_hashes(app, client, monkeypat
         assert client.post(path, json={}).status_code == 401, path
 
 
-# -- a storm ---------------------------------------------------------------------------------------
+# -- a storm ---------------------------------------------------------------------------
 
 GUESSERS, SECONDS = 40, 4
 MAX_READ = 5  # seconds, on a machine that has more to do

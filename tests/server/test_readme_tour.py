@@ -24,7 +24,8 @@ def _steps():
 
 def _as_pattern(output):
     """A pattern for an output: `…` and instants are any text; line breaks and blanks are
-    ignored."""
+    ignored.
+    """
     varying = re.sub(r"\d{20}", "…", output)  # the instant of a change in an ETag
     parts = [re.escape(re.sub(r"\s", "", part)) for part in varying.split("…")]
     return ".*".join(parts)

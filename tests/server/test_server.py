@@ -54,7 +54,7 @@ def cookie(service):
     return answer.headers["set-cookie"].partition(";")[0]
 
 
-# -- refusals --------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_a_body_as_large_as_allowed_is_read(service, cookie, chunked):
         b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
         b"POST /books HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
-        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
-        b"chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+        b"POST /books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\nabc\r\n0\r\n\r\n",
     ],
     ids=repr,
 )
@@ -196,7 +196,7 @@ def test_an_address_that_is_not_encoded_is_refused(service, query):
     assert service.get(f"/books?{query}").status == 400
 
 
-# -- ending ----------------------------------------------------------------------------------------
+# -- ending ----------------------------------------------------------------------------
 
 
 class Visitors:
@@ -299,10 +299,8 @@ def test_no_connection_is_accepted_and_dropped_while_draining(folder, workers):
     ):  # idle: the drain waits for it a while
         service.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
-        try:
+        with contextlib.suppress(ConnectionRefusedError):
             assert service.get().whole
-        except ConnectionRefusedError:
-            pass
         assert service.process.wait(PATIENCE) == 0
 
 
@@ -343,7 +341,7 @@ def test_sigint_ends_the_service(folder):
         assert service.process.wait(PATIENCE) == 0
 
 
-# -- replacing -------------------------------------------------------------------------------------
+# -- replacing -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -405,10 +403,8 @@ def test_workers_end_when_their_supervisor_is_killed(folder):
 
 
 def test_a_service_survives_the_shell_that_started_it(folder):
-    shell = (
-        f'"{sys.executable}" -m bookapi serve --port 0 > "{folder}/said" 2> '
-        f'"{folder}/log" & echo $!'
-    )
+    command = f'"{sys.executable}" -m bookapi serve --port 0'
+    shell = f'{command} > "{folder}/said" 2> "{folder}/log" & echo $!'
     shell += f'; while [ ! -s "{folder}/said" ]; do sleep 0.1; done'
     done = subprocess.run(
         ["sh", "-c", shell],
@@ -430,7 +426,7 @@ def test_a_service_survives_the_shell_that_started_it(folder):
         wait_until(lambda: not Path(f"/proc/{number}").exists())
 
 
-# -- where it listens ------------------------------------------------------------------------------
+# -- where it listens ------------------------------------------------------------------
 
 
 def test_a_unix_socket_serves_its_group_and_is_reused_after_a_crash(folder):
@@ -467,7 +463,7 @@ def test_a_file_that_is_not_a_socket_is_not_removed(folder):
     assert path.read_text() == "dear to somebody"
 
 
-# -- the database goes away ------------------------------------------------------------------------
+# -- the database goes away ------------------------------------------------------------
 
 
 def _gone(path):

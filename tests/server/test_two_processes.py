@@ -130,7 +130,8 @@ def two_services(folder):
 
 class Storm:
     """Writers, and readers who hold what they read against what was acknowledged before they
-    asked."""
+    asked.
+    """
 
     def __init__(self, ways):
         self.ways, self.lock, self.ended = ways, threading.Lock(), threading.Event()
@@ -185,7 +186,7 @@ class Storm:
 
     def _come_and_go(self, connections, cookie, title):
         """A book that stays, and another that is deleted by the other process."""
-        for title, authors in ((title, ["Staying"]), (title, ["Leaving"])):
+        for authors in (["Staying"], ["Leaving"]):
             status, _, body = connections[0].ask(
                 "POST", "/books", {"title": title, "authors": authors}, **cookie
             )

@@ -75,7 +75,7 @@ def _refused(**fields):
     return _errors({"title": "T", **fields})
 
 
-# -- the fields ------------------------------------------------------------------------------------
+# -- the fields ------------------------------------------------------------------------
 
 
 def test_every_list_of_fields_is_in_the_documented_order():
@@ -146,7 +146,7 @@ def test_all_errors_are_reported_at_once():
     assert set(messages) == {"title", "id", "pages", "isbn", "x", "authors", "published"}
 
 
-# -- text ------------------------------------------------------------------------------------------
+# -- text ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_cover_url_has_a_length_limit():
     assert list(_refused(cover_url=address + "a")) == ["cover_url"]
 
 
-# -- lists -----------------------------------------------------------------------------------------
+# -- lists -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -289,7 +289,7 @@ def test_list_items_keep_their_order_and_duplicates():
     assert _load(authors=["b", "a", "b"])["authors"] == ["b", "a", "b"]
 
 
-# -- identifiers -----------------------------------------------------------------------------------
+# -- identifiers -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["a", "goodreads", "a.b_c-9", "0", "a" * 32, " lccn "])
@@ -351,7 +351,7 @@ def test_isbn_identifiers_are_validated_and_stored_as_13_digits():
     ) == ["value"]
 
 
-# -- numbers, ISBN, date, language, address --------------------------------------------------------
+# -- numbers, ISBN, date, language, address --------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -502,7 +502,7 @@ def test_a_cover_url_that_is_not_http_is_rejected(address):
     assert _refused(cover_url=address) == {"cover_url": ["must be an http or https URL"]}
 
 
-# -- written ---------------------------------------------------------------------------------------
+# -- written ---------------------------------------------------------------------------
 
 
 def test_a_book_is_written_with_every_field_in_order():

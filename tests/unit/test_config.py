@@ -258,7 +258,7 @@ def test_special_characters_in_the_database_password_are_kept(load):
     assert load(BOOKAPI_DATABASE_URL=url)["DATABASE_URL"] == url.replace("mysql:", "mysql+pymysql:")
 
 
-# -- the instance and its secret -------------------------------------------------------------------
+# -- the instance and its secret -------------------------------------------------------
 
 
 def secret(folder, text, mode=0o600):

@@ -37,7 +37,7 @@ def said(query):
     ]
 
 
-# -- what a query means ----------------------------------------------------------------------------
+# -- what a query means ----------------------------------------------------------------
 
 WORDS = {
     "emma": ["emma"],
@@ -252,7 +252,7 @@ def test_a_query_may_be_a_whole_title(query, whole):
     assert parse(query).whole == whole
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------
 
 
 def _many(words, number):
@@ -346,7 +346,7 @@ def test_any_text_parses_into_searchable_words(query):
     assert all(len(term.words) == 1 for term in match.terms + match.without if term.prefix)
 
 
-# -- tokens ----------------------------------------------------------------------------------------
+# -- tokens ----------------------------------------------------------------------------
 
 some_words = st.text(st.sampled_from("axz09béиあ語한\u0e01\U00020000"), min_size=1, max_size=30)
 
@@ -476,7 +476,7 @@ def test_the_trash_and_the_levels_have_tokens_of_their_own():
     assert {made[0] for made in live} == {made[0] for made in trash} == set(LEVELS)
 
 
-# -- expressions -----------------------------------------------------------------------------------
+# -- expressions -----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
