@@ -268,7 +268,7 @@ def authors(count: int) -> list[str]:
 
 class _Dice:
     def __init__(self):
-        self._random = random.Random(SEED).random  # nosec B311 # to be the same each time
+        self._random = random.Random(SEED).random  # noqa: S311 # to be the same each time
 
     def below(self, end: int) -> int:
         return int(self._random() * end)

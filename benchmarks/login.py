@@ -29,7 +29,7 @@ UNKNOWN, WRONG, DISABLED = KINDS = ("unknown name", "wrong password", "disabled 
 EACH = 8  # tries at a name: fewer than make one wait
 WARM_UP = 3  # tries of each kind
 GOAL = 0.05  # by which the medians may differ
-PASSWORD = "a long enough password"  # nosec B105: of throw-away accounts
+PASSWORD = "a long enough password"  # noqa: S105 # of throw-away accounts
 _addresses = count()
 
 
@@ -91,7 +91,7 @@ def tries(times: int) -> Iterator[tuple[str, str]]:
     """(kind, name), each kind so many times; which one comes first changes, so that none is always
     behind another."""
     names = {kind: _names(kind, _needed(times)) for kind in KINDS}
-    chance = random.Random(5)  # nosec B311: an order, no secret
+    chance = random.Random(5)  # noqa: S311 # an order, no secret
     for at in range(times):
         for kind in chance.sample(KINDS, len(KINDS)):
             yield kind, names[kind][at // EACH]

@@ -28,7 +28,7 @@ _NOT_SETTINGS = re.compile(
 )
 # These can also be given as the path of a file that holds the value: BOOKAPI_SECRET_KEY_FILE.
 SECRETS = ("SECRET_KEY", "DATABASE_URL")
-SECRET_FILE = "secret"  # nosec B105 # the name of a file
+SECRET_FILE = "secret"  # noqa: S105 # the name of a file
 SECRET_MIN_LENGTH = 32
 
 
@@ -341,7 +341,7 @@ def from_file(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingError(f"cannot read {path}: {error.strerror}") from None
     try:
-        exec(compile(source, str(path), "exec"), names)  # nosec B102 # config.py is the operator's own code
+        exec(compile(source, str(path), "exec"), names)  # noqa: S102 # config.py is the operator's own code
     except Exception as error:
         raise SettingError(f"cannot read {path}: {error}") from None
     return {

@@ -198,7 +198,7 @@ class found(FunctionElement[Any]):
 
 def _on_sqlite(value: str, more: str = "") -> str:
     # `value` is a bound parameter, as the compiler writes it.
-    return f"SELECT rowid AS id{more} FROM {INDEX} WHERE {INDEX} MATCH {value}"  # nosec B608
+    return f"SELECT rowid AS id{more} FROM {INDEX} WHERE {INDEX} MATCH {value}"  # noqa: S608
 
 
 @compiles(found, "sqlite")
@@ -222,4 +222,4 @@ def _found_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     *nearer, anywhere = every[: len(LEVELS)] if len(every) > len(LEVELS) else every[:1]
     more = f", {' + '.join(f'({match} > 0)' for match in nearer)} AS relevance" if nearer else ""
     less = f" AND NOT {every[-1]}" if len(every) > 1 else ""
-    return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere}{less})"  # nosec B608 # bound parameters, too
+    return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere}{less})"  # noqa: S608 # bound parameters, too

@@ -530,5 +530,5 @@ def _store_batch(
     state = State(connection, by)
     first = state.last_id
     outcome = match_rows(connection, matcher, batch, prepared)
-    store.store(connection, state, _changes(state, outcome.actions))
+    store.store(connection, state, list(_changes(state, outcome.actions)))
     return outcome, set(range(first + 1, state.last_id + 1))

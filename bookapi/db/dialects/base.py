@@ -33,7 +33,7 @@ class Dialect(ABC):
     def listen(self, engine: Engine) -> None:
         """Register the events that connections of this engine need."""
 
-    def create_file(self) -> None:
+    def create_file(self) -> None:  # noqa: B027 # most have no file
         """Create the database's file, where there is one and it is missing."""
 
     def search_fault(self, connection: Connection) -> str | None:

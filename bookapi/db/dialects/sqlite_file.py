@@ -84,7 +84,8 @@ class FileGuard:
         return self._spoilt or self._log_fault()
 
     def _content_fault(self) -> str | None:
-        assert self._descriptor is not None
+        if self._descriptor is None:
+            return None
         if self._log is None:
             return None
         if os.pread(self._descriptor, len(HEADER), 0) != HEADER:
