@@ -1,1 +1,2 @@
-"""What the service costs, measured: `make bench`. See README.md here; nothing of this is installed."""
+"""What the service costs, measured: `make bench`. See README.md here; nothing of this is
+installed."""

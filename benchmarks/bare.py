@@ -1,5 +1,5 @@
-"""Waitress with the settings of the service and nothing behind it: one constant answer to everything, for what serving
-the bytes costs by itself.
+"""Waitress with the settings of the service and nothing behind it: one constant answer to
+everything, for what serving the bytes costs by itself.
 
 python -m benchmarks.bare CONTENT_TYPE FILE
 """

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SEED = 20240229
-ISBN = "NUMBERED_ISBN"  # stands for a new ISBN in a request to create a book; thirteen characters, as what it becomes
+# stands for a new ISBN in a request to create a book; thirteen characters, as what it becomes
+ISBN = "NUMBERED_ISBN"
 RARE_WORDS = [
     head + tail
     for head, tail in itertools.product(
@@ -267,7 +268,7 @@ def authors(count: int) -> list[str]:
 
 class _Dice:
     def __init__(self):
-        self._random = random.Random(SEED).random  # nosec B311 # to be the same each time
+        self._random = random.Random(SEED).random  # noqa: S311 # to be the same each time
 
     def below(self, end: int) -> int:
         return int(self._random() * end)
@@ -294,7 +295,8 @@ def _book(number: int, dice: _Dice, writers: list[str]) -> dict:
     book = {
         "title": f"The {dice.one_of(_ADJECTIVES)} {dice.one_of(_NOUNS)} of {dice.one_of(_PLACES)}",
         "authors": dice.some_of(writers, 3),
-        # A multiplier without a factor in common with 10 ** 9 scatters the numbers and keeps them apart.
+        # A multiplier without a factor in common with 10 ** 9 scatters the numbers and keeps them
+        # apart.
         "isbn": isbn13(f"978{number * 387_420_489 % 10**9:09d}"),
         "publisher": dice.one_of(_PUBLISHERS),
         "published": _date(dice),
@@ -318,7 +320,8 @@ def _date(dice: _Dice) -> str:
 
 
 def _description(dice: _Dice) -> str:
-    """From two to five sentences, then one with a rare word: each of the hundred is in about 1 % of the books."""
+    """From two to five sentences, then one with a rare word: each of the hundred is in about 1 %
+    of the books."""
     sentences = [
         f"{dice.one_of(_WHO)} {dice.one_of(_DOES)} {dice.one_of(_WHAT)} {dice.one_of(_WHEN)}."
         for _ in range(2 + dice.below(4))

@@ -1,6 +1,7 @@
 """Load on a server: by wrk where it is installed, else by `loader.py`.
 
-Requests are whole HTTP requests as text, sent in turn over and over; `ISBN` in one is replaced by a new ISBN each time.
+Requests are whole HTTP requests as text, sent in turn over and over; `ISBN` in one is replaced by
+a new ISBN each time.
 """
 
 import http.client
@@ -24,7 +25,8 @@ _runs, _numbers = count(1), count()  # the numbers of the first million are for 
 
 
 class Result(NamedTuple):
-    """One run: answers, those a second, latencies in milliseconds, bad answers, the loader's share of a processor."""
+    """One run: answers, those a second, latencies in milliseconds, bad answers, the loader's share
+    of a processor."""
 
     answers: int
     rate: float
@@ -114,6 +116,7 @@ end
 done = function(summary, latency)
   local e = summary.errors
   print(string.format("[%d, %f, %f, %f, %d]", summary.requests, summary.duration / 1e6,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, e.connect + e.read + e.write + e.status + e.timeout))
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, e.connect + e.read + e.write +
+    e.status + e.timeout))
 end
 """

@@ -2,7 +2,8 @@
 
     python -m benchmarks.loader PLAN
 
-It is slower than wrk: where it is the busier side, the requests a second are what it can do, not the server.
+It is slower than wrk: where it is the busier side, the requests a second are what it can do, not
+the server.
 """
 
 import json
@@ -44,7 +45,8 @@ def _chunks_end(received: bytes | bytearray, start: int) -> int | None:
 
 
 class _Loader:
-    """One request under way on each connection; the next one goes out when its answer is all there."""
+    """One request under way on each connection; the next one goes out when its answer is all
+    there."""
 
     def __init__(self, host: str, port: int, requests: list[str], connections: int, first: int):
         self._address, self._requests, self._first = (host, port), requests, first

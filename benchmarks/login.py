@@ -1,8 +1,10 @@
-"""Whether the time of a refused sign-in tells which names are accounts: `python -m benchmarks.login`, or
+"""Whether the time of a refused sign-in tells which names are accounts: `python -m
+benchmarks.login`, or
 
     python -m benchmarks.login [--times N]
 
-Names that nobody has, accounts with a wrong password, and disabled accounts with the right one are tried in turns at a
+Names that nobody has, accounts with a wrong password, and disabled accounts with the right one are
+tried in turns at a
 real service, from ever other addresses and with so many names that nobody has to wait.
 """
 
@@ -27,7 +29,7 @@ UNKNOWN, WRONG, DISABLED = KINDS = ("unknown name", "wrong password", "disabled 
 EACH = 8  # tries at a name: fewer than make one wait
 WARM_UP = 3  # tries of each kind
 GOAL = 0.05  # by which the medians may differ
-PASSWORD = "a long enough password"  # nosec B105: of throw-away accounts
+PASSWORD = "a long enough password"  # noqa: S105 # of throw-away accounts
 _addresses = count()
 
 
@@ -86,9 +88,10 @@ def _done(answer: tuple[int, bytes], status: int) -> bytes:
 
 
 def tries(times: int) -> Iterator[tuple[str, str]]:
-    """(kind, name), each kind so many times; which one comes first changes, so that none is always behind another."""
+    """(kind, name), each kind so many times; which one comes first changes, so that none is always
+    behind another."""
     names = {kind: _names(kind, _needed(times)) for kind in KINDS}
-    chance = random.Random(5)  # nosec B311: an order, no secret
+    chance = random.Random(5)  # noqa: S311 # an order, no secret
     for at in range(times):
         for kind in chance.sample(KINDS, len(KINDS)):
             yield kind, names[kind][at // EACH]
@@ -122,7 +125,8 @@ def report(taken: dict[str, list[float]], statuses: set[int]) -> int:
         )
     apart = max(abs(median(every) / usual - 1) for every in taken.values())
     print(
-        f"\nThe medians lie {apart:.1%} apart, {'within' if apart <= GOAL else 'BEYOND'} the goal of {GOAL:.0%}."
+        f"\nThe medians lie {apart:.1%} apart, {'within' if apart <= GOAL else 'BEYOND'} "
+        f"the goal of {GOAL:.0%}."
     )
     if statuses != {401}:
         print(f"\n**STRANGE ANSWERS: {sorted(statuses - {401})}**")

@@ -28,14 +28,16 @@ class Plan(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One run of load on a server, and the microseconds of processor time that a request took there."""
+    """One run of load on a server, and the microseconds of processor time that a request took
+    there."""
 
     result: load.Result
     cost: float
 
 
 class Row(NamedTuple):
-    """What a work took: turns of the service and of the bare waitress, in pairs one after the other."""
+    """What a work took: turns of the service and of the bare waitress, in pairs one after the
+    other."""
 
     name: str
     pairs: list[tuple[Turn, Turn]]
@@ -65,7 +67,8 @@ class Row(NamedTuple):
         return max(turn.result.busy for pair in self.pairs for turn in pair)
 
     def cells(self) -> list[str]:
-        """The medians of the turns, each ratio being that of a pair; `spread`: how far the first one's lie apart."""
+        """The medians of the turns, each ratio being that of a pair; `spread`: how far the first
+        one's lie apart."""
         ours, bare = ([pair[side] for pair in self.pairs] for side in (0, 1))
         speed = [_ratio(one.result.rate, other.result.rate) for one, other in self.pairs]
         cost = [_ratio(one.cost, other.cost) for one, other in self.pairs]
@@ -115,7 +118,8 @@ def _turn(server: Server, requests: list[str], seconds: float, plan: Plan) -> Tu
 
 
 def _sample(name: str, service: Server, requests: list[str]) -> tuple[str, bytes]:
-    """Media type and body for the bare waitress: as many bytes as the service's answers have on average."""
+    """Media type and body for the bare waitress: as many bytes as the service's answers have on
+    average."""
     answers = [(request, *load.ask(service, request)) for request in (requests * SAMPLE)[:SAMPLE]]
     for request, status, _, body in answers:
         if not 200 <= status < 300:
@@ -128,11 +132,12 @@ def _sample(name: str, service: Server, requests: list[str]) -> tuple[str, bytes
     return answers[0][2], max(bodies, key=len)[: round(fmean(map(len, bodies)))]
 
 
-# -- export -------------------------------------------------------------------------------------------------------
+# -- export ----------------------------------------------------------------------------------------
 
 
 class Download(NamedTuple):
-    """One export: whether it came whole, seconds, seconds to its first byte, bytes, memory growth, processor time."""
+    """One export: whether it came whole, seconds, seconds to its first byte, bytes, memory growth,
+    processor time."""
 
     whole: bool
     seconds: float

@@ -1,9 +1,12 @@
-"""What a service does that is asked ten times as much as it can: `python -m benchmarks.overload`, or
+"""What a service does that is asked ten times as much as it can: `python -m benchmarks.overload`,
+or
 
     python -m benchmarks.overload [--books N] [--seconds S]
 
-As many clients as the service has threads ask for something costly without a pause: that is what it can. Then there are
-ten times as many, who pause for PAUSE after a 503 only: far less than Retry-After asks for. Then one client alone.
+As many clients as the service has threads ask for something costly without a pause: that is what
+it can. Then there are
+ten times as many, who pause for PAUSE after a 503 only: far less than Retry-After asks for. Then
+one client alone.
 """
 
 import argparse
@@ -44,7 +47,8 @@ class Seen(NamedTuple):
 
 
 class Clients:
-    """Clients that ask in turn over and over, each over a connection of its own, made anew where it is closed."""
+    """Clients that ask in turn over and over, each over a connection of its own, made anew where
+    it is closed."""
 
     def __init__(self, server: Server, requests: list[str], number: int):
         self._address, self._requests = (
@@ -155,7 +159,8 @@ def measure(server: Server, requests: list[str], seconds: float) -> int:
     share = len(refused) / max(1, len(many))
     ratio = percentile(settled, 0.99) / percentile(usual_times, 0.99)
     print(
-        f"\n{share:.1%} refused; p99 of the accepted who came after {SETTLE:g} s is {ratio:.1f} times the usual one; "
+        f"\n{share:.1%} refused; p99 of the accepted who came after {SETTLE:g} s is "
+        f"{ratio:.1f} times the usual one; "
         f"as quick as before {back:.2f} s after the end; {crowd.lost} connections lost."
     )
     strange = {one.status for one in [*usual, *many]} - {200, 503}

@@ -1,6 +1,7 @@
 """Make a throw-away instance, measure it, print tables: `make bench`, or
 
-python -m benchmarks.run [--books N] [--seconds S] [--turns N] [--work NAME,…] [--loader auto|wrk|own]
+python -m benchmarks.run [--books N] [--seconds S] [--turns N] [--work NAME,…] [--loader
+auto|wrk|own]
 """
 
 import argparse
@@ -66,7 +67,8 @@ def _names(text: str) -> list[str]:
 def bench(
     plan: Plan, names: list[str], cpus: tuple[set[int], set[int]]
 ) -> tuple[list[Row], list[Export]]:
-    """Measure these works on a new instance; the first processors are the service's, the second the loader's."""
+    """Measure these works on a new instance; the first processors are the service's, the second
+    the loader's."""
     rows, exports = [], []
     with on_cpus(cpus[1]):
         _say(f"making {plan.books:,} books and importing them")
@@ -93,12 +95,16 @@ def conditions(plan: Plan, cpus: tuple[set[int], set[int]], rows: list[Row]) -> 
     loader = (
         f"load by wrk, busy {busy} of the time at most"
         if plan.wrk
-        else f"load by benchmarks/loader.py, busy {busy} of the time at most (near 100% requests/s are its limit)"
+        else f"load by benchmarks/loader.py, busy {busy} of the time at most (near 100% "
+        f"requests/s are its limit)"
     )
     return (
-        f"{plan.books:,} books; Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, waitress "
-        f"{version('waitress')}; {os.cpu_count()} processors, {where}; {loader}, {load.CONNECTIONS} connections; "
-        f"turns of {plan.seconds:g} s, the medians of {plan.turns}. Compare the ratios to a bare waitress "
+        f"{plan.books:,} books; Python {sys.version.split()[0]}, SQLite "
+        f"{sqlite3.sqlite_version}, waitress "
+        f"{version('waitress')}; {os.cpu_count()} processors, {where}; {loader}, "
+        f"{load.CONNECTIONS} connections; "
+        f"turns of {plan.seconds:g} s, the medians of {plan.turns}. Compare the ratios to a "
+        f"bare waitress "
         "that serves the same bytes; absolute figures are one machine's."
     )
 

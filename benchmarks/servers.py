@@ -1,4 +1,5 @@
-"""The processes that are measured: started, found, asked what they used, and ended again whatever happens."""
+"""The processes that are measured: started, found, asked what they used, and ended again whatever
+happens."""
 
 import contextlib
 import http.client
@@ -70,13 +71,15 @@ def _proc(pid: int, name: str) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields behind the command's name, which may hold spaces: state, parent, …; 11 to 14 are processor time."""
+    """The fields behind the command's name, which may hold spaces: state, parent, …; 11 to 14 are
+    processor time."""
     return _proc(pid, "stat").rpartition(")")[2].split()
 
 
 @contextlib.contextmanager
 def on_cpus(cpus: set[int]) -> Iterator[None]:
-    """What is started meanwhile runs on these processors only; on any, where that is empty or not allowed."""
+    """What is started meanwhile runs on these processors only; on any, where that is empty or not
+    allowed."""
     before = os.sched_getaffinity(0)
     with contextlib.suppress(OSError):
         os.sched_setaffinity(0, cpus or before)

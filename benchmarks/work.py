@@ -18,7 +18,8 @@ SHARES = {"one": 60, "list": 25, "filter": 7, "search": 3, "create": 5}  # of th
 
 
 class Catalogue(NamedTuple):
-    """What the requests are about: how many books there are; `cookie` signs in where that is needed."""
+    """What the requests are about: how many books there are; `cookie` signs in where that is
+    needed."""
 
     books: int
     cookie: Callable[[], str]
@@ -88,7 +89,7 @@ def _creates(catalogue: Catalogue) -> list[str]:
 def _mix(catalogue: Catalogue) -> list[str]:
     """Works in the order of one shuffled hundred, again and again, each with its own cycle."""
     order = [name for name, share in SHARES.items() for _ in range(share)]
-    random.Random(books.SEED).shuffle(order)  # nosec B311 # to be the same each time
+    random.Random(books.SEED).shuffle(order)  # noqa: S311 # to be the same each time
     cycles = {name: cycle(WORKS[name].requests(catalogue)) for name in SHARES}
     return [next(cycles[name]) for name in order * (VARIETY // len(order))]
 

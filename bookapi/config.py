@@ -28,7 +28,7 @@ _NOT_SETTINGS = re.compile(
 )
 # These can also be given as the path of a file that holds the value: BOOKAPI_SECRET_KEY_FILE.
 SECRETS = ("SECRET_KEY", "DATABASE_URL")
-SECRET_FILE = "secret"  # nosec B105 # the name of a file
+SECRET_FILE = "secret"  # noqa: S105 # the name of a file
 SECRET_MIN_LENGTH = 32
 
 
@@ -99,7 +99,8 @@ def _hosts(value: Any) -> list[str]:
 
 
 def _proxies(value: Any) -> list[str]:
-    """Addresses and networks in their usual form, and `unix`; `localhost` is an older name of that."""
+    """Addresses and networks in their usual form, and `unix`; `localhost` is an older name of
+    that."""
     if value in (None, ""):
         return []
     parts = value.split(",") if isinstance(value, str) else value
@@ -173,7 +174,8 @@ SETTINGS = (
         "INSTANCE_PATH",
         None,
         _text,
-        "the folder of the local database, the secret and config.py; default: `instance` beside the package",
+        "the folder of the local database, the secret and config.py; default: `instance` "
+        "beside the package",
     ),
     Setting(
         "SECRET_KEY",
@@ -219,14 +221,17 @@ SETTINGS = (
         "TRUSTED_HOSTS",
         [],
         _hosts,
-        "the host names that requests may ask for, by commas; a leading dot takes subdomains in; empty: any",
+        "the host names that requests may ask for, by commas; a leading dot takes "
+        "subdomains in; empty: any",
     ),
     Setting(
         "TRUSTED_PROXY",
         [],
         _proxies,
-        "addresses or networks of the proxies in front, by commas, `unix` for the peer of a unix socket; "
-        "X-Forwarded-For, -Proto, -Host, -Port and -Prefix are believed from them alone, the last in a list",
+        "addresses or networks of the proxies in front, by commas, `unix` for the peer of a "
+        "unix socket; "
+        "X-Forwarded-For, -Proto, -Host, -Port and -Prefix are believed from them alone, "
+        "the last in a list",
     ),
     Setting(
         "SESSION_IDLE_MINUTES",
@@ -256,7 +261,8 @@ SETTINGS = (
         "SECURE_COOKIES",
         None,
         _automatic_boolean,
-        "the session cookie is Secure and named `__Host-…`; `auto` (default): where the request came by HTTPS",
+        "the session cookie is Secure and named `__Host-…`; `auto` (default): where the "
+        "request came by HTTPS",
     ),
     Setting(
         "COOKIE_NAME",
@@ -268,7 +274,8 @@ SETTINGS = (
         "ANSWER_CACHE_BYTES",
         16 * 1024 * 1024,
         _whole(0, 1024**3),
-        "memory for answers to public reads, each good until the catalogue changes; in bytes, 0: none",
+        "memory for answers to public reads, each good until the catalogue changes; in "
+        "bytes, 0: none",
     ),
     Setting(
         "LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"
@@ -334,7 +341,7 @@ def from_file(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingError(f"cannot read {path}: {error.strerror}") from None
     try:
-        exec(compile(source, str(path), "exec"), names)  # nosec B102 # config.py is the operator's own code
+        exec(compile(source, str(path), "exec"), names)  # noqa: S102 # config.py is the operator's own code
     except Exception as error:
         raise SettingError(f"cannot read {path}: {error}") from None
     return {

@@ -18,7 +18,7 @@ from .audit import Action
 from .models import ADMIN, Account, LoginSession, Token, User
 from .permissions import Actor
 
-# -- looking up ------------------------------------------------------------------------
+# -- looking up ------------------------------------------------------------------------------------
 
 
 def find(connection: Connection, username: str) -> Account | None:
@@ -55,7 +55,7 @@ def has_admin(connection: Connection) -> bool:
     return bool(connection.scalar(admins))
 
 
-# -- adding ----------------------------------------------------------------------------
+# -- adding ----------------------------------------------------------------------------------------
 
 
 def add(
@@ -135,7 +135,7 @@ def _invalid(field: str, error: str) -> Problem:
     return Problem(422, f"{field} {error}", type="validation", errors=errors)
 
 
-# -- changing --------------------------------------------------------------------------
+# -- changing --------------------------------------------------------------------------------------
 
 
 def change(
@@ -239,7 +239,7 @@ def _record(
     audit.record(connection, action, user.username, by.username if by else None, detail)
 
 
-# -- one's own -------------------------------------------------------------------------
+# -- one's own -------------------------------------------------------------------------------------
 
 
 def _own(connection: Connection, by: Actor, known_hash: str | None = None) -> Account:

@@ -23,7 +23,7 @@ PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parall
 _DUMMY_HASH = _hasher.hash(secrets.token_urlsafe())
 
 
-# -- strength --------------------------------------------------------------------------
+# -- strength --------------------------------------------------------------------------------------
 
 
 def error_in(password: str, username: str) -> str | None:
@@ -95,7 +95,7 @@ def _score(text: str, username: str) -> int:
         return int(zxcvbn(text, [username, SERVICE], max_length=MAX_LENGTH)["score"])
 
 
-# -- hashes ----------------------------------------------------------------------------
+# -- hashes ----------------------------------------------------------------------------------------
 
 
 def make_hash(password: str) -> str:

@@ -60,7 +60,7 @@ def seen_interval() -> timedelta:
     return min(SEEN_EVERY, timedelta(minutes=current_app.config["SESSION_IDLE_MINUTES"]) / 4)
 
 
-# -- the cookie ------------------------------------------------------------------------
+# -- the cookie ------------------------------------------------------------------------------------
 
 
 def is_secure() -> bool:
@@ -114,7 +114,7 @@ def _mark(random: str, username: str) -> str:
     return digest[:_MARK_LENGTH]
 
 
-# -- using one -------------------------------------------------------------------------
+# -- using one -------------------------------------------------------------------------------------
 
 
 def load() -> SignedIn | None:
@@ -175,7 +175,7 @@ def _delete(connection: Connection, *session_ids: int) -> None:
         connection.execute(delete(LoginSession).where(LoginSession.id.in_(session_ids)))
 
 
-# -- opening and ending ----------------------------------------------------------------
+# -- opening and ending ----------------------------------------------------------------------------
 
 
 def replaced_hash() -> str:
@@ -247,7 +247,7 @@ def _close(
     return bool(ended)
 
 
-# -- the list --------------------------------------------------------------------------
+# -- the list --------------------------------------------------------------------------------------
 
 
 def read_open(user_id: int, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:

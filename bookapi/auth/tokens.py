@@ -45,7 +45,7 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-# -- using one -------------------------------------------------------------------------
+# -- using one -------------------------------------------------------------------------------------
 
 
 def authenticate() -> SignedIn | None:
@@ -151,7 +151,7 @@ def _described(token: AnyRow) -> str:
     return f"{token.name} ({token.scope}, id {token.id})"
 
 
-# -- creating, listing, revoking -------------------------------------------------------
+# -- creating, listing, revoking -------------------------------------------------------------------
 
 
 def add(connection: Connection, by: Actor, values: dict[str, Any], secret: str) -> AnyRow:

@@ -201,14 +201,16 @@ def purge_books(days: int) -> None:
 def export_books(file: str, format_name: str | None, filters: tuple[str, ...]) -> None:
     """Export every matching book to FILE (`-`: standard output; .gz is compressed)."""
     writer = formats.by_name(format_name or _format_of(file) or "jsonl")
-    wanted: MultiDict = MultiDict()
+    if writer is None or writer.write is None:
+        raise click.BadParameter("has no such format for an export", param_hint="--format")
+    wanted: MultiDict[str, str] = MultiDict()
     for text in filters:
         name, _, value = text.partition("=")
         wanted.add(name, value)
     try:
         listing = queries.parse(wanted, paging=False)
     except HTTPException as error:
-        raise click.BadParameter(error.description, param_hint="--filter") from None
+        raise click.BadParameter(error.description or "", param_hint="--filter") from None
     with _output(file) as out:
         for chunk in writer.write(queries.stream(listing), listing.fields):
             out.write(chunk)
@@ -228,7 +230,7 @@ def sample() -> None:
     click.echo(f"loaded a sample of {report.counts['created']} public-domain books")
 
 
-# -- files ---------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------
 
 
 def _format_of(file: str) -> str | None:
@@ -254,24 +256,22 @@ def _output(file: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if os.path.exists(file) and not os.path.isfile(
-        file
-    ):  # a device, a pipe: nothing to put in its place
-        with open(file, "wb") as out:
+    target = Path(file).resolve()
+    if target.exists() and not target.is_file():  # a device, a pipe: written in place
+        with target.open("wb") as out:
             yield out
         return
-    target = Path(os.path.realpath(file))
     try:
         descriptor, unfinished = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror, file) from None
     try:
         os.fchmod(descriptor, 0o666 & ~_umask())
-        with open(descriptor, "wb") as raw, _compressed(raw, file) as out:
+        with os.fdopen(descriptor, "wb") as raw, _compressed(raw, file) as out:
             yield out
-        os.replace(unfinished, target)
+        Path(unfinished).replace(target)
     except BaseException:
-        os.unlink(unfinished)
+        Path(unfinished).unlink()
         raise
 
 
@@ -281,7 +281,7 @@ def _umask() -> int:
     return umask
 
 
-def _compressed(raw: BinaryIO, file: str):
+def _compressed(raw: BinaryIO, file: str) -> contextlib.AbstractContextManager[Any]:
     return (
         gzip.GzipFile(fileobj=raw, filename="", mode="wb")
         if file.endswith(".gz")

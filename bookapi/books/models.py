@@ -57,7 +57,8 @@ class Book(Base):
         unique=True,
     )
 
-    # Every list is of one state, in the trash or not: with that in front each index covers the choice of a page.
+    # Every list is of one state, in the trash or not: with that in front each index covers the
+    # choice of a page.
     __table_args__ = (
         Index(None, "deleted_at", "id"),
         *[

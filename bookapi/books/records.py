@@ -30,7 +30,8 @@ def selection(fields: tuple[str, ...] = FIELDS, *more: Any) -> Select[Any]:
 
 
 def from_rows(fields: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """The records of rows with these fields; their lists are read from one document, not one by one."""
+    """The records of rows with these fields; their lists are read from one document, not one by
+    one."""
     names = [(name, at) for at, name in enumerate(fields) if name in LISTS]
     records = [dict(zip(fields, row)) for row in rows]
     if names and rows:

@@ -1,6 +1,7 @@
 """The searched text of a book, and the parser of `q` (docs/api.md, Search).
 
-No query is a syntax error: what is not understood as an operator is a word, and what is neither is passed over.
+No query is a syntax error: what is not understood as an operator is a word, and what is neither is
+passed over.
 """
 
 import re
@@ -61,9 +62,11 @@ _AROUND = "()[]{}<>.,;:!?'\""  # punctuation around an ISBN
 
 
 def parse(text: str) -> Match | None:
-    """The search that a query means; None where it is empty. A search without any terms finds nothing.
+    """The search that a query means; None where it is empty. A search without any terms finds
+    nothing.
 
-    Raises ValueError for what cannot be searched: characters that no book may have, or more than one search may cost.
+    Raises ValueError for what cannot be searched: characters that no book may have, or more than
+    one search may cost.
     """
     cleaned = clean(text)
     if cleaned is None:

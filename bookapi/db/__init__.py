@@ -1,7 +1,9 @@
-"""The database: transactions, the state of the catalogue, and every difference between SQLite and MySQL/MariaDB.
+"""The database: transactions, the state of the catalogue, and every difference between SQLite and
+MySQL/MariaDB.
 
-`db.write(operation)` is the only way to change anything, `db.read()` the way to read for an answer. Failures of the
-database leave here as HTTP exceptions (503, 507, 409), so that nothing above knows a driver.
+`db.write(operation)` is the only way to change anything, `db.read()` the way to read for an answer.
+Failures of the database leave here as HTTP exceptions (503, 507, 409), so that nothing above knows
+a driver.
 """
 
 from flask import Flask

@@ -100,10 +100,11 @@ class Database(SQLAlchemy):
         return self._handle.dialect
 
     def read(self, limited: bool = True) -> Reading:
-        """A `with` block that is given a Connection in one read transaction: all it reads is one state.
+        """A `with` block that is given a Connection in one read transaction: all it reads is one
+        state.
 
-        In a request it is given up after QUERY_SECONDS (503), unless it is not `limited`: for what a client takes
-        piece by piece. Commands are not limited.
+        In a request it is given up after QUERY_SECONDS (503), unless it is not `limited`: for what
+        a client takes piece by piece. Commands are not limited.
         """
         seconds = current_app.config["QUERY_SECONDS"] if limited and has_request_context() else None
         return Reading(self._handle, seconds)
@@ -121,12 +122,12 @@ class Database(SQLAlchemy):
         alone: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """What ``operation(connection, *args, **kwargs)`` returns, once all it changed is committed; nothing of it is
-        if it raises.
+        """What ``operation(connection, *args, **kwargs)`` returns, once all it changed is
+        committed; nothing of it is if it raises.
 
-        An operation may run more than once (MySQL answers a deadlock so): it must change nothing but the connection.
-        `wait`: seconds until it is given up (503), at most DATABASE_WAIT_SECONDS; `alone`: it takes long, so it shares
-        no commit with others.
+        An operation may run more than once (MySQL answers a deadlock so): it must change nothing
+        but the connection. `wait`: seconds until it is given up (503), at most
+        DATABASE_WAIT_SECONDS; `alone`: it takes long, so it shares no commit with others.
         """
         self.check_file()
         function = functools.partial(_call, operation, args, kwargs)
@@ -141,7 +142,8 @@ class Database(SQLAlchemy):
         self._handle.queue.max_waiting = max(1, threads // 2 - 1)
 
     def check_file(self) -> None:
-        """503 where the SQLite file is not the one that was opened any more: what is written may be lost."""
+        """503 where the SQLite file is not the one that was opened any more: what is written may be
+        lost."""
         fault = self.dialect.fault()
         if fault:
             if has_request_context():  # a command reports it in its own one line
@@ -149,7 +151,8 @@ class Database(SQLAlchemy):
             raise unavailable() from OSError(fault)
 
     def check_writable(self) -> None:
-        """503 where the database refuses every change: it is read-only, or this process may not write to it."""
+        """503 where the database refuses every change: it is read-only, or this process may not
+        write to it."""
         try:
             self.ask(self.dialect.check_writable)
         except ServiceUnavailable as error:

@@ -43,7 +43,8 @@ def too_slow() -> ServiceUnavailable:
     )
 
 
-# 1020: a conflict where innodb_snapshot_isolation is ON, the default of MariaDB from 11.6.2; 1213: a deadlock.
+# 1020: a conflict where innodb_snapshot_isolation is ON, the default of MariaDB from 11.6.2; 1213:
+# a deadlock.
 _CONFLICTS, _LOCK_WAIT = {1020, 1213}, 1205
 _MYSQL_BUSY = {*_CONFLICTS, _LOCK_WAIT, 3572}
 _MYSQL_TOO_LARGE = 1153  # than max_allowed_packet

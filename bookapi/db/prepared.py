@@ -1,7 +1,8 @@
 """Statements that are compiled once and run by the driver: for what most requests read and write.
 
-The result layer of SQLAlchemy costs more than all that SQLite does for a list. So here rows come as the driver gives
-them: the columns must be plain ones (text, numbers, `rfc3339`, lists as JSON), and values are passed as they are.
+The result layer of SQLAlchemy costs more than all that SQLite does for a list. So here rows come as
+the driver gives them: the columns must be plain ones (text, numbers, `rfc3339`, lists as JSON), and
+values are passed as they are.
 """
 
 import functools

@@ -47,7 +47,8 @@ class Operation:
         return self._claimed.acquire(blocking=False)
 
     def run(self, connection: Connection) -> None:
-        """Run it in the context (application, request) of its caller; keeps the result or the exception."""
+        """Run it in the context (application, request) of its caller; keeps the result or the
+        exception."""
         connection.info[ON_COMMIT] = self.on_commit = []
         self.result, self.error = None, None
         try:
@@ -77,8 +78,8 @@ class WriteQueue:
     def write(
         self, function: Callable[[Connection], Any], wait: float | None = None, alone: bool = False
     ) -> Any:
-        """What the function returned, once it is committed. `wait`: fewer seconds than usual; `alone`: it takes long,
-        so it shares no commit."""
+        """What the function returned, once it is committed. `wait`: fewer seconds than usual;
+        `alone`: it takes long, so it shares no commit."""
         seconds = self._wait if wait is None else wait
         with self._changed:
             if not self._waiting and not self._running:
@@ -115,7 +116,7 @@ class WriteQueue:
             if operation in self._waiting:
                 self._waiting.remove(operation)
 
-    # -- the thread -------------------------------------------------------------------------------------------
+    # -- the thread --------------------------------------------------------------------------------
 
     def _ensure_thread(self) -> None:
         if self._thread is None or not self._thread.is_alive():

@@ -1,9 +1,11 @@
-"""Full text on SQLite (FTS5) and on MySQL/MariaDB (InnoDB FULLTEXT), with the same answers from both.
+"""Full text on SQLite (FTS5) and on MySQL/MariaDB (InnoDB FULLTEXT), with the same answers from
+both.
 
-Engines differ in what they take for a word: InnoDB drops short words and stop words, and knows no Chinese. So
-neither gets text. `book_words` has one row a book, of tokens that both engines take as they are: letters and digits
-of ASCII, three or more. A token is a tag and a word. The tag tells where in the book the word stands and whether the
-book is in the trash, so that relevance and liveness are plain searches, too, and come out alike.
+Engines differ in what they take for a word: InnoDB drops short words and stop words, and knows no
+Chinese. So neither gets text. `book_words` has one row a book, of tokens that both engines take as
+they are: letters and digits of ASCII, three or more. A token is a tag and a word. The tag tells
+where in the book the word stands and whether the book is in the trash, so that relevance and
+liveness are plain searches, too, and come out alike.
 """
 
 import hashlib
@@ -19,7 +21,8 @@ MAX_TOKEN = 82  # behind the tag: by default InnoDB drops what is longer than 84
 _REMEMBERED = 20_000  # characters: a search may hold any of a million
 _HEAD = 66  # of a longer one this much is kept, and a digest of the whole
 
-# How near to its title a book has the words: what is found at a level is found at all those behind it.
+# How near to its title a book has the words: what is found at a level is found at all those behind
+# it.
 EXACT, TITLE, HEADING, ANYWHERE = LEVELS = "etha"
 _LIVE, _TRASH = "q", "x"  # behind the level: no stop word of InnoDB has them for a second letter
 BARRIER = "bbb"  # between two texts: no phrase goes across
@@ -33,18 +36,20 @@ class Term(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A search: all `terms` must occur and none of `without`; `whole`: the words that a title may just be."""
+    """A search: all `terms` must occur and none of `without`; `whole`: the words that a title may
+    just be."""
 
     terms: tuple[Term, ...]
     without: tuple[Term, ...] = ()
     whole: tuple[str, ...] = ()
 
 
-# -- tokens -------------------------------------------------------------------------------------------------------
+# -- tokens ----------------------------------------------------------------------------------------
 
 
 def _encoded(word: str, prefix: bool = False) -> str:
-    """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of what it becomes."""
+    """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of
+    what it becomes."""
     if not word.isascii() or "x" in word or "z" in word:
         word = "".join([_CODES[character] for character in word])
     if prefix:  # of what is longer no more is there to be compared
@@ -84,7 +89,8 @@ def _digest(text: str, length: int = 24) -> str:
 def index_text(
     title: Sequence[str], texts: dict[str, Iterable[Sequence[str]]], in_trash: bool = False
 ) -> str:
-    """The tokens of a book: the words of its title, and of its texts by level (a level has those before it, too)."""
+    """The tokens of a book: the words of its title, and of its texts by level (a level has those
+    before it, too)."""
     state = _TRASH if in_trash else _LIVE
     parts, so_far = [EXACT + state + _digest(" ".join(title))], []
     for level in (TITLE, HEADING, ANYWHERE):
@@ -94,14 +100,15 @@ def index_text(
     return " ".join(parts)
 
 
-# -- expressions --------------------------------------------------------------------------------------------------
+# -- expressions -----------------------------------------------------------------------------------
 
 
 def expressions(
     write: "type[Fts5] | type[InnoDbFullText]", match: Match, in_trash: bool = False
 ) -> dict[str, str]:
-    """`write`: the full-text search of the dialect. The values of `found`: what the engine takes for the whole search (`q`), for each level of it (`q_e`, …), for
-    what must not occur (`q_less`), and for that alone where nothing must (`q_without`)."""
+    """`write`: the full-text search of the dialect. The values of `found`: what the engine takes
+    for the whole search (`q`), for each level of it (`q_e`, …), for what must not occur (`q_less`),
+    and for that alone where nothing must (`q_without`)."""
     state = _TRASH if in_trash else _LIVE
     if not match.terms:
         return {"q_without": write.any_of(match.without, ANYWHERE + state)}
@@ -137,7 +144,8 @@ class Fts5:
 
     @staticmethod
     def above(every: dict[str, str], level: str) -> list[str]:
-        """What the level nearer to the title has: found there, it is not to be found here once more."""
+        """What the level nearer to the title has: found there, it is not to be found here once
+        more."""
         at = LEVELS.index(level)
         return [every[LEVELS[at - 1]]] if at else []
 
@@ -147,8 +155,8 @@ class Fts5:
 
 
 class InnoDbFullText:
-    """Boolean full-text searches of InnoDB. Behind a phrase it forgets what `*` means and that `-` excludes: beginnings
-    come first, and what must not occur is a search of its own."""
+    """Boolean full-text searches of InnoDB. Behind a phrase it forgets what `*` means and that `-`
+    excludes: beginnings come first, and what must not occur is a search of its own."""
 
     @staticmethod
     def _term(term: Term, tag: str) -> str:
@@ -176,13 +184,13 @@ class InnoDbFullText:
         return found
 
 
-# -- the pieces of statements -------------------------------------------------------------------------------------
+# -- the pieces of statements ----------------------------------------------------------------------
 
 
 class found(FunctionElement[Any]):
-    """The books that a search finds, as a table: of `id`, given one expression, or one and that of what must not
-    occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading, 0 anywhere), given those of all
-    levels in order and that of what must not occur."""
+    """The books that a search finds, as a table: of `id`, given one expression, or one and that of
+    what must not occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading,
+    0 anywhere), given those of all levels in order and that of what must not occur."""
 
     name = "found"
     inherit_cache = True
@@ -190,7 +198,7 @@ class found(FunctionElement[Any]):
 
 def _on_sqlite(value: str, more: str = "") -> str:
     # `value` is a bound parameter, as the compiler writes it.
-    return f"SELECT rowid AS id{more} FROM {INDEX} WHERE {INDEX} MATCH {value}"  # nosec B608
+    return f"SELECT rowid AS id{more} FROM {INDEX} WHERE {INDEX} MATCH {value}"  # noqa: S608
 
 
 @compiles(found, "sqlite")
@@ -214,4 +222,4 @@ def _found_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     *nearer, anywhere = every[: len(LEVELS)] if len(every) > len(LEVELS) else every[:1]
     more = f", {' + '.join(f'({match} > 0)' for match in nearer)} AS relevance" if nearer else ""
     less = f" AND NOT {every[-1]}" if len(every) > 1 else ""
-    return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere}{less})"  # nosec B608 # bound parameters, too
+    return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere}{less})"  # noqa: S608 # bound parameters, too

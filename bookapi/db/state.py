@@ -1,4 +1,5 @@
-"""The catalogue's row, whose revision names each state of the catalogue, and how to read it in a few microseconds."""
+"""The catalogue's row, whose revision names each state of the catalogue, and how to read it in a
+few microseconds."""
 
 import threading
 from typing import Any
@@ -60,8 +61,9 @@ _VERSION = (
 
 
 class State:
-    """The newest committed revision, read at each call: whether a cached response is current is known exactly, across
-    workers. Each thread has a connection of its own for it, outside the pool and outside any transaction."""
+    """The newest committed revision, read at each call: whether a cached response is current is
+    known exactly, across workers. Each thread has a connection of its own for it, outside the pool
+    and outside any transaction."""
 
     def __init__(self, app: Flask):
         self._app, self._local = app, threading.local()

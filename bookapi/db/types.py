@@ -24,7 +24,8 @@ TABLE_OPTIONS = {
 
 
 class Instant(TypeDecorator[Any]):
-    """An aware datetime in UTC, to the microsecond. A plain DATETIME drops the fraction on MySQL."""
+    """An aware datetime in UTC, to the microsecond. A plain DATETIME drops the fraction on
+    MySQL."""
 
     impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
@@ -50,7 +51,8 @@ class JsonList(TypeDecorator[Any]):
 
 
 class rfc3339(FunctionElement[Any]):
-    """An Instant column as the text of RFC 3339 (UTC, microseconds, Z), written by the database itself."""
+    """An Instant column as the text of RFC 3339 (UTC, microseconds, Z), written by the database
+    itself."""
 
     type = Text()
     inherit_cache = True

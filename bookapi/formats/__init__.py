@@ -49,8 +49,8 @@ def _unsupported(*args: Any) -> Any:
 class Format:
     """A format. `order` is the server's preference, low first; the first of `media_types` is sent.
 
-    `aliases` are media types that Accept may also use for it, `read_types` further ones of an import's
-    body and `patch_types` of a PATCH.
+    `aliases` are media types that Accept may also use for it, `read_types` further ones of an
+    import's body and `patch_types` of a PATCH.
     """
 
     name: str

@@ -126,7 +126,7 @@ def _check_values(data: Any, depth: int) -> None:
             raise Malformed(f"has more than {MAX_VALUES} values")
 
 
-# -- reading a stream of books -------------------------------------------------
+# -- reading a stream of books ---------------------------------------------------------------------
 
 
 def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:

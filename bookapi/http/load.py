@@ -63,7 +63,7 @@ class Load:
         queue may hold.
         """
         waiting = len(self.queue)
-        return waiting > MAX_QUEUE and random.random() * waiting > MAX_QUEUE  # noqa: S311 # nosec B311
+        return waiting > MAX_QUEUE and random.random() * waiting > MAX_QUEUE  # noqa: S311
 
 
 def take_slot() -> None:

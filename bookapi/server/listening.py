@@ -24,7 +24,7 @@ def _listen_unix(name: str) -> socket.socket:
         if path.is_socket() and probe.connect_ex(name) != 0:
             path.unlink()  # left behind by a process that is gone
     listening.bind(name)
-    path.chmod(0o660)  # nosec B103 # the proxy in front is of the same group
+    path.chmod(0o660)  # noqa: S103 # the proxy in front is of the same group
     listening.listen(BACKLOG)
     return listening
 

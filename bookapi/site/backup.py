@@ -145,7 +145,7 @@ def _carry_over(old: Connection, new: Connection, force: bool) -> None:
     row = dict(found) if found else {}
     for name in ("seq", "last_id", "last_user_id"):
         if derived.is_counter(row.get(name)):
-            query = f"UPDATE catalogue SET {name} = :given WHERE {name} < :given"  # noqa: S608 # nosec B608
+            query = f"UPDATE catalogue SET {name} = :given WHERE {name} < :given"  # noqa: S608
             new.execute(text(query), {"given": row[name]})
     if row.get("seq"):
         held = set(old.scalars(text("SELECT secret_hash FROM tokens")))

@@ -1,4 +1,5 @@
-"""Exports of other programs, recognised by their columns: what comes in, and that it does so once."""
+"""Exports of other programs, recognised by their columns: what comes in, and that it does so
+once."""
 
 import json
 

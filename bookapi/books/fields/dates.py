@@ -14,7 +14,7 @@ def parse(text: str) -> str:
     year, month, day = _parts(text)
     if month is not None and not 1 <= month <= 12:
         raise ValueError("must be a real date: months go from 01 to 12")
-    if day is not None and not 1 <= day <= _days(year, month):
+    if month is not None and day is not None and not 1 <= day <= _days(year, month):
         raise ValueError("must be a real date: that month has no such day")
     return text
 
@@ -33,7 +33,8 @@ def _parts(text: str) -> tuple[int, int | None, int | None]:
         raise ValueError(
             "must be YYYY, YYYY-MM or YYYY-MM-DD, with a leading - for a year before 0"
         )
-    return int(found[1]), found[2] and int(found[2]), found[3] and int(found[3])
+    year, month, day = found.groups()
+    return int(year), int(month) if month else None, int(day) if day else None
 
 
 def _days(year: int, month: int) -> int:

@@ -11,6 +11,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import langcodes
@@ -137,7 +138,8 @@ PAGES = (
     ),
     Rule(
         re.compile(
-            r"(?:[ivxlcdm]+\s*[,;+]\s*)?\[?([0-9]{1,3}(?:[., \u202f\xa0][0-9]{3})+|[0-9]+)(?:[.,]0+)?\]?"
+            r"(?:[ivxlcdm]+\s*[,;+]\s*)?\[?([0-9]{1,3}(?:[., "
+            r"\u202f\xa0][0-9]{3})+|[0-9]+)(?:[.,]0+)?\]?"
             r"\s*(?:pages?|pp?\.?|pgs?\.?|s\.|seiten|p[aá]ginas|pagine|bladzijden)?\s*[;,.:]?",
             re.IGNORECASE,
         ),

@@ -54,7 +54,8 @@ _LEGACY = "cp1252 cp1251 cp1250 cp1253 cp1254 shift_jis gb18030 big5 euc_jp euc_
 
 @dataclass
 class Contents:
-    """A file that is being read: `header` where it has columns, and (line, row, record or error)."""
+    """A file that is being read: `header` where it has columns, and (line, row, record or
+    error)."""
 
     format: str
     header: list[str] | None

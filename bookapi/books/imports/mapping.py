@@ -85,8 +85,8 @@ class Mapping:
     """The columns of one import. `columns` and `separators` (by field) and `skipped` names win over
     the profile.
 
-    `clears`: whether empty cells and nulls clear a field; else they are "not known". `is_table`: the
-    apostrophe before a cell is a spreadsheet's.
+    `clears`: whether empty cells and nulls clear a field; else they are "not known". `is_table`:
+    the apostrophe before a cell is a spreadsheet's.
     """
 
     def __init__(

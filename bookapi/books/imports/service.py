@@ -66,7 +66,8 @@ class Options(NamedTuple):
 
 
 class Rejected(Exception):
-    """The import was given up: a record was rejected and `on_error` is abort. Nothing was stored."""
+    """The import was given up: a record was rejected and `on_error` is abort. Nothing was
+    stored."""
 
     def __init__(self, done: Report):
         super().__init__(f"{done.counts['rejected']} records are rejected, nothing was stored")
@@ -258,7 +259,8 @@ def _reject(done: Report, place: tuple[int, int | None], error: Malformed | Inva
 
 
 class Action(NamedTuple):
-    """What is done for a row and its repeats: the book before (None: a new one) and what changes."""
+    """What is done for a row and its repeats: the book before (None: a new one) and what
+    changes."""
 
     book: dict[str, Any] | None
     changed: dict[str, Any]
@@ -469,7 +471,7 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
     if state.seq == planned.seq:
         outcomes: Iterable[Outcome] = planned.outcomes
         for actions in planned.actions():
-            store.store(connection, state, _changes(state, actions))
+            store.store(connection, state, list(_changes(state, actions)))
     else:
         outcomes = []
         # All is matched before anything is written: books of this import are no candidates.
@@ -478,7 +480,7 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
                 again.add(outcome)
             outcomes = again.outcomes
             for actions in again.actions():
-                store.store(connection, state, _changes(state, actions))
+                store.store(connection, state, list(_changes(state, actions)))
     for outcome in outcomes:
         outcome.add_to(done)
     if done.counts["rejected"] and prepared.options.on_error == "abort":
@@ -530,5 +532,5 @@ def _store_batch(
     state = State(connection, by)
     first = state.last_id
     outcome = match_rows(connection, matcher, batch, prepared)
-    store.store(connection, state, _changes(state, outcome.actions))
+    store.store(connection, state, list(_changes(state, outcome.actions)))
     return outcome, set(range(first + 1, state.last_id + 1))

@@ -1,7 +1,8 @@
 """Reading the catalogue: the parameters of lists, and the queries.
 
-Parameters become a `Listing`: the shape of a statement and the values for it. Statements are built and compiled once
-a shape. A filter is one entry of `filters.FILTERS`, a sort key one of `sorting.SORTS`, a facet one of `facets.KINDS`.
+Parameters become a `Listing`: the shape of a statement and the values for it. Statements are built
+and compiled once a shape. A filter is one entry of `filters.FILTERS`, a sort key one of
+`sorting.SORTS`, a facet one of `facets.KINDS`.
 """
 
 from .facets import Terms, terms

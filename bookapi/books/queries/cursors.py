@@ -1,6 +1,7 @@
 """Cursors: the sort values of the last book of a page.
 
-A cursor names no page, so that books added or removed meanwhile shift nothing: none is shown twice, none is left out.
+A cursor names no page, so that books added or removed meanwhile shift nothing: none is shown twice,
+none is left out.
 """
 
 import base64

@@ -1,6 +1,7 @@
 """Values with the number of their books: facets, and the lists of authors, subjects, publishers and languages.
 
-A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one value.
+A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one
+value.
 """
 
 import functools
@@ -143,7 +144,8 @@ class Terms(NamedTuple):
 
 
 def terms(name: str, args: Arguments) -> Terms:
-    """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where they are wrong."""
+    """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where
+    they are wrong."""
     asked = load_parameters(_TERMS, args)
     page, order = Page(asked["limit"], asked["page"]), asked["sort"]
     with db.read() as connection:

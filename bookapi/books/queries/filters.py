@@ -23,7 +23,7 @@ class Filter(NamedTuple):
     repeatable: bool = False
 
 
-# -- reading ------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def _text(text: str) -> str:
@@ -70,7 +70,7 @@ def _identifier(text: str) -> tuple[str, str]:
     return scheme, isbn.parse(value) if scheme == "isbn" else _text(value)
 
 
-# -- conditions ---------------------------------------------------------------------------------------------------
+# -- conditions ------------------------------------------------------------------------------------
 
 
 def _equal(column: Any) -> Callable[[Values, bool], ColumnElement[Any]]:

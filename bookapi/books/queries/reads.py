@@ -21,8 +21,9 @@ STREAMED_ROWS = 200  # fetched at a time: in constant memory
 
 
 class Page(NamedTuple):
-    """A page of a list: the records, the number of books on all pages, the revision that they show (None: another
-    read of this revision may find others), the cursor of the next page (None: this is the last) and the facets."""
+    """A page of a list: the records, the number of books on all pages, the revision that they show
+    (None: another read of this revision may find others), the cursor of the next page (None: this
+    is the last) and the facets."""
 
     records: list[dict[str, Any]]
     total: int

@@ -1,4 +1,5 @@
-"""In which order books stand: keys one behind the other, nulls last, ties by id ascending, whatever the direction."""
+"""In which order books stand: keys one behind the other, nulls last, ties by id ascending, whatever
+the direction."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,7 +26,8 @@ BY_ID, BY_RELEVANCE = ("id",), ("-relevance", "id")
 
 
 def complete(sort: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys up to `id`, behind which nothing is left to be ordered; `id` at the end where it was not named."""
+    """The keys up to `id`, behind which nothing is left to be ordered; `id` at the end where it was
+    not named."""
     at = next((at for at, name in enumerate(sort) if name in ("id", "-id")), None)
     return (*sort, "id") if at is None else sort[: at + 1]
 
@@ -48,8 +50,8 @@ class Key(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A part of a list. Nulls come last: a list that is sorted by a field that may be null is two lists, one behind
-    the other, and each of them is the order of an index on every database."""
+    """A part of a list. Nulls come last: a list that is sorted by a field that may be null is two
+    lists, one behind the other, and each of them is the order of an index on every database."""
 
     condition: ColumnElement[Any] | None
     keys: tuple[Key, ...]
@@ -63,8 +65,8 @@ def segments(
     nullable: frozenset[str],
     by_index: bool,
 ) -> list[Segment]:
-    """The parts of a list in this order; `nullable`: the keys that may be null here; `by_index`: whether an index may
-    be walked for the order's sake."""
+    """The parts of a list in this order; `nullable`: the keys that may be null here; `by_index`:
+    whether an index may be walked for the order's sake."""
     keys = []
     for named in sort:
         name = named.removeprefix("-")
@@ -84,7 +86,8 @@ def segments(
 def order(
     keys: tuple[Key, ...], backwards: bool = False, by_index: bool = True
 ) -> Iterator[ColumnElement[Any]]:
-    """The ORDER BY; `backwards`: from the end; `by_index`: whether it may be an index that is walked."""
+    """The ORDER BY; `backwards`: from the end; `by_index`: whether it may be an index that is
+    walked."""
     for key in keys:
         if key.nullable:
             yield key.column.is_(None).desc() if backwards else key.column.is_(None)

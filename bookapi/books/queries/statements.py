@@ -1,4 +1,5 @@
-"""The statements of lists, built and compiled once a shape: first which books, by indexes alone, then their rows."""
+"""The statements of lists, built and compiled once a shape: first which books, by indexes alone,
+then their rows."""
 
 import functools
 from typing import Any
@@ -80,7 +81,8 @@ _IN_ORDER = {
 
 
 def _by_index(shape: Shape, sort: tuple[str, ...]) -> bool:
-    """Whether the books of this shape are found in this order, or may be walked through in it for enough of them."""
+    """Whether the books of this shape are found in this order, or may be walked through in it for
+    enough of them."""
     if shape.in_trash:
         return False
     single = all(number == 1 for _, number in shape.filters)
@@ -150,7 +152,8 @@ def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Sel
 def onward(
     shape: Shape, sort: tuple[str, ...], part: int, nulls: tuple[bool, ...] | None
 ) -> Select[Any]:
-    """The ids with their sort values behind `after_0`, …, or from the beginning; `limit` of them."""
+    """The ids with their sort values behind `after_0`, …, or from the beginning; `limit` of
+    them."""
     made, segment = _ids(shape, sort, part, "values")
     if nulls is not None:
         made = made.where(sorting.behind(segment.keys, nulls))

@@ -12,8 +12,8 @@ from ..search import Fts5, InnoDbFullText
 
 
 class Dialect(ABC):
-    """A database engine. `shares_commits`: whether one commit costs more than the operations before it, so that
-    operations which wait together are committed together."""
+    """A database engine. `shares_commits`: whether one commit costs more than the operations before
+    it, so that operations which wait together are committed together."""
 
     shares_commits: bool
     #: Writes the expressions of full-text searches.
@@ -33,7 +33,7 @@ class Dialect(ABC):
     def listen(self, engine: Engine) -> None:
         """Register the events that connections of this engine need."""
 
-    def create_file(self) -> None:
+    def create_file(self) -> None:  # noqa: B027 # most have no file
         """Create the database's file, where there is one and it is missing."""
 
     def search_fault(self, connection: Connection) -> str | None:
@@ -45,12 +45,13 @@ class Dialect(ABC):
         """A connection outside the pool that reads the latest commit."""
 
     def fault(self) -> str | None:
-        """Why nothing may be written to the database's files, as a message for the operator; None where there are none,
-        or they are those that were opened."""
+        """Why nothing may be written to the database's files, as a message for the operator; None
+        where there are none, or they are those that were opened."""
         return None
 
     def access_fault(self) -> str | None:
-        """Why this process may not write to the database's files, with their owner and mode; None where it may."""
+        """Why this process may not write to the database's files, with their owner and mode; None
+        where it may."""
         return None
 
     @abstractmethod
@@ -59,7 +60,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def begin_read(self, connection: Connection, seconds: float | None) -> None:
-        """Begin a transaction that reads, and is interrupted after so many seconds; None: no limit."""
+        """Begin a transaction that reads, and is interrupted after so many seconds; None: no
+        limit."""
 
     @abstractmethod
     def end_read(self, connection: Connection) -> None:
@@ -67,7 +69,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def begin_write(self, connection: Connection, seconds: float) -> None:
-        """Begin a transaction that may change things; wait so long for the lock of another process."""
+        """Begin a transaction that may change things; wait so long for the lock of another
+        process."""
 
 
 class Watch:

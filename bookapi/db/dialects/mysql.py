@@ -21,8 +21,9 @@ MIN_SECONDS = 0.001  # a limit of 0 means that there is none
 class MysqlDialect(Dialect):
     shares_commits = False
     full_text = InnoDbFullText
-    # InnoDB empties the cache of its full-text index a moment before what was in it can be read from the table. A
-    # search in that moment misses books (seen: 1 of 1,000 with the smallest cache).
+    # InnoDB empties the cache of its full-text index a moment before what was in it can be read
+    # from the table. A search in that moment misses books (seen: 1 of 1,000 with the smallest
+    # cache).
     search_is_current = False
 
     def engine_options(self) -> dict[str, Any]:
@@ -60,7 +61,8 @@ class MysqlDialect(Dialect):
             return None
         return (
             f"the server's full-text index takes words of {least} to {most} characters; set "
-            f"innodb_ft_min_token_size to {MIN_TOKEN} and innodb_ft_max_token_size to 84, restart it and rebuild the "
+            f"innodb_ft_min_token_size to {MIN_TOKEN} and innodb_ft_max_token_size to 84, "
+            f"restart it and rebuild the "
             f"index of {TABLE}"
         )
 
@@ -99,9 +101,10 @@ def limited(sql: str, seconds: float, is_mariadb: bool) -> str:
 
 
 class LimitedCursor(pymysql.cursors.Cursor):
-    """Sends with each SELECT how much time is left. The attribute `end` of the connection says when the time is over;
-    None: never, as for changes on the same connection. Raises 1153 before a statement is sent that is larger than the
-    server takes (`max_packet`): the server would close the connection."""
+    """Sends with each SELECT how much time is left. The attribute `end` of the connection says when
+    the time is over; None: never, as for changes on the same connection. Raises 1153 before a
+    statement is sent that is larger than the server takes (`max_packet`): the server would close
+    the connection."""
 
     def execute(self, query: Any, args: Any = None) -> int:
         connection: Any = self.connection
@@ -128,7 +131,8 @@ def _read_max_packet(driver: Any, record: Any) -> None:
 
 
 def _recognize_galera(context: Any) -> None:
-    """A Galera node that is not ready (1047) is a lost connection; SQLAlchemy does not know its code."""
+    """A Galera node that is not ready (1047) is a lost connection; SQLAlchemy does not know its
+    code."""
     error = context.original_exception
     if isinstance(error, pymysql.err.MySQLError) and error.args[:1] == (1047,):
         context.is_disconnect = True

@@ -25,7 +25,7 @@ def index_fault() -> str | None:
         with db.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
             # FTS5 compares by an INSERT that inserts nothing; 1: with the table, too.
             columns = f"{INDEX} ({INDEX}, rank)"
-            compare = f"INSERT INTO {columns} VALUES ('integrity-check', 1)"  # noqa: S608 # nosec B608
+            compare = f"INSERT INTO {columns} VALUES ('integrity-check', 1)"  # noqa: S608
             connection.exec_driver_sql(compare)
             connection.rollback()
     except FAILURES as error:
@@ -48,7 +48,7 @@ def _count_mysql_index(connection: Connection) -> tuple[int, ...]:
     locked(connection)
     matching = ("words LIKE :words", "MATCH (words) AGAINST (:word IN BOOLEAN MODE)")
     values = {"words": f"% {BARRIER} %", "word": BARRIER}
-    count = f"SELECT count(*) FROM {TABLE} WHERE "  # noqa: S608 # nosec B608
+    count = f"SELECT count(*) FROM {TABLE} WHERE "  # noqa: S608
     queries = [text(count + match) for match in matching]
     return tuple(connection.scalar(query, values) or 0 for query in queries)
 
@@ -56,7 +56,7 @@ def _count_mysql_index(connection: Connection) -> tuple[int, ...]:
 def rebuild_index(connection: Connection) -> None:
     """An operation of `db.write`: rebuild the full-text index from its table, or create it."""
     if connection.dialect.name == "sqlite":
-        rebuild = f"INSERT INTO {INDEX} ({INDEX}) VALUES ('rebuild')"  # noqa: S608 # nosec B608
+        rebuild = f"INSERT INTO {INDEX} ({INDEX}) VALUES ('rebuild')"  # noqa: S608
         connection.exec_driver_sql(rebuild)
         return
     names = {index["name"] for index in inspect(connection).get_indexes(TABLE)}

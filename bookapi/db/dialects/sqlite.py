@@ -19,8 +19,9 @@ from .sqlite_file import FileGuard
 POOL_SIZE = 64  # at least the number of threads: nobody waits for a connection
 # FULL: with NORMAL a power cut may take acknowledged changes back.
 PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
-# Steps of SQLite's virtual machine between two looks at the clock. A list of 20 takes one or two thousand. Inside a
-# full-text search a step may take a tenth of a millisecond: with many more it would stop seconds late.
+# Steps of SQLite's virtual machine between two looks at the clock. A list of 20 takes one or two
+# thousand. Inside a full-text search a step may take a tenth of a millisecond: with many more it
+# would stop seconds late.
 PROGRESS_STEPS = 5_000
 _DEADLINE = "bookapi.deadline"  # in the `info` of a connection
 
@@ -66,7 +67,8 @@ class SqliteDialect(Dialect):
 
     def connect(self) -> Any:
         """A new connection of the driver."""
-        # mode=rw: a missing file is an error, never a new and empty catalogue. Only `create_file` makes one.
+        # mode=rw: a missing file is an error, never a new and empty catalogue. Only `create_file`
+        # makes one.
         connection = sqlite3.connect(
             f"file:{quote(str(self.path))}?mode=rw",
             uri=True,
@@ -129,7 +131,8 @@ class SqliteDialect(Dialect):
         connection.info[_DEADLINE].set(None)
 
     def begin_write(self, connection: Connection, seconds: float) -> None:
-        # A plain BEGIN that reads and then writes either loses updates or fails at once with SQLITE_BUSY.
+        # A plain BEGIN that reads and then writes either loses updates or fails at once with
+        # SQLITE_BUSY.
         driver: Any = connection.connection.driver_connection
         driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
         driver.execute("BEGIN IMMEDIATE")
@@ -137,15 +140,16 @@ class SqliteDialect(Dialect):
 
 
 def begin(connection: Connection) -> None:
-    """Begin a transaction as the execution option `begin` says (the driver begins none by itself)."""
+    """Begin a transaction as the execution option `begin` says (the driver begins none by
+    itself)."""
     driver: Any = connection.connection.driver_connection
     if not driver.in_transaction:
         driver.execute(connection.get_execution_options().get("begin", "BEGIN"))
 
 
 class SqliteWatch(Watch):
-    """Runs the statement only where something was committed since: PRAGMA data_version says so on a connection that
-    never writes, whichever process it was."""
+    """Runs the statement only where something was committed since: PRAGMA data_version says so on a
+    connection that never writes, whichever process it was."""
 
     _version: int | None = None
     _row: Any = None

@@ -1,8 +1,8 @@
 """Whether the files of a SQLite database are still those that were opened.
 
-SQLite itself looks at its files as little as it can: it goes on with a file that was deleted, cut or overwritten, and
-what it then acknowledges is gone after a restart. The log (`-wal`) and its index (`-shm`) are looked at, too; their
-layout is that of https://sqlite.org/walformat.html.
+SQLite itself looks at its files as little as it can: it goes on with a file that was deleted, cut
+or overwritten, and what it then acknowledges is gone after a restart. The log (`-wal`) and its
+index (`-shm`) are looked at, too; their layout is that of https://sqlite.org/walformat.html.
 """
 
 import os
@@ -61,7 +61,8 @@ class FileGuard:
                 self._log = identity(f"{self._path}-wal")
 
     def forget(self) -> None:
-        """After all connections were closed: the log may be deleted, and the file be another one."""
+        """After all connections were closed: the log may be deleted, and the file be another
+        one."""
         descriptors = (self._descriptor, self._index and self._index[1])
         self.__init__(self._path)  # type: ignore[misc]
         for descriptor in descriptors:
@@ -69,7 +70,8 @@ class FileGuard:
                 os.close(descriptor)
 
     def fault(self) -> str | None:
-        """Why nothing may be written, as a message for the operator; None where all is as it was."""
+        """Why nothing may be written, as a message for the operator; None where all is as it
+        was."""
         try:
             found = os.stat(self._path)
         except OSError:
@@ -117,11 +119,15 @@ class FileGuard:
             except OSError:
                 is_known = False
             if not is_known:
-                return f"{self._path}{ending} was deleted or replaced while serving; restart the service"
+                return (
+                    f"{self._path}{ending} was deleted or replaced while serving; "
+                    f"restart the service"
+                )
         return None
 
     def access_fault(self) -> str | None:
-        """Why this process may not write to the file, with its owner and mode; None where it may."""
+        """Why this process may not write to the file, with its owner and mode; None where it
+        may."""
         paths = [
             self._path,
             Path(f"{self._path}-wal"),

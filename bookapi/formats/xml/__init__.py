@@ -81,7 +81,7 @@ def _without_nulls(data: Any) -> Any:
     return data
 
 
-# -- the books' own writer -----------------------------------------------------
+# -- the books' own writer -------------------------------------------------------------------------
 
 # Markup is written with two characters that no text may have, so that a whole document is escaped
 # at once and not each of its values. (str.translate is twenty times as slow as the passes of

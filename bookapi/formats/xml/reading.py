@@ -234,7 +234,7 @@ class _Utf8:
             raise Malformed(f"has more than {MAX_VALUES} tags or {MAX_RECORD} characters")
 
 
-# -- elements as data ----------------------------------------------------------
+# -- elements as data ------------------------------------------------------------------------------
 
 
 def _at_root(detail: str) -> Invalid:
