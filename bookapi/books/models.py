@@ -1,7 +1,8 @@
 """The tables of the catalogue.
 
-A row of `books` is the whole record, its lists as JSON, so that a read is one SELECT without joins. The tables of
-authors, subjects and identifiers hold the same values folded, one per row, for filters; `lists_of` derives them.
+A row of `books` is the whole record, its lists as JSON, so that a read is one SELECT without joins.
+The tables of authors, subjects and identifiers hold the same values folded, one per row, for
+filters; `lists_of` derives them.
 """
 
 from datetime import datetime
@@ -15,7 +16,8 @@ from ..text import KEY_LENGTH, key
 
 
 class Book(Base):
-    """A book. The `…_key` columns are compared and sorted by; a book in the trash has a `deleted_at`."""
+    """A book. The `…_key` columns are compared and sorted by; a book in the trash has a
+    `deleted_at`."""
 
     __tablename__ = "books"
 
@@ -123,8 +125,8 @@ class BookWords(Base):
 
 
 class History(Base):
-    """A change of a book, in the order of `seq`: its history and the change feed. `changes` is a JSON list of
-    {field, before, after}; it is emptied when the book is purged."""
+    """A change of a book, in the order of `seq`: its history and the change feed. `changes` is a
+    JSON list of {field, before, after}; it is emptied when the book is purged."""
 
     __tablename__ = "history"
     __table_args__ = (Index(None, "book_id", "seq"), TABLE_OPTIONS)
@@ -146,7 +148,8 @@ LIST_TABLES: dict[str, Any] = {
 
 
 def lists_of(book_id: int, values: list[Any]) -> list[dict[str, Any]]:
-    """The rows of a list field's table for a book; values that differ in case and accents only are one."""
+    """The rows of a list field's table for a book; values that differ in case and accents only are
+    one."""
     rows: dict[Any, dict[str, Any]] = {}
     for value in values:
         if isinstance(value, str):

@@ -34,7 +34,8 @@ _INSTANTS = ("created_at", "updated_at")
 
 
 class Change(NamedTuple):
-    """The record of a book before a change (None: it is new) and after it, version and timestamps included."""
+    """The record of a book before a change (None: it is new) and after it, version and timestamps
+    included."""
 
     before: dict[str, Any] | None
     after: dict[str, Any]
@@ -65,8 +66,8 @@ class Change(NamedTuple):
 
 
 class State:
-    """The catalogue's row, locked until the commit, so that one writer at a time changes books. `by` is the account
-    (None: the command line); raises 401 or 403 if it has lost its access."""
+    """The catalogue's row, locked until the commit, so that one writer at a time changes books.
+    `by` is the account (None: the command line); raises 401 or 403 if it has lost its access."""
 
     def __init__(self, connection: Connection, by: Actor | None = None):
         self.seq, self.last_id, self.total = locked(connection)
@@ -252,8 +253,8 @@ _OF_BOOK = [
 
 
 def remove(connection: Connection, state: State, before: datetime, most: int) -> int:
-    """Delete at most `most` books that were moved to the trash before an instant, and the field values from their
-    history; returns the number of books."""
+    """Delete at most `most` books that were moved to the trash before an instant, and the field
+    values from their history; returns the number of books."""
     found = fetch(connection, _LONG_IN_TRASH, {"before": stored(before), "most": most})
     books = [{"book_id": book_id} for (book_id,) in found]
     for query in (*_OF_BOOK, _REMOVED):
@@ -293,7 +294,8 @@ def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict[str, An
 def by_identifiers(
     connection: Connection, wanted: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """(scheme, value, record) of the books outside the trash with one of these identifiers, oldest first."""
+    """(scheme, value, record) of the books outside the trash with one of these identifiers, oldest
+    first."""
     found = []
     for some in _some_at_a_time(wanted):
         values = {
@@ -312,7 +314,8 @@ _AT_A_TIME = 100
 
 
 def _some_at_a_time(values: Iterable[Any]) -> Iterator[list[Any]]:
-    """Lists of one value or of `_AT_A_TIME`, the last one padded, so that only two statements are compiled."""
+    """Lists of one value or of `_AT_A_TIME`, the last one padded, so that only two statements are
+    compiled."""
     every = sorted(values)
     for start in range(0, len(every), _AT_A_TIME):
         some = every[start : start + _AT_A_TIME]

@@ -41,7 +41,8 @@ class _Handle(NamedTuple):
 
 
 class Reading:
-    """The block of `db.read`. (A class: a generator-based context manager costs three times as much.)"""
+    """The block of `db.read`. (A class: a generator-based context manager costs three times as
+    much.)"""
 
     def __init__(self, handle: _Handle, seconds: float | None):
         self._handle, self._seconds = handle, seconds

@@ -1,4 +1,5 @@
-"""Database errors: the HTTP exception for each (503, 507, 409, 413), and whether an operation runs again."""
+"""Database errors: the HTTP exception for each (503, 507, 409, 413), and whether an operation runs
+again."""
 
 from typing import NoReturn
 
@@ -48,10 +49,12 @@ def too_slow() -> ServiceUnavailable:
 _CONFLICTS, _LOCK_WAIT = {1020, 1213}, 1205
 _MYSQL_BUSY = {*_CONFLICTS, _LOCK_WAIT, 3572}
 _MYSQL_TOO_LARGE = 1153  # than max_allowed_packet
-# The account has no such right (1044, 1045, 1142, 1143, 1227, 1698), or the server is read-only (1290, 1792, 1836).
+# The account has no such right (1044, 1045, 1142, 1143, 1227, 1698), or the server is read-only
+# (1290, 1792, 1836).
 _MYSQL_REFUSED = {1044, 1045, 1142, 1143, 1227, 1290, 1698, 1792, 1836}
 _MYSQL_FULL = {1021, 1114}
-# 1969: MariaDB; 3024 and, if interrupted during execution, 1317: MySQL; 188: InnoDB in a full-text search.
+# 1969: MariaDB; 3024 and, if interrupted during execution, 1317: MySQL; 188: InnoDB in a full-text
+# search.
 _MYSQL_SLOW = {188, 1317, 1969, 3024}
 # 1047: a Galera node that is not ready; it is not in SQLAlchemy's own list of disconnects.
 _MYSQL_LOST = {1047, 1927, 2006, 2013, 2014, 2045, 2055, 4031}
@@ -119,7 +122,8 @@ def is_lost(error: BaseException | None) -> bool:
 
 
 def worth_another_try(error: BaseException) -> bool:
-    """Whether the operation may run again: a conflict, a lock wait, or a connection lost before the commit."""
+    """Whether the operation may run again: a conflict, a lock wait, or a connection lost before the
+    commit."""
     driver = _of_driver(error)
     return is_lost(error) or (
         isinstance(driver, pymysql.err.MySQLError)
@@ -129,8 +133,8 @@ def worth_another_try(error: BaseException) -> bool:
 
 
 def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
-    """Raise the HTTP exception for a database error, and log the error with `hint`; raise an error of this program
-    unchanged."""
+    """Raise the HTTP exception for a database error, and log the error with `hint`; raise an error
+    of this program unchanged."""
     translated = translate(error)
     if translated is None:
         raise error
@@ -141,6 +145,7 @@ def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
 
 
 def cause(error: Exception) -> str:
-    """The driver's message, for the operator: of a DBAPIError, or of the cause of an HTTP exception raised here."""
+    """The driver's message, for the operator: of a DBAPIError, or of the cause of an HTTP exception
+    raised here."""
     failure = error if isinstance(error, DBAPIError) else error.__cause__
     return str(getattr(failure, "orig", failure) or "")

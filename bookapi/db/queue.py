@@ -1,8 +1,9 @@
 """The write queue: one thread of the process runs all changes, one after the other.
 
-On SQLite a commit (two writes and an fsync) costs more than what it commits, so operations that wait together share
-one: each runs in a savepoint, and one that fails rolls back its own changes and nobody else's. On MySQL/MariaDB each
-operation is a transaction of its own, run again after a conflict.
+On SQLite a commit (two writes and an fsync) costs more than what it commits, so operations that
+wait together share one: each runs in a savepoint, and one that fails rolls back its own changes and
+nobody else's. On MySQL/MariaDB each operation is a transaction of its own, run again after a
+conflict.
 """
 
 import contextvars
@@ -30,8 +31,8 @@ ON_COMMIT = "bookapi.on_commit"  # in the `info` of a connection: functions to c
 
 
 class Operation:
-    """One call of `db.write`. The first `claim` wins: of the writer thread, which runs it, or of the caller, which gives it
-    up."""
+    """One call of `db.write`. The first `claim` wins: of the writer thread, which runs it, or of
+    the caller, which gives it up."""
 
     def __init__(self, function: Callable[[Connection], Any], seconds: float, alone: bool):
         self._function, self._context = function, contextvars.copy_context()
@@ -63,8 +64,9 @@ class Operation:
 
 
 class WriteQueue:
-    """The operations of one process. `wait`: seconds until one is given up (503). `max_waiting`: how many may wait that
-    long; further ones are given up sooner, so that threads are left for reads."""
+    """The operations of one process. `wait`: seconds until one is given up (503). `max_waiting`:
+    how many may wait that long; further ones are given up sooner, so that threads are left for
+    reads."""
 
     def __init__(self, engine: Engine, dialect: Dialect, wait: float):
         self._engine, self._dialect, self._wait = engine, dialect, wait
@@ -108,7 +110,8 @@ class WriteQueue:
         return operation.result
 
     def _patience(self) -> float:
-        """Seconds that an operation over `max_waiting` waits: none if no operation has ended for a while."""
+        """Seconds that an operation over `max_waiting` waits: none if no operation has ended for a
+        while."""
         return max(IMPATIENT_SECONDS - (time.monotonic() - self._progress), 0)
 
     def _forget(self, operation: Operation) -> None:

@@ -26,7 +26,8 @@ def newer(one: ModuleType, other: ModuleType) -> ModuleType:
 
 
 def may_spoil(version: tuple[int, int, int]) -> bool:
-    """Whether this version may damage a file in WAL mode (https://sqlite.org/wal.html#walresetbug)."""
+    """Whether this version may damage a file in WAL mode
+    (https://sqlite.org/wal.html#walresetbug)."""
     first, *backported = _FIXED
     return (3, 7, 0) <= version < first and not any(
         version[:2] == fixed[:2] and version >= fixed for fixed in backported

@@ -17,9 +17,10 @@ from .types import TABLE_OPTIONS, rfc3339
 
 
 class Catalogue(Base):
-    """One row. `seq` is the number of the latest change; the row is locked by each change, so changes are committed in
-    the order of `seq`. `revision` is a random number per state: after a restore `seq` would repeat. `last_id` and
-    `last_user_id` are the highest ids ever given, `total` the number of books outside the trash."""
+    """One row. `seq` is the number of the latest change; the row is locked by each change, so
+    changes are committed in the order of `seq`. `revision` is a random number per state: after a
+    restore `seq` would repeat. `last_id` and `last_user_id` are the highest ids ever given, `total`
+    the number of books outside the trash."""
 
     __tablename__ = "catalogue"
     __table_args__ = TABLE_OPTIONS
@@ -33,8 +34,8 @@ class Catalogue(Base):
 
 
 def locked(connection: Connection) -> tuple[int, int, int]:
-    """(seq, last_id, total) of the catalogue's row, locked until the commit: what an operation reads after this is
-    the latest state."""
+    """(seq, last_id, total) of the catalogue's row, locked until the commit: what an operation
+    reads after this is the latest state."""
     return fetch(connection, _LOCKED)[0]
 
 
@@ -69,7 +70,8 @@ class State:
         self._app, self._local = app, threading.local()
 
     def now(self) -> int | None:
-        """The revision, or an older one than, what a read that begins now sees; None if it cannot be read."""
+        """The revision, or an older one than, what a read that begins now sees; None if it cannot
+        be read."""
         try:
             watch: Watch | None = getattr(self._local, "watch", None)
             if watch is None:

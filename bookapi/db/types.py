@@ -71,8 +71,8 @@ def _rfc3339_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
 class apart(FunctionElement[Any]):
     """A column to sort by without its index.
 
-    SQLite assumes that a quarter of all rows pass any filter, and would scan all books in the order of an index instead
-    of sorting the few that pass.
+    SQLite assumes that a quarter of all rows pass any filter, and would scan all books in the order
+    of an index instead of sorting the few that pass.
     """
 
     inherit_cache = True

@@ -145,7 +145,7 @@ def test_an_interrupted_query_is_a_problem_with_advice(client, limit, monkeypatc
         patch.setattr(reads, "_ONE", reads._ONE.where(counting(14).scalar_subquery() > 0))
         answer = client.get("/books/1")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
-    assert answer.json["detail"].startswith("this question took too long")
+    assert answer.json["detail"].startswith("the query took too long")
     assert client.get("/books/1").json["title"] == "t0"
     [line] = errors()
     assert "interrupted" in line and not {"SELECT", "t0"} & set(line.split())

@@ -11,7 +11,6 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import langcodes

@@ -23,7 +23,8 @@ def write(sort: tuple[str, ...], values: list[Any]) -> str:
 
 
 def read(text: str, sort: tuple[str, ...]) -> tuple[Any, ...]:
-    """The sort values of a cursor. Raises ValueError if no list with this sort can have returned it."""
+    """The sort values of a cursor. Raises ValueError if no list with this sort can have returned
+    it."""
     if len(text) > LONGEST or not text.isascii():
         raise ValueError(_NOT_OURS)
     try:

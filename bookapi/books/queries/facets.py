@@ -1,4 +1,5 @@
-"""Values with the number of their books: facets, and the lists of authors, subjects, publishers and languages.
+"""Values with the number of their books: facets, and the lists of authors, subjects, publishers and
+languages.
 
 A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one
 value.

@@ -73,8 +73,8 @@ class Changes(NamedTuple):
 
 
 def feed(args: Arguments) -> Changes:
-    """A page of the change feed. Changes are committed in the order of `seq`, so a client that continues after a `seq`
-    misses none."""
+    """A page of the change feed. Changes are committed in the order of `seq`, so a client that
+    continues after a `seq` misses none."""
     values = load_parameters(_FEED, args)
     after, limit = values["after"], values["limit"]
     with db.read() as connection:

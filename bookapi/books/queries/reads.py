@@ -44,17 +44,17 @@ _BY_FURTHER_ISBN = (
 
 
 def page(listing: Listing) -> Page:
-    """The page that was asked for."""
+    """A page of the list."""
     with db.read() as connection:
         read = _Reading(connection, listing)
         total = read.total()
         ids, cursor = read.paged(total) if listing.page or not total else read.behind_cursor()
         shown = _records(connection, ids, listing.fields)
-        told = {
+        counts = {
             name: facets.commonest(connection, name, listing.shape, read.values)
             for name in listing.facets
         }
-    return Page(shown, total, read.mark if read.lasts else None, cursor, told)
+    return Page(shown, total, read.mark if read.lasts else None, cursor, counts)
 
 
 class _Reading:

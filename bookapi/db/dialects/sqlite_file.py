@@ -25,8 +25,9 @@ def identity(path: str | Path) -> Identity:
 
 
 class _Look(NamedTuple):
-    """When the file was written to last, and what the index of the log said just before about the copying from log to
-    file: the log's salts, how many of its frames were copied, how many were to be."""
+    """When the file was written to last, and what the index of the log said just before about the
+    copying from log to file: the log's salts, how many of its frames were copied, how many were to
+    be."""
 
     written: tuple[int, int]
     log_index: tuple[bytes, bytes, bytes]
@@ -49,7 +50,8 @@ class FileGuard:
         """After a connection was opened: from here on these are the files."""
         with self._opening:
             if self._file is None:
-                # Closing any descriptor of it drops the locks of the whole process (POSIX): these stay open.
+                # Closing any descriptor of it drops the locks of the whole process (POSIX): these
+                # stay open.
                 self._descriptor = os.open(self._path, os.O_RDONLY)
                 self._file = identity(self._path)
             if self._log is None and os.path.exists(
@@ -90,15 +92,22 @@ class FileGuard:
         if self._log is None or self._descriptor is None or self._last is None:
             return None
         if os.pread(self._descriptor, len(HEADER), 0) != HEADER:
-            return f"{self._path} was cut or overwritten while serving; stop the service, then: bookapi restore FILE"
+            return (
+                f"{self._path} was cut or overwritten while serving; stop the service, then: "
+                "bookapi restore FILE"
+            )
         last, self._last = self._last, self._look()
         salts, copied, to_copy = self._read_index()
-        # Only a checkpoint writes to the file. Before its first page it says in the index how many frames it will copy,
-        # behind the last one how many it has: so the index is read before one look and after the next.
-        # (A checkpoint between two looks hides what something else wrote between them.)
+        # Only a checkpoint writes to the file. Before its first page it says in the index how many
+        # frames it will copy, behind the last one how many it has: so the index is read before one
+        # look and after the next. (A checkpoint between two looks hides what something else wrote
+        # between them.)
         is_written = last.written != self._last.written
         if is_written and copied == to_copy and last.log_index == (salts, copied, to_copy):
-            return f"something else wrote to {self._path} while serving; restart the service and run: bookapi check"
+            return (
+                f"something else wrote to {self._path} while serving; restart the service and run: "
+                "bookapi check"
+            )
         return None
 
     def _look(self) -> _Look:
