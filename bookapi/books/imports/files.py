@@ -41,6 +41,7 @@ _OTHERS = (
     (rb"7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "a compressed archive: unpack it first"),
 )
 _SAMPLE = 64 * 1024  # bytes
+MAX_LINE = 1024 * 1024  # bytes of a line that is looked at to detect the encoding
 MAX_RATIO = 200  # of what gzip may unpack to
 _NAMES = {
     "cp1252": "windows-1252",
@@ -162,6 +163,7 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
     tail = b""
     for piece in itertools.chain([head], rest):
         *lines, tail = (tail + piece).split(b"\n")
+        tail = tail if len(tail) < MAX_LINE else b""  # says nothing, and would be copied each time
         for line in lines if not piece.isascii() else ():
             if not line.isascii():
                 try:
@@ -180,11 +182,14 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
         return None
     matches = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split())
     found = matches.best()
+<<<<<<< HEAD
     if found is None:
         return None
+=======
+>>>>>>> main
     for match in matches:
         # Where its letters are as likely, it is the commonest by far.
-        if "cp1252" in match.could_be_from_charset and match.chaos <= found.chaos + 0.02:
+        if "cp1252" in match.could_be_from_charset and found and match.chaos <= found.chaos + 0.02:
             return "cp1252"
     if found is None:
         raise Malformed(

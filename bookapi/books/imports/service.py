@@ -310,8 +310,14 @@ def match_rows(
             continue
         _act(outcome, row, repeats, found)
         after = outcome.last
+<<<<<<< HEAD
         stored_id = found.book["id"] if found.book else None
         matcher.take(stored_id, row.values.get("isbn"), after.get("isbn"))
+=======
+        matcher.take(
+            found.book["id"] if found.book else None, row.values.get("isbn"), after.get("isbn")
+        )
+>>>>>>> main
     return outcome
 
 
@@ -358,7 +364,11 @@ def _candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[
         yield from _fetch(connection, _BY_IDS, ids=ids)
     digits = {row.values["isbn"] for row in rows if row.values.get("isbn")}
     yield from store.by_isbns(connection, digits)
+<<<<<<< HEAD
     wanted = {row.work_key for row in rows if row.work_key is not None}
+=======
+    wanted = {known_by for row in rows if (known_by := row.work_key)}
+>>>>>>> main
     wanted |= {("isbn", number) for number in digits}
     for _, _, record in store.by_identifiers(connection, wanted):
         yield record
@@ -372,7 +382,11 @@ def _candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[
 
 
 def _fetch(connection: Connection, statement: Any, **values: Any) -> list[dict[str, Any]]:
+<<<<<<< HEAD
     return records.from_rows(FIELDS, [tuple(row) for row in connection.execute(statement, values)])
+=======
+    return records.from_rows(FIELDS, list(map(tuple, connection.execute(statement, values).all())))
+>>>>>>> main
 
 
 def _in_trash(
@@ -488,12 +502,22 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
     return done
 
 
+<<<<<<< HEAD
 def _changes(state: State, actions: list[Action]) -> Iterator[Change]:
     for action in actions:
         if action.book is None:
             yield Change(None, changes.new_record(state, action.changed), CREATED)
         elif after := changes.changed_record(action.book, action.changed):
             yield Change(action.book, after, UPDATED)
+=======
+def _changes(state: State, actions: list[Action]) -> list[Change]:
+    return [
+        Change(None, changes.new_record(state, action.changed), CREATED)
+        if action.book is None
+        else Change(action.book, changes.changed_record(action.book, action.changed) or {}, UPDATED)
+        for action in actions
+    ]
+>>>>>>> main
 
 
 def _store_in_batches(

@@ -7,6 +7,7 @@ index (`-shm`) are looked at, too; their layout is that of https://sqlite.org/wa
 
 import os
 import pwd
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,15 +24,18 @@ def identity(path: str | Path) -> Identity:
     return found.st_dev, found.st_ino
 
 
+<<<<<<< HEAD
 class _Content(NamedTuple):
     """When the file was written to last, and what the index of the log says about the copying from
     log to file: how many frames were copied, how many were to be."""
+=======
+class _Look(NamedTuple):
+    """When the file was written to last, and what the index of the log said just before about the copying from log to
+    file: the log's salts, how many of its frames were copied, how many were to be."""
+>>>>>>> main
 
-    size: int
-    modified: int
-    salts: bytes
-    backfilled: bytes
-    attempted: bytes
+    written: tuple[int, int]
+    log_index: tuple[bytes, bytes, bytes]
 
 
 class FileGuard:
@@ -43,11 +47,13 @@ class FileGuard:
         self._log: Identity | None = None
         self._index: tuple[Identity, int] | None = None  # with a descriptor that is never closed
         self._descriptor: int | None = None
-        self._content: _Content | None = None
+        self._last: _Look | None = None
+        self._opening = threading.Lock()
         self._spoilt: str | None = None
 
     def note_opened(self) -> None:
         """After a connection was opened: from here on these are the files."""
+<<<<<<< HEAD
         if self._file is None:
             # Closing any descriptor of the file drops the locks of the whole process (POSIX), so
             # these stay open.
@@ -58,6 +64,20 @@ class FileGuard:
             index = f"{self._path}-shm"
             self._index = identity(index), os.open(index, os.O_RDONLY)
             self._content = self._read_content()
+=======
+        with self._opening:
+            if self._file is None:
+                # Closing any descriptor of it drops the locks of the whole process (POSIX): these stay open.
+                self._descriptor = os.open(self._path, os.O_RDONLY)
+                self._file = identity(self._path)
+            if self._log is None and os.path.exists(
+                f"{self._path}-wal"
+            ):  # an empty file has none yet
+                index = f"{self._path}-shm"
+                self._index = identity(index), os.open(index, os.O_RDONLY)
+                self._last = self._look()
+                self._log = identity(f"{self._path}-wal")
+>>>>>>> main
 
     def forget(self) -> None:
         """After all connections were closed: the log may be deleted, and the file be another
@@ -79,11 +99,14 @@ class FileGuard:
             return None
         if (found.st_dev, found.st_ino) != self._file:
             return "the database file was replaced while serving; restart the service"
-        if self._spoilt is None:
-            self._spoilt = self._content_fault()
+        try:
+            self._spoilt = self._spoilt or self._content_fault()
+        except OSError as error:
+            return f"{self._path} cannot be read: {error.strerror}"
         return self._spoilt or self._log_fault()
 
     def _content_fault(self) -> str | None:
+<<<<<<< HEAD
         if self._descriptor is None:
             return None
         if self._log is None:
@@ -105,16 +128,32 @@ class FileGuard:
                 f"something else wrote to {self._path} while serving; restart the "
                 f"service and run: bookapi check"
             )
+=======
+        if self._log is None or self._descriptor is None or self._last is None:
+            return None
+        if os.pread(self._descriptor, len(HEADER), 0) != HEADER:
+            return f"{self._path} was cut or overwritten while serving; stop the service, then: bookapi restore FILE"
+        last, self._last = self._last, self._look()
+        salts, copied, to_copy = self._read_index()
+        # Only a checkpoint writes to the file. Before its first page it says in the index how many frames it will copy,
+        # behind the last one how many it has: so the index is read before one look and after the next.
+        # (A checkpoint between two looks hides what something else wrote between them.)
+        is_written = last.written != self._last.written
+        if is_written and copied == to_copy and last.log_index == (salts, copied, to_copy):
+            return f"something else wrote to {self._path} while serving; restart the service and run: bookapi check"
+>>>>>>> main
         return None
 
-    def _read_content(self) -> _Content | None:
-        if self._index is None:
-            return None
-        # Before the index is read: a checkpoint writes to it before it writes to the file.
+    def _look(self) -> _Look:
+        index = self._read_index()
         found = os.stat(self._path)
+        return _Look((found.st_size, found.st_mtime_ns), index)
+
+    def _read_index(self) -> tuple[bytes, bytes, bytes]:
+        if self._index is None:
+            return b"", b"", b""
         index = os.pread(self._index[1], _INDEX_BYTES, 0)
-        numbers = (index[_SALTS], index[_BACKFILLED], index[_ATTEMPTED])
-        return _Content(found.st_size, found.st_mtime_ns, *numbers)
+        return index[_SALTS], index[_BACKFILLED], index[_ATTEMPTED]
 
     def _log_fault(self) -> str | None:
         for ending, known in (("-wal", self._log), ("-shm", self._index and self._index[0])):
