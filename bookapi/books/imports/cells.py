@@ -11,7 +11,6 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import langcodes
@@ -121,18 +120,11 @@ def read_date(text: str) -> tuple[str | None, Issue | None]:
     value, issue = apply(DATES, text.strip(), DATE_UNREADABLE)
     if value is None:
         return None, issue
-<<<<<<< HEAD
-    year = re.match("-?[0-9]{4}", value)
-    for part, of_part in ((value, issue), (year[0] if year else "", _IMPOSSIBLE)):
-        with suppress(ValueError):
-            return dates.parse(part), of_part
-=======
     for part, of_part in ((value, issue), (value[: 5 if value[0] == "-" else 4], _IMPOSSIBLE)):
         try:
             return dates.parse(part), of_part
         except ValueError:
             continue
->>>>>>> main
     return None, DATE_UNREADABLE
 
 

@@ -182,11 +182,6 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
         return None
     matches = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split())
     found = matches.best()
-<<<<<<< HEAD
-    if found is None:
-        return None
-=======
->>>>>>> main
     for match in matches:
         # Where its letters are as likely, it is the commonest by far.
         if "cp1252" in match.could_be_from_charset and found and match.chaos <= found.chaos + 0.02:

@@ -86,7 +86,8 @@ class Mapping:
     the profile.
 
     `clears`: whether empty cells and nulls clear a field; else they are "not known". `is_table`:
-    the apostrophe before a cell is a spreadsheet's.
+    the
+    apostrophe before a cell is a spreadsheet's.
     """
 
     def __init__(
@@ -445,12 +446,8 @@ def _read_isbn(mapping: Mapping, name: str, found: Values, record: MappedRecord)
             is_empty = is_empty and not isbns and not issue
             if issue:
                 wrong.append((issue, item))
-<<<<<<< HEAD
-    first, further = next(iter(digits), None), list(digits)[1:]
-=======
     first = next(iter(digits), None)
     further = list(digits)[1:]
->>>>>>> main
     otherwise = mapping.profile.otherwise if mapping.profile else ""
     for issue, item in wrong:
         if otherwise and first is None:

@@ -310,14 +310,9 @@ def match_rows(
             continue
         _act(outcome, row, repeats, found)
         after = outcome.last
-<<<<<<< HEAD
-        stored_id = found.book["id"] if found.book else None
-        matcher.take(stored_id, row.values.get("isbn"), after.get("isbn"))
-=======
         matcher.take(
             found.book["id"] if found.book else None, row.values.get("isbn"), after.get("isbn")
         )
->>>>>>> main
     return outcome
 
 
@@ -364,11 +359,7 @@ def _candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[
         yield from _fetch(connection, _BY_IDS, ids=ids)
     digits = {row.values["isbn"] for row in rows if row.values.get("isbn")}
     yield from store.by_isbns(connection, digits)
-<<<<<<< HEAD
-    wanted = {row.work_key for row in rows if row.work_key is not None}
-=======
     wanted = {known_by for row in rows if (known_by := row.work_key)}
->>>>>>> main
     wanted |= {("isbn", number) for number in digits}
     for _, _, record in store.by_identifiers(connection, wanted):
         yield record
@@ -382,11 +373,7 @@ def _candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[
 
 
 def _fetch(connection: Connection, statement: Any, **values: Any) -> list[dict[str, Any]]:
-<<<<<<< HEAD
-    return records.from_rows(FIELDS, [tuple(row) for row in connection.execute(statement, values)])
-=======
     return records.from_rows(FIELDS, list(map(tuple, connection.execute(statement, values).all())))
->>>>>>> main
 
 
 def _in_trash(
@@ -484,7 +471,7 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
     if state.seq == planned.seq:
         outcomes: Iterable[Outcome] = planned.outcomes
         for actions in planned.actions():
-            store.store(connection, state, list(_changes(state, actions)))
+            store.store(connection, state, _changes(state, actions))
     else:
         outcomes = []
         # All is matched before anything is written: books of this import are no candidates.
@@ -493,7 +480,7 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
                 again.add(outcome)
             outcomes = again.outcomes
             for actions in again.actions():
-                store.store(connection, state, list(_changes(state, actions)))
+                store.store(connection, state, _changes(state, actions))
     for outcome in outcomes:
         outcome.add_to(done)
     if done.counts["rejected"] and prepared.options.on_error == "abort":
@@ -502,14 +489,6 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
     return done
 
 
-<<<<<<< HEAD
-def _changes(state: State, actions: list[Action]) -> Iterator[Change]:
-    for action in actions:
-        if action.book is None:
-            yield Change(None, changes.new_record(state, action.changed), CREATED)
-        elif after := changes.changed_record(action.book, action.changed):
-            yield Change(action.book, after, UPDATED)
-=======
 def _changes(state: State, actions: list[Action]) -> list[Change]:
     return [
         Change(None, changes.new_record(state, action.changed), CREATED)
@@ -517,7 +496,6 @@ def _changes(state: State, actions: list[Action]) -> list[Change]:
         else Change(action.book, changes.changed_record(action.book, action.changed) or {}, UPDATED)
         for action in actions
     ]
->>>>>>> main
 
 
 def _store_in_batches(
@@ -554,5 +532,5 @@ def _store_batch(
     state = State(connection, by)
     first = state.last_id
     outcome = match_rows(connection, matcher, batch, prepared)
-    store.store(connection, state, list(_changes(state, outcome.actions)))
+    store.store(connection, state, _changes(state, outcome.actions))
     return outcome, set(range(first + 1, state.last_id + 1))

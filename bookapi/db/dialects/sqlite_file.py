@@ -1,8 +1,10 @@
 """Whether the files of a SQLite database are still those that were opened.
 
 SQLite itself looks at its files as little as it can: it goes on with a file that was deleted, cut
-or overwritten, and what it then acknowledges is gone after a restart. The log (`-wal`) and its
-index (`-shm`) are looked at, too; their layout is that of https://sqlite.org/walformat.html.
+or overwritten, and
+what it then acknowledges is gone after a restart. The log (`-wal`) and its index (`-shm`) are
+looked at, too; their
+layout is that of https://sqlite.org/walformat.html.
 """
 
 import os
@@ -24,15 +26,10 @@ def identity(path: str | Path) -> Identity:
     return found.st_dev, found.st_ino
 
 
-<<<<<<< HEAD
-class _Content(NamedTuple):
-    """When the file was written to last, and what the index of the log says about the copying from
-    log to file: how many frames were copied, how many were to be."""
-=======
 class _Look(NamedTuple):
-    """When the file was written to last, and what the index of the log said just before about the copying from log to
+    """When the file was written to last, and what the index of the log said just before about the
+    copying from log to
     file: the log's salts, how many of its frames were copied, how many were to be."""
->>>>>>> main
 
     written: tuple[int, int]
     log_index: tuple[bytes, bytes, bytes]
@@ -53,21 +50,10 @@ class FileGuard:
 
     def note_opened(self) -> None:
         """After a connection was opened: from here on these are the files."""
-<<<<<<< HEAD
-        if self._file is None:
-            # Closing any descriptor of the file drops the locks of the whole process (POSIX), so
-            # these stay open.
-            self._descriptor = os.open(self._path, os.O_RDONLY)
-            self._file = identity(self._path)
-        if self._log is None and os.path.exists(f"{self._path}-wal"):  # an empty file has none yet
-            self._log = identity(f"{self._path}-wal")
-            index = f"{self._path}-shm"
-            self._index = identity(index), os.open(index, os.O_RDONLY)
-            self._content = self._read_content()
-=======
         with self._opening:
             if self._file is None:
-                # Closing any descriptor of it drops the locks of the whole process (POSIX): these stay open.
+                # Closing any descriptor of it drops the locks of the whole process (POSIX): these
+                # stay open.
                 self._descriptor = os.open(self._path, os.O_RDONLY)
                 self._file = identity(self._path)
             if self._log is None and os.path.exists(
@@ -77,7 +63,6 @@ class FileGuard:
                 self._index = identity(index), os.open(index, os.O_RDONLY)
                 self._last = self._look()
                 self._log = identity(f"{self._path}-wal")
->>>>>>> main
 
     def forget(self) -> None:
         """After all connections were closed: the log may be deleted, and the file be another
@@ -106,42 +91,26 @@ class FileGuard:
         return self._spoilt or self._log_fault()
 
     def _content_fault(self) -> str | None:
-<<<<<<< HEAD
-        if self._descriptor is None:
-            return None
-        if self._log is None:
+        if self._log is None or self._descriptor is None or self._last is None:
             return None
         if os.pread(self._descriptor, len(HEADER), 0) != HEADER:
             return (
                 f"{self._path} was cut or overwritten while serving; stop the service, "
                 f"then: bookapi restore FILE"
             )
-        before, self._content = self._content, self._read_content()
-        if before is None or self._content is None:
-            return None
-        # Only a checkpoint writes to the file, and it says so in the index of the log beforehand.
-        # (A copy and a checkpoint of another process between two looks are taken for a checkpoint.)
-        written = before[:2] != self._content[:2]
-        pending = self._content.backfilled != self._content.attempted
-        if written and not pending and before[2:] == self._content[2:]:
+        last, self._last = self._last, self._look()
+        salts, copied, to_copy = self._read_index()
+        # Only a checkpoint writes to the file. Before its first page it says in the index how many
+        # frames it will copy,
+        # behind the last one how many it has: so the index is read before one look and after the
+        # next.
+        # (A checkpoint between two looks hides what something else wrote between them.)
+        is_written = last.written != self._last.written
+        if is_written and copied == to_copy and last.log_index == (salts, copied, to_copy):
             return (
                 f"something else wrote to {self._path} while serving; restart the "
                 f"service and run: bookapi check"
             )
-=======
-        if self._log is None or self._descriptor is None or self._last is None:
-            return None
-        if os.pread(self._descriptor, len(HEADER), 0) != HEADER:
-            return f"{self._path} was cut or overwritten while serving; stop the service, then: bookapi restore FILE"
-        last, self._last = self._last, self._look()
-        salts, copied, to_copy = self._read_index()
-        # Only a checkpoint writes to the file. Before its first page it says in the index how many frames it will copy,
-        # behind the last one how many it has: so the index is read before one look and after the next.
-        # (A checkpoint between two looks hides what something else wrote between them.)
-        is_written = last.written != self._last.written
-        if is_written and copied == to_copy and last.log_index == (salts, copied, to_copy):
-            return f"something else wrote to {self._path} while serving; restart the service and run: bookapi check"
->>>>>>> main
         return None
 
     def _look(self) -> _Look:
