@@ -86,7 +86,8 @@ class Mapping:
     the profile.
 
     `clears`: whether empty cells and nulls clear a field; else they are "not known". `is_table`:
-    the apostrophe before a cell is a spreadsheet's.
+    the
+    apostrophe before a cell is a spreadsheet's.
     """
 
     def __init__(

@@ -471,7 +471,7 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
     if state.seq == planned.seq:
         outcomes: Iterable[Outcome] = planned.outcomes
         for actions in planned.actions():
-            store.store(connection, state, list(_changes(state, actions)))
+            store.store(connection, state, _changes(state, actions))
     else:
         outcomes = []
         # All is matched before anything is written: books of this import are no candidates.
@@ -480,7 +480,7 @@ def store_all(connection: Connection, planned: Planned, by: Actor | None = None)
                 again.add(outcome)
             outcomes = again.outcomes
             for actions in again.actions():
-                store.store(connection, state, list(_changes(state, actions)))
+                store.store(connection, state, _changes(state, actions))
     for outcome in outcomes:
         outcome.add_to(done)
     if done.counts["rejected"] and prepared.options.on_error == "abort":
@@ -532,5 +532,5 @@ def _store_batch(
     state = State(connection, by)
     first = state.last_id
     outcome = match_rows(connection, matcher, batch, prepared)
-    store.store(connection, state, list(_changes(state, outcome.actions)))
+    store.store(connection, state, _changes(state, outcome.actions))
     return outcome, set(range(first + 1, state.last_id + 1))

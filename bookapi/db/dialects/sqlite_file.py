@@ -1,8 +1,10 @@
 """Whether the files of a SQLite database are still those that were opened.
 
 SQLite itself looks at its files as little as it can: it goes on with a file that was deleted, cut
-or overwritten, and what it then acknowledges is gone after a restart. The log (`-wal`) and its
-index (`-shm`) are looked at, too; their layout is that of https://sqlite.org/walformat.html.
+or overwritten, and
+what it then acknowledges is gone after a restart. The log (`-wal`) and its index (`-shm`) are
+looked at, too; their
+layout is that of https://sqlite.org/walformat.html.
 """
 
 import os
