@@ -468,6 +468,12 @@ class _Inventor:
             return [(name, value) for value in values[:20]]
         return getattr(self, f"_filter_{name}")()
 
+    def _filter_location(self):
+        return [("location", "a shelf that no record names")]
+
+    def _filter_call_number(self):
+        return [("call_number", "823 AUS")]
+
     def _filter_isbn(self):
         return [("isbn", self._isbn())]
 
