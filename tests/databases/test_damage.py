@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -139,6 +140,28 @@ def test_checkpoints_of_any_process_are_no_damage(served):
         assert client.get("/readyz").status_code == 200
 
 
+def enterable(path):
+    """Let every user enter the folders of the tests above a file."""
+    for folder in path.parents:
+        if folder.stat().st_uid == os.geteuid() and folder not in (Path("/"), Path("/tmp")):
+            os.chmod(folder, 0o755)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as another user")
+def test_a_folder_that_may_not_be_entered_is_a_503(served):
+    client, path = served
+    with client.application.app_context():
+        db.engine.dispose()
+    enterable(path)
+    os.chmod(path.parent, 0o700)
+    os.seteuid(65534)
+    try:
+        ready, change = client.get("/readyz"), client.post("/books", json={"title": "after"})
+    finally:
+        os.seteuid(0)
+    assert (ready.status_code, change.status_code) == (503, 503)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as another user")
 def test_a_file_of_another_user_is_a_503_for_changes_and_the_log_names_owner_and_mode(
     served, caplog, monkeypatch
@@ -147,8 +170,7 @@ def test_a_file_of_another_user_is_a_503_for_changes_and_the_log_names_owner_and
     monkeypatch.setattr(client.application.logger, "propagate", True)
     with client.application.app_context():
         db.engine.dispose()
-    for folder in [path.parent, *path.parents[1:4]]:
-        os.chmod(folder, 0o755)
+    enterable(path)
     os.chmod(path, 0o444)
     os.seteuid(65534)
     try:

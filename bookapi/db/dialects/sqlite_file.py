@@ -146,7 +146,8 @@ class FileGuard:
             self._path.parent,
         ]
         for path in paths:
-            if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
+            # os.path.exists is False where a folder above may not be entered; Path.exists raises.
+            if os.path.exists(path) and not os.access(path, os.W_OK, effective_ids=True):
                 found = path.stat()
                 return (
                     f"{path} may not be written: it belongs to {_owner(found.st_uid)}, mode "
