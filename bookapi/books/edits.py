@@ -72,7 +72,7 @@ def read_edit(partial: bool = False, isbn: str | None = None) -> Edit:
     read_only = {name: values.pop(name) for name in READ_ONLY if values.get(name) is not None}
     values = {name: value for name, value in values.items() if name not in READ_ONLY}
     if isbn is not None:
-        if "isbn" in sent and values.get("isbn", isbn) != isbn:
+        if isinstance(sent, dict) and "isbn" in sent and values.get("isbn", isbn) != isbn:
             errors.append({"field": "isbn", "detail": "must be the ISBN in the address, or absent"})
         values["isbn"] = isbn
     return Edit(values, read_only, errors)

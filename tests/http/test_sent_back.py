@@ -146,3 +146,9 @@ def test_where_a_version_and_if_match_are_sent_both_must_match(admin, book, meth
         for version, t in ((1, tag), (2, '"x"'), (1, "*"), (2, tag))
     ]
     assert told == [412, 412, 412, 200]
+
+
+@pytest.mark.parametrize("body", [1, [], "a", True])
+def test_a_body_that_is_no_object_is_a_422_by_isbn_too(admin, body):
+    answer = admin.put("/books/isbn/9780306406157", json=body)
+    assert answer.status_code == 422

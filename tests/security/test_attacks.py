@@ -23,6 +23,7 @@ from bookapi import create_app
 from bookapi.auth import accounts, passwords
 from bookapi.auth.models import User
 from bookapi.db import db
+from bookapi.http.endpoints import Access, declaration_of
 from helpers import attacks
 from helpers.data import json_cases, naughty_strings, xml_attacks
 from helpers.documents import INSIDE, TYPES, is_xml_text
@@ -109,7 +110,7 @@ class Attacker:
             if found.rule == rule and method in found.methods
         )
         self.place = ROUTES.index((method, rule))
-        self.imports = getattr(self.view, "imports", False)
+        self.imports = declaration_of(self.view).imports
         self._numbers, self.statuses = itertools.count(1), set()
         self._sign_in()
         self.address = self._address()
@@ -170,7 +171,7 @@ class Attacker:
         """The answer to a body of a format; `what` is the attack's name."""
         for _ in range(TRIES):
             answer, seconds = self._timed(body, name)
-            if answer.status_code == 401 and self.view.access != "anyone":
+            if answer.status_code == 401 and declaration_of(self.view).access is not Access.ANYONE:
                 self._sign_in()
                 answer, seconds = self._timed(body, name)
                 assert answer.status_code != 401, what

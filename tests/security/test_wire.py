@@ -1159,7 +1159,13 @@ def test_a_body_of_an_unsupported_type_changes_nothing(front, victim, changing, 
         if method != "DELETE" and path not in IGNORING:
             answer = told_by(front, method, path.format(victim.path.rpartition("/")[2]), types)
             refused = answer.status == 415 and "application/json" in answer.get("Accept")
-            assert refused or not front.strict and answer.status == 400, (method, path, answer)
+            # An import reads multipart/form-data: this one lacks the part that is the file.
+            in_parts = path == "/books/import" and answer.status == 400
+            assert refused or in_parts or not front.strict and answer.status == 400, (
+                method,
+                path,
+                answer,
+            )
             assert "set-cookie" not in answer.headers
     assert victim.unharmed() and front.ask("GET", "/books?limit=1").json()["total"] == before
 
