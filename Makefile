@@ -41,6 +41,7 @@ requirements: $(VENV)/installed-test  ## pin the newest versions of everything, 
 	$(BIN)/pip install pip-tools
 	$(BIN)/pip-compile $(PINNED) -o requirements.txt setup.cfg
 	$(BIN)/pip-compile $(PINNED) --extra test -c requirements.txt -o requirements-test.txt setup.cfg
+	$(BIN)/pip-compile $(PINNED) --extra test --extra ci -c requirements-test.txt -o requirements-ci.txt setup.cfg
 	echo 'pysqlite3>=0.6' | $(BIN)/pip-compile $(PINNED) -o requirements-sqlite.txt -
 
 PINNED = -q --upgrade --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links
@@ -60,6 +61,10 @@ $(VENV)/installed: requirements.txt requirements-sqlite.txt setup.cfg | $(VENV)/
 	@$(BIN)/pip install --disable-pip-version-check -q --only-binary :all: --require-hashes -r requirements-sqlite.txt \
 		2>/dev/null || echo "no pysqlite3 wheel for this machine: using the SQLite that Python ships" >&2
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
+	@touch $@
+
+$(VENV)/installed-ci: requirements-ci.txt $(VENV)/installed-test
+	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements-ci.txt
 	@touch $@
 
 $(VENV)/installed-test: requirements-test.txt $(VENV)/installed
