@@ -29,6 +29,8 @@ class Action(StrEnum):
     LOGIN = auto()
     LOGIN_REFUSED = auto()
     LOGIN_THROTTLED = auto()
+    PROXY_LOGIN = auto()
+    PROXY_LOGIN_REFUSED = auto()
     LOGOUT = auto()
     PASSWORD_CHANGED = auto()
     PASSWORD_REFUSED = auto()
@@ -53,6 +55,7 @@ class Action(StrEnum):
 WARNINGS = {
     Action.LOGIN_REFUSED,
     Action.LOGIN_THROTTLED,
+    Action.PROXY_LOGIN_REFUSED,
     Action.PASSWORD_REFUSED,
     Action.TOKEN_REFUSED,
     Action.ACCESS_REFUSED,

@@ -1,11 +1,11 @@
 """The catalogue over HTTP: docs/api.md, Resources."""
 
+import functools
 from typing import Any, NoReturn
 
 from flask import Blueprint, request
-from sqlalchemy.engine import Connection
 
-from ..auth.permissions import Actor, actor, require_admin
+from ..auth.permissions import actor, require_admin
 from ..db import db
 from ..formats import Malformed
 from ..http.bodies import deferred_body
@@ -18,7 +18,7 @@ from ..http.cache import (
 )
 from ..http.conditional import Preconditions, book_etag, export_etag
 from ..http.endpoints import Access, Cost, endpoint
-from ..http.idempotency import idempotency_key, run_idempotent
+from ..http.idempotency import idempotency_key, run_idempotent, run_steps_idempotent
 from ..http.pagination import Page, link_header, onward_links, page_links, paged
 from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result
@@ -87,19 +87,12 @@ def import_books() -> dict[str, Any]:
             prepared = service.prepare(body.file, options, body.reader)
         except Malformed as error:
             raise Problem(400, f"{error}; nothing was stored") from None
+        run = functools.partial(service.run, prepared, actor())
         with prepared:
-            # With a key the report is stored in the transaction of the import.
             if key is None or options.dry_run or prepared.is_rejected:
-                return service.run(prepared, actor()).as_dict()
-            with service.plan(prepared) as planned:
-                report: dict[str, Any] = run_idempotent(
-                    key, _import, planned, by=actor(), alone=True
-                )
-                return report
-
-
-def _import(connection: Connection, planned: service.Planned, by: Actor) -> dict[str, Any]:
-    return service.store_all(connection, planned, by).as_dict()
+                return run()
+            report: dict[str, Any] = run_steps_idempotent(key, lambda write: run(write=write))
+            return report
 
 
 def _book(record: dict[str, Any], cache: CachePolicy = NO_STORE) -> Result:
@@ -234,7 +227,7 @@ def isbn_taken(error: changes.IsbnTaken) -> Problem:
 @blueprint.errorhandler(service.Rejected)
 def rejected(error: service.Rejected) -> Problem:
     """422, with the whole report."""
-    report = Sanitized(error.report.as_dict())
+    report = Sanitized(error.report)
     return Problem(422, str(error), type="import-rejected", report=report)
 
 
