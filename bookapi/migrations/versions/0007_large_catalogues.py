@@ -50,6 +50,7 @@ def _fill() -> None:
 
 def _set_statistics() -> None:
     """As in the first migration, which says why."""
+    op.execute("ANALYZE alembic_version")  # creates the table where a dump left it out
     statistics = sa.table("sqlite_stat1", sa.column("tbl"), sa.column("idx"), sa.column("stat"))
     rows = [
         {
