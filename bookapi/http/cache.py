@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app
 from ..db import State
 from ..logs import REQUEST_ID, new_request_id_for
 from .conditional import is_not_modified
+from .proxy import USER as PROXY_USER
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -211,6 +212,7 @@ class CacheMiddleware:
             or environ["REQUEST_METHOD"] not in ("GET", "HEAD")
             or "HTTP_COOKIE" in environ
             or "HTTP_AUTHORIZATION" in environ
+            or PROXY_USER in environ
             or "HTTP_HOST" not in environ
         ):
             return None
