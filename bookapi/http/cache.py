@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app
 from ..db import State
 from ..logs import REQUEST_ID, new_request_id_for
 from .conditional import is_not_modified
+from .proxy import USER as PROXY_USER
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -30,7 +31,7 @@ _DEPENDS = (
     "QUERY_STRING",
     "HTTP_ACCEPT",
 )
-_PERSONAL = ("HTTP_COOKIE", "HTTP_AUTHORIZATION")
+_PERSONAL = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", PROXY_USER)
 _Key = tuple[str | None, ...]
 _ABOUT_BODY = ("Content-Type", "Content-Length")  # not on a 304 (RFC 9110, section 15.4.5)
 
