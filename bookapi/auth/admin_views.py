@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from ..db import db
 from ..http.bodies import deferred_body, read_body
-from ..http.endpoints import Access, Cost, endpoint
+from ..http.endpoints import Access, Cost, Form, endpoint
 from ..http.pagination import asked_page, paged
 from ..http.problems import Problem
 from ..http.routing import base_url
@@ -30,7 +30,9 @@ def read_users() -> Any:
 
 
 @blueprint.post("/users")
-@endpoint(Access.ADMIN_IN_SESSION, "user", cost=Cost.HASHING)
+@endpoint(
+    Access.ADMIN_IN_SESSION, "user", cost=Cost.HASHING, form=Form("users", "/auth/users/{id}#added")
+)
 def add_user() -> tuple[Any, int, dict[str, str]]:
     """Add an account."""
     given = new_user_schema.load(read_body())

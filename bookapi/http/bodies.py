@@ -10,6 +10,7 @@ from werkzeug.http import parse_options_header
 
 from .. import formats
 from .endpoints import Endpoint, current_endpoint
+from .negotiation import chosen_format
 from .problems import Problem
 
 
@@ -88,17 +89,25 @@ def _unsupported(detail: str) -> Problem:
 
 
 def _readable() -> dict[str, formats.Format]:
-    return _readers(_declared().imports, request.method == "PATCH")
+    declared = _declared()
+    only_forms = declared.form is not None and declared.form.only
+    forms = only_forms or declared.form is not None and chosen_format().is_page
+    return _readers(declared.imports, request.method == "PATCH", forms, only_forms)
 
 
 @functools.cache
-def _readers(imports: bool, is_patch: bool) -> dict[str, formats.Format]:
+def _readers(
+    imports: bool, is_patch: bool, forms: bool, only_forms: bool
+) -> dict[str, formats.Format]:
     """{media type: the format that reads it}."""
+    readers = formats.having(*(("read", "table") if imports else ("loads",)))
     return {
         media_type: module
-        for module in formats.having(*(("read", "table") if imports else ("loads",)))
+        for module in readers
+        if not only_forms or module.is_page
         for media_type in (
-            *module.media_types,
+            *(() if module.is_page else module.media_types),
+            *(module.form_types if forms else ()),
             *(module.patch_types if is_patch else ()),
             *(module.read_types if imports else ()),
         )

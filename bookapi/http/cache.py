@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app
 from ..db import State
 from ..logs import REQUEST_ID, new_request_id_for
 from .conditional import is_not_modified
+from .languages import best_language
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -38,6 +39,7 @@ class CachePolicy(NamedTuple):
     revision: int | None = None
     book: tuple[int, int, str] | None = None
     always: bool = False
+    immutable: bool = False  # at this address: caches need not ask again
 
     @property
     def is_remembered(self) -> bool:
@@ -221,6 +223,7 @@ class CacheMiddleware:
             environ["HTTP_HOST"],
             environ["wsgi.url_scheme"],
             environ.get("SCRIPT_NAME", ""),
+            best_language(environ.get("HTTP_ACCEPT_LANGUAGE", "")),
         )
         return key if len(key[0]) + len(key[1]) + len(key[2]) <= MAX_KEY else None
 
@@ -258,6 +261,8 @@ def add_cache_control(response: Response) -> Response:
     value = "no-store"
     if policy.public and response.status_code == 200:
         value = "no-cache" if current_app.config["PUBLIC_READ"] else "private, no-cache"
+    if policy.immutable and response.status_code == 200:
+        value = "public, max-age=31536000, immutable"
     response.headers.add("Cache-Control", value)
     return response
 

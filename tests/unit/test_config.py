@@ -38,6 +38,7 @@ SETTINGS = {
     "SESSION_IDLE_MINUTES": (30, ("5", 5), (6, 6), (7, 7)),
     "SESSION_HOURS": (12, ("1", 1), (2, 2), (3, 3)),
     "SECURE_COOKIES": (None, ("true", True), (False, False), ("auto", None)),
+    "COVERS": ([], ("a.org,.b.org", ["a.org", ".b.org"]), (["a.org"], ["a.org"]), ("", [])),
     "COOKIE_NAME": ("bookapi", ("a", "a"), ("b-1", "b-1"), ("C_2", "C_2")),
     "ANSWER_CACHE_BYTES": (16 * 1024 * 1024, ("0", 0), (4096, 4096), (8192, 8192)),
     "LOG_FORMAT": ("text", ("json", "json"), ("text", "text"), ("json", "json")),
@@ -47,6 +48,7 @@ SETTINGS = {
     "EVENT_DAYS": (365, ("1", 1), (2, 2), (36500, 36500)),
 }
 WRONG = [
+    ("COVERS", "https://a.org/"),
     ("COOKIE_NAME", ""),
     ("COOKIE_NAME", "a b"),
     ("COOKIE_NAME", "a;b"),
