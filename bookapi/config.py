@@ -124,6 +124,51 @@ def _proxy(part: Any) -> str:
 def _cookie_name(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9_-]{1,64}", value):
         raise ValueError("must be letters, digits, - and _, at most 64")
+    if value.startswith("__"):
+        raise ValueError("must not begin with __; __Host- is added under HTTPS by itself")
+    return value
+
+
+_ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?")
+
+
+def _origins(value: Any) -> list[str]:
+    """Origins as browsers write them: in lower case, without the scheme's own port."""
+    if value in (None, ""):
+        return []
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+        raise ValueError("must be origins such as https://app.example, by commas or as a list")
+    return [_origin(part) for part in parts]
+
+
+def _origin(part: Any) -> str:
+    found = _ORIGIN.fullmatch(part.strip().lower() if isinstance(part, str) else "")
+    if not found or not 1 <= int(found[3] or 1) <= 65535:
+        raise ValueError(
+            "must be origins by commas, each a scheme, a host and perhaps a port, such as "
+            "https://app.example:8443; no path, no *"
+        )
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}" + (f":{int(port)}" if port and port != _PORTS[scheme] else "")
+
+
+_PORTS = {"http": "80", "https": "443"}
+# What a request says by these is not who was signed in by the proxy.
+_OTHER_HEADERS = re.compile(
+    "(authorization|cookie|host|origin|accept|connection|forwarded|user-agent|date|via|"
+    "idempotency-key|x-request-id|x-real-ip|(content|if|sec|transfer|access-control)-.*|"
+    "x-forwarded-(for|proto|host|port|prefix|server))"
+)
+
+
+def _user_header(value: Any) -> str | None:
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,63}", value):
+        raise ValueError("must be the name of a header: letters, digits and -, at most 64")
+    if _OTHER_HEADERS.fullmatch(value.lower()):
+        raise ValueError("must be a header of its own, such as Remote-User or X-Forwarded-User")
     return value
 
 
@@ -271,6 +316,27 @@ SETTINGS = (
         "the name of the session cookie; two services on one host need two",
     ),
     Setting(
+        "COOKIE_SAMESITE",
+        "lax",
+        _choice("lax", "strict", "none"),
+        "SameSite of the session cookie; `none`, for pages of CORS_ORIGINS on another site, needs "
+        "SECURE_COOKIES=true",
+    ),
+    Setting(
+        "CORS_ORIGINS",
+        [],
+        _origins,
+        "the other origins whose pages may read, sign in and change, by commas, such as "
+        "`https://app.example`",
+    ),
+    Setting(
+        "PROXY_USER_HEADER",
+        None,
+        _user_header,
+        "the header in which the proxies of TRUSTED_PROXY name who signed in there, such as "
+        "`Remote-User`",
+    ),
+    Setting(
         "ANSWER_CACHE_BYTES",
         16 * 1024 * 1024,
         _whole(0, 1024**3),
@@ -386,6 +452,20 @@ def instance_path(given: Mapping[str, Any] | None = None) -> str | None:
     )
 
 
+def _check_together(values: Mapping[str, Any]) -> None:
+    """Refuse settings that are right alone and wrong together."""
+    if values["COOKIE_SAMESITE"] == "none" and values["SECURE_COOKIES"] is not True:
+        raise SettingError(
+            f"{PREFIX}COOKIE_SAMESITE=none needs {PREFIX}SECURE_COOKIES=true: browsers take such a "
+            "cookie by HTTPS alone"
+        )
+    if values["PROXY_USER_HEADER"] and not values["TRUSTED_PROXY"]:
+        raise SettingError(
+            f"{PREFIX}PROXY_USER_HEADER needs {PREFIX}TRUSTED_PROXY: without it anyone could send "
+            "the header"
+        )
+
+
 def load(given: Mapping[str, Any] | None, instance: str) -> dict[str, Any]:
     """Every setting with the value it has, names without the prefix; `given` may carry Flask's own
     names too.
@@ -396,6 +476,7 @@ def load(given: Mapping[str, Any] | None, instance: str) -> dict[str, Any]:
     values.update(from_environment(os.environ))
     for name, value in (given or {}).items():
         values[name] = _checked(name, value, name) if name in _BY_NAME else value
+    _check_together(values)
     values["INSTANCE_PATH"] = instance
     values["SECRET_KEY"] = values["SECRET_KEY"] or _secret_from_file(folder)
     values["DATABASE_URL"] = values["DATABASE_URL"] or f"sqlite:///{folder / 'bookapi.sqlite'}"

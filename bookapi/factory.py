@@ -8,6 +8,7 @@ from .app import BookApi
 from .http import (
     cache,
     conditional,
+    cors,
     endpoints,
     idempotency,
     load,
@@ -43,7 +44,7 @@ PARTS = (
     cache,
     spool,
 )
-MIDDLEWARES = (load, proxy, strict)  # the last is the outermost
+MIDDLEWARES = (load, cors, proxy, strict)  # the last is the outermost
 
 
 def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:
@@ -58,4 +59,5 @@ def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:
     for part in (*PARTS, *MIDDLEWARES):
         part.init_app(app)
     endpoints.check(app)
+    site.publish(app)
     return app

@@ -4,7 +4,7 @@ from flask import Flask, Request
 from flask.sessions import SessionInterface, SessionMixin
 from flask_login import LoginManager
 
-from . import admin_views, commands, permissions, sessions, tokens, views
+from . import admin_views, commands, permissions, proxy_login, sessions, tokens, views
 from .permissions import SignedIn
 
 
@@ -17,10 +17,10 @@ class NoSessions(SessionInterface):
 
 
 def load_user(request: Request) -> SignedIn | None:
-    """Flask-Login's request loader: the owner of the token in the Authorization header, else of the
-    session cookie.
+    """Flask-Login's request loader: the owner of the token in the Authorization header, else the
+    account that a trusted proxy names, else the owner of the session cookie.
     """
-    return tokens.authenticate() or sessions.load()
+    return tokens.authenticate() or proxy_login.load() or sessions.load()
 
 
 def init_app(app: Flask) -> None:
@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
     app.config.update(SESSION_PROTECTION=None, REMEMBER_COOKIE_NAME=";")
     manager = LoginManager(app, add_context_processor=False)
     manager.request_loader(load_user)
+    proxy_login.init_app(app)
     app.before_request(permissions.authorize)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(admin_views.blueprint)

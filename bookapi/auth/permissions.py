@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from ..db import fetch, now, rfc3339
 from ..http.endpoints import Access, current_endpoint
 from ..http.problems import Problem
+from ..http.proxy import USER as PROXY_USER
 from ..http.security import SAFE_METHODS
 from . import audit
 from .audit import Action
@@ -35,7 +36,8 @@ ACCOUNT = (
 @dataclass(frozen=True)
 class SignedIn:
     """Flask-Login's user: an active account, and the session or token that proves it.
-    `credential_hash` is the hash of its secret.
+    `credential_hash` is the hash of its secret; empty where the trusted proxy vouches for the
+    account.
     """
 
     id: int
@@ -70,12 +72,14 @@ def authorize() -> None:
     """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its
     body is looked at.
 
-    A wrong Authorization header is a 401 even where anyone may read: its sender believes that it is
-    right.
+    A wrong Authorization header is a 401 even where anyone may read, and so is a name by the proxy
+    that no account has a 403: its sender believes that it is right. (Who has no account may still
+    sign in with the password of one.)
     """
     declared = current_endpoint()
     if declared is not None and request.method != "OPTIONS":
-        if "Authorization" in request.headers:
+        named = PROXY_USER in request.environ and declared.access is not Access.ANYONE
+        if named or "Authorization" in request.headers:
             current_account.is_authenticated  # noqa: B018 (loads the user)
         _CHECKS[declared.access]()
 
@@ -159,7 +163,10 @@ class Actor(NamedTuple):
         """Raise 401 where the session or token has ended, or the account is not active; returns
         (role, whether it has a second factor).
         """
-        statement = _BY_SESSION if self.token_id is None else _BY_TOKEN
+        if not self.credential_hash:
+            statement = _BY_ACCOUNT
+        else:
+            statement = _BY_SESSION if self.token_id is None else _BY_TOKEN
         values = {"user_id": self.user_id, "credential_hash": self.credential_hash}
         for role, has_mfa, expires_at in fetch(connection, statement, values):
             if expires_at is None or datetime.fromisoformat(expires_at) > now():
@@ -183,6 +190,11 @@ def _proof(model: Any, expires_at: Any) -> Select[*tuple[Any, ...]]:
     )
 
 
+_BY_ACCOUNT: Select[*tuple[Any, ...]] = (
+    select(User.role, User.totp_secret.is_not(None), null())
+    .where(User.id == bindparam("user_id"), User.active)
+    .with_for_update(read=True)
+)
 _BY_SESSION, _BY_TOKEN = _proof(LoginSession, null()), _proof(Token, rfc3339(Token.expires_at))
 
 

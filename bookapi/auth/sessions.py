@@ -80,13 +80,14 @@ def send_cookie(secret: str | None) -> None:
     """Send the secret of a session with the response to this request; None: delete the cookie."""
     name, secure = cookie_name(), is_secure()
     g.session_secret = secret
+    same_site = current_app.config["COOKIE_SAMESITE"].capitalize()
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
         if secret is None:
-            response.delete_cookie(name, "/", None, secure, httponly=True, samesite="Lax")
+            response.delete_cookie(name, "/", None, secure, httponly=True, samesite=same_site)
         else:
-            response.set_cookie(name, secret, secure=secure, httponly=True, samesite="Lax")
+            response.set_cookie(name, secret, secure=secure, httponly=True, samesite=same_site)
         return response
 
 

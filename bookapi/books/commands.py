@@ -23,7 +23,7 @@ from ..cli import Group
 from ..db import db
 from . import changes, queries
 from .imports import files, mapping, profiles, service, upload
-from .imports.report import Report
+from .imports.report import COUNTS
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
 PURGED_AT_ONCE = 500  # so that others may write in between
@@ -227,7 +227,7 @@ def sample() -> None:
         service.prepare(source, service.Options(), formats.by_name("jsonl")) as prepared,
     ):
         report = service.run(prepared)
-    click.echo(f"loaded a sample of {report.counts['created']} public-domain books")
+    click.echo(f"loaded a sample of {report['created']} public-domain books")
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -323,11 +323,11 @@ class ReportWriter:
             original_cells = [(record or {}).get(name) for name in self._columns]
             self._csv.writerow([which.removesuffix("s"), *cells, *original_cells])
 
-    def end(self, report: Report) -> None:
+    def end(self, report: dict[str, Any]) -> None:
         """The import is done."""
         if self._suffix not in (".csv", ".jsonl"):
             options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-            self._out.write(orjson.dumps(report.as_dict(), option=options))
+            self._out.write(orjson.dumps(report, option=options))
 
 
 @contextlib.contextmanager
@@ -351,25 +351,28 @@ def _progress(source: BinaryIO) -> Iterator[Callable[[str, int], None]]:
         yield advance
 
 
-def _show(report: Report, has_file: bool) -> None:
+def _show(report: dict[str, Any], has_file: bool) -> None:
     """The counts on standard output; on standard error how the file was read, and what was not."""
-    about = [report.encoding, *([f"delimiter {report.delimiter!r}"] if report.delimiter else [])]
-    if report.profile:
-        about.append(f"profile {report.profile}")
-    for which, entries in (("error", report.errors), ("warning", report.warnings)):
+    told = 0
+    for which in ("errors", "warnings"):
+        entries = report[which]
+        told += len(entries)
         for entry in entries[:SHOWN]:
-            click.echo(f"{which}: {_line(entry)}", err=True)
+            click.echo(f"{which.removesuffix('s')}: {_line(entry)}", err=True)
         if len(entries) > SHOWN:
             more = "" if has_file else "; --report FILE has all"
-            click.echo(f"… and {len(entries) - SHOWN} or more other {which}s{more}", err=True)
-    if len(report.errors) + len(report.warnings) > SHOWN:
-        for kind in report.as_dict()["counts"]:
+            click.echo(f"… and {len(entries) - SHOWN} or more other {which}{more}", err=True)
+    if told > SHOWN:
+        for kind in report["counts"]:
             click.echo(f"{kind['count']:8} × {kind['kind']}", err=True)
-    if report.ignored:
-        click.echo(f"ignored columns: {', '.join(report.ignored)}", err=True)
+    if report["ignored"]:
+        click.echo(f"ignored columns: {', '.join(report['ignored'])}", err=True)
+    about = [report["encoding"]]
+    about += [f"delimiter {report['delimiter']!r}"] if report["delimiter"] else []
+    about += [f"profile {report['profile']}"] if report["profile"] else []
     click.echo(f"read as {', '.join(about)}", err=True)
-    would = "" if report.stored else " (nothing was stored)"
-    click.echo(", ".join(f"{count} {name}" for name, count in report.counts.items()) + would)
+    would = "" if report["stored"] else " (nothing was stored)"
+    click.echo(", ".join(f"{report[name]} {name}" for name in COUNTS) + would)
 
 
 def _line(entry: dict[str, Any]) -> str:

@@ -1,11 +1,11 @@
 """The catalogue over HTTP: docs/api.md, Resources."""
 
+import functools
 from typing import Any, NoReturn
 
 from flask import Blueprint, request
-from sqlalchemy.engine import Connection
 
-from ..auth.permissions import Actor, actor, require_admin
+from ..auth.permissions import actor, require_admin
 from ..db import db
 from ..formats import Malformed
 from ..http.bodies import deferred_body
@@ -18,9 +18,10 @@ from ..http.cache import (
 )
 from ..http.conditional import Preconditions, book_etag, export_etag
 from ..http.endpoints import Access, Cost, Form, endpoint
-from ..http.idempotency import idempotency_key, run_idempotent
+from ..http.idempotency import idempotency_key, run_idempotent, run_steps_idempotent
 from ..http.negotiation import chosen_format
-from ..http.pagination import Page, link_header, onward_links, page_links, paged
+from ..http.pagination import Page, link_header, onward_links, page_links, page_parameters, paged
+from ..http.parameters import Parameter, Parameters, choice
 from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result
 from ..http.spool import write_books
@@ -28,15 +29,30 @@ from . import changes, queries
 from .addresses import address
 from .edits import read_edit
 from .imports import service, upload
-from .schemas import FIELDS, book_schema, load_all, located
+from .schemas import (
+    FIELDS,
+    book_schema,
+    books_schema,
+    edit_schema,
+    load_all,
+    located,
+    patch_schema,
+)
 
 PAGE_FACETS = ("language", "author", "subject", "decade")  # the filters of the page
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 
+class BookParameters(Parameters):
+    state = Parameter(choice({"deleted": True}), False, "deleted: from the trash, too; for admins")
+
+
+book_parameters = BookParameters()
+
+
 @blueprint.get("")
-@endpoint(Access.READER, "catalogue", streams=True)
+@endpoint(Access.READER, "catalogue", query=queries.list_parameters, etag=True, streams=True)
 def read_list() -> Result:
     """A page of the books that match."""
     listing = _listing()
@@ -67,7 +83,9 @@ def read_list() -> Result:
 @endpoint(
     Access.ADMIN,
     "book",
-    body=("book", "catalogue"),
+    {"book": book_schema, "catalogue": books_schema},
+    201,
+    idempotent=True,
     form=Form("book_form", "/books/{id}#added"),
 )
 def create() -> Result:
@@ -86,7 +104,16 @@ def create() -> Result:
 
 
 @blueprint.post("/import")
-@endpoint(Access.ADMIN, "report", imports=True, cost=Cost.IMPORT, form=Form("report"))
+@endpoint(
+    Access.ADMIN,
+    "report",
+    {"catalogue": books_schema},
+    query=upload.import_parameters,
+    idempotent=True,
+    imports=True,
+    cost=Cost.IMPORT,
+    form=Form("report"),
+)
 def import_books() -> dict[str, Any]:
     """Many books in one body, with a report: all of them or none, or all that are right."""
     with upload.Body() as body:
@@ -97,19 +124,12 @@ def import_books() -> dict[str, Any]:
             prepared = service.prepare(body.file, options, body.reader)
         except Malformed as error:
             raise Problem(400, f"{error}; nothing was stored") from None
+        run = functools.partial(service.run, prepared, actor())
         with prepared:
-            # With a key the report is stored in the transaction of the import.
             if key is None or options.dry_run or prepared.is_rejected:
-                return service.run(prepared, actor()).as_dict()
-            with service.plan(prepared) as planned:
-                report: dict[str, Any] = run_idempotent(
-                    key, _import, planned, by=actor(), alone=True
-                )
-                return report
-
-
-def _import(connection: Connection, planned: service.Planned, by: Actor) -> dict[str, Any]:
-    return service.store_all(connection, planned, by).as_dict()
+                return run()
+            report: dict[str, Any] = run_steps_idempotent(key, lambda write: run(write=write))
+            return report
 
 
 def _book(record: dict[str, Any], cache: CachePolicy = NO_STORE) -> Result:
@@ -122,7 +142,15 @@ def _created(record: dict[str, Any]) -> Result:
 
 
 @blueprint.get("/export")
-@endpoint(Access.READER, "catalogue", streams=True, cost=Cost.EXPORT, has_page=False)
+@endpoint(
+    Access.READER,
+    "catalogue",
+    query=queries.export_parameters,
+    etag=True,
+    streams=True,
+    cost=Cost.EXPORT,
+    has_page=False,
+)
 def export() -> Result:
     """Every book that matches."""
     listing = _listing(paging=False)
@@ -133,7 +161,7 @@ def export() -> Result:
 
 
 @blueprint.get("/changes")
-@endpoint(Access.READER, "changes")
+@endpoint(Access.READER, "changes", query=queries.feed_parameters, etag=True)
 def read_changes() -> Result:
     """The change feed: what was changed behind a number, oldest first."""
     found = queries.feed(request.args)
@@ -149,7 +177,7 @@ def read_changes() -> Result:
 @blueprint.get("/subjects", defaults={"kind": "subject"})
 @blueprint.get("/publishers", defaults={"kind": "publisher"})
 @blueprint.get("/languages", defaults={"kind": "language"})
-@endpoint(Access.READER, "terms", cost=Cost.TERMS)
+@endpoint(Access.READER, "terms", query=queries.terms_parameters, etag=True, cost=Cost.TERMS)
 def read_terms(kind: str) -> Result:
     """The values that books have, with the number of books of each."""
     found = queries.terms(kind, request.args)
@@ -159,7 +187,7 @@ def read_terms(kind: str) -> Result:
 
 
 @blueprint.get("/<id:book_id>")
-@endpoint(Access.READER, "book")
+@endpoint(Access.READER, "book", query=book_parameters, errors=(410,), etag=True)
 def read_one(book_id: int) -> Result:
     """One book; `state=deleted` shows an admin the one in the trash, too."""
     record, in_trash = queries.one(book_id) or _missing()
@@ -172,7 +200,7 @@ def read_one(book_id: int) -> Result:
 
 
 @blueprint.put("/<id:book_id>")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", edit_schema, errors=(409, 410), etag=True)
 def replace(book_id: int) -> Result:
     """Replace a book: fields that are not sent are cleared."""
     edit = read_edit()
@@ -180,7 +208,7 @@ def replace(book_id: int) -> Result:
 
 
 @blueprint.patch("/<id:book_id>")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", patch_schema, errors=(409, 410), etag=True)
 def patch(book_id: int) -> Result:
     """Change the fields that are sent."""
     edit = read_edit(partial=True)
@@ -188,7 +216,7 @@ def patch(book_id: int) -> Result:
 
 
 @blueprint.delete("/<id:book_id>")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", status=204, errors=(410,), etag=True)
 def delete(book_id: int) -> tuple[str, int]:
     """Move a book to the trash."""
     db.write(changes.delete, book_id, Preconditions(), by=actor())
@@ -196,7 +224,13 @@ def delete(book_id: int) -> tuple[str, int]:
 
 
 @blueprint.post("/<id:book_id>/restore")
-@endpoint(Access.ADMIN, "book", form=Form("problem", "/books/{id}#restored"))
+@endpoint(
+    Access.ADMIN,
+    "book",
+    etag=True,
+    idempotent=True,
+    form=Form("problem", "/books/{id}#restored"),
+)
 def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
     by, conditions = actor(), Preconditions(required=False)
@@ -205,7 +239,7 @@ def restore(book_id: int) -> Result:
 
 
 @blueprint.get("/<id:book_id>/history")
-@endpoint(Access.ADMIN, "history")
+@endpoint(Access.ADMIN, "history", query=page_parameters)
 def read_history(book_id: int) -> Result:
     """Who changed what of a book, and when."""
     found = queries.history(book_id, request.args) or _missing()
@@ -213,7 +247,7 @@ def read_history(book_id: int) -> Result:
 
 
 @blueprint.get("/isbn/<isbn:digits>")
-@endpoint(Access.READER, "book")
+@endpoint(Access.READER, "book", etag=True)
 def read_by_isbn(digits: str) -> Result:
     """The book of an ISBN."""
     record, revision = queries.by_isbn(digits) or _missing()
@@ -221,7 +255,7 @@ def read_by_isbn(digits: str) -> Result:
 
 
 @blueprint.put("/isbn/<isbn:digits>")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", edit_schema, (200, 201), errors=(409,), etag=True)
 def put_by_isbn(digits: str) -> Result:
     """Create or replace the book of an ISBN."""
     edit = read_edit(isbn=digits)
@@ -244,7 +278,7 @@ def isbn_taken(error: changes.IsbnTaken) -> Problem:
 @blueprint.app_errorhandler(service.Rejected)
 def rejected(error: service.Rejected) -> Problem:
     """422, with the whole report."""
-    report = Sanitized(error.report.as_dict())
+    report = Sanitized(error.report)
     return Problem(422, str(error), type="import-rejected", report=report)
 
 

@@ -27,7 +27,7 @@ def deferred_body() -> Callable[[], Any]:
     """
     reader, charset = _reader()
     try:
-        data = reader.loads(request.get_data(), _declared().body, charset)
+        data = reader.loads(request.get_data(), _declared().roots, charset)
     except formats.Malformed as error:
         raise BadRequest(str(error)) from None
     except formats.Invalid as error:
@@ -38,6 +38,19 @@ def deferred_body() -> Callable[[], Any]:
 
         return fail
     return lambda: data
+
+
+def load_body() -> Any:
+    """The request's body as values, checked by the schema that the endpoint declares; 415, 413,
+    400 or 422 where it is wrong.
+    """
+    return deferred_load()()
+
+
+def deferred_load() -> Callable[[], Any]:
+    """The same, as `deferred_body`."""
+    read, schema = deferred_body(), next(iter(_declared().body.values()))
+    return lambda: schema.load(read())
 
 
 WRAPPERS = ("application/gzip", "application/x-gzip", "multipart/form-data")  # of an import's file
@@ -90,25 +103,30 @@ def _unsupported(detail: str) -> Problem:
 
 def _readable() -> dict[str, formats.Format]:
     declared = _declared()
-    only_forms = declared.form is not None and declared.form.only
-    forms = only_forms or declared.form is not None and chosen_format().is_page
-    return _readers(declared.imports, request.method == "PATCH", forms, only_forms)
+    form = declared.form
+    is_read = form is not None and (form.only or chosen_format().is_page)
+    data = {} if form and form.only else readers(declared.imports, request.method == "PATCH")
+    return {**data, **_form_readers()} if is_read and not declared.imports else data
 
 
 @functools.cache
-def _readers(
-    imports: bool, is_patch: bool, forms: bool, only_forms: bool
-) -> dict[str, formats.Format]:
+def readers(imports: bool, is_patch: bool) -> dict[str, formats.Format]:
     """{media type: the format that reads it}."""
-    readers = formats.having(*(("read", "table") if imports else ("loads",)))
     return {
         media_type: module
-        for module in readers
-        if not only_forms or module.is_page
+        for module in formats.having(*(("read", "table") if imports else ("loads",)))
+        if not module.is_page
         for media_type in (
-            *(() if module.is_page else module.media_types),
-            *(module.form_types if forms else ()),
+            *module.media_types,
             *(module.patch_types if is_patch else ()),
             *(module.read_types if imports else ()),
         )
+    }
+
+
+@functools.cache
+def _form_readers() -> dict[str, formats.Format]:
+    """The same for the forms of pages."""
+    return {
+        media_type: module for module in formats.having("loads") for media_type in module.form_types
     }

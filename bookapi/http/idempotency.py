@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 from flask import Flask, current_app, request
@@ -87,6 +87,29 @@ def run_idempotent(
         return db.write(operation, *args, alone=alone, **kwargs)
     with _running(key):
         return db.write(_run_or_repeat, key, operation, args, kwargs, alone=alone)
+
+
+def run_steps_idempotent(key: Key, steps: Callable[[Callable[..., Any]], Any]) -> Any:
+    """As `run_idempotent`, for what takes several transactions. `steps` is given a function like
+    `db.write`; what is run by that function has the result, which is kept with it.
+    """
+
+    def write(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return db.write(_run_or_repeat, key, operation, args, kwargs, alone=True)
+
+    with _running(key):
+        try:
+            return write(_nothing_kept)
+        except _NothingKept:
+            return steps(write)
+
+
+class _NothingKept(Exception):
+    """The key has not been used."""
+
+
+def _nothing_kept(connection: Connection) -> NoReturn:
+    raise _NothingKept
 
 
 def _run_or_repeat(

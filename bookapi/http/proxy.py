@@ -3,7 +3,8 @@
 They are believed from the peers of TRUSTED_PROXY alone, and removed from every other request. In a
 list the last value counts: it is the one that the trusted proxy itself added. A value that is no
 address, scheme, port or path is ignored; the host is checked with every other
-(`security.check_host`).
+(`security.check_host`). The header of PROXY_USER_HEADER, which names who signed in at the proxy, is
+believed from the same peers.
 """
 
 import ipaddress
@@ -13,12 +14,16 @@ from typing import Any
 
 from flask import Flask
 
+USER = "bookapi.proxy_user"  # in the environ: who signed in at the trusted proxy
 UNIX = "unix"  # in TRUSTED_PROXY: the peer of a unix socket
 _UNIX_PEERS = ("", "localhost")  # its REMOTE_ADDR, by server
-_HEADERS = (
-    *(f"X_FORWARDED_{name}" for name in ("FOR", "PROTO", "HOST", "PORT", "PREFIX")),
-    "FORWARDED",
-)
+_HEADERS = {
+    f"HTTP_{name}": name
+    for name in (
+        *(f"X_FORWARDED_{about}" for about in ("FOR", "PROTO", "HOST", "PORT", "PREFIX")),
+        "FORWARDED",
+    )
+}
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _FOR = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+)(?::[0-9]+)?|([0-9A-Fa-f:.]+)")
 _PORT = re.compile(r":[0-9]+$")
@@ -30,21 +35,32 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 class ProxyMiddleware:
     """The application as seen by the clients of the `trusted` proxies (addresses, networks or
-    `UNIX`).
+    `UNIX`). `user_header`: where they name who signed in.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], trusted: list[str]):
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        trusted: list[str],
+        user_header: str | None = None,
+    ):
         self._app, self._unix = app, UNIX in trusted
+        self._user_key = f"HTTP_{user_header}".upper().replace("-", "_") if user_header else ""
+        self._keys = (*_HEADERS, self._user_key)
         self._networks = [ipaddress.ip_network(each) for each in trusted if each != UNIX]
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        given = {
-            name: environ.pop(f"HTTP_{name}").rpartition(",")[2].strip()
-            for name in _HEADERS
-            if f"HTTP_{name}" in environ
-        }
-        if given and self._trusts(environ.get("REMOTE_ADDR", "")):
-            _apply(environ, given)
+        if not environ.keys().isdisjoint(self._keys):
+            given = {
+                name: environ.pop(key).rpartition(",")[2].strip()
+                for key, name in _HEADERS.items()
+                if key in environ
+            }
+            user = environ.pop(self._user_key, "").strip()
+            if self._trusts(environ.get("REMOTE_ADDR", "")):
+                _apply(environ, given)
+                if user:
+                    environ[USER] = user
         return self._app(environ, start_response)
 
     def _trusts(self, peer: str) -> bool:
@@ -84,4 +100,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def init_app(app: Flask) -> None:
     """Put it before everything else."""
-    app.wsgi_app = ProxyMiddleware(app.wsgi_app, app.config["TRUSTED_PROXY"])  # type: ignore[method-assign]
+    config = app.config
+    app.wsgi_app = ProxyMiddleware(  # type: ignore[method-assign]
+        app.wsgi_app, config["TRUSTED_PROXY"], config["PROXY_USER_HEADER"]
+    )

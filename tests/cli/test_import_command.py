@@ -546,6 +546,29 @@ def test_a_record_of_the_same_isbn_and_title_is_the_same_book(load, client):
     assert [(book["pages"], book["version"]) for book in stored(client)] == [(2, 1)]
 
 
+def test_a_second_record_of_one_id_is_rejected_whatever_else_it_has(load, client):
+    load(csv_bytes(["title", "isbn"], ["Emma", EMMA]))
+    [emma] = stored(client)
+    again = jsonl_bytes({**emma, "pages": 1}, {**emma, "pages": 2}, {**emma, "title": "Other"})
+    report, _ = load(again, "--on-error", "skip", name="books.jsonl")
+    assert counts(report) == (0, 1, 0, 2)
+    assert [(each["kind"], each["record"]) for each in report["errors"]] == [
+        ("record-repeated", 2),
+        ("record-repeated", 3),
+    ]
+    assert [book["pages"] for book in stored(client)] == [1]
+
+
+def test_a_row_that_was_added_to_an_export_may_repeat_one_of_it(load, client):
+    load(csv_bytes(["title", "isbn"], ["Emma", EMMA]))
+    [emma] = stored(client)
+    added = jsonl_bytes(emma, {"title": "Emma", "isbn": EMMA, "pages": 2})
+    report, _ = load(added, name="books.jsonl")
+    assert counts(report) == (0, 1, 1, 0)
+    assert [kind["kind"] for kind in report["counts"]] == ["record-repeated"]
+    assert [book["pages"] for book in stored(client)] == [2]
+
+
 def test_volumes_far_apart_in_a_file_are_kept_and_unchanged_when_imported_again(load, client):
     rows = [[f"Book {number}", ""] for number in range(1200)]
     content = csv_bytes(

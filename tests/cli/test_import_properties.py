@@ -21,7 +21,7 @@ def own(book):
 
 def load(body, name):
     with service.prepare(io.BytesIO(body), service.Options(), formats.by_name(name)) as prepared:
-        return service.run(prepared).counts
+        return service.run(prepared)
 
 
 def stored():

@@ -13,7 +13,7 @@ from bookapi.auth.sessions import MAX_AGENT
 from bookapi.db import now
 from bookapi.schemas import format_timestamp, parse_timestamp
 from helpers.documents import TYPES, read
-from helpers.instance import PASSWORD
+from helpers.instance import PASSWORD, Auth
 from helpers.people import (
     NO_ID,
     bearer,
@@ -355,6 +355,22 @@ def test_the_name_of_the_cookie_is_a_setting(make_app):
     client = signed_in(make_app(COOKIE_NAME="library"))
     assert client.get_cookie("library") and not client.get_cookie("bookapi")
     assert client.get("/auth/me").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        ({}, "SameSite=Lax"),
+        ({"COOKIE_SAMESITE": "strict"}, "SameSite=Strict"),
+        ({"COOKIE_SAMESITE": "none", "SECURE_COOKIES": True}, "SameSite=None"),
+    ],
+)
+def test_same_site_of_the_cookie_is_a_setting(make_app, settings, told):
+    client = make_app(**settings).test_client()
+    opened = Auth(client).login().headers["Set-Cookie"]
+    assert told in opened.split("; ") and ("Secure" in opened) == ("SECURE_COOKIES" in settings)
+    ended = client.post("/auth/logout", base_url="https://localhost").headers.get("Set-Cookie", "")
+    assert not settings.get("SECURE_COOKIES") or told in ended.split("; ")
 
 
 def test_cookies_of_other_applications_on_the_host_mean_nothing(admin):

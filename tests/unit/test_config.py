@@ -40,6 +40,22 @@ SETTINGS = {
     "SECURE_COOKIES": (None, ("true", True), (False, False), ("auto", None)),
     "COVERS": ([], ("a.org,.b.org", ["a.org", ".b.org"]), (["a.org"], ["a.org"]), ("", [])),
     "COOKIE_NAME": ("bookapi", ("a", "a"), ("b-1", "b-1"), ("C_2", "C_2")),
+    "COOKIE_SAMESITE": ("lax", ("strict", "strict"), ("lax", "lax"), ("strict", "strict")),
+    "CORS_ORIGINS": (
+        [],
+        (
+            "https://App.example, http://localhost:3000",
+            ["https://app.example", "http://localhost:3000"],
+        ),
+        (["https://a.example:443"], ["https://a.example"]),
+        ("http://[::1]:80,http://a.example:8080", ["http://[::1]", "http://a.example:8080"]),
+    ),
+    "PROXY_USER_HEADER": (
+        None,
+        ("Remote-User", "Remote-User"),
+        ("X-Forwarded-User", "X-Forwarded-User"),
+        ("X-authentik-username", "X-authentik-username"),
+    ),
     "ANSWER_CACHE_BYTES": (16 * 1024 * 1024, ("0", 0), (4096, 4096), (8192, 8192)),
     "LOG_FORMAT": ("text", ("json", "json"), ("text", "text"), ("json", "json")),
     "DATABASE_WAIT_SECONDS": (5, ("1", 1), (2, 2), (3, 3)),
@@ -52,6 +68,34 @@ WRONG = [
     ("COOKIE_NAME", ""),
     ("COOKIE_NAME", "a b"),
     ("COOKIE_NAME", "a;b"),
+    ("COOKIE_NAME", "__Host-bookapi"),
+    ("COOKIE_SAMESITE", "None"),
+    ("COOKIE_SAMESITE", ""),
+    *(
+        ("CORS_ORIGINS", origin)
+        for origin in (
+            "*",
+            "null",
+            "app.example",
+            "https://app.example/",
+            "https://app.example/path",
+            "https://*.app.example",
+            "https://user@app.example",
+            "https://app.example:0",
+            "https://app.example:99999",
+            "https://b\u00fccher.example",
+            "ftp://app.example",
+            "https://app.example,",
+            "https://app.example https://b.example",
+            "https://",
+        )
+    ),
+    *(
+        ("PROXY_USER_HEADER", name)
+        for name in ("Remote_User", "a b", "Remote-User:", "Authorization", "Cookie", "Host")
+    ),
+    ("PROXY_USER_HEADER", "X-Forwarded-For"),
+    ("PROXY_USER_HEADER", "If-Match"),
     ("EXPORT_SPOOL_BYTES", "0"),
     ("TRUSTED_PROXY", "127.0.0.1,"),
     ("SECRET_KEY", "short"),
@@ -114,6 +158,8 @@ def load(tmp_path, monkeypatch):
     """
 
     def run(file="", given=None, **environ):
+        if "PROXY_USER_HEADER" in f"{file} {given} {environ}":
+            environ.setdefault("BOOKAPI_TRUSTED_PROXY", "unix")
         if file:
             (tmp_path / "config.py").write_text(file)
         for name, value in environ.items():
@@ -210,6 +256,27 @@ def test_a_value_of_the_wrong_type_in_config_py_is_rejected(load, name, literal)
     with pytest.raises(SettingError) as refused:
         load(f"{name} = {literal}\n")
     assert refused.value.message.startswith(f"{name} in ")
+
+
+@pytest.mark.parametrize(
+    "settings, needed",
+    [
+        ({"COOKIE_SAMESITE": "none"}, "BOOKAPI_SECURE_COOKIES=true"),
+        ({"COOKIE_SAMESITE": "none", "SECURE_COOKIES": "auto"}, "BOOKAPI_SECURE_COOKIES=true"),
+        ({"COOKIE_SAMESITE": "none", "SECURE_COOKIES": False}, "BOOKAPI_SECURE_COOKIES=true"),
+        ({"PROXY_USER_HEADER": "Remote-User"}, "BOOKAPI_TRUSTED_PROXY"),
+        ({"PROXY_USER_HEADER": "Remote-User", "TRUSTED_PROXY": ""}, "BOOKAPI_TRUSTED_PROXY"),
+    ],
+)
+def test_a_setting_without_the_one_that_it_needs_stops_the_start(tmp_path, settings, needed):
+    with pytest.raises(SettingError) as refused:
+        config.load(settings, str(tmp_path))
+    assert f" needs {needed}: " in refused.value.message and "\n" not in refused.value.message
+
+
+def test_the_cookie_for_other_sites_is_accepted_with_https(tmp_path):
+    chosen = {"COOKIE_SAMESITE": "none", "SECURE_COOKIES": True}
+    assert config.load(chosen, str(tmp_path))["COOKIE_SAMESITE"] == "none"
 
 
 def test_an_invalid_secret_is_never_printed(load):

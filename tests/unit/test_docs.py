@@ -217,8 +217,7 @@ def test_the_table_of_resources_has_each_route_with_its_access(plain_app):
 
 
 def _placeholder(found):
-    names = {"digits": "{isbn}", "isbn": "{isbn}", "name": "{name}"}
-    return names.get(found[1], "{id}")
+    return {"digits": "{isbn}", "name": "{name}"}.get(found[1], "{id}")
 
 
 def test_the_table_of_a_book_has_each_field_in_its_order():

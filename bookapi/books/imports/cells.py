@@ -255,6 +255,10 @@ def as_text(value: Any) -> str | None:
 
 def read_text(value: Any, longest: int) -> tuple[str | None, Issue | None]:
     """The stored form of a text, cut where it is too long."""
+    if type(value) is str and value.isascii() and value.isprintable():  # so none is forbidden
+        stored: str | None = value.strip()
+        if stored and len(stored) <= longest:
+            return stored, None
     text = as_text(value)
     if text is None or FORBIDDEN.search(text):
         return None, TEXT_INVALID

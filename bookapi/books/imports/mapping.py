@@ -8,38 +8,26 @@ import functools
 import re
 import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...formats import csv
 from ...schemas import format_timestamp, parse_timestamp
 from ...text import fold
-from ..schemas import LISTS, READ_ONLY, WRITABLE, book_schema
+from ..schemas import LISTS, READ_ONLY, WRITABLE
 from . import cells
-from .cells import Issue
 from .profiles import Profile, bare
+from .readers import (
+    LONGEST,
+    NOT_A_BOOK,
+    READERS,
+    TITLE_MISSING,
+    MappedRecord,
+    Rules,
+    read_text,
+)
 
 MAX_NAMES = 1000  # of columns, and of sets of columns, that are remembered
-MAX_IDENTIFIERS = 50
-
-
-@dataclass(slots=True)
-class MappedRecord:
-    """A record as fields of a book: `values` has those that the record speaks of, valid ones only.
-
-    `adds`: identifiers beside those that are there; `issues`: (issue, field, value) of what was
-    left out; `own`: id, created_at, version and updated_at of an own export; `key`: the record's id
-    in its program.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    adds: list[dict[str, str]] = field(default_factory=list)
-    issues: list[tuple[Issue, str | None, Any]] = field(default_factory=list)
-    own: tuple[int, str, int | None, str | None] | None = None
-    key: tuple[str, str] | None = None
-    error: tuple[Issue, str | None, Any] | None = None
-    is_book: bool = True
 
 
 class Source(NamedTuple):
@@ -51,9 +39,13 @@ class Source(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is read from records that have the same columns."""
+    """What is read from records that have the same columns.
 
-    fields: list[tuple[str, list[Source]]]
+    `fields`: the field, for a text in one column that is stored as it stands its greatest length
+    (else 0), and the columns.
+    """
+
+    fields: list[tuple[str, int, list[Source]]]
     identifiers: list[tuple[int, str, Callable[[Any], Any] | None, bool]]
     own: dict[str, int]
     only: list[tuple[int, list[str]]]
@@ -101,7 +93,10 @@ class Mapping:
     ):
         self.profile, self._chosen, self._separators = profile, columns, separators
         self._skipped = {name.strip() for name in skipped}
-        self._clears, self._is_table = clears, is_table
+        self._rules = Rules(
+            clears, profile.drop if profile else {}, profile.otherwise if profile else None
+        )
+        self._is_table = is_table
         self._plans: dict[tuple[str, ...], Plan] = {}
         self.fields_of: dict[str, str | None] = {}  # name → what became of it; None: ignored
         if profile:
@@ -149,8 +144,11 @@ class Mapping:
             )
         for target in WRITABLE:  # in this order: identifiers behind the ISBN
             if target in found:
-                sources = sorted(found[target], key=lambda ranked: ranked[0])
-                plan.fields.append((target, [source for _, source in sources]))
+                ranked = sorted(found[target], key=lambda ranked: ranked[0])
+                sources = [source for _, source in ranked]
+                is_plain = READERS[target] is read_text and len(sources) == 1
+                longest = LONGEST[target] if is_plain and sources[0].prepare is None else 0
+                plan.fields.append((target, longest, sources))
         return plan
 
     def _note(self, name: str, target: str | None, plan: Plan) -> None:
@@ -217,54 +215,61 @@ class Mapping:
 
     def read(self, names: tuple[str, ...], row: list[Any]) -> MappedRecord:
         """The record of a row with these columns."""
-        plan, record = self.plan(names), MappedRecord()
+        plan, record, width = self.plan(names), MappedRecord(), len(row)
         for index, wanted in plan.only:
-            if index < len(row) and row[index] not in wanted:
+            if index < width and row[index] not in wanted:
                 record.is_book = False
-                record.issues.append(
-                    (Issue("not-a-book", "is not a book; left out"), None, row[index])
-                )
+                record.note(None, NOT_A_BOOK, row[index])
                 return record
         if plan.own:
-            record.own = _own({name: row[i] for name, i in plan.own.items() if i < len(row)})
-        for target, sources in plan.fields:
-            found: list[tuple[Any, list[str]]] = []
-            has_cell = False
-            for index, prepare, separators in sources:
-                if index >= len(row):
-                    continue
-                has_cell, value = True, row[index]
-                if value is None or value == "" or value == [] or value == {}:
-                    continue
-                if prepare:
-                    value = prepare(value)
-                elif self._is_table and type(value) is str and value[0] == "'":
-                    value = csv.unquote(value)
-                if value is not None and value != "" and value != [] and value != {}:
-                    found.append((value, separators))
-            if found:
-                _READERS[target](self, target, found, record)
-            elif has_cell and self._clears and target != "title":
-                record.values[target] = [] if target in LISTS else None
+            record.own = _own({name: row[i] for name, i in plan.own.items() if i < width})
+        for target, longest, sources in plan.fields:
+            if longest and sources[0].column < width:
+                value = row[sources[0].column]
+                # The commonest cell by far, without a call.
+                if type(value) is str and value.isascii() and value.isprintable():
+                    stored = value.strip()
+                    if stored and len(stored) <= longest and stored[0] != "'":
+                        record.values[target] = stored
+                        continue
+            self._read_field(target, sources, row, record)
         for index, scheme, prepare, is_key in plan.identifiers:
-            if index < len(row) and row[index] not in (None, "", [], {}):
-                self._identify(
-                    scheme, prepare(row[index]) if prepare else row[index], is_key, record
-                )
+            if index < width and not _is_empty(row[index]):
+                value = prepare(row[index]) if prepare else row[index]
+                record.identify(scheme, value, is_key)
         for target, needed in self.profile.needs.items() if self.profile else ():
             if needed not in record.values:
                 record.values.pop(target, None)
         if "title" not in record.values and record.error is None:
-            record.error = (Issue("title-missing", "is missing"), "title", None)
+            record.error = (TITLE_MISSING, "title", None)
         return record
 
-    def _identify(self, scheme: str, value: Any, is_key: bool, record: MappedRecord) -> None:
-        for item in value if isinstance(value, list) else [value]:
-            text, issue = cells.read_text(item, 500)
-            if text and not issue:
-                record.adds.append({"scheme": scheme, "value": text})
-                if is_key:
-                    record.key = (scheme, text)
+    def _read_field(
+        self, target: str, sources: list[Source], row: list[Any], record: MappedRecord
+    ) -> None:
+        found: list[tuple[Any, list[str]]] = []
+        has_cell = False
+        for index, prepare, separators in sources:
+            if index >= len(row):
+                continue
+            has_cell, value = True, row[index]
+            if _is_empty(value):
+                continue
+            if prepare:
+                value = prepare(value)
+            elif self._is_table and type(value) is str and value[0] == "'":
+                value = csv.unquote(value)
+            if not _is_empty(value):
+                found.append((value, separators))
+        if found:
+            READERS[target](self._rules, target, found, record)
+        elif has_cell and self._rules.clears and target != "title":
+            record.values[target] = [] if target in LISTS else None
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether it is None, or a text, list or object with nothing in it."""
+    return not value and value != 0
 
 
 def _each(steps: list[Callable[[Any], Any]], value: Any) -> Any:
@@ -274,7 +279,7 @@ def _each(steps: list[Callable[[Any], Any]], value: Any) -> Any:
     if isinstance(value, list):
         items = [" > ".join(map(str, item)) if isinstance(item, list) else item for item in value]
         done = [_each(steps, item) for item in items]
-        return [item for item in done if item not in (None, "", [], {})]
+        return [item for item in done if not _is_empty(item)]
     for step in steps:
         if value is None or isinstance(value, list):
             break
@@ -300,180 +305,3 @@ def _own(found: dict[str, Any]) -> tuple[int, str, int | None, str | None] | Non
         return int(found["id"]), times["created_at"], version, times.get("updated_at")
     except (KeyError, TypeError, ValueError):
         return None
-
-
-# -- one reader a field: (mapping, field, values with their separators, record)
-
-Values = list[tuple[Any, list[str]]]
-
-
-def _note(record: MappedRecord, name: str, issue: Issue | None, value: Any) -> None:
-    if issue:
-        record.issues.append((issue, name, value))
-
-
-def _read_text(mapping: Mapping, name: str, found: Values, record: MappedRecord) -> None:
-    value = found[0][0]
-    if isinstance(value, list):
-        if len(value) > 1:
-            detail = f"has {len(value)} values; the first is kept"
-            _note(record, name, Issue(f"{name}-several", detail), value)
-        value = value[0]
-    text, issue = cells.read_text(value, LONGEST[name])
-    if name == "title":
-        if issue or text is None:
-            record.error = (issue or Issue("title-missing", "is missing"), name, value)
-            return
-        record.values[name] = text
-        return
-    _note(record, name, issue, value)
-    if text is not None or (issue is None and mapping._clears):
-        record.values[name] = text
-
-
-def _reader(read: Callable[[str], tuple[Any, Issue | None]], several: str = "") -> Any:
-    def read_one(mapping: Mapping, name: str, found: Values, record: MappedRecord) -> None:
-        for value, _ in found:
-            if isinstance(value, list) and all(isinstance(item, str) for item in value):
-                value = (several or "\n").join(value) if several else value[0]
-            text = cells.as_text(value)
-            result, issue = read(text) if text is not None else (None, cells.TEXT_INVALID)
-            if text is not None and not text.strip():
-                if mapping._clears:
-                    record.values[name] = None
-                continue
-            _note(record, name, issue, value)
-            if result is not None:
-                record.values[name] = result
-                return
-
-    return read_one
-
-
-def _items(value: Any, separators: list[str]) -> list[Any]:
-    if isinstance(value, dict):
-        return []
-    if not isinstance(value, str):
-        return value if isinstance(value, list) else [value]
-    if not separators:
-        return csv.split(value)
-    for separator in separators:
-        if separator in value:
-            return csv.split(value, separator)
-    return [value]
-
-
-def _read_list(mapping: Mapping, name: str, found: Values, record: MappedRecord) -> None:
-    items: list[str] = []
-    longest = LONGEST_ITEM[name]
-    dropped = mapping.profile.drop.get(name, ()) if mapping.profile else ()
-    for value, separators in found:
-        values = _items(value, separators)
-        if isinstance(value, dict):
-            _note(record, name, cells.TEXT_INVALID, value)
-        for item in values[: MAX_ITEMS[name] + 1]:
-            text, issue = cells.read_text(item, longest)
-            _note(record, name, issue, item)
-            if text and text not in dropped and (len(found) == 1 or text not in items):
-                items.append(text)
-    if len(items) > MAX_ITEMS[name]:
-        detail = f"has more than {MAX_ITEMS[name]} items; the first are kept"
-        _note(record, name, Issue("list-cut", detail), items[-1])
-        items = items[: MAX_ITEMS[name]]
-    if items or mapping._clears:
-        record.values[name] = items
-
-
-_SCHEME = re.compile("[a-z0-9._-]{1,32}")
-
-
-def _read_identifiers(mapping: Mapping, name: str, found: Values, record: MappedRecord) -> None:
-    pairs: list[dict[str, str]] = []
-    for value, separators in found:
-        if isinstance(value, dict):
-            value = [
-                {"scheme": scheme, "value": item}
-                for scheme, each in value.items()
-                for item in (each if isinstance(each, list) else [each])
-            ]
-        for item in _items(value, separators)[: MAX_IDENTIFIERS + 1]:
-            pair = _identifier(item)
-            if pair is None:
-                _note(
-                    record, name, Issue("identifier-invalid", "is not scheme:value; left out"), item
-                )
-            else:
-                pairs.append(pair)
-    if len(pairs) > MAX_IDENTIFIERS:
-        detail = f"has more than {MAX_IDENTIFIERS} items; the first are kept"
-        _note(record, name, Issue("list-cut", detail), pairs[-1]["value"])
-        pairs = pairs[:MAX_IDENTIFIERS]
-    if not mapping.profile:
-        record.values[name] = pairs
-        return
-    for pair in pairs:
-        if pair["scheme"] == "isbn" and not record.values.get("isbn"):
-            record.values["isbn"] = pair["value"]
-        elif pair["scheme"] != "isbn" or pair["value"] != record.values.get("isbn"):
-            record.adds.append(pair)
-
-
-def _identifier(item: Any) -> dict[str, str] | None:
-    if isinstance(item, str):
-        scheme, colon, value = item.partition(":")
-        item = {"scheme": scheme, "value": value}
-    if not isinstance(item, dict) or not isinstance(item.get("scheme"), str) or len(item) != 2:
-        return None
-    scheme = item["scheme"].strip().lower().replace(" ", "-")
-    text, issue = cells.read_text(item.get("value"), 500)
-    if not _SCHEME.fullmatch(scheme) or not text or issue:
-        return None
-    if scheme == "isbn":
-        isbns, _ = cells.read_isbns(text)
-        return {"scheme": scheme, "value": isbns[0]} if isbns else None
-    return {"scheme": scheme, "value": text}
-
-
-def _read_isbn(mapping: Mapping, name: str, found: Values, record: MappedRecord) -> None:
-    digits: dict[str, None] = {}
-    wrong: list[tuple[Issue | None, Any]] = []
-    is_empty = True
-    for value, _ in found:
-        for item in value if isinstance(value, list) else [value]:
-            text = cells.as_text(item)
-            isbns, issue = cells.read_isbns(text) if text is not None else ((), cells.ISBN_INVALID)
-            digits |= dict.fromkeys(isbns)
-            is_empty = is_empty and not isbns and not issue
-            if issue:
-                wrong.append((issue, item))
-    first = next(iter(digits), None)
-    further = list(digits)[1:]
-    otherwise = mapping.profile.otherwise if mapping.profile else ""
-    for issue, item in wrong:
-        if otherwise and first is None:
-            mapping._identify(otherwise, item, True, record)
-        elif first is None or issue is not cells.ISBN_AS_NUMBER:
-            _note(record, name, issue, item)
-    if first is not None or (is_empty and mapping._clears):
-        record.values[name] = first
-    record.adds += [{"scheme": "isbn", "value": number} for number in further]
-
-
-_READERS: dict[str, Any] = {
-    **dict.fromkeys(WRITABLE, _read_text),
-    **dict.fromkeys(LISTS, _read_list),
-    "identifiers": _read_identifiers,
-    "isbn": _read_isbn,
-    "published": _reader(cells.read_date),
-    "language": _reader(cells.read_language, several="/"),
-    "pages": _reader(cells.read_pages),
-    "copies": _reader(cells.read_copies),
-    "cover_url": _reader(cells.read_cover),
-}
-
-_FIELDS: dict[str, Any] = book_schema.fields
-LONGEST: dict[str, int] = {name: getattr(_FIELDS[name], "max_length", 0) for name in WRITABLE}
-MAX_ITEMS: dict[str, int] = {name: _FIELDS[name].max_items for name in LISTS}
-LONGEST_ITEM: dict[str, int] = {
-    name: _FIELDS[name].inner.max_length for name in ("authors", "subjects")
-}

@@ -2,15 +2,14 @@
 
 1. An own export's record is the book with its id and created_at.
 2. With an ISBN: the book that has it, of several that share it the one with the same title, number
-in
-   the series and edition.
+   in the series and edition.
 3. Else by its key: the record's id in its program, or the first identifier that names no work.
 4. With neither: a book that agrees in all its fields is unchanged.
 5. Two records of one import are one book where they share ISBN, title, number and edition:
-`edition_of`
-   is what they are compared by, before the books are looked up.
+   `edition_of` is what they are compared by, before the books are looked up.
 """
 
+import functools
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
@@ -93,7 +92,6 @@ class StoredBooks:
         self.by_id: dict[int, dict[str, Any]] = {}
         self.by_isbn: dict[str, dict[str, Any]] = {}
         self.by_identifier: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self.by_title: dict[str, list[dict[str, Any]]] = {}
         for book in sorted(records, key=lambda record: record["id"]):
             if book["id"] not in self.by_id:
                 self.by_id[book["id"]] = book
@@ -101,7 +99,14 @@ class StoredBooks:
                     self.by_isbn[book["isbn"]] = book
                 for each in book["identifiers"]:
                     self.by_identifier.setdefault((each["scheme"], each["value"]), []).append(book)
-                self.by_title.setdefault(key(book["title"]), []).append(book)
+
+    @functools.cached_property
+    def by_title(self) -> dict[str, list[dict[str, Any]]]:
+        """The books by the folded form of their titles, oldest first."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for book in self.by_id.values():
+            found.setdefault(key(book["title"]), []).append(book)
+        return found
 
 
 class Matcher:
@@ -133,6 +138,10 @@ class Matcher:
     def forget(self) -> None:
         """The batch is to be matched again."""
         self._new_taken, self._new_given = set(), set()
+
+    def concerns(self, book_id: int, isbn: str | None) -> bool:
+        """Whether a record is this book, or uses its ISBN."""
+        return book_id in self._taken or (isbn is not None and int(isbn) in self._given)
 
     def _is_taken(self, book: dict[str, Any]) -> bool:
         return book["id"] in self._taken or book["id"] in self._new_taken

@@ -22,7 +22,6 @@ class Report:
 
     def __init__(self, listener: Callable[[str, dict[str, Any]], None] | None = None) -> None:
         self.counts = dict.fromkeys(COUNTS, 0)
-        self.stored = False
         self.profile: str | None = None
         self.encoding = "utf-8"
         self.delimiter: str | None = None
@@ -74,8 +73,9 @@ class Report:
                 self._listener(which, entry)
 
     def copy(self) -> "Report":
-        """A report that goes on from this one."""
+        """A report that goes on from this one, without its listener."""
         other = copy.copy(self)
+        other._listener = None
         other.counts, other._kinds = dict(self.counts), Counter(self._kinds)
         other.errors, other.warnings = list(self.errors), list(self.warnings)
         return other
@@ -84,7 +84,7 @@ class Report:
         """The report as it is sent (docs/api.md, Importing)."""
         return {
             **self.counts,
-            "stored": self.stored,
+            "stored": False,
             "profile": self.profile,
             "encoding": self.encoding,
             "delimiter": self.delimiter,

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from ...db import db, fetch, revision_of
 from ...http.pagination import Page, PageParameters
 from ...http.parameters import Arguments, Parameter, choice, load_parameters
-from ..models import Book, BookAuthor, BookSubject
+from ..models import LAST, Book, BookAuthor, BookSubject
 from .listing import Shape
 from .statements import Source
 
@@ -52,7 +52,12 @@ def _among(kind: Kind, shape: Shape, *columns: Any) -> Select[Any]:
     """A select of the values of the books of a shape."""
     source = Source(shape, needs_books=True)
     if not kind.is_list:
-        return source.select(*columns).where(kind.key.is_not(None))
+        has_value = (
+            Book.published_key < LAST["published_key"]
+            if kind.key is _DECADE
+            else kind.key.is_not(None)
+        )
+        return source.select(*columns).where(has_value)
     if shape == Shape():  # the trash is small: the index of the values is used
         in_trash = select(Book.id).where(Book.deleted_at.is_not(None))
         return select(*columns).where(kind.book_id.not_in(in_trash))
@@ -129,10 +134,12 @@ def commonest(
 
 
 class TermsParameters(PageParameters):
-    sort = Parameter(choice(dict(zip(_ORDERS, _ORDERS))), "value")
+    sort = Parameter(
+        choice(dict(zip(_ORDERS, _ORDERS))), "value", "by value or by number of books; - descending"
+    )
 
 
-_TERMS = TermsParameters()
+terms_parameters = TermsParameters()
 
 
 class Terms(NamedTuple):
@@ -147,7 +154,7 @@ class Terms(NamedTuple):
 def terms(name: str, args: Arguments) -> Terms:
     """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where
     they are wrong."""
-    asked = load_parameters(_TERMS, args)
+    asked = load_parameters(terms_parameters, args)
     page, order = Page(asked["limit"], asked["page"]), asked["sort"]
     with db.read() as connection:
         total = fetch(connection, _total(name))[0][0]

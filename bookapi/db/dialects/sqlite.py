@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Connection, Engine, interfaces
 from sqlalchemy.sql.elements import ClauseElement
 
 from ..search import Fts5
@@ -120,7 +120,7 @@ class SqliteDialect(Dialect):
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # readable by its owner alone
 
     def watch(self, engine: Engine) -> Watch:
-        return SqliteWatch(self.connect(), engine.dialect)
+        return SqliteWatch(self.connect(), engine.dialect, self._guard)
 
     def begin_read(self, connection: Connection, seconds: float | None) -> None:
         connection.info[_DEADLINE].set(seconds)
@@ -148,14 +148,17 @@ def begin(connection: Connection) -> None:
 
 
 class SqliteWatch(Watch):
-    """Runs the statement only where something was committed since: PRAGMA data_version says so on a
-    connection that never writes, whichever process it was."""
+    """Runs the statement only where something was committed since."""
 
-    _version: int | None = None
-    _row: Any = None
+    def __init__(self, connection: Any, dialect: interfaces.Dialect, guard: FileGuard):
+        super().__init__(connection, dialect)
+        self._guard = guard
+        self._state: bytes | None = None
+        self._row: Any = None
 
     def newest(self, statement: ClauseElement) -> Any:
-        [version] = self._connection.execute("PRAGMA data_version").fetchone()
-        if version != self._version:  # read first: a commit in between is noticed at the next call
-            self._row, self._version = self.row(statement, {}), version
+        state = self._guard.state()
+        if state is None or state != self._state:
+            # The state is read first: a commit in between is noticed at the next call.
+            self._row, self._state = self.row(statement, {}), state
         return self._row
