@@ -13,7 +13,6 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from ..auth.models import ADMIN
-from ..auth.permissions import current_account
 from ..books.schemas import WRITABLE
 from ..formats import Invalid, Malformed
 from ..formats.html import CONTROL_FIELDS, TYPED
@@ -22,17 +21,10 @@ from ..http.pages import page_language, sent_form, typed_fields
 from ..http.routing import base_url
 from ..http.security import is_trusted
 from . import assets
-from .forms import csrf_token
+from .forms import account, csrf_token
 
 SECRETS = ("password", "current_password", "new_password", "code")
 Record = dict[str, Any]
-
-
-def account() -> Any:
-    """Who is signed in after this request; None: nobody."""
-    if "signed_in" in g:
-        return g.signed_in
-    return current_account if current_account.is_authenticated else None
 
 
 def path(address: str) -> str:

@@ -4,9 +4,10 @@ requests, a key against double submits.
 
 import hmac
 import secrets
+from typing import Any
 
-from flask import Flask, request
-from werkzeug.exceptions import BadRequest, MethodNotAllowed
+from flask import Flask, g, request
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
 from ..auth import sessions
 from ..auth.permissions import current_account
@@ -16,13 +17,23 @@ from ..http.pages import sent_form, typed_fields
 from ..http.problems import Problem
 
 
+def account() -> Any:
+    """Who is signed in after this request; None: nobody, or whose credentials are wrong."""
+    if "signed_in" in g:
+        return g.signed_in
+    try:
+        return current_account if current_account.is_authenticated else None
+    except HTTPException:
+        return None
+
+
 def csrf_token() -> str:
     """The token that forms of this browser carry. It depends on the session cookie, which a browser
     without one gets here, or on the account of a client that signs in by other means.
     """
     secret = sessions.current_secret()
-    if not secret and current_account.is_authenticated:
-        secret = f"account {current_account.id}"
+    if not secret and (signed_in := account()):
+        secret = f"account {signed_in.id}"
     elif not secret:
         secret = secrets.token_urlsafe(32)
         sessions.send_cookie(secret)
