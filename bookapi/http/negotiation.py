@@ -10,10 +10,11 @@ import re
 
 from flask import g, request
 from flask.globals import request_ctx
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import parse_list_header, parse_options_header
 
 from .. import formats
-from .endpoints import current_endpoint
+from .endpoints import Endpoint, current_endpoint
 from .problems import Problem, bad_parameters
 
 _Q = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
@@ -37,11 +38,16 @@ def choose() -> None:
     acceptable.
     """
     g.pop("format", None)
-    declared, environ = current_endpoint(), request.environ
+    declared = current_endpoint()
     if declared is None or declared.resource is None or request.method == "OPTIONS":
         return
-    if declared.page_only and methods_without_page():
-        return  # `pages` tells who may know that
+    if declared.page_only and not names_pages():
+        return  # no browser: `pages` goes on when it is known who asks
+    _choose(declared)
+
+
+def _choose(declared: Endpoint) -> None:
+    environ = request.environ
     offered = offered_formats(declared.streams, declared.has_page, declared.page_only)
     names = request.args.getlist("format") if environ.get("QUERY_STRING") else []
     if len(names) > 1:
@@ -66,16 +72,17 @@ def names_pages() -> bool:
     return "html" in accept or request.args.get("format") == "html"
 
 
-def methods_without_page() -> list[str] | None:
-    """The methods that a client of data may use where a page stands at an address of other methods,
-    such as the form to sign in; None where it may use the one that it does.
+def choose_page() -> None:
+    """For a client that does not ask for pages, where there is nothing else: 405 where data has
+    other methods at this address (the form to sign in), else as `choose`.
     """
-    declared = current_endpoint()
+    declared, adapter = current_endpoint(), request_ctx.url_adapter
     if declared is None or not declared.page_only or names_pages():
-        return None
-    adapter = request_ctx.url_adapter
+        return
     others = set(adapter.allowed_methods() if adapter else ()) - {"GET", "HEAD"}
-    return None if others == {"OPTIONS"} else sorted(others)
+    if others != {"OPTIONS"}:
+        raise MethodNotAllowed(sorted(others))
+    _choose(declared)
 
 
 def chosen_format() -> formats.Format:

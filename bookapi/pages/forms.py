@@ -7,12 +7,12 @@ import secrets
 from typing import Any
 
 from flask import Flask, g, request
-from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from ..auth import sessions
 from ..auth.permissions import current_account
 from ..formats import Malformed
-from ..http.negotiation import methods_without_page
+from ..http.negotiation import choose_page
 from ..http.pages import sent_form, typed_fields
 from ..http.problems import Problem
 
@@ -44,8 +44,8 @@ def check() -> None:
     """403 for a form without the token of this browser; its key is read as an Idempotency-Key. A
     page that only browsers know is a 405 to others.
     """
-    if (methods := methods_without_page()) is not None:
-        raise MethodNotAllowed(methods)
+    if request.method != "OPTIONS":
+        choose_page()
     if sent_form() is None:
         return
     try:
