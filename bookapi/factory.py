@@ -58,4 +58,5 @@ def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:
     for part in (*PARTS, *MIDDLEWARES):
         part.init_app(app)
     endpoints.check(app)
+    site.publish(app)
     return app

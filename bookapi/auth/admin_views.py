@@ -6,9 +6,10 @@ from flask import Blueprint, request
 from sqlalchemy import select
 
 from ..db import db
-from ..http.bodies import deferred_body, read_body
+from ..http.bodies import deferred_load, load_body
 from ..http.endpoints import Access, Cost, endpoint
-from ..http.pagination import asked_page, paged
+from ..http.pagination import PageParameters, asked_page, page_parameters, paged
+from ..http.parameters import Parameter
 from ..http.problems import Problem
 from ..http.routing import base_url
 from . import accounts, audit, passwords
@@ -20,8 +21,16 @@ from .views import NO_CONTENT
 blueprint = Blueprint("users", __name__, url_prefix="/auth")
 
 
+class EventParameters(PageParameters):
+    action = Parameter(str, None, "entries of this action alone")
+    username = Parameter(str, None, "entries about this account alone")
+
+
+event_parameters = EventParameters()
+
+
 @blueprint.get("/users")
-@endpoint(Access.ADMIN, "users")
+@endpoint(Access.ADMIN, "users", query=page_parameters)
 def read_users() -> Any:
     """A page of all accounts, oldest first."""
     page = asked_page(request.args)
@@ -30,10 +39,10 @@ def read_users() -> Any:
 
 
 @blueprint.post("/users")
-@endpoint(Access.ADMIN_IN_SESSION, "user", cost=Cost.HASHING)
+@endpoint(Access.ADMIN_IN_SESSION, "user", new_user_schema, 201, errors=(409,), cost=Cost.HASHING)
 def add_user() -> tuple[Any, int, dict[str, str]]:
     """Add an account."""
-    given = new_user_schema.load(read_body())
+    given = load_body()
     password_hash = passwords.make_hash(given["password"])
     user = db.write(accounts.add, given["username"], password_hash, given["role"], by=actor())
     return user_schema.dump(user), 201, {"Location": base_url(f"/auth/users/{user.id}")}
@@ -47,11 +56,11 @@ def read_user(user_id: int) -> Any:
 
 
 @blueprint.patch("/users/<id:user_id>")
-@endpoint(Access.ADMIN_IN_SESSION, "user", cost=Cost.HASHING)
+@endpoint(Access.ADMIN_IN_SESSION, "user", user_change_schema, errors=(409,), cost=Cost.HASHING)
 def change_user(user_id: int) -> Any:
     """Change role, password or active."""
-    document, user = deferred_body(), _fetch(user_id)
-    values = user_change_schema.load(document())
+    document, user = deferred_load(), _fetch(user_id)
+    values = document()
     if "password" in values:
         _refuse_own(user_id, "change your own password by POST /auth/password")
         accounts.check_password(user.username, values["password"])
@@ -60,7 +69,7 @@ def change_user(user_id: int) -> Any:
 
 
 @blueprint.delete("/users/<id:user_id>")
-@endpoint(Access.ADMIN_IN_SESSION, "user")
+@endpoint(Access.ADMIN_IN_SESSION, "user", status=204, errors=(409,))
 def remove_user(user_id: int) -> tuple[str, int]:
     """Delete an account with its sessions and tokens."""
     db.write(accounts.remove, user_id, by=actor())
@@ -68,7 +77,7 @@ def remove_user(user_id: int) -> tuple[str, int]:
 
 
 @blueprint.delete("/users/<id:user_id>/sessions")
-@endpoint(Access.ADMIN_IN_SESSION, "sessions")
+@endpoint(Access.ADMIN_IN_SESSION, "sessions", status=204)
 def end_sessions(user_id: int) -> tuple[str, int]:
     """End all sessions of an account."""
     db.write(accounts.end_sessions, user_id, by=actor())
@@ -76,7 +85,7 @@ def end_sessions(user_id: int) -> tuple[str, int]:
 
 
 @blueprint.delete("/users/<id:user_id>/tokens")
-@endpoint(Access.ADMIN_IN_SESSION, "tokens")
+@endpoint(Access.ADMIN_IN_SESSION, "tokens", status=204)
 def revoke_tokens(user_id: int) -> tuple[str, int]:
     """Revoke all API tokens of an account."""
     db.write(accounts.revoke_tokens, user_id, by=actor())
@@ -84,7 +93,7 @@ def revoke_tokens(user_id: int) -> tuple[str, int]:
 
 
 @blueprint.delete("/users/<id:user_id>/mfa")
-@endpoint(Access.ADMIN_IN_SESSION, "mfa")
+@endpoint(Access.ADMIN_IN_SESSION, "mfa", status=204, errors=(409,))
 def drop_second_factor(user_id: int) -> tuple[str, int]:
     """Remove an account's second factor, whose app and recovery codes are lost."""
     _refuse_own(user_id, "remove your own second factor by POST /auth/mfa/disable")
@@ -93,10 +102,10 @@ def drop_second_factor(user_id: int) -> tuple[str, int]:
 
 
 @blueprint.get("/events")
-@endpoint(Access.ADMIN, "events")
+@endpoint(Access.ADMIN, "events", query=event_parameters)
 def read_events() -> Any:
     """A page of the audit log, newest first; of one action or about one account."""
-    page = asked_page(request.args, "action", "username")
+    page = asked_page(request.args, event_parameters)
     username = request.args.get("username")
     if username is not None:
         with db.read() as connection:

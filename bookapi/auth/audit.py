@@ -20,7 +20,7 @@ from .models import AnyRow, Event, insert_row, read_page
 MAX_EVENTS = 1_000_000  # rows, so that repeated failures cannot fill the disk
 MAX_KEPT_EVENTS = 10 * MAX_EVENTS  # the same for those in KEPT, which members can cause too
 MAX_UNKNOWN_NAME = 3  # characters
-FIELDS = ("id", "at", "action", "username", "actor", "address", "request_id", "detail")
+FIELDS = ("id", "action", "username", "actor", "address", "request_id", "detail", "at")
 
 
 class Action(StrEnum):

@@ -6,8 +6,22 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from ..db import now
-from ..schemas import Boolean, Choice, Text, Timestamp, Verbatim
+from ..schemas import (
+    DOCUMENTS,
+    MAX_INTEGER,
+    Boolean,
+    Choice,
+    Integer,
+    ListOf,
+    Text,
+    Timestamp,
+    Verbatim,
+    about,
+    document,
+    register_list,
+)
 from . import passwords, usernames
+from .mfa import RECOVERY_CODES
 from .models import MEMBER, ROLES, SCOPES
 
 MAX_TOKEN_NAME = 100  # code points
@@ -17,17 +31,28 @@ class _Document(Schema):
     error_messages = {"unknown": "is not a field here", "type": "must be an object"}
 
 
+def _id(what: str) -> Integer:
+    return Integer(1, MAX_INTEGER, dump_only=True, metadata=about(f"the number of the {what}"))
+
+
+def _at(meaning: str, **options: Any) -> Timestamp:
+    return Timestamp(dump_only=True, metadata=about(meaning), **options)
+
+
+@document("user")
 class UserSchema(Schema):
     """An account, without its hashes."""
 
-    id = fields.Integer()
-    username = fields.String()
-    role = fields.String()
-    active = fields.Boolean()
-    created_at = Timestamp()
+    id = _id("account")
+    username = Verbatim(metadata=about("3 to 64 characters, any spelling signs in"))
+    role = Choice(ROLES, metadata=about("admin: may change everything; member: reads"))
+    active = Boolean(metadata=about("false: cannot sign in"))
+    created_at = _at("when it was added")
 
 
 class NewUserSchema(_Document):
+    """An account to add."""
+
     username = Verbatim(required=True)
     password = Verbatim(required=True)
     role = Choice(ROLES, load_default=MEMBER)
@@ -46,32 +71,43 @@ class NewUserSchema(_Document):
 
 
 class UserChangeSchema(_Document):
+    """What is to change of an account."""
+
     role = Choice(ROLES)
     active = Boolean()
     password = Verbatim()
 
 
 class LoginSchema(_Document):
+    """A name with its password; with a second factor its code, too."""
+
     username = Verbatim(required=True)
     password = Verbatim(required=True)
     code = Verbatim(load_default=None, allow_none=True)
 
 
+@document("password")
 class PasswordSchema(_Document):
+    """The password of this account, and its next one."""
+
     current_password = Verbatim(required=True)
     new_password = Verbatim(required=True)
 
 
 class OwnPasswordSchema(_Document):
+    """The password of this account."""
+
     current_password = Verbatim(required=True)
 
 
 class CodeSchema(_Document):
+    """A code of the app."""
+
     code = Verbatim(required=True)
 
 
 class DisableMfaSchema(OwnPasswordSchema, CodeSchema):
-    pass
+    """The password of this account, and a code of the app or a recovery code."""
 
 
 def _in_future(instant: datetime | None) -> None:
@@ -79,16 +115,85 @@ def _in_future(instant: datetime | None) -> None:
         raise ValidationError("must be in the future")
 
 
+@document("token")
 class TokenSchema(_Document):
     """An API token, without its hash."""
 
-    id = fields.Integer(dump_only=True)
-    name = Text(MAX_TOKEN_NAME, required=True)
-    scope = Choice(SCOPES, required=True)
-    created_at = Timestamp(dump_only=True)
-    expires_at = Timestamp(load_default=None, allow_none=True, validate=_in_future)
-    last_used_at = Timestamp(dump_only=True)
+    id = _id("token")
+    name = Text(MAX_TOKEN_NAME, required=True, metadata=about("what it is for"))
+    scope = Choice(SCOPES, required=True, metadata=about("read; write: all that its owner may"))
+    expires_at = Timestamp(
+        load_default=None,
+        allow_none=True,
+        validate=_in_future,
+        metadata=about("in the future; null: never"),
+    )
+    last_used_at = _at("when it was last used", allow_none=True)
+    secret = Verbatim(
+        dump_only=True,
+        metadata=about("what is sent as Bearer or Basic; shown once, at its creation", sparse=True),
+    )
+    created_at = _at("when it was created")
 
+
+@document("login")
+class LoginResultSchema(Schema):
+    """A session that was opened."""
+
+    user = fields.Nested(UserSchema)
+    expires_at = _at("when the session ends at the latest")
+
+
+@document("mfa")
+class MfaSchema(Schema):
+    """The second factor of an account: whether it is on, or what sets it up."""
+
+    enabled = Boolean(metadata=about("whether signing in needs a code", sparse=True))
+    recovery_codes_left = Integer(
+        0, RECOVERY_CODES, metadata=about("unused recovery codes", sparse=True)
+    )
+    secret = Verbatim(metadata=about("for the app, in base32; shown once", sparse=True))
+    uri = Verbatim(metadata=about("the same as otpauth: address, for a QR code", sparse=True))
+    recovery_codes = ListOf(
+        Verbatim(),
+        RECOVERY_CODES,
+        metadata=about("each signs in once, shown once", sparse=True),
+    )
+
+
+class SessionSchema(Schema):
+    """A session of an account."""
+
+    id = _id("session")
+    created_at = _at("when it was opened")
+    last_seen_at = _at("when it was last used, to a minute")
+    expires_at = _at("when it ends if it is not used")
+    address = Verbatim(allow_none=True, metadata=about("of the client that opened it"))
+    user_agent = Verbatim(allow_none=True, metadata=about("of the client that opened it"))
+    current = Boolean(metadata=about("whether it is the one of this request"))
+
+
+class EventSchema(Schema):
+    """An entry of the audit log."""
+
+    id = _id("entry")
+    action = Verbatim(metadata=about("what happened: login, login_refused, user_added, …"))
+    username = Verbatim(allow_none=True, metadata=about("the account that it is about"))
+    actor = Verbatim(allow_none=True, metadata=about("the account that did it"))
+    address = Verbatim(allow_none=True, metadata=about("of the client"))
+    request_id = Verbatim(allow_none=True, metadata=about("of the request, as in the log"))
+    detail = Verbatim(allow_none=True, metadata=about("more of it"))
+    at = _at("when it happened")
+
+
+DOCUMENTS["session"] = SessionSchema()
+for _root, _item in (
+    ("users", UserSchema),
+    ("sessions", SessionSchema),
+    ("tokens", TokenSchema),
+    ("events", EventSchema),
+):
+    register_list(_root, _item)
 
 user_schema, new_user_schema, user_change_schema = UserSchema(), NewUserSchema(), UserChangeSchema()
 login_schema, password_schema, token_schema = LoginSchema(), PasswordSchema(), TokenSchema()

@@ -5,9 +5,9 @@ from typing import Any
 from flask import Blueprint, request
 
 from ..db import db
-from ..http.bodies import read_body
+from ..http.bodies import load_body
 from ..http.endpoints import Access, Cost, endpoint
-from ..http.pagination import asked_page, paged
+from ..http.pagination import asked_page, page_parameters, paged
 from ..http.problems import Problem, invalid
 from ..schemas import format_timestamp
 from . import accounts, mfa, passwords, sessions, tokens
@@ -29,15 +29,15 @@ NO_CONTENT = ("", 204)
 
 
 @blueprint.post("/login")
-@endpoint(Access.ANYONE, "login", cost=Cost.HASHING)
+@endpoint(Access.ANYONE, "login", login_schema, cost=Cost.HASHING)
 def login() -> dict[str, Any]:
     """Open a session: the account, when the session ends, and the cookie."""
-    user, expires_at = sign_in(**login_schema.load(read_body()))
+    user, expires_at = sign_in(**load_body())
     return {"user": user_schema.dump(user), "expires_at": format_timestamp(expires_at)}
 
 
 @blueprint.post("/logout")
-@endpoint(Access.IN_SESSION)
+@endpoint(Access.IN_SESSION, status=204)
 def logout() -> tuple[str, int]:
     """End this session."""
     sessions.close(current_account.session_id, Action.LOGOUT)
@@ -52,10 +52,10 @@ def me() -> Any:
 
 
 @blueprint.post("/password")
-@endpoint(Access.IN_SESSION, "password", cost=Cost.HASHING)
+@endpoint(Access.IN_SESSION, "password", password_schema, 204, cost=Cost.HASHING)
 def change_password() -> tuple[str, int]:
     """Change one's own password; other sessions of the account end."""
-    given = password_schema.load(read_body())
+    given = load_body()
     known_hash = confirm_password(given["current_password"])
     error = passwords.error_in(given["new_password"], current_account.username)
     if error:
@@ -66,7 +66,7 @@ def change_password() -> tuple[str, int]:
 
 
 @blueprint.get("/sessions")
-@endpoint(Access.SIGNED_IN, "sessions")
+@endpoint(Access.SIGNED_IN, "sessions", query=page_parameters)
 def read_sessions() -> Any:
     """A page of one's open sessions, newest first."""
     page = asked_page(request.args)
@@ -74,7 +74,7 @@ def read_sessions() -> Any:
 
 
 @blueprint.delete("/sessions/<id:session_id>")
-@endpoint(Access.SIGNED_IN, "session")
+@endpoint(Access.SIGNED_IN, "session", status=204)
 def end_session(session_id: int) -> tuple[str, int]:
     """End one of one's own sessions."""
     if not sessions.close(session_id, Action.SESSION_ENDED):
@@ -83,7 +83,7 @@ def end_session(session_id: int) -> tuple[str, int]:
 
 
 @blueprint.get("/tokens")
-@endpoint(Access.SIGNED_IN, "tokens")
+@endpoint(Access.SIGNED_IN, "tokens", query=page_parameters)
 def read_tokens() -> Any:
     """A page of one's API tokens, newest first."""
     page = asked_page(request.args)
@@ -92,17 +92,18 @@ def read_tokens() -> Any:
 
 
 @blueprint.post("/tokens")
-@endpoint(Access.IN_SESSION, "token")
+@endpoint(Access.IN_SESSION, "token", token_schema, 201, errors=(409,))
 def add_token() -> tuple[dict[str, Any], int]:
     """Create an API token; its secret is shown once."""
-    values = token_schema.load(read_body())
+    values = load_body()
     secret = tokens.new_secret()
     token = db.write(tokens.add, actor(), values, secret)
-    return {**token_schema.dump(token), "secret": secret}, 201
+    made = {**token_schema.dump(token), "secret": secret}
+    return {name: made[name] for name in token_schema.fields}, 201
 
 
 @blueprint.delete("/tokens/<id:token_id>")
-@endpoint(Access.SIGNED_IN, "token")
+@endpoint(Access.SIGNED_IN, "token", status=204)
 def revoke_token(token_id: int) -> tuple[str, int]:
     """Revoke one of one's own API tokens."""
     if not db.write(tokens.revoke, actor(), token_id):
@@ -121,10 +122,10 @@ def read_second_factor() -> dict[str, Any]:
 
 
 @blueprint.post("/mfa")
-@endpoint(Access.IN_SESSION, "mfa", cost=Cost.HASHING)
+@endpoint(Access.IN_SESSION, "mfa", own_password_schema, errors=(409,), cost=Cost.HASHING)
 def offer_second_factor() -> dict[str, Any]:
     """A new secret for an app; it is the second factor once one of its codes is confirmed."""
-    given = own_password_schema.load(read_body())
+    given = load_body()
     known_hash = confirm_password(given["current_password"])
     secret = mfa.new_secret()
     db.write(accounts.offer_second_factor, actor(), known_hash, secret)
@@ -132,22 +133,22 @@ def offer_second_factor() -> dict[str, Any]:
 
 
 @blueprint.post("/mfa/confirm")
-@endpoint(Access.IN_SESSION, "mfa")
+@endpoint(Access.IN_SESSION, "mfa", code_schema, errors=(409,))
 def accept_second_factor() -> dict[str, Any]:
     """Confirm the app's first code: signing in needs one from now on. The recovery codes are shown
     once.
     """
-    given = code_schema.load(read_body())
+    given = load_body()
     codes = mfa.new_recovery_codes()
     confirm_code(accounts.accept_second_factor, actor(), given["code"], codes)
     return {"recovery_codes": codes}
 
 
 @blueprint.post("/mfa/disable")
-@endpoint(Access.IN_SESSION, "mfa", cost=Cost.HASHING)
+@endpoint(Access.IN_SESSION, "mfa", disable_mfa_schema, 204, errors=(409,), cost=Cost.HASHING)
 def disable_second_factor() -> tuple[str, int]:
     """Remove one's own second factor."""
-    given = disable_mfa_schema.load(read_body())
+    given = load_body()
     known_hash = confirm_password(given["current_password"])
     confirm_code(accounts.drop_own_second_factor, actor(), known_hash, given["code"])
     return NO_CONTENT

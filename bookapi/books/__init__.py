@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import addresses, commands, views
+from . import addresses, commands, results, views  # noqa: F401 # the schemas register themselves
 
 
 def init_app(app: Flask) -> None:

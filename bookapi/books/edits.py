@@ -15,7 +15,7 @@ from .. import formats
 from ..http.bodies import deferred_body
 from ..http.problems import from_validation, invalid
 from ..schemas import parse_timestamp
-from .schemas import READ_ONLY, edit_schema
+from .schemas import READ_ONLY, edit_schema, patch_schema
 
 PRECISION = timedelta(milliseconds=1)  # clients keep no more of a timestamp
 
@@ -65,7 +65,7 @@ def read_edit(partial: bool = False, isbn: str | None = None) -> Edit:
         return Edit({}, {}, error.errors)
     errors: list[dict[str, Any]] = []
     try:
-        values = edit_schema.load(sent, partial=partial)
+        values = (patch_schema if partial else edit_schema).load(sent)
     except ValidationError as error:
         values = error.valid_data if isinstance(error.valid_data, dict) else {}
         errors = list(from_validation(error))

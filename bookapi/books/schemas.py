@@ -1,16 +1,26 @@
 """The book as clients send and get it. docs/api.md, A book."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from marshmallow.exceptions import SCHEMA
 
 from ..http.problems import MAX_ERRORS, from_validation, invalid, messages_of, pointer
-from ..schemas import MAX_INTEGER, Integer, Text, Timestamp
+from ..schemas import (
+    MAX_INTEGER,
+    Integer,
+    JsonSchema,
+    ListOf,
+    Text,
+    Timestamp,
+    about,
+    document,
+)
 from .fields import dates, isbn, languages
 
+MAX_AT_ONCE = 1000  # books in one request
 READ_ONLY = ("id", "version", "created_at", "updated_at")
 
 
@@ -28,18 +38,26 @@ class Parsed(Text):
 
 class Isbn(Parsed):
     parser = staticmethod(isbn.parse)
+    more: ClassVar[JsonSchema] = {"format": "isbn"}
 
 
 class PartialDate(Parsed):
     parser = staticmethod(dates.parse)
+    more: ClassVar[JsonSchema] = {
+        "format": "partial-date",
+        "pattern": "^-?[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$",
+    }
 
 
 class Language(Parsed):
     parser = staticmethod(languages.canonical)
+    more: ClassVar[JsonSchema] = {"format": "language-tag"}
 
 
 class WebAddress(Text):
     """An absolute http or https URL."""
+
+    more: ClassVar[JsonSchema] = {"format": "uri"}
 
     def parse(self, text: str) -> str:
         try:
@@ -52,39 +70,18 @@ class WebAddress(Text):
         return text
 
 
-class ListOf(fields.List[Any]):
-    """A list; null is the empty one."""
-
-    default_error_messages = {"invalid": "must be a list"}
-
-    def __init__(self, inner: fields.Field[Any], max_items: int):
-        super().__init__(inner, load_default=list)
-        self.max_items = max_items
-
-    def deserialize(
-        self,
-        value: Any,
-        attr: str | None = None,
-        data: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        # Before its items, of which there may be half a million.
-        if isinstance(value, list) and len(value) > self.max_items:
-            raise ValidationError(f"must have at most {self.max_items} items")
-        return super().deserialize([] if value is None else value, attr, data, **kwargs)
-
-
 class IdentifierSchema(Schema):
     """Another number that the book has somewhere."""
 
     scheme = Text(
         32,
         required=True,
+        metadata=about("whose number it is; isbn: a further ISBN of the book"),
         validate=validate.Regexp(
             r"[a-z0-9._-]{1,32}\Z", error="may only have the characters a-z, 0-9, . _ and -"
         ),
     )
-    value = Text(500, required=True)
+    value = Text(500, required=True, metadata=about("the number"))
 
     error_messages = {
         "unknown": "is not a field of an identifier",
@@ -119,35 +116,48 @@ class Identifier(fields.Nested):
         return {"scheme": identifier["scheme"], "value": identifier["value"]}
 
 
-def _optional(kind: type[Text], max_length: int) -> Text:
-    return kind(max_length, allow_none=True, load_default=None)
+def _optional(kind: type[Text], max_length: int, meaning: str) -> Text:
+    return kind(max_length, allow_none=True, load_default=None, metadata=about(meaning))
 
 
+def _count(minimum: int, meaning: str) -> Integer:
+    return Integer(minimum, 100_000, allow_none=True, load_default=None, metadata=about(meaning))
+
+
+_READ_ONLY = {
+    "id": about("the number of the book, given by the service"),
+    "version": about("1, and one more with every change"),
+    "created_at": about("when the book was added"),
+    "updated_at": about("when the book was last changed"),
+}
+
+
+@document("book")
 class BookSchema(Schema):
     """A book. The order of its fields is that of every response. Read-only fields can't be sent."""
 
-    id = Integer(1, MAX_INTEGER, dump_only=True)
-    title = Text(2000, required=True)
-    subtitle = _optional(Text, 2000)
-    authors = ListOf(Text(500), 100)
-    isbn = _optional(Isbn, 100)
-    publisher = _optional(Text, 500)
-    published = _optional(PartialDate, 100)
-    language = _optional(Language, 500)
-    series = _optional(Text, 500)
-    series_number = _optional(Text, 50)
-    edition = _optional(Text, 200)
-    pages = Integer(1, 100000, allow_none=True, load_default=None)
-    description = _optional(Text, 20000)
-    subjects = ListOf(Text(200), 100)
-    identifiers = ListOf(Identifier(), 50)
-    cover_url = _optional(WebAddress, 2000)
-    location = _optional(Text, 200)
-    call_number = _optional(Text, 100)
-    copies = Integer(0, 100000, allow_none=True, load_default=None)
-    version = Integer(1, MAX_INTEGER, dump_only=True)
-    created_at = Timestamp(dump_only=True)
-    updated_at = Timestamp(dump_only=True)
+    id = Integer(1, MAX_INTEGER, dump_only=True, metadata=_READ_ONLY["id"])
+    title = Text(2000, required=True, metadata=about("the title"))
+    subtitle = _optional(Text, 2000, "the subtitle")
+    authors = ListOf(Text(500), 100, metadata=about("the names of the authors, in order"))
+    isbn = _optional(Isbn, 100, "ISBN-10 or ISBN-13, hyphens allowed; returned as 13 digits")
+    publisher = _optional(Text, 500, "the publisher")
+    published = _optional(PartialDate, 100, "YYYY, YYYY-MM or YYYY-MM-DD; - before years before 0")
+    language = _optional(Language, 500, "BCP 47 tag, returned in its canonical form")
+    series = _optional(Text, 500, "the series")
+    series_number = _optional(Text, 50, "the number in the series")
+    edition = _optional(Text, 200, "the edition")
+    pages = _count(1, "the number of pages")
+    description = _optional(Text, 20000, "a description")
+    subjects = ListOf(Text(200), 100, metadata=about("subjects"))
+    identifiers = ListOf(Identifier(), 50, metadata=about("numbers that the book has elsewhere"))
+    cover_url = _optional(WebAddress, 2000, "http or https address of a picture of the cover")
+    location = _optional(Text, 200, "where it stands: room, shelf, branch")
+    call_number = _optional(Text, 100, "its mark on the shelf")
+    copies = _count(0, "the number of copies")
+    version = Integer(1, MAX_INTEGER, dump_only=True, metadata=_READ_ONLY["version"])
+    created_at = Timestamp(dump_only=True, metadata=_READ_ONLY["created_at"])
+    updated_at = Timestamp(dump_only=True, metadata=_READ_ONLY["updated_at"])
 
     error_messages = {"unknown": "is not a field of a book", "type": "must be an object: a book"}
 
@@ -168,14 +178,24 @@ class BookSchema(Schema):
 class EditSchema(BookSchema):
     """A book that is changed: read-only fields may be sent back. null is "not sent"."""
 
-    id = Integer(1, MAX_INTEGER, allow_none=True)
-    version = Integer(1, MAX_INTEGER, allow_none=True)
-    created_at = Timestamp(allow_none=True)
-    updated_at = Timestamp(allow_none=True)
+    id = Integer(1, MAX_INTEGER, allow_none=True, metadata=_READ_ONLY["id"])
+    version = Integer(1, MAX_INTEGER, allow_none=True, metadata=_READ_ONLY["version"])
+    created_at = Timestamp(allow_none=True, metadata=_READ_ONLY["created_at"])
+    updated_at = Timestamp(allow_none=True, metadata=_READ_ONLY["updated_at"])
 
 
-book_schema, edit_schema = BookSchema(), EditSchema()
-MAX_AT_ONCE = 1000  # books in one request
+class BooksSchema(Schema):
+    """Books to add together; `load_all` reads them."""
+
+    books = ListOf(BookSchema, MAX_AT_ONCE, required=True)
+
+
+class PatchSchema(EditSchema):
+    """What is to change of a book; null clears."""
+
+
+book_schema, edit_schema, books_schema = BookSchema(), EditSchema(), BooksSchema()
+patch_schema = PatchSchema(partial=True)
 
 
 def load_all(document: dict[str, Any]) -> list[dict[str, Any]]:

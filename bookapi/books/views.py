@@ -19,7 +19,8 @@ from ..http.cache import (
 from ..http.conditional import Preconditions, book_etag, export_etag
 from ..http.endpoints import Access, Cost, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent, run_steps_idempotent
-from ..http.pagination import Page, link_header, onward_links, page_links, paged
+from ..http.pagination import Page, link_header, onward_links, page_links, page_parameters, paged
+from ..http.parameters import Parameter, Parameters, choice
 from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result
 from ..http.spool import write_books
@@ -27,13 +28,28 @@ from . import changes, queries
 from .addresses import address
 from .edits import read_edit
 from .imports import service, upload
-from .schemas import FIELDS, book_schema, load_all, located
+from .schemas import (
+    FIELDS,
+    book_schema,
+    books_schema,
+    edit_schema,
+    load_all,
+    located,
+    patch_schema,
+)
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 
+class BookParameters(Parameters):
+    state = Parameter(choice({"deleted": True}), False, "deleted: from the trash, too; for admins")
+
+
+book_parameters = BookParameters()
+
+
 @blueprint.get("")
-@endpoint(Access.READER, "catalogue", streams=True)
+@endpoint(Access.READER, "catalogue", query=queries.list_parameters, etag=True, streams=True)
 def read_list() -> Result:
     """A page of the books that match."""
     listing = _listing()
@@ -59,7 +75,13 @@ def read_list() -> Result:
 
 
 @blueprint.post("")
-@endpoint(Access.ADMIN, "book", body=("book", "catalogue"))
+@endpoint(
+    Access.ADMIN,
+    "book",
+    {"book": book_schema, "catalogue": books_schema},
+    201,
+    idempotent=True,
+)
 def create() -> Result:
     """Add a book, or a list of books: all of them or none."""
     read, key = deferred_body(), idempotency_key(actor().user_id)
@@ -76,7 +98,15 @@ def create() -> Result:
 
 
 @blueprint.post("/import")
-@endpoint(Access.ADMIN, "report", imports=True, cost=Cost.IMPORT)
+@endpoint(
+    Access.ADMIN,
+    "report",
+    {"catalogue": books_schema},
+    query=upload.import_parameters,
+    idempotent=True,
+    imports=True,
+    cost=Cost.IMPORT,
+)
 def import_books() -> dict[str, Any]:
     """Many books in one body, with a report: all of them or none, or all that are right."""
     with upload.Body() as body:
@@ -105,7 +135,14 @@ def _created(record: dict[str, Any]) -> Result:
 
 
 @blueprint.get("/export")
-@endpoint(Access.READER, "catalogue", streams=True, cost=Cost.EXPORT)
+@endpoint(
+    Access.READER,
+    "catalogue",
+    query=queries.export_parameters,
+    etag=True,
+    streams=True,
+    cost=Cost.EXPORT,
+)
 def export() -> Result:
     """Every book that matches."""
     listing = _listing(paging=False)
@@ -116,7 +153,7 @@ def export() -> Result:
 
 
 @blueprint.get("/changes")
-@endpoint(Access.READER, "changes")
+@endpoint(Access.READER, "changes", query=queries.feed_parameters, etag=True)
 def read_changes() -> Result:
     """The change feed: what was changed behind a number, oldest first."""
     found = queries.feed(request.args)
@@ -132,7 +169,7 @@ def read_changes() -> Result:
 @blueprint.get("/subjects", defaults={"kind": "subject"})
 @blueprint.get("/publishers", defaults={"kind": "publisher"})
 @blueprint.get("/languages", defaults={"kind": "language"})
-@endpoint(Access.READER, "terms", cost=Cost.TERMS)
+@endpoint(Access.READER, "terms", query=queries.terms_parameters, etag=True, cost=Cost.TERMS)
 def read_terms(kind: str) -> Result:
     """The values that books have, with the number of books of each."""
     found = queries.terms(kind, request.args)
@@ -142,7 +179,7 @@ def read_terms(kind: str) -> Result:
 
 
 @blueprint.get("/<id:book_id>")
-@endpoint(Access.READER, "book")
+@endpoint(Access.READER, "book", query=book_parameters, errors=(410,), etag=True)
 def read_one(book_id: int) -> Result:
     """One book; `state=deleted` shows an admin the one in the trash, too."""
     record, in_trash = queries.one(book_id) or _missing()
@@ -155,7 +192,7 @@ def read_one(book_id: int) -> Result:
 
 
 @blueprint.put("/<id:book_id>")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", edit_schema, errors=(409, 410), etag=True)
 def replace(book_id: int) -> Result:
     """Replace a book: fields that are not sent are cleared."""
     edit = read_edit()
@@ -163,7 +200,7 @@ def replace(book_id: int) -> Result:
 
 
 @blueprint.patch("/<id:book_id>")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", patch_schema, errors=(409, 410), etag=True)
 def patch(book_id: int) -> Result:
     """Change the fields that are sent."""
     edit = read_edit(partial=True)
@@ -171,7 +208,7 @@ def patch(book_id: int) -> Result:
 
 
 @blueprint.delete("/<id:book_id>")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", status=204, errors=(410,), etag=True)
 def delete(book_id: int) -> tuple[str, int]:
     """Move a book to the trash."""
     db.write(changes.delete, book_id, Preconditions(), by=actor())
@@ -179,7 +216,7 @@ def delete(book_id: int) -> tuple[str, int]:
 
 
 @blueprint.post("/<id:book_id>/restore")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", etag=True, idempotent=True)
 def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
     by, conditions = actor(), Preconditions(required=False)
@@ -188,7 +225,7 @@ def restore(book_id: int) -> Result:
 
 
 @blueprint.get("/<id:book_id>/history")
-@endpoint(Access.ADMIN, "history")
+@endpoint(Access.ADMIN, "history", query=page_parameters)
 def read_history(book_id: int) -> Result:
     """Who changed what of a book, and when."""
     found = queries.history(book_id, request.args) or _missing()
@@ -196,7 +233,7 @@ def read_history(book_id: int) -> Result:
 
 
 @blueprint.get("/isbn/<isbn:digits>")
-@endpoint(Access.READER, "book")
+@endpoint(Access.READER, "book", etag=True)
 def read_by_isbn(digits: str) -> Result:
     """The book of an ISBN."""
     record, revision = queries.by_isbn(digits) or _missing()
@@ -204,7 +241,7 @@ def read_by_isbn(digits: str) -> Result:
 
 
 @blueprint.put("/isbn/<isbn:digits>")
-@endpoint(Access.ADMIN, "book")
+@endpoint(Access.ADMIN, "book", edit_schema, (200, 201), errors=(409,), etag=True)
 def put_by_isbn(digits: str) -> Result:
     """Create or replace the book of an ISBN."""
     edit = read_edit(isbn=digits)

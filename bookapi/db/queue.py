@@ -7,6 +7,7 @@ conflict.
 """
 
 import contextvars
+import logging
 import threading
 import time
 from collections import deque
@@ -19,6 +20,8 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from .dialects import Dialect
 from .failures import FAILURES, busy, is_lost, raise_translated, unavailable, worth_another_try
+
+log = logging.getLogger(__name__)
 
 MAX_SHARED = 32  # operations in one commit
 MAX_SHARED_SECONDS = 0.02  # that a transaction stays open for more of them
@@ -214,7 +217,9 @@ class WriteQueue:
                     driver.execute("ROLLBACK TO operation")
                 driver.execute("RELEASE operation")
             _commit(connection)
-            if self._dialect.fault():  # a restart may not find what was committed
+            fault = self._dialect.fault()
+            if fault:  # a restart may not find what was committed
+                log.error("database: %s", fault)
                 raise unavailable()
         except BaseException as error:
             for operation in self._running:

@@ -1,13 +1,12 @@
 """Pages of a list: parameters and links. docs/api.md, Sorting and pages."""
 
-import functools
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
 from flask import request
-from marshmallow import Schema, fields
+from marshmallow import Schema
 
 from .cache import NO_STORE, CachePolicy
 from .parameters import Arguments, Parameter, Parameters, integer, load_parameters
@@ -32,20 +31,18 @@ class Page(NamedTuple):
 
 
 class PageParameters(Parameters):
-    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT)
-    page = Parameter(integer(1, MAX_PAGE), 1)
+    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT, "items on a page")
+    page = Parameter(integer(1, MAX_PAGE), 1, "the page, from 1")
 
 
-@functools.cache
-def page_parameters(*others: str) -> Schema:
-    """The parameters of a list in pages, and other ones of any text."""
-    more: dict[str, fields.Field[Any]] = {name: Parameter() for name in others}
-    return PageParameters.from_dict(more)()
+page_parameters = PageParameters()
 
 
-def asked_page(arguments: Arguments, *others: str) -> Page:
-    """The page of a list that takes `limit`, `page`, `format` and these; 400 where one is wrong."""
-    values = load_parameters(page_parameters(*others), arguments)
+def asked_page(arguments: Arguments, schema: Schema = page_parameters) -> Page:
+    """The page of a list that takes `limit`, `page`, `format` and what else is in the schema; 400
+    where one is wrong.
+    """
+    values = load_parameters(schema, arguments)
     return Page(values["limit"], values["page"])
 
 

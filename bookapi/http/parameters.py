@@ -6,6 +6,7 @@ given twice.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields
@@ -20,12 +21,29 @@ Arguments = MultiDict[str, str]
 Errors = list[tuple[str, str]]
 
 
-class Parameter(fields.Field[Any]):
-    """A parameter with its parser, which raises ValueError with the message."""
+@dataclass(frozen=True)
+class Parser:
+    """A parser of a parameter, with the JSON Schema of what it reads."""
 
-    def __init__(self, parse: Callable[[str], Any] = str, default: Any = None):
-        super().__init__(load_default=default)
+    parse: Callable[[str], Any]
+    json_schema: dict[str, Any]
+
+    def __call__(self, text: str) -> Any:
+        return self.parse(text)
+
+
+class Parameter(fields.Field[Any]):
+    """A parameter with its parser, which raises ValueError with the message, and its meaning."""
+
+    def __init__(self, parse: Callable[[str], Any] = str, default: Any = None, meaning: str = ""):
+        super().__init__(load_default=default, metadata={"description": meaning})
         self.parse = parse
+
+    def json_schema(self) -> dict[str, Any]:
+        """The type, bounds and default of its values."""
+        known = self.parse.json_schema if isinstance(self.parse, Parser) else {"type": "string"}
+        scalar = isinstance(self.load_default, (int, str)) and self.load_default is not False
+        return {**known, "default": self.load_default} if scalar else known
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -39,11 +57,17 @@ class Parameter(fields.Field[Any]):
 class RepeatedParameter(Parameter):
     """One that may be repeated: its different values in order, None without any."""
 
+    max_values = MAX_VALUES
+
+    def json_schema(self) -> dict[str, Any]:
+        """The type of its values, and how many there may be."""
+        return {"type": "array", "items": super().json_schema(), "maxItems": self.max_values}
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> Any:
-        if len(value) > MAX_VALUES:
-            raise ValidationError(f"must be given at most {MAX_VALUES} times")
+        if len(value) > self.max_values:
+            raise ValidationError(f"must be given at most {self.max_values} times")
         parsed: dict[Any, None] = {}
         errors = []
         for text in value:
@@ -67,7 +91,7 @@ class Parameters(Schema):
         unknown = RAISE
 
 
-def integer(minimum: int, maximum: int) -> Callable[[str], int]:
+def integer(minimum: int, maximum: int) -> Parser:
     """A parser of integers in this range."""
 
     def parse(text: str) -> int:
@@ -76,10 +100,10 @@ def integer(minimum: int, maximum: int) -> Callable[[str], int]:
             raise ValueError(f"must be an integer from {minimum} to {maximum}")
         return value
 
-    return parse
+    return Parser(parse, {"type": "integer", "minimum": minimum, "maximum": maximum})
 
 
-def choice(choices: Mapping[str, Any]) -> Callable[[str], Any]:
+def choice(choices: Mapping[str, Any]) -> Parser:
     """A parser of a few words, each with its value."""
 
     def parse(text: str) -> Any:
@@ -87,7 +111,7 @@ def choice(choices: Mapping[str, Any]) -> Callable[[str], Any]:
             raise ValueError(f"must be {' or '.join(choices)}")
         return choices[text]
 
-    return parse
+    return Parser(parse, {"type": "string", "enum": [*choices]})
 
 
 def read_parameters(schema: Schema, arguments: Arguments) -> tuple[dict[str, Any], Errors]:

@@ -7,7 +7,7 @@ the log.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from flask import Flask, current_app, request
@@ -24,17 +24,38 @@ MAX_ECHOED = 300  # characters of anything that the client sent
 NO_TYPE = "about:blank"  # the status says it all (RFC 9457, section 4.2.1)
 TYPE_PREFIX = "urn:bookapi:problem:"
 
-# The problem types, for failures where the status alone does not say what to do next.
+
+class ProblemType(NamedTuple):
+    """A kind of failure where the status alone does not say what to do next."""
+
+    status: int
+    meaning: str
+
+
 TYPES = {
-    "validation": "The data is well-formed but not valid; `errors` lists every fault.",
-    "isbn-taken": "Another book has the ISBN; `existing` is its address.",
-    "username-taken": "Another account has the username, or one that looks like it.",
-    "stale-version": "The book has changed since it was read: read it again and repeat the change.",
-    "version-required": "The service demands the version that was read: send If-Match.",
-    "key-reused": "The Idempotency-Key was used for another request: take a new one.",
-    "in-trash": "The book is in the trash; an admin can restore it.",
-    "throttled": "Too many failed attempts: wait for as long as Retry-After says.",
-    "import-rejected": "Records of the import were rejected, so nothing was stored: see `report`.",
+    "validation": ProblemType(
+        422, "The data is well-formed but not valid; `errors` lists every fault."
+    ),
+    "isbn-taken": ProblemType(409, "Another book has the ISBN; `existing` is its address."),
+    "username-taken": ProblemType(
+        409, "Another account has the username, or one that looks like it."
+    ),
+    "stale-version": ProblemType(
+        412, "The book has changed since it was read: read it again and repeat the change."
+    ),
+    "version-required": ProblemType(
+        428, "The service demands the version that was read: send If-Match."
+    ),
+    "key-reused": ProblemType(
+        422, "The Idempotency-Key was used for another request: take a new one."
+    ),
+    "in-trash": ProblemType(410, "The book is in the trash; an admin can restore it."),
+    "throttled": ProblemType(
+        429, "Too many failed attempts: wait for as long as Retry-After says."
+    ),
+    "import-rejected": ProblemType(
+        422, "Records of the import were rejected, so nothing was stored: see `report`."
+    ),
 }
 
 _DETAILS = {

@@ -112,7 +112,7 @@ def add_headers(response: Response) -> Response:
     """The headers that every response has."""
     headers = response.headers
     for header in HEADERS:
-        headers.add(*header)
+        headers.setdefault(*header)
     if request.is_secure:
         headers.add(*HSTS)
     headers.add(REQUEST_ID, request_id())

@@ -19,6 +19,7 @@ from ..db import create_file, db, schema_error, schema_revisions
 from ..db.dialects.durability_warnings import durability_warnings
 from ..db.schema import known_revisions, migrations, upgrade_schema
 from ..http import endpoints
+from .contract import CONTRACT
 from .views import unready
 
 
@@ -118,4 +119,16 @@ def routes() -> None:
         click.echo(f"{path}\t{' '.join(methods)}\t{declared.access}")
 
 
-COMMANDS = (init, serve, routes, db_commands)
+@command("openapi")
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    click.echo(current_app.extensions[CONTRACT].openapi)
+
+
+@command("schema")
+def schema() -> None:
+    """Print the XSD of all documents but problems."""
+    click.echo(current_app.extensions[CONTRACT].xsd)
+
+
+COMMANDS = (init, serve, routes, openapi, schema, db_commands)

@@ -1,6 +1,9 @@
 """The service document, and the probes for liveness and readiness."""
 
-from flask import Blueprint, current_app
+from urllib.parse import quote
+
+from flask import Blueprint, current_app, request
+from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
 from ..db import cause, db, schema_error, schema_revisions
@@ -9,16 +12,28 @@ from ..http.endpoints import Access, endpoint, linked
 from ..http.problems import Problem
 from ..http.results import Result
 from ..http.routing import base_url
+from ..schemas import Verbatim, about, document
 
 blueprint = Blueprint("site", __name__)
 
 
+@document("service")
+class ServiceSchema(Schema):
+    """What is here: links to everything; or how the service is."""
+
+    name = Verbatim(metadata=about("bookapi", sparse=True))
+    status = Verbatim(metadata=about("ok", sparse=True))
+    links = fields.Dict(metadata=about("address by name", sparse=True))
+
+
 @blueprint.get("/")
-@endpoint(Access.ANYONE, "service")
+@endpoint(Access.ANYONE, "service", etag=True)
 def index() -> Result:
     """The service document: links to everything."""
     links = {name: base_url(path) for name, path in linked(current_app).items()}
-    return Result({"name": "bookapi", "links": links}, cache=ALWAYS)
+    prefix = quote(request.root_path)
+    described = f'<{prefix}/openapi.json>; rel="service-desc", <{prefix}/docs>; rel="service-doc"'
+    return Result({"name": "bookapi", "links": links}, headers={"Link": described}, cache=ALWAYS)
 
 
 @blueprint.get("/healthz")

@@ -37,7 +37,7 @@ from helpers.people import (
 )
 
 both = pytest.mark.parametrize("name", ["json", "xml"])
-FIELDS = ["id", "at", "action", "username", "actor", "address", "request_id", "detail"]
+FIELDS = ["id", "action", "username", "actor", "address", "request_id", "detail", "at"]
 WHERE = {"REMOTE_ADDR": "192.0.2.7"}
 MARK = {"X-Request-ID": "find-me"}
 

@@ -234,7 +234,7 @@ def test_the_import_url_allows_post_only_and_is_linked(admin):
         ("dry_run=yes", ["dry_run"]),
         ("limit=1", ["limit"]),
         ("dry-run=true", ["dry-run"]),
-        ("q=x&mode=x", ["q", "mode"]),
+        ("q=x&mode=x", ["mode", "q"]),
         ("Mode=create", ["Mode"]),
         ("column=a", ["column"]),
         ("%00=%ff", ["\ufffd"]),

@@ -217,7 +217,7 @@ def test_the_table_of_resources_has_each_route_with_its_access(plain_app):
 
 
 def _placeholder(found):
-    return "{isbn}" if found[1] in ("digits", "isbn") else "{id}"
+    return {"digits": "{isbn}", "name": "{name}"}.get(found[1], "{id}")
 
 
 def test_the_table_of_a_book_has_each_field_in_its_order():

@@ -19,7 +19,7 @@ ALLOWED = {
     "schemas": {"text"},
     "cli": {"db"},
     "db": {"config"},
-    "http": BASE | {"db", "logs"},
+    "http": BASE | {"db", "logs", "schemas"},
     "auth": LOW,
     "books": LOW | {"auth.permissions"},
     "server": BASE | {"http", "logs"},

@@ -4,22 +4,30 @@ import errno
 import functools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from flask import request
+from marshmallow.fields import Field
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.http import parse_options_header
 
 from ... import formats
 from ...db import InsufficientStorage
-from ...formats import Format
+from ...formats import MAX_FIELDS, Format
 from ...http.bodies import stream_reader
-from ...http.problems import Problem, bad_parameters
+from ...http.parameters import (
+    Parameter,
+    Parameters,
+    RepeatedParameter,
+    choice,
+    load_parameters,
+)
+from ...http.problems import Problem
+from ..schemas import WRITABLE
 from . import profiles
 from .files import SUFFIXES
-from .mapping import check_fields
 from .service import Options
 
 IN_MEMORY = 1024 * 1024  # bytes of a body, before it goes to a file
@@ -35,40 +43,62 @@ CHOICES: dict[str, dict[str, Any]] = {
 }
 TEXTS = ("profile", "encoding", "delimiter", "sheet")
 PREFIXES = {"column.": "columns", "split.": "separators"}
+MEANINGS = {
+    "mode": "create: a record that is a stored book is rejected",
+    "on_error": "abort: one rejected record and nothing is stored",
+    "strict": "reject what would be left out or ignored",
+    "dry_run": "report what would be done, store nothing",
+    "empty": "whether an empty CSV cell clears a field",
+    "stale": "a record of an older export than the stored book",
+    "profile": "the program that the file is from; else recognised",
+    "encoding": "the encoding of the file; else detected",
+    "delimiter": "what separates cells; else detected",
+    "sheet": "the sheet of a workbook; else the first",
+}
+
+
+def _text(name: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if wrong := wrong_text(name, text):
+            raise ValueError(wrong)
+        return text
+
+    return parse
+
+
+class SkippedColumns(RepeatedParameter):
+    max_values = MAX_FIELDS
+
+
+class ImportParameters(Parameters):
+    skip_column = SkippedColumns(str, None, "a column that is ignored without notice")
+
+    error_messages = {
+        "unknown": "unknown parameter; there is "
+        + ", ".join((*CHOICES, *TEXTS, "column.FIELD", "split.FIELD", "skip_column"))
+    }
+
+
+_NAMED: dict[str, Field[Any]] = {
+    **{name: Parameter(choice(values), None, MEANINGS[name]) for name, values in CHOICES.items()},
+    **{name: Parameter(_text(name), None, MEANINGS[name]) for name in TEXTS},
+    **{f"column.{name}": Parameter(str, None, f"the column with {name}") for name in WRITABLE},
+    **{f"split.{name}": Parameter(str, None, f"what separates {name}") for name in WRITABLE},
+}
+import_parameters = ImportParameters.from_dict(_NAMED)()
 
 
 def options(args: MultiDict[str, str]) -> Options:
     """How the import is to go; 400 for parameters that are unknown, given twice or wrong."""
-    wrong: list[tuple[str, str]] = []
-    given: dict[str, Any] = {"columns": (), "separators": ()}
-    for name, values in args.lists():
-        prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), None)
-        if name == "skip_column":
-            given["skipped"] = tuple(values)
-        elif name == "format":
-            continue
-        elif len(values) > 1:
-            wrong.append((name, "is given more than once"))
-        elif prefix:
-            try:
-                check_fields([name.removeprefix(prefix)])
-            except ValueError as error:
-                wrong.append((name, str(error)))
-            given[PREFIXES[prefix]] += ((name.removeprefix(prefix), values[0]),)
-        elif name in CHOICES:
-            given[name] = CHOICES[name].get(values[0])
-            if values[0] not in CHOICES[name]:
-                wrong.append((name, f"must be {' or '.join(CHOICES[name])}"))
-        elif name in TEXTS:
-            given[name] = values[0]
-            if detail := wrong_text(name, values[0]):
-                wrong.append((name, detail))
-        else:
-            known = ", ".join((*CHOICES, *TEXTS, "column.FIELD", "split.FIELD", "skip_column"))
-            wrong.append((name, f"unknown parameter; there is {known}"))
-    if wrong:
-        raise bad_parameters(wrong)
-    return Options(**given)
+    values = load_parameters(import_parameters, args)
+    given: dict[str, Any] = {
+        into: tuple(
+            (name.removeprefix(prefix), values[name]) for name in args if name.startswith(prefix)
+        )
+        for prefix, into in PREFIXES.items()
+    }
+    given |= {name: values[name] for name in (*CHOICES, *TEXTS) if name in args}
+    return Options(**given, skipped=values["skip_column"] or ())
 
 
 def wrong_text(name: str, value: str) -> str | None:

@@ -5,9 +5,9 @@ and compiled once a shape. A filter is one entry of `filters.FILTERS`, a sort ke
 `sorting.SORTS`, a facet one of `facets.KINDS`.
 """
 
-from .facets import Terms, terms
-from .history import feed, history
-from .listing import Listing, Shape, parse
+from .facets import Terms, terms, terms_parameters
+from .history import feed, feed_parameters, history
+from .listing import Listing, Shape, export_parameters, list_parameters, parse
 from .reads import Page, by_isbn, export, one, page, stream
 
 __all__ = [
@@ -17,11 +17,15 @@ __all__ = [
     "Terms",
     "by_isbn",
     "export",
+    "export_parameters",
     "feed",
+    "feed_parameters",
     "history",
+    "list_parameters",
     "one",
     "page",
     "parse",
     "stream",
     "terms",
+    "terms_parameters",
 ]

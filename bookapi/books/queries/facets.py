@@ -129,10 +129,12 @@ def commonest(
 
 
 class TermsParameters(PageParameters):
-    sort = Parameter(choice(dict(zip(_ORDERS, _ORDERS))), "value")
+    sort = Parameter(
+        choice(dict(zip(_ORDERS, _ORDERS))), "value", "by value or by number of books; - descending"
+    )
 
 
-_TERMS = TermsParameters()
+terms_parameters = TermsParameters()
 
 
 class Terms(NamedTuple):
@@ -147,7 +149,7 @@ class Terms(NamedTuple):
 def terms(name: str, args: Arguments) -> Terms:
     """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where
     they are wrong."""
-    asked = load_parameters(_TERMS, args)
+    asked = load_parameters(terms_parameters, args)
     page, order = Page(asked["limit"], asked["page"]), asked["sort"]
     with db.read() as connection:
         total = fetch(connection, _total(name))[0][0]

@@ -57,11 +57,11 @@ def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 class FeedParameters(Parameters):
-    after = Parameter(integer(0, LARGEST_ID), 0)
-    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT)
+    after = Parameter(integer(0, LARGEST_ID), 0, "the `seq` to continue after")
+    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT, "changes on a page")
 
 
-_FEED = FeedParameters()
+feed_parameters = FeedParameters()
 
 
 class Changes(NamedTuple):
@@ -75,7 +75,7 @@ class Changes(NamedTuple):
 def feed(args: Arguments) -> Changes:
     """A page of the change feed. Changes are committed in the order of `seq`, so a client that
     continues after a `seq` misses none."""
-    values = load_parameters(_FEED, args)
+    values = load_parameters(feed_parameters, args)
     after, limit = values["after"], values["limit"]
     with db.read() as connection:
         rows = fetch(connection, _BEHIND, {"after": after, "limit": limit + 1})

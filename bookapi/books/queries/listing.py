@@ -1,6 +1,7 @@
 """The parameters of a list of books, and what they ask for. docs/api.md, Lists."""
 
 import functools
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from werkzeug.datastructures import MultiDict
@@ -11,6 +12,7 @@ from ...http.parameters import (
     Arguments,
     Parameter,
     Parameters,
+    Parser,
     RepeatedParameter,
     choice,
     integer,
@@ -77,31 +79,62 @@ def parse_names(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in known if name in names)
 
 
+def names_schema(known: Iterable[str]) -> dict[str, Any]:
+    """The JSON Schema of names separated by commas."""
+    name = f"({'|'.join(known)})"
+    return {"type": "string", "pattern": f"^{name}(,{name})*$"}
+
+
+MEANINGS = {  # of the filters, but those for which a text is compared
+    "isbn": "ISBN-10 or ISBN-13, hyphens allowed; further ISBNs are found, too",
+    "language": "a tag; en also finds en-GB",
+    "identifier": "scheme:value",
+    "published_from": "a year, included",
+    "published_to": "a year, included",
+    "updated_since": "an RFC 3339 instant",
+}
+
+
 class ExportParameters(Parameters):
     """The parameters that choose books: those of an export, beside the filters."""
 
-    q = Parameter(search.parse)
-    sort = Parameter(parse_sort)
-    state = Parameter(choice({"deleted": True}), False)
+    q = Parameter(search.parse, None, 'full text: words, "a phrase", a prefix*, -without')
+    sort = Parameter(
+        Parser(parse_sort, names_schema([*SORTS, *(f"-{name}" for name in SORTS)])),
+        None,
+        f"by commas, - before one for descending: {', '.join(SORTS)} (relevance: with q)",
+    )
+    state = Parameter(choice({"deleted": True}), False, "deleted: the trash, for admins")
 
 
 class ListParameters(ExportParameters):
     """And those of a list, which has pages."""
 
-    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT)
-    page = Parameter(integer(1, MAX_PAGE))
-    cursor = Parameter()
-    facets = Parameter(lambda text: parse_names(text, FACETS), ())
+    limit = Parameter(integer(1, MAX_LIMIT), DEFAULT_LIMIT, "books on a page")
+    page = Parameter(integer(1, MAX_PAGE), None, "the page, from 1")
+    cursor = Parameter(str, None, "instead of page: * to begin, then the one in links.next")
+    facets = Parameter(
+        Parser(lambda text: parse_names(text, FACETS), names_schema(FACETS)),
+        (),
+        f"the commonest values of these, by commas: {', '.join(FACETS)}",
+    )
 
 
 _OTHERS = {  # `fields`, which is no name for an attribute of a schema, and the filters
-    "fields": Parameter(lambda text: parse_names(f"id,{text}", FIELDS), FIELDS),
+    "fields": Parameter(
+        Parser(lambda text: parse_names(f"id,{text}", FIELDS), names_schema(FIELDS)),
+        FIELDS,
+        "only these fields (and id), by commas",
+    ),
     **{
-        name: (RepeatedParameter if rule.repeatable else Parameter)(rule.read)
+        name: (RepeatedParameter if rule.repeatable else Parameter)(rule.read, None, meaning)
         for name, rule in FILTERS.items()
+        for meaning in (MEANINGS.get(name, f"{name} is this; case and accents aside"),)
     },
 }
-_EXPORT, _LIST = (kind.from_dict({**_OTHERS})() for kind in (ExportParameters, ListParameters))
+export_parameters, list_parameters = (
+    kind.from_dict({**_OTHERS})() for kind in (ExportParameters, ListParameters)
+)
 
 
 def parse(arguments: Arguments, paging: bool = True) -> Listing:
@@ -112,7 +145,7 @@ def parse(arguments: Arguments, paging: bool = True) -> Listing:
 @functools.lru_cache(maxsize=256)
 def _parse(given: tuple[tuple[str, str], ...], paging: bool) -> Listing:
     arguments: Arguments = MultiDict(given)
-    values, errors = read_parameters(_LIST if paging else _EXPORT, arguments)
+    values, errors = read_parameters(list_parameters if paging else export_parameters, arguments)
     match, filters = values.get("q"), _filters(values)
     sort = values.get("sort") or (BY_RELEVANCE if match else BY_ID)
     if match is None and RELEVANCE & set(sort):

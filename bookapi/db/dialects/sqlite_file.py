@@ -45,7 +45,7 @@ class FileGuard:
         self._index: tuple[Identity, int] | None = None  # with a descriptor that is never closed
         self._descriptor: int | None = None
         self._last: _Look | None = None
-        self._opening = threading.Lock()
+        self._opening, self._looking = threading.Lock(), threading.Lock()
         self._spoilt: str | None = None
 
     def note_opened(self) -> None:
@@ -85,7 +85,8 @@ class FileGuard:
         if (found.st_dev, found.st_ino) != self._file:
             return "the database file was replaced while serving; restart the service"
         try:
-            self._spoilt = self._spoilt or self._content_fault()
+            with self._looking:  # each look is compared with the one before it
+                self._spoilt = self._spoilt or self._content_fault()
         except OSError as error:
             return f"{self._path} cannot be read: {error.strerror}"
         return self._spoilt or self._log_fault()
