@@ -64,22 +64,20 @@ def run(
             return planned.report.as_dict()
     if options.on_error == "skip":
         report = _store_in_batches(prepared, by, progress)
-        if write:
-            write(_result, report)
-        return report
+        return write(_result, report) if write else report
     for attempt in range(1, PLANS + 1):
         with plan(prepared, progress) as planned:
             try:
                 if planned.report.counts["rejected"]:
                     raise Rejected(planned.report)
                 report = (write or _write)(_store_all, prepared, planned, by, attempt == PLANS)
-                _tell(prepared, planned)
-                return report
+            except _Outdated:
+                continue
             except Rejected:
                 _tell(prepared, planned)
                 raise
-            except _Outdated:
-                continue
+            _tell(prepared, planned)
+            return report  # type: ignore[no-any-return]
     raise AssertionError("the last plan is made inside the lock")
 
 
