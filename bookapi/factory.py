@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from . import __version__, auth, books, config, db, logs, site
+from . import __version__, auth, books, config, db, logs, pages, site
 from .app import BookApi
 from .http import (
     cache,
@@ -42,6 +42,7 @@ PARTS = (
     idempotency,
     books,
     site,
+    pages,
     cache,
     spool,
 )

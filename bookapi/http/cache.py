@@ -16,6 +16,7 @@ from ..db import State
 from ..logs import REQUEST_ID, new_request_id_for
 from .conditional import is_not_modified
 from .counting import ROUTE
+from .languages import best_language
 from .proxy import USER as PROXY_USER
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class CachePolicy(NamedTuple):
     revision: int | None = None
     book: tuple[int, int, str] | None = None
     always: bool = False
+    immutable: bool = False  # at this address: caches need not ask again
 
     @property
     def is_remembered(self) -> bool:
@@ -234,7 +236,8 @@ class CacheMiddleware:
             or not environ.keys().isdisjoint(_PERSONAL)
         ):
             return None
-        return tuple(map(environ.get, _DEPENDS))
+        language = best_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        return (*map(environ.get, _DEPENDS), language)
 
     def _find(self, key: _Key) -> _Remembered | None:
         entry = self._cache.get(key)
@@ -273,6 +276,8 @@ def add_cache_control(response: Response) -> Response:
     value = "no-store"
     if policy.public and response.status_code == 200:
         value = "no-cache" if current_app.config["PUBLIC_READ"] else "private, no-cache"
+    if policy.immutable and response.status_code == 200:
+        value = "public, max-age=31536000, immutable"
     response.headers.add("Cache-Control", value)
     return response
 

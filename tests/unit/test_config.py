@@ -39,6 +39,7 @@ SETTINGS = {
     "SESSION_IDLE_MINUTES": (30, ("5", 5), (6, 6), (7, 7)),
     "SESSION_HOURS": (12, ("1", 1), (2, 2), (3, 3)),
     "SECURE_COOKIES": (None, ("true", True), (False, False), ("auto", None)),
+    "COVERS": ([], ("a.org,.b.org", ["a.org", ".b.org"]), (["a.org"], ["a.org"]), ("", [])),
     "COOKIE_NAME": ("bookapi", ("a", "a"), ("b-1", "b-1"), ("C_2", "C_2")),
     "COOKIE_SAMESITE": ("lax", ("strict", "strict"), ("lax", "lax"), ("strict", "strict")),
     "CORS_ORIGINS": (
@@ -65,6 +66,7 @@ SETTINGS = {
     "EVENT_DAYS": (365, ("1", 1), (2, 2), (36500, 36500)),
 }
 WRONG = [
+    ("COVERS", "https://a.org/"),
     ("ADMIN_PASSWORD", ""),
     ("COOKIE_NAME", ""),
     ("COOKIE_NAME", "a b"),

@@ -25,6 +25,7 @@ ALLOWED = {
     "books": LOW | {"auth.permissions"},
     "server": BASE | {"http", "logs"},
     "site": LOW | {"auth", "books", "server"},
+    "pages": LOW | {"auth", "books"},
     "app": {"formats", "http"},
     "migrations": {"text", "db", "books.search"},
 }

@@ -16,7 +16,9 @@ from werkzeug.http import parse_options_header
 from ... import formats
 from ...db import InsufficientStorage
 from ...formats import MAX_FIELDS, Format
+from ...formats.html import CONTROL_FIELDS
 from ...http.bodies import stream_reader
+from ...http.pages import sent_form, typed_fields
 from ...http.parameters import (
     Parameter,
     Parameters,
@@ -101,6 +103,16 @@ def options(args: MultiDict[str, str]) -> Options:
     return Options(**given, skipped=values["skip_column"] or ())
 
 
+def arguments() -> MultiDict[str, str]:
+    """The parameters of this import: of the address, and what the form of a page sends beside its
+    file.
+    """
+    if sent_form() is None:
+        return request.args
+    ours = {name: text for name, text in typed_fields().items() if name not in CONTROL_FIELDS}
+    return MultiDict([*request.args.items(multi=True), *ours.items()])
+
+
 def wrong_text(name: str, value: str) -> str | None:
     """What is wrong with the value of a parameter, None for nothing."""
     if name == "profile" and value not in profiles.names():
@@ -143,7 +155,8 @@ class Body:
 
 def _part() -> FileStorage:
     parts = [*request.files.items(multi=True)]
-    if len(parts) != 1 or request.form or parts[0][0] != "file":
+    is_only = not request.form or sent_form() is not None
+    if len(parts) != 1 or not is_only or parts[0][0] != "file":
         raise Problem(400, "multipart/form-data must have one part, the file, named file")
     return parts[0][1]
 
