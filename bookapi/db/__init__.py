@@ -6,6 +6,7 @@ Failures of the database leave here as HTTP exceptions (503, 507, 409), so that 
 a driver.
 """
 
+from .advice import explain
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
 from .prepared import fetch, run
@@ -43,6 +44,7 @@ __all__ = [
     "cause",
     "create_file",
     "db",
+    "explain",
     "fetch",
     "found",
     "locked",
