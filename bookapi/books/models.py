@@ -14,10 +14,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..db import TABLE_OPTIONS, Base, BigId, Instant, JsonList, LongText, now, search
 from ..text import KEY_LENGTH, key
 
+# What stands behind all values of a key, in ascending and in descending order.
+LAST = {
+    "author_key": "2",  # texts stand behind a 1
+    "author_desc_key": "0",
+    "published_key": 2**31 - 1,
+    "published_desc_key": 1 - 2**31,
+}
+
 
 class Book(Base):
     """A book. The `…_key` columns are compared and sorted by; a book in the trash has a
-    `deleted_at`."""
+    `deleted_at`. Books without an author or date have the `LAST` of these keys."""
 
     __tablename__ = "books"
 
@@ -47,11 +55,13 @@ class Book(Base):
 
     title_key: Mapped[str] = mapped_column(String(KEY_LENGTH))
     author_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
+    author_desc_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     publisher_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     series_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     location_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     call_number_key: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     published_key: Mapped[int | None] = mapped_column(Integer)
+    published_desc_key: Mapped[int | None] = mapped_column(Integer)
     # The ISBN of a book outside the trash: the database ensures that no two of these are equal.
     live_isbn: Mapped[str | None] = mapped_column(
         String(13),
@@ -82,6 +92,10 @@ class Book(Base):
     )
     # Nobody reads `live_isbn` from an object: do not fetch it after each insert.
     __mapper_args__ = {"version_id_col": version, "eager_defaults": False}
+
+
+for _column in (Book.author_desc_key, Book.published_desc_key):
+    Index(f"ix_books_deleted_at_{_column.key}_id", Book.deleted_at, _column.desc(), Book.id)
 
 
 class BookAuthor(Base):
@@ -153,7 +167,8 @@ def lists_of(book_id: int, values: list[Any]) -> list[dict[str, Any]]:
     rows: dict[Any, dict[str, Any]] = {}
     for value in values:
         if isinstance(value, str):
-            rows.setdefault(key(value), {"name": value, "name_key": key(value)})
+            name_key = key(value)
+            rows.setdefault(name_key, {"name": value, "name_key": name_key})
         else:
             rows.setdefault((value["scheme"], value["value"]), value)
     return [

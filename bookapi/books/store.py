@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection
 
 from ..auth.permissions import Actor
 from ..db import Catalogue, fetch, locked, run, stored
-from ..text import key
+from ..text import KEY_LENGTH, key
 from . import records, search
 from .fields import dates
-from .models import LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
+from .models import LAST, LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
 from .schemas import FIELDS, LISTS, WRITABLE
 
 CREATED, UPDATED, DELETED, RESTORED = "created", "updated", "deleted", "restored"
@@ -23,12 +23,14 @@ CREATED, UPDATED, DELETED, RESTORED = "created", "updated", "deleted", "restored
 # Columns to compare and sort by: field, column, and the function that derives the column.
 _KEYS = (
     ("title", "title_key", key),
-    ("authors", "author_key", lambda names: key(names[0])),
+    ("authors", "author_key", lambda names: _sorted_by(names[0])),
+    ("authors", "author_desc_key", lambda names: _sorted_by(names[0])),
     ("publisher", "publisher_key", key),
     ("series", "series_key", key),
     ("location", "location_key", key),
     ("call_number", "call_number_key", key),
     ("published", "published_key", dates.sort_key),
+    ("published", "published_desc_key", dates.sort_key),
 )
 _INSTANTS = ("created_at", "updated_at")
 
@@ -226,8 +228,13 @@ def columns_of(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
         )
     for name, column, make_key in _KEYS:
         if name in names:
-            columns[column] = make_key(record[name]) if record[name] else None
+            columns[column] = make_key(record[name]) if record[name] else LAST.get(column)
     return columns
+
+
+def _sorted_by(text: str) -> str:
+    """The key of a text that a book may lack: before the `LAST` one in either direction."""
+    return f"1{key(text)}"[:KEY_LENGTH]
 
 
 def _stored_instant(text: str) -> str:

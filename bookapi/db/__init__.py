@@ -8,6 +8,7 @@ a driver.
 
 from flask import Flask
 
+from .advice import explain
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
 from .prepared import fetch, run
@@ -45,6 +46,7 @@ __all__ = [
     "cause",
     "create_file",
     "db",
+    "explain",
     "fetch",
     "found",
     "locked",

@@ -165,10 +165,13 @@ class WriteQueue:
         if first is None:
             return
         try:
-            with self._engine.connect() as connection:
-                left = first.deadline - time.monotonic()
-                self._dialect.begin_write(connection, max(left, MIN_SECONDS))
+            self._dialect.check_file()
+            left = max(first.deadline - time.monotonic(), MIN_SECONDS)
+            connection = self._dialect.begin_write(self._engine, left)
+            try:
                 self._commit_together(connection)
+            finally:
+                self._dialect.end(connection)
         except FAILURES as error:
             if first.claim():
                 self._forget(first)
@@ -214,8 +217,7 @@ class WriteQueue:
                     driver.execute("ROLLBACK TO operation")
                 driver.execute("RELEASE operation")
             _commit(connection)
-            if self._dialect.fault():  # a restart may not find what was committed
-                raise unavailable()
+            self._dialect.check_file()  # a restart may not find what was committed
         except BaseException as error:
             for operation in self._running:
                 operation.error = error
@@ -241,15 +243,16 @@ class WriteQueue:
         """Whether the operation is finished, successfully or not; False: run it again."""
         committing = False
         try:
-            with self._engine.connect() as connection:
-                # Or nothing would be committed of what ran on the driver's own cursor.
-                self._dialect.begin_write(connection, self._wait)
+            connection = self._dialect.begin_write(self._engine, self._wait)
+            try:
                 operation.run(connection)
                 if operation.error is None:
                     committing = True
                     _commit(connection)
                 elif is_lost(operation.error):
                     connection.invalidate()
+            finally:
+                self._dialect.end(connection)
         except FAILURES as error:
             operation.error = error
         # Lost while committing: nobody knows whether it is stored, so it must not run again.

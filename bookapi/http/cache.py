@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 CACHE = "bookapi.cache"  # in the application's extensions
 OVERHEAD = 512  # bytes of an entry beyond what it is said to have
-MAX_KEY = 4096  # characters of path, query and Accept; longer ones are not remembered
+MAX_KEY = 4096  # characters; what is found by longer ones is not remembered
+# What a response depends on, in the environ; without a host (HTTP/1.0) none is remembered.
+_DEPENDS = (
+    "HTTP_HOST",
+    "wsgi.url_scheme",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "HTTP_ACCEPT",
+)
+_PERSONAL = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", PROXY_USER)
+_Key = tuple[str | None, ...]
 _ABOUT_BODY = ("Content-Type", "Content-Length")  # not on a 304 (RFC 9110, section 15.4.5)
 
 
@@ -81,8 +92,11 @@ class RevisionCache:
 
     def get(self, key: Hashable) -> Entry | None:
         """The entry; whether its revision is still the current one is for the caller to compare."""
-        with self._lock:
-            return self._entries.get(key)
+        try:
+            with self._lock:
+                return self._entries[key]
+        except KeyError:
+            return None
 
     def put(self, key: Hashable, revision: int | None, value: Any, size: int) -> None:
         """Keep a value; `size`: its bytes and those of its key."""
@@ -205,28 +219,17 @@ class CacheMiddleware:
             self._remember(key, sent.response)
         return sent
 
-    def _key(self, environ: "WSGIEnvironment") -> tuple[str, ...] | None:
+    def _key(self, environ: "WSGIEnvironment") -> _Key | None:
         """All that a response depends on; None for a request whose response is not remembered."""
         if (
             not self._is_on
             or environ["REQUEST_METHOD"] not in ("GET", "HEAD")
-            or "HTTP_COOKIE" in environ
-            or "HTTP_AUTHORIZATION" in environ
-            or PROXY_USER in environ
-            or "HTTP_HOST" not in environ
+            or not environ.keys().isdisjoint(_PERSONAL)
         ):
             return None
-        key = (
-            environ.get("PATH_INFO", ""),
-            environ.get("QUERY_STRING", ""),
-            environ.get("HTTP_ACCEPT", ""),
-            environ["HTTP_HOST"],
-            environ["wsgi.url_scheme"],
-            environ.get("SCRIPT_NAME", ""),
-        )
-        return key if len(key[0]) + len(key[1]) + len(key[2]) <= MAX_KEY else None
+        return tuple(map(environ.get, _DEPENDS))
 
-    def _find(self, key: tuple[str, ...]) -> _Remembered | None:
+    def _find(self, key: _Key) -> _Remembered | None:
         entry = self._cache.get(key)
         if entry is None:
             return None
@@ -242,13 +245,16 @@ class CacheMiddleware:
             self._cache.put(key, revision, found, entry.size - OVERHEAD)
         return found
 
-    def _remember(self, key: tuple[str, ...], response: DataResponse) -> None:
+    def _remember(self, key: _Key, response: DataResponse) -> None:
         policy, body = response.policy, response.body
         if body is None or response.status_code != 200 or not policy.is_remembered:
             return
+        length = sum(len(part) for part in key if part)
+        if length > MAX_KEY or key[0] is None:
+            return
         headers = [(name, value) for name, value in response.headers if name != REQUEST_ID]
         kept = bytes(memoryview(body))  # the original may lie in a buffer of eight times its size
-        size = len(kept) + 2 * sum(map(len, key))
+        size = len(kept) + 2 * length
         size += sum(len(name) + len(value) + 200 for name, value in headers)
         found = _Remembered(headers, response.headers["ETag"], kept, policy)
         self._cache.put(key, policy.revision, found, size)

@@ -5,6 +5,7 @@ waitress is used by its documented function and public attributes only: what it 
 (no HTTP, headers or a body over its limits) is answered in its own words.
 """
 
+import gc
 import select
 import socket
 import time
@@ -80,6 +81,8 @@ class Worker:
 
     def run(self) -> None:
         """Serve until `stop`, then drain."""
+        gc.collect()
+        gc.freeze()  # what is there now stays; looking through it again and again takes time
         while not self._draining:
             self._turn(1)
         self._drain()

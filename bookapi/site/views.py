@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, request
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
-from ..db import cause, db, schema_error, schema_revisions
+from ..db import db, explain, schema_error, schema_revisions
 from ..http.cache import ALWAYS
 from ..http.endpoints import Access, endpoint, linked
 from ..http.problems import Problem
@@ -61,7 +61,7 @@ def unready() -> str | None:
         found, _ = schema_revisions()
         unfit = db.ask(db.dialect.search_fault)
     except HTTPException as error:
-        return ": ".join(part for part in (error.description, cause(error)) if part)
+        return explain(error)
     return schema_error(found) or unfit
 
 
@@ -70,5 +70,5 @@ def unwritable() -> str | None:
     try:
         db.check_writable()
     except HTTPException as error:
-        return ": ".join(part for part in (error.description, cause(error)) if part)
+        return explain(error)
     return None

@@ -154,6 +154,9 @@ def test_upgrade_changes_no_row(old):
     row["revision"] = row.pop("mark")
     del before["idempotency_keys"]  # kept for a day; responses became results
     assert after["idempotency_keys"] == []
+    for row in before["books"]:  # what sorts last has a key of its own since 0007
+        row["author_key"] = f"1{row['author_key']}" if row["author_key"] else "2"
+        row["published_key"] = row["published_key"] or 2**31 - 1
     assert {
         name: [{key: row[key] for key in rows[0]} for row in after[name]]
         for name, rows in before.items()

@@ -18,6 +18,7 @@ SETTINGS = {
         ("mariadb://a@127.0.0.1/books", "mariadb+pymysql://a@127.0.0.1/books"),
         ("sqlite:////srv/books.sqlite", "sqlite:////srv/books.sqlite"),
     ),
+    "ADMIN_PASSWORD": (None, (KEY, KEY), (OTHER_KEY, OTHER_KEY), (THIRD_KEY, THIRD_KEY)),
     "PUBLIC_READ": (True, ("false", False), (True, True), (False, False)),
     "REQUIRE_IF_MATCH": (False, ("true", True), (False, False), (True, True)),
     "MAX_BODY_BYTES": (1024 * 1024, ("2048", 2048), (4096, 4096), (8192, 8192)),
@@ -63,6 +64,7 @@ SETTINGS = {
     "EVENT_DAYS": (365, ("1", 1), (2, 2), (36500, 36500)),
 }
 WRONG = [
+    ("ADMIN_PASSWORD", ""),
     ("COOKIE_NAME", ""),
     ("COOKIE_NAME", "a b"),
     ("COOKIE_NAME", "a;b"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from .sorting import fit
+from .sorting import fit, to_compare
 
 BEGIN = "*"
 LONGEST = 8000
@@ -23,8 +23,8 @@ def write(sort: tuple[str, ...], values: list[Any]) -> str:
 
 
 def read(text: str, sort: tuple[str, ...]) -> tuple[Any, ...]:
-    """The sort values of a cursor. Raises ValueError if no list with this sort can have returned
-    it."""
+    """The sort values of a cursor, as the database compares them. Raises ValueError if no list
+    with this sort can have returned it."""
     if len(text) > LONGEST or not text.isascii():
         raise ValueError(_NOT_OURS)
     try:
@@ -41,4 +41,4 @@ def read(text: str, sort: tuple[str, ...]) -> tuple[Any, ...]:
         and fit(sort, made[1])
     ):
         raise ValueError(_NOT_OURS)
-    return tuple(made[1])
+    return tuple(map(to_compare, sort, made[1]))

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from ...db import db, fetch, revision_of
 from ...http.pagination import Page, PageParameters
 from ...http.parameters import Arguments, Parameter, choice, load_parameters
-from ..models import Book, BookAuthor, BookSubject
+from ..models import LAST, Book, BookAuthor, BookSubject
 from .listing import Shape
 from .statements import Source
 
@@ -52,7 +52,12 @@ def _among(kind: Kind, shape: Shape, *columns: Any) -> Select[Any]:
     """A select of the values of the books of a shape."""
     source = Source(shape, needs_books=True)
     if not kind.is_list:
-        return source.select(*columns).where(kind.key.is_not(None))
+        has_value = (
+            Book.published_key < LAST["published_key"]
+            if kind.key is _DECADE
+            else kind.key.is_not(None)
+        )
+        return source.select(*columns).where(has_value)
     if shape == Shape():  # the trash is small: the index of the values is used
         in_trash = select(Book.id).where(Book.deleted_at.is_not(None))
         return select(*columns).where(kind.book_id.not_in(in_trash))

@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, ColumnElement, and_, or_, select, union_al
 from ...schemas import parse_timestamp
 from ...text import clean, key
 from ..fields import isbn, languages
-from ..models import Book, BookAuthor, BookIdentifier, BookSubject
+from ..models import LAST, Book, BookAuthor, BookIdentifier, BookSubject
 
 Values = list[BindParameter[Any]]
 
@@ -108,6 +108,10 @@ def _in_language(values: Values, in_trash: bool) -> ColumnElement[Any]:
     )
 
 
+def _published_from(values: Values, in_trash: bool) -> ColumnElement[Any]:
+    return and_(Book.published_key >= values[0], Book.published_key < LAST["published_key"])
+
+
 def _identified(values: Values, in_trash: bool) -> ColumnElement[Any]:
     scheme, value = values
     return Book.id.in_(
@@ -128,7 +132,7 @@ FILTERS = {
     "isbn": Filter(isbn.parse, has_isbn),
     "language": Filter(languages.canonical, _in_language, True),
     "identifier": Filter(_identifier, _identified),
-    "published_from": Filter(_first_day, lambda values, in_trash: Book.published_key >= values[0]),
+    "published_from": Filter(_first_day, _published_from),
     "published_to": Filter(_last_day, lambda values, in_trash: Book.published_key <= values[0]),
     "updated_since": Filter(_instant, lambda values, in_trash: Book.updated_at >= values[0]),
 }

@@ -15,7 +15,6 @@ from ..schemas import FIELDS
 from . import cursors, facets, statements
 from .filters import has_isbn
 from .listing import Listing, Shape
-from .sorting import Segment, to_compare
 
 STREAMED_ROWS = 200  # fetched at a time: in constant memory
 
@@ -69,16 +68,12 @@ class _Reading:
 
     def total(self) -> int:
         """The number of books on all pages."""
-        return (
-            self._books
-            if self.shape == Shape()
-            else self._counted(statements.count(self.shape), "total")
-        )
+        return self._books if self.shape == Shape() else self._counted(statements.count(self.shape))
 
-    def _counted(self, query: Select[Any], *what: Any) -> int:
+    def _counted(self, query: Select[Any]) -> int:
         """Counted once for each state of the catalogue: a count walks all that is counted."""
         remembered = current_cache()
-        key = (*what, self.shape, self.listing.values, self.listing.match)
+        key = (self.shape, self.listing.values, self.listing.match)
         known = remembered.get(key)
         if known and known.revision == self.mark:
             return int(known.value)
@@ -88,79 +83,30 @@ class _Reading:
         return number
 
     def paged(self, total: int) -> tuple[list[int], None]:
-        """The ids of the page of that number."""
-        start = ((self.listing.page or 1) - 1) * self.listing.limit
-        stop, ids, before = min(start + self.listing.limit, total), [], 0
-        if start >= total:
+        """The ids of the page of that number, walked to from the nearer end."""
+        first = ((self.listing.page or 1) - 1) * self.listing.limit
+        last = min(first + self.listing.limit, total)
+        if first >= total:
             return [], None
-        for part, number in enumerate(self._sizes(total)):
-            first, last = max(start - before, 0), min(stop - before, number)
-            if first < last:
-                ids += self._slice(part, first, last, number)
-            before += number
-        return ids, None
-
-    def _sizes(self, total: int) -> list[int]:
-        if len(statements.parts(self.shape, self.sort)) == 1:
-            return [total]
-        present = self._counted(
-            statements.count(self.shape, self.sort, 0), "part", self.sort[0].removeprefix("-")
-        )
-        return [present, total - present]
-
-    def _slice(self, part: int, first: int, last: int, number: int) -> list[int]:
-        """The ids of a part from one place to another, walked to from the nearer end."""
-        backwards = first > number - last
+        backwards = first > total - last
         rows = fetch(
             self.connection,
-            statements.page(self.shape, self.sort, part, backwards),
-            {"limit": last - first, "offset": number - last if backwards else first, **self.values},
+            statements.page(self.shape, self.sort, backwards),
+            {"limit": last - first, "offset": total - last if backwards else first, **self.values},
         )
         ids = [row[0] for row in rows]
-        return ids[::-1] if backwards else ids
+        return ids[::-1] if backwards else ids, None
 
     def behind_cursor(self) -> tuple[list[int], str | None]:
         """The ids behind the cursor, and the cursor to go on with."""
-        limit = self.listing.limit
-        found: list[tuple[int, list[Any]]] = []
-        after = dict(zip([name.removeprefix("-") for name in self.sort], self.listing.after))
-        for part, segment in enumerate(statements.parts(self.shape, self.sort)):
-            first = self.sort[0].removeprefix("-")
-            if (
-                after
-                and segment.condition is not None
-                and (after[first] is None) > segment.is_missing
-            ):
-                continue  # the cursor is beyond this part
-            begun = bool(after) and (
-                segment.condition is None or (after[first] is None) == segment.is_missing
-            )
-            found += self._onward(part, segment, after if begun else {}, limit + 1 - len(found))
-            if len(found) > limit:
-                return [book_id for book_id, _ in found[:limit]], cursors.write(
-                    self.sort, found[limit - 1][1]
-                )
-        return [book_id for book_id, _ in found], None
-
-    def _onward(
-        self, part: int, segment: Segment, after: dict[str, Any], limit: int
-    ) -> list[tuple[int, list[Any]]]:
-        """(id, values for a cursor) of the books of one part behind these values."""
-        behind = [after[key.name] for key in segment.keys] if after else []
-        nulls = tuple(value is None for value in behind) if after else None
-        bound = {
-            f"after_{index}": to_compare(key, value)
-            for index, (key, value) in enumerate(zip(segment.keys, behind))
-            if value is not None
-        }
-        query = statements.onward(self.shape, self.sort, part, nulls)
-        rows = fetch(self.connection, query, {"limit": limit, **self.values, **bound})
-        names = [key.name for key in segment.keys]
-        return [(row[0], self._for_cursor(dict(zip(names, row[1:])))) for row in rows]
-
-    def _for_cursor(self, values: dict[str, Any]) -> list[Any]:
-        names = [name.removeprefix("-") for name in self.sort]
-        return [values.get(name) for name in names]
+        limit, after = self.listing.limit, self.listing.after
+        bound = {f"after_{index}": value for index, value in enumerate(after)}
+        query = statements.onward(self.shape, self.sort, bool(after))
+        rows = fetch(self.connection, query, {"limit": limit + 1, **self.values, **bound})
+        ids = [row[0] for row in rows[:limit]]
+        if len(rows) <= limit:
+            return ids, None
+        return ids, cursors.write(self.sort, list(rows[limit - 1][1:]))
 
 
 def _values(connection: Connection, listing: Listing) -> dict[str, Any]:
@@ -201,16 +147,13 @@ def _states_and_records(listing: Listing) -> Generator[Any]:
     with db.read(limited=False) as connection:
         yield tuple(fetch(connection, _STATE)[0])
         values = _values(connection, listing)
-        queries = [
-            statements.everything(listing.shape, listing.sort, part, listing.fields)
-            for part in range(len(statements.parts(listing.shape, listing.sort)))
-        ]
-        for query in queries:
-            found = connection.execute(
-                query, values, execution_options={"yield_per": STREAMED_ROWS}
-            )
-            for rows in found.partitions():
-                yield from records.from_rows(listing.fields, list(rows))
+        found = connection.execute(
+            statements.everything(listing.shape, listing.sort, listing.fields),
+            values,
+            execution_options={"yield_per": STREAMED_ROWS},
+        )
+        for rows in found.partitions():
+            yield from records.from_rows(listing.fields, list(rows))
 
 
 def one(book_id: int) -> tuple[dict[str, Any], bool] | None:

@@ -1,7 +1,11 @@
 """In which order books stand: keys one behind the other, nulls last, ties by id ascending, whatever
-the direction."""
+the direction.
 
-from collections.abc import Iterator
+What a book may lack is sorted by another key in each direction; a book without it has a key that
+stands behind all others (`models.LAST`).
+"""
+
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,7 +23,8 @@ SORTS = {
     "id": Book.id,
     "relevance": None,
 }
-NULLABLE = frozenset(("author", "published"))
+_DESCENDING = {"author": Book.author_desc_key, "published": Book.published_desc_key}
+_DATED = frozenset(("published_from", "published_to"))
 _NUMBERS = ("published", "id", "relevance")
 _INSTANTS = ("created_at", "updated_at")
 BY_ID, BY_RELEVANCE = ("id",), ("-relevance", "id")
@@ -33,12 +38,11 @@ def complete(sort: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Key(NamedTuple):
-    """One key of an order: its column, its direction, and whether it may be null here."""
+    """One key of an order: its column and its direction."""
 
     name: str
     column: Any
     descending: bool
-    nullable: bool
 
     @property
     def value(self) -> ColumnElement[Any]:
@@ -49,38 +53,22 @@ class Key(NamedTuple):
         return bindparam(name, type_=Integer() if self.name in _NUMBERS else String())
 
 
-class Segment(NamedTuple):
-    """A part of a list. Nulls come last: a list that is sorted by a field that may be null is two
-    lists, one behind the other, and each of them is the order of an index on every database."""
-
-    condition: ColumnElement[Any] | None
-    keys: tuple[Key, ...]
-    is_missing: bool = False
-
-
-def segments(
+def keys(
     sort: tuple[str, ...],
     book_id: ColumnElement[Any],
     relevance: ColumnElement[Any] | None,
-    nullable: frozenset[str],
-    by_index: bool,
-) -> list[Segment]:
-    """The parts of a list in this order; `nullable`: the keys that may be null here; `by_index`:
-    whether an index may be walked for the order's sake."""
-    keys = []
+    filters: Collection[str] = (),
+) -> tuple[Key, ...]:
+    """The keys of this order, `id` and `relevance` being these columns. All books that pass the
+    `filters` for a date have one: both directions are those of the same index then."""
+    found = []
     for named in sort:
-        name = named.removeprefix("-")
-        column = {"id": book_id, "relevance": relevance}.get(name, SORTS[name])
-        keys.append(Key(name, column, named.startswith("-"), name in nullable))
-    first = keys[0]
-    if not first.nullable:
-        return [Segment(None, tuple(keys))]
-    told_by = first.column if by_index else apart(first.column)
-    present, missing = told_by.is_not(None), told_by.is_(None)
-    return [
-        Segment(present, (first._replace(nullable=False), *keys[1:])),
-        Segment(missing, tuple(keys[1:]), True),
-    ]
+        name, is_descending = named.removeprefix("-"), named.startswith("-")
+        column: Any = {"id": book_id, "relevance": relevance}.get(name, SORTS[name])
+        if is_descending and (name != "published" or _DATED.isdisjoint(filters)):
+            column = _DESCENDING.get(name, column)
+        found.append(Key(name, column, is_descending))
+    return tuple(found)
 
 
 def order(
@@ -89,42 +77,36 @@ def order(
     """The ORDER BY; `backwards`: from the end; `by_index`: whether it may be an index that is
     walked."""
     for key in keys:
-        if key.nullable:
-            yield key.column.is_(None).desc() if backwards else key.column.is_(None)
         column = key.column if by_index else apart(key.column)
         yield column.desc() if key.descending != backwards else column.asc()
 
 
-def behind(keys: tuple[Key, ...], nulls: tuple[bool, ...]) -> ColumnElement[Any]:
-    """That a book stands behind the values `after_0`, …; `nulls` tells which of these are null."""
+def behind(keys: tuple[Key, ...]) -> ColumnElement[Any]:
+    """That a book stands behind the values `after_0`, …."""
     alternatives: list[ColumnElement[bool]] = []
     equal: list[ColumnElement[bool]] = []
-    for index, (key, is_null) in enumerate(zip(keys, nulls, strict=True)):
+    for index, key in enumerate(keys):
         value = key.bind(f"after_{index}")
-        if is_null:
-            equal.append(key.column.is_(None))
-            continue
         beyond = key.column < value if key.descending else key.column > value
-        alternatives.append(
-            and_(*equal, or_(beyond, key.column.is_(None)) if key.nullable else beyond)
-        )
+        alternatives.append(and_(*equal, beyond))
         equal.append(key.column == value)
-    first = keys[0]
-    if nulls[0] or first.nullable or len(keys) == 1:
-        return or_(*alternatives)
-    value = first.bind("after_0")  # said once more, for no planner sees through the alternatives
+    first, value = keys[0], keys[0].bind("after_0")
+    if len(keys) == 1:
+        return alternatives[0]
+    # said once more, for no planner sees through the alternatives
     return and_(
         first.column <= value if first.descending else first.column >= value, or_(*alternatives)
     )
 
 
-def _fits(name: str, value: Any) -> bool:
+def _fits(named: str, value: Any) -> bool:
     """Whether a cursor may have this value of a key."""
-    if value is None:
-        return name in NULLABLE
+    name = named.removeprefix("-")
     if name in _NUMBERS:
         return type(value) is int and -(2**63) <= value < 2**63
-    return type(value) is str and (name not in _INSTANTS or _is_instant(value))
+    if type(value) is not str:
+        return False
+    return _is_instant(value) if name in _INSTANTS else True
 
 
 def _is_instant(text: str) -> bool:
@@ -140,10 +122,10 @@ def _is_instant(text: str) -> bool:
 
 def fit(sort: tuple[str, ...], values: list[Any]) -> bool:
     """Whether these can be the values of the last book of a page in this order."""
-    names = [named.removeprefix("-") for named in sort]
-    return len(values) == len(names) and all(map(_fits, names, values))
+    return len(values) == len(sort) and all(map(_fits, sort, values))
 
 
-def to_compare(key: Key, value: Any) -> Any:
-    """A value of a cursor as the database compares it with the key's column."""
-    return value[:-1].replace("T", " ") if key.name in _INSTANTS else value
+def to_compare(named: str, value: Any) -> Any:
+    """A value of a cursor as the database compares it with the column of a key."""
+    is_instant = named.removeprefix("-") in _INSTANTS
+    return value[:-1].replace("T", " ") if is_instant else value

@@ -16,7 +16,6 @@ from sqlalchemy import (
     false,
     func,
     select,
-    true,
 )
 
 from ...db import found
@@ -26,7 +25,7 @@ from ..models import Book
 from . import sorting
 from .filters import FILTERS
 from .listing import Shape
-from .sorting import Segment
+from .sorting import Key
 
 _REMEMBERED = 128  # statements of each kind
 
@@ -104,85 +103,56 @@ def _found(*values: str) -> TableValuedAlias:
     )
 
 
-def _with_segments(shape: Shape, sort: tuple[str, ...]) -> tuple[Source, list[Segment]]:
+def _source(shape: Shape, sort: tuple[str, ...]) -> tuple[Source, tuple[Key, ...]]:
     names = {name.removeprefix("-") for name in sort}
     source = Source(
         shape, ranked="relevance" in names, needs_books=not names <= {"relevance", "id"}
     )
-    return source, _segments(source, shape, sort)
+    return source, _keys(source, shape, sort)
 
 
-# The filters that only a book passes which has what it may be sorted by.
-_NEVER_NULL = {"author": "author", "published_from": "published", "published_to": "published"}
-
-
-def _segments(source: Source, shape: Shape, sort: tuple[str, ...]) -> list[Segment]:
-    nullable = sorting.NULLABLE - {_NEVER_NULL.get(name) for name, _ in shape.filters}
-    return sorting.segments(
-        sort, source.book_id, source.relevance, nullable, _by_index(shape, sort)
-    )
+def _keys(source: Source, shape: Shape, sort: tuple[str, ...]) -> tuple[Key, ...]:
+    return sorting.keys(sort, source.book_id, source.relevance, dict(shape.filters))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def parts(shape: Shape, sort: tuple[str, ...]) -> list[Segment]:
-    """The segments of a list."""
-    return _with_segments(shape, sort)[1]
-
-
-def _ids(shape: Shape, sort: tuple[str, ...], part: int, *more: str) -> tuple[Select[Any], Segment]:
-    source, segments = _with_segments(shape, sort)
-    segment = segments[part]
-    values = [key.value for key in segment.keys] if "values" in more else []
-    made = source.select(source.book_id, *values)
-    return made if segment.condition is None else made.where(segment.condition), segment
-
-
-@functools.lru_cache(maxsize=_REMEMBERED)
-def page(shape: Shape, sort: tuple[str, ...], part: int, backwards: bool) -> Select[Any]:
+def page(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """The ids from `offset` on, `limit` of them, counted from the end where `backwards`."""
-    made, segment = _ids(shape, sort, part)
+    source, keys = _source(shape, sort)
     return (
-        made.order_by(*sorting.order(segment.keys, backwards, _by_index(shape, sort)))
+        source.select(source.book_id)
+        .order_by(*sorting.order(keys, backwards, _by_index(shape, sort)))
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
     )
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def onward(
-    shape: Shape, sort: tuple[str, ...], part: int, nulls: tuple[bool, ...] | None
-) -> Select[Any]:
-    """The ids with their sort values behind `after_0`, …, or from the beginning; `limit` of
-    them."""
-    made, segment = _ids(shape, sort, part, "values")
-    if nulls is not None:
-        made = made.where(sorting.behind(segment.keys, nulls))
-    return made.order_by(*sorting.order(segment.keys, by_index=_by_index(shape, sort))).limit(
+def onward(shape: Shape, sort: tuple[str, ...], begun: bool) -> Select[Any]:
+    """The ids with their sort values, `limit` of them; where `begun`, behind `after_0`, …."""
+    source, keys = _source(shape, sort)
+    made = source.select(source.book_id, *[key.value for key in keys])
+    if begun:
+        made = made.where(sorting.behind(keys))
+    return made.order_by(*sorting.order(keys, by_index=_by_index(shape, sort))).limit(
         bindparam("limit")
     )
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def count(shape: Shape, sort: tuple[str, ...] = (), part: int | None = None) -> Select[Any]:
-    """How many books there are, of one part of a list or of the whole."""
-    if part is None:
-        return Source(shape).select(func.count())
-    source, segments = _with_segments(shape, sort)
-    condition = segments[part].condition
-    return source.select(func.count()).where(true() if condition is None else condition)
+def count(shape: Shape) -> Select[Any]:
+    """How many books there are."""
+    return Source(shape).select(func.count())
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def everything(
-    shape: Shape, sort: tuple[str, ...], part: int, fields: tuple[str, ...]
-) -> Select[Any]:
-    """The whole rows of one part of a list, in order."""
+def everything(shape: Shape, sort: tuple[str, ...], fields: tuple[str, ...]) -> Select[Any]:
+    """The whole rows of a list, in order."""
     source = Source(shape, ranked=any("relevance" in name for name in sort), needs_books=True)
-    segment = _segments(source, shape, sort)[part]
-    made = source.select(*records.columns(fields)).order_by(
-        *sorting.order(segment.keys, by_index=_by_index(shape, sort))
+    keys = _keys(source, shape, sort)
+    return source.select(*records.columns(fields)).order_by(
+        *sorting.order(keys, by_index=_by_index(shape, sort))
     )
-    return made if segment.condition is None else made.where(segment.condition)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
