@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import backup, check, check_api, commands, views
+from . import backup, check, check_api, commands, genconfig, views
 from .contract import publish
 from .contract import views as contract_views
 
@@ -19,5 +19,6 @@ def init_app(app: Flask) -> None:
         backup.restore,
         check.check,
         check_api.check_api,
+        genconfig.genconfig,
     ):
         app.cli.add_command(command)
