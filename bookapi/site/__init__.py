@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import backup, check, commands, genconfig, views
+from . import backup, check, check_api, commands, genconfig, views
 from .contract import publish
 from .contract import views as contract_views
 
@@ -18,6 +18,7 @@ def init_app(app: Flask) -> None:
         backup.backup,
         backup.restore,
         check.check,
+        check_api.check_api,
         genconfig.genconfig,
     ):
         app.cli.add_command(command)
