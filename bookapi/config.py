@@ -356,7 +356,21 @@ SETTINGS = (
         "bytes, 0: none",
     ),
     Setting(
+        "COVERS",
+        [],
+        _hosts,
+        "the hosts from whose `cover_url` pages show covers, by commas; a leading dot takes "
+        "subdomains in; empty: none, so that no other site learns what is read",
+    ),
+    Setting(
         "LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"
+    ),
+    Setting(
+        "ACCESS_LOG",
+        False,
+        _boolean,
+        "one more log line for each request: method, path without query, status, bytes, "
+        "milliseconds, request id, account",
     ),
     Setting(
         "DATABASE_WAIT_SECONDS",

@@ -135,6 +135,11 @@ class Database(SQLAlchemy):
         """Call ``function(*args)`` after the operation of this connection was committed."""
         connection.info[ON_COMMIT].append(functools.partial(function, *args))
 
+    def load(self) -> tuple[int, int]:
+        """(connections in use, changes that wait for their turn) of this process."""
+        pool: Any = self.engine.pool
+        return pool.checkedout(), len(self._handle.queue)
+
     def keep_threads_for_reading(self, threads: int) -> None:
         """Let waiting changes hold at most half of the server's threads."""
         self._handle.queue.max_waiting = max(1, threads // 2 - 1)
