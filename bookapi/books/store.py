@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from ..auth.permissions import Actor
 from ..db import Catalogue, fetch, locked, run, stored
 from ..text import KEY_LENGTH, key
-from . import records, search
+from . import records, search, terms
 from .fields import dates
 from .models import LAST, LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
 from .schemas import FIELDS, LISTS, WRITABLE
@@ -159,6 +159,16 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
                 for row in lists_of(change.after["id"], change.after[field])
             ],
         )
+    terms.count_changes(
+        connection,
+        [
+            (
+                None if change.action == RESTORED else change.before,
+                None if change.to_trash else change.after,
+            )
+            for change in changes
+        ],
+    )
     run(
         connection,
         _HISTORY,

@@ -26,8 +26,10 @@ from .types import (
     rfc3339,
     stored,
 )
+from .upsert import AddUp
 
 __all__ = [
+    "AddUp",
     "FAILURES",
     "Base",
     "BigId",
