@@ -8,6 +8,7 @@ a driver.
 
 from flask import Flask
 
+from .dialects.upsert import AddUp
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
 from .prepared import fetch, run
@@ -18,6 +19,7 @@ from .types import (
     TABLE_OPTIONS,
     BigId,
     Instant,
+    JoinInOrder,
     JsonList,
     LongBinary,
     LongText,
@@ -26,7 +28,6 @@ from .types import (
     rfc3339,
     stored,
 )
-from .upsert import AddUp
 
 __all__ = [
     "AddUp",
@@ -36,6 +37,7 @@ __all__ = [
     "Catalogue",
     "Instant",
     "InsufficientStorage",
+    "JoinInOrder",
     "JsonList",
     "LongBinary",
     "LongText",

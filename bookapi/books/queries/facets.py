@@ -53,9 +53,10 @@ def _counts(name: str, shape: Shape) -> Select[Any]:
 @functools.cache
 def _all_terms(order: str) -> Select[Any]:
     """(spelling, number) of the terms of the whole catalogue, `limit` of them from `offset` on."""
-    terms: Select[Any] = select(Term.spelling, Term.books)
+    columns: list[Any] = [Term.spelling, Term.books]
     return (
-        terms.where(Term.kind == bindparam("kind"))
+        select(*columns)
+        .where(Term.kind == bindparam("kind"))
         .order_by(*_ORDERS[order](Term.term_key, Term.books))
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
