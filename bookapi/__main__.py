@@ -8,7 +8,9 @@ from . import server
 
 def main() -> None:
     """Run the command that was typed."""
-    if sys.argv[1:2] == ["serve"] and server.WORKER not in os.environ:
+    if sys.argv[1:2] == ["health"]:  # the same: a container asks every few seconds
+        server.health.main(sys.argv[2:], prog_name="bookapi health")
+    if sys.argv[1:2] == ["serve"] and not (server.WORKER in os.environ or server.is_preparing()):
         # Without the application: SIGTERM counts from the first moment; the supervisor is small.
         server.command(server.supervise).main(sys.argv[2:], prog_name="bookapi serve")
     from . import create_app

@@ -12,7 +12,7 @@ from werkzeug.utils import get_content_type
 from werkzeug.wsgi import wrap_file
 
 from . import formats
-from .http import problems
+from .http import pages, problems
 from .http.cache import DataResponse
 from .http.conditional import digest_etag
 from .http.endpoints import current_endpoint
@@ -56,6 +56,8 @@ class BookApi(Flask):
         """The response for what a view or an error handler returned."""
         if isinstance(rv, HTTPException):
             return _problem_response(rv)
+        if (redirect := pages.redirect_after(rv)) is not None:
+            return redirect
         if isinstance(rv, dict):
             return _data_response(Result(rv))
         if isinstance(rv, tuple) and isinstance(rv[0], dict):
@@ -73,7 +75,10 @@ def _content_type(media_type: str) -> str:
 def _data_response(result: Result) -> Response:
     chosen = chosen_format()
     headers = {"Content-Type": _content_type(chosen.media_types[0]), **result.headers}
-    etag, body = result.etag, None
+    etag, body, policy = result.etag, None, result.cache
+    if chosen.is_page:  # has more in it than its data
+        etag, policy = None, pages.page_policy(policy)
+        headers |= pages.page_headers()
     passthrough = isinstance(result.data, SpooledFile)
     chunks: Iterable[bytes] = iter(())  # [] would have a length
     if isinstance(result.data, SpooledFile):
@@ -83,12 +88,12 @@ def _data_response(result: Result) -> Response:
         body = _written(chosen, result)
         chunks = [body]
         headers["Content-Length"] = str(len(body))
-        if etag is None and result.cache.public:
+        if etag is None and policy.public:
             etag = digest_etag(body)
     if etag:
         headers["ETag"] = etag
     response = DataResponse(chunks, result.status, headers, direct_passthrough=passthrough)
-    response.body, response.policy = body, result.cache
+    response.body, response.policy = body, policy
     return response
 
 
@@ -108,8 +113,17 @@ def _problem_response(error: HTTPException) -> Response:
     chosen = chosen_format()
     if not chosen.can("problem"):
         chosen = formats.having("problem")[0]
-    body: bytes = chosen.problem(problems.describe(error))
+    if chosen.is_page and (redirect := pages.sign_in_redirect(error)) is not None:
+        return redirect
+    document = problems.describe(error)
+    body: bytes = (
+        chosen.dumps({"problem": document}, pages.problem_page(error))
+        if chosen.is_page
+        else chosen.problem(document)
+    )
     response = Response(body, error.code or 500, content_type=chosen.problem_type)
+    if chosen.is_page:
+        response.headers.update(pages.page_headers())
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

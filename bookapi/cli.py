@@ -14,8 +14,7 @@ from flask.cli import AppGroup, ScriptInfo, with_appcontext
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from .db import cause, translate
-from .db.failures import busy
+from .db import explain
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +28,7 @@ def reports_errors(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*args, **kwargs)
         except (HTTPException, DBAPIError) as error:
-            raise click.ClickException(_line(error)) from None
+            raise click.ClickException(explain(error)) from None
         except BrokenPipeError:
             # The reader of the output has ended (`… | head`).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -39,14 +38,6 @@ def reports_errors(function: Callable[P, T]) -> Callable[P, T]:
             raise click.ClickException(f"{where}{error.strerror or error}") from None
 
     return wrapper
-
-
-def _line(error: HTTPException | DBAPIError) -> str:
-    known = translate(error) if isinstance(error, DBAPIError) else error
-    said = known.description if known else "the database failed"
-    if known is not None and known.code == 503 and known.description != busy().description:
-        said = "the database cannot be used (bookapi init makes one where there is none)"
-    return ": ".join(part for part in (said, cause(error)) if part).replace("\n", " ")
 
 
 def command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:

@@ -27,7 +27,7 @@ _NOT_SETTINGS = re.compile(
     "DIR|PYTHON|NAME|ENV_.*|SERVICE_(HOST|PORT(_.*)?)|PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?"
 )
 # These can also be given as the path of a file that holds the value: BOOKAPI_SECRET_KEY_FILE.
-SECRETS = ("SECRET_KEY", "DATABASE_URL")
+SECRETS = ("SECRET_KEY", "DATABASE_URL", "ADMIN_PASSWORD")
 SECRET_FILE = "secret"  # noqa: S105 # the name of a file
 SECRET_MIN_LENGTH = 32
 
@@ -180,6 +180,12 @@ def _secret(value: Any) -> str | None:
     return value
 
 
+def _password(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ValueError("must be a password")
+    return value
+
+
 _DRIVERS = {"sqlite": "sqlite", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 
 
@@ -234,6 +240,12 @@ SETTINGS = (
         _database_url,
         "default: `bookapi.sqlite` in the instance; else `sqlite:////PATH`, "
         "`mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`",
+    ),
+    Setting(
+        "ADMIN_PASSWORD",
+        None,
+        _password,
+        "of the first admin that `init` adds; default: a random one, printed once",
     ),
     Setting(
         "PUBLIC_READ", True, _boolean, "anyone may read the catalogue; else only who is signed in"
@@ -344,7 +356,21 @@ SETTINGS = (
         "bytes, 0: none",
     ),
     Setting(
+        "COVERS",
+        [],
+        _hosts,
+        "the hosts from whose `cover_url` pages show covers, by commas; a leading dot takes "
+        "subdomains in; empty: none, so that no other site learns what is read",
+    ),
+    Setting(
         "LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"
+    ),
+    Setting(
+        "ACCESS_LOG",
+        False,
+        _boolean,
+        "one more log line for each request: method, path without query, status, bytes, "
+        "milliseconds, request id, account",
     ),
     Setting(
         "DATABASE_WAIT_SECONDS",
@@ -428,7 +454,8 @@ def _secret_from_file(instance: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"cannot read the secret file {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise SettingError(f"cannot read the secret file {path}: {reason}") from None
     checked: str = _checked("SECRET_KEY", secret, f"the secret in {path}")
     return checked
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from . import __version__, auth, books, config, db, logs, site
+from . import __version__, auth, books, config, db, logs, pages, site
 from .app import BookApi
 from .http import (
     cache,
     conditional,
     cors,
+    counting,
     endpoints,
     idempotency,
     load,
@@ -23,6 +24,7 @@ from .http import (
 
 # The first checks of a request, in the order of docs/api.md, Order of checks; then those of `auth`.
 CHECKS = (
+    counting.begin,
     strict.refuse,
     security.check_host,
     routing.check_route,
@@ -40,10 +42,11 @@ PARTS = (
     idempotency,
     books,
     site,
+    pages,
     cache,
     spool,
 )
-MIDDLEWARES = (load, cors, proxy, strict)  # the last is the outermost
+MIDDLEWARES = (load, cors, counting, proxy, strict)  # the last is the outermost
 
 
 def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:

@@ -127,6 +127,8 @@ def words(text: str) -> list[str]:
     """The words of a text for searching, in order: folded; in scripts without spaces each character
     is a word.
     """
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
     folded = fold(text)
     if folded.isascii():
         return _ASCII_WORD.findall(folded)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from ..db import db
 from ..http.bodies import deferred_load, load_body
-from ..http.endpoints import Access, Cost, endpoint
+from ..http.endpoints import Access, Cost, Form, endpoint
 from ..http.pagination import PageParameters, asked_page, page_parameters, paged
 from ..http.parameters import Parameter
 from ..http.problems import Problem
@@ -39,7 +39,15 @@ def read_users() -> Any:
 
 
 @blueprint.post("/users")
-@endpoint(Access.ADMIN_IN_SESSION, "user", new_user_schema, 201, errors=(409,), cost=Cost.HASHING)
+@endpoint(
+    Access.ADMIN_IN_SESSION,
+    "user",
+    new_user_schema,
+    201,
+    errors=(409,),
+    cost=Cost.HASHING,
+    form=Form("users", "/auth/users/{id}#added"),
+)
 def add_user() -> tuple[Any, int, dict[str, str]]:
     """Add an account."""
     given = load_body()

@@ -117,15 +117,19 @@ def mfa_off(name: str) -> None:
     click.echo(f"{name} signs in by the password alone; all sessions ended")
 
 
-def add_first_admin(name: str) -> str | None:
-    """Add an admin with a random password, which is returned; None if there is an admin already."""
+def add_first_admin(name: str, given: str | None) -> str | None:
+    """Add an admin with the password that was given, else with a random one; returns the one to
+    show. None if there is an admin already.
+    """
     with db.read() as connection:
         if accounts.has_admin(connection):
             return None
-    chosen = passwords.random_password()
     accounts.check_name(name)
+    if given is not None:
+        accounts.check_password(name, given)
+    chosen = given or passwords.random_password()
     added = db.write(accounts.add_first_admin, name, passwords.make_hash(chosen))
-    return chosen if added else None
+    return chosen if added and given is None else None
 
 
 def _id_of(name: str) -> int:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Response, after_this_request, current_app, request
+from flask import Response, after_this_request, current_app, g, request
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
@@ -36,10 +36,11 @@ def hash_of(secret: str) -> str:
     """The hash that is kept of a session's secret. It is keyed, so that a new SECRET_KEY ends all
     sessions.
     """
-    return _keyed_digest("session", secret)
+    return keyed_digest("session", secret)
 
 
-def _keyed_digest(purpose: str, text: str) -> str:
+def keyed_digest(purpose: str, text: str) -> str:
+    """A digest by SECRET_KEY, for one purpose."""
     key = current_app.config["SECRET_KEY"].encode()
     return hmac.digest(key, f"{purpose}\0{text}".encode("utf-8", "surrogatepass"), "sha256").hex()
 
@@ -78,6 +79,7 @@ def cookie_name() -> str:
 def send_cookie(secret: str | None) -> None:
     """Send the secret of a session with the response to this request; None: delete the cookie."""
     name, secure = cookie_name(), is_secure()
+    g.session_secret = secret
     same_site = current_app.config["COOKIE_SAMESITE"].capitalize()
 
     @after_this_request
@@ -87,6 +89,12 @@ def send_cookie(secret: str | None) -> None:
         else:
             response.set_cookie(name, secret, secure=secure, httponly=True, samesite=same_site)
         return response
+
+
+def current_secret() -> str:
+    """The secret that this browser has after this response; empty: none."""
+    sent = request.cookies.get(cookie_name(), "")
+    return (g.session_secret or "") if "session_secret" in g else sent
 
 
 def new_secret(username: str) -> str:
@@ -111,7 +119,7 @@ def known_browser(username: str) -> str | None:
 
 
 def _mark(random: str, username: str) -> str:
-    digest = _keyed_digest("known browser", f"{random}\0{usernames.canonical(username)}")
+    digest = keyed_digest("known browser", f"{random}\0{usernames.canonical(username)}")
     return digest[:_MARK_LENGTH]
 
 

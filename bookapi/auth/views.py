@@ -6,7 +6,8 @@ from flask import Blueprint, request
 
 from ..db import db
 from ..http.bodies import load_body
-from ..http.endpoints import Access, Cost, endpoint
+from ..http.endpoints import Access, Cost, Form, endpoint
+from ..http.pages import NEXT
 from ..http.pagination import asked_page, page_parameters, paged
 from ..http.problems import Problem, invalid
 from ..schemas import format_timestamp
@@ -29,7 +30,7 @@ NO_CONTENT = ("", 204)
 
 
 @blueprint.post("/login")
-@endpoint(Access.ANYONE, "login", login_schema, cost=Cost.HASHING)
+@endpoint(Access.ANYONE, "login", login_schema, cost=Cost.HASHING, form=Form("login", NEXT))
 def login() -> dict[str, Any]:
     """Open a session: the account, when the session ends, and the cookie."""
     user, expires_at = sign_in(**load_body())
@@ -37,7 +38,7 @@ def login() -> dict[str, Any]:
 
 
 @blueprint.post("/logout")
-@endpoint(Access.IN_SESSION, status=204)
+@endpoint(Access.IN_SESSION, status=204, form=Form("problem", "/#signed-out"))
 def logout() -> tuple[str, int]:
     """End this session."""
     sessions.close(current_account.session_id, Action.LOGOUT)
@@ -52,7 +53,14 @@ def me() -> Any:
 
 
 @blueprint.post("/password")
-@endpoint(Access.IN_SESSION, "password", password_schema, 204, cost=Cost.HASHING)
+@endpoint(
+    Access.IN_SESSION,
+    "password",
+    password_schema,
+    204,
+    cost=Cost.HASHING,
+    form=Form("user", "/auth/me#saved"),
+)
 def change_password() -> tuple[str, int]:
     """Change one's own password; other sessions of the account end."""
     given = load_body()
@@ -92,7 +100,7 @@ def read_tokens() -> Any:
 
 
 @blueprint.post("/tokens")
-@endpoint(Access.IN_SESSION, "token", token_schema, 201, errors=(409,))
+@endpoint(Access.IN_SESSION, "token", token_schema, 201, errors=(409,), form=Form("tokens"))
 def add_token() -> tuple[dict[str, Any], int]:
     """Create an API token; its secret is shown once."""
     values = load_body()
@@ -122,7 +130,14 @@ def read_second_factor() -> dict[str, Any]:
 
 
 @blueprint.post("/mfa")
-@endpoint(Access.IN_SESSION, "mfa", own_password_schema, errors=(409,), cost=Cost.HASHING)
+@endpoint(
+    Access.IN_SESSION,
+    "mfa",
+    own_password_schema,
+    errors=(409,),
+    cost=Cost.HASHING,
+    form=Form("mfa"),
+)
 def offer_second_factor() -> dict[str, Any]:
     """A new secret for an app; it is the second factor once one of its codes is confirmed."""
     given = load_body()
@@ -133,7 +148,7 @@ def offer_second_factor() -> dict[str, Any]:
 
 
 @blueprint.post("/mfa/confirm")
-@endpoint(Access.IN_SESSION, "mfa", code_schema, errors=(409,))
+@endpoint(Access.IN_SESSION, "mfa", code_schema, errors=(409,), form=Form("mfa"))
 def accept_second_factor() -> dict[str, Any]:
     """Confirm the app's first code: signing in needs one from now on. The recovery codes are shown
     once.
@@ -145,7 +160,15 @@ def accept_second_factor() -> dict[str, Any]:
 
 
 @blueprint.post("/mfa/disable")
-@endpoint(Access.IN_SESSION, "mfa", disable_mfa_schema, 204, errors=(409,), cost=Cost.HASHING)
+@endpoint(
+    Access.IN_SESSION,
+    "mfa",
+    disable_mfa_schema,
+    204,
+    errors=(409,),
+    cost=Cost.HASHING,
+    form=Form("mfa", "/auth/mfa#off"),
+)
 def disable_second_factor() -> tuple[str, int]:
     """Remove one's own second factor."""
     given = load_body()

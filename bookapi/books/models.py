@@ -183,7 +183,8 @@ def lists_of(book_id: int, values: list[Any]) -> list[dict[str, Any]]:
     rows: dict[Any, dict[str, Any]] = {}
     for value in values:
         if isinstance(value, str):
-            rows.setdefault(key(value), {"name": value, "name_key": key(value)})
+            name_key = key(value)
+            rows.setdefault(name_key, {"name": value, "name_key": name_key})
         else:
             rows.setdefault((value["scheme"], value["value"]), value)
     return [

@@ -17,8 +17,9 @@ from ..http.cache import (
     until_catalogue_changes,
 )
 from ..http.conditional import Preconditions, book_etag, export_etag
-from ..http.endpoints import Access, Cost, endpoint
+from ..http.endpoints import Access, Cost, Form, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent, run_steps_idempotent
+from ..http.negotiation import chosen_format
 from ..http.pagination import Page, link_header, onward_links, page_links, page_parameters, paged
 from ..http.parameters import Parameter, Parameters, choice
 from ..http.problems import Problem, Sanitized, invalid
@@ -38,6 +39,8 @@ from .schemas import (
     patch_schema,
 )
 
+PAGE_FACETS = ("language", "author", "subject", "decade")  # the filters of the page
+
 blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 
@@ -53,6 +56,8 @@ book_parameters = BookParameters()
 def read_list() -> Result:
     """A page of the books that match."""
     listing = _listing()
+    if chosen_format().is_page:
+        listing = listing._replace(facets=PAGE_FACETS)
     page = queries.page(listing)
     links = (
         onward_links("cursor", page.cursor, first="*")
@@ -81,6 +86,7 @@ def read_list() -> Result:
     {"book": book_schema, "catalogue": books_schema},
     201,
     idempotent=True,
+    form=Form("book_form", "/books/{id}#added"),
 )
 def create() -> Result:
     """Add a book, or a list of books: all of them or none."""
@@ -106,11 +112,12 @@ def create() -> Result:
     idempotent=True,
     imports=True,
     cost=Cost.IMPORT,
+    form=Form("report"),
 )
 def import_books() -> dict[str, Any]:
     """Many books in one body, with a report: all of them or none, or all that are right."""
     with upload.Body() as body:
-        options = upload.options(request.args)
+        options = upload.options(upload.arguments())
         options = options._replace(encoding=options.encoding or body.charset)
         key = idempotency_key(actor().user_id, body.covered(options))
         try:
@@ -142,6 +149,7 @@ def _created(record: dict[str, Any]) -> Result:
     etag=True,
     streams=True,
     cost=Cost.EXPORT,
+    has_page=False,
 )
 def export() -> Result:
     """Every book that matches."""
@@ -216,7 +224,13 @@ def delete(book_id: int) -> tuple[str, int]:
 
 
 @blueprint.post("/<id:book_id>/restore")
-@endpoint(Access.ADMIN, "book", etag=True, idempotent=True)
+@endpoint(
+    Access.ADMIN,
+    "book",
+    etag=True,
+    idempotent=True,
+    form=Form("problem", "/books/{id}#restored"),
+)
 def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
     by, conditions = actor(), Preconditions(required=False)
@@ -251,7 +265,7 @@ def put_by_isbn(digits: str) -> Result:
     return _created(record) if is_new else _book(record)
 
 
-@blueprint.errorhandler(changes.IsbnTaken)
+@blueprint.app_errorhandler(changes.IsbnTaken)
 def isbn_taken(error: changes.IsbnTaken) -> Problem:
     """409, with the address of the other book."""
     members: dict[str, Any] = {"errors": [_conflict(taken) for taken in error.taken]}
@@ -261,7 +275,7 @@ def isbn_taken(error: changes.IsbnTaken) -> Problem:
     return Problem(409, "another book has this ISBN", type="isbn-taken", **members)
 
 
-@blueprint.errorhandler(service.Rejected)
+@blueprint.app_errorhandler(service.Rejected)
 def rejected(error: service.Rejected) -> Problem:
     """422, with the whole report."""
     report = Sanitized(error.report)

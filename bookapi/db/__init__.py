@@ -8,6 +8,7 @@ a driver.
 
 from flask import Flask
 
+from .advice import explain
 from .dialects.upsert import AddUp
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
@@ -49,6 +50,7 @@ __all__ = [
     "cause",
     "create_file",
     "db",
+    "explain",
     "fetch",
     "found",
     "locked",

@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase
 from werkzeug.exceptions import ServiceUnavailable
 
 from .dialects import Dialect, dialect_of
-from .failures import FAILURES, busy, raise_translated, unavailable
+from .failures import FAILURES, busy, raise_translated
 from .queue import ON_COMMIT, WriteQueue
 
 EXTENSION = "bookapi.database"
@@ -49,8 +49,8 @@ class Reading:
 
     def __enter__(self) -> Connection:
         try:
-            self._connection = self._handle.engine.connect()
-            self._handle.dialect.begin_read(self._connection, self._seconds)
+            handle = self._handle
+            self._connection = handle.dialect.begin_read(handle.engine, self._seconds)
             return self._connection
         except FAILURES as error:
             raise_translated(error, self._handle.dialect.access_fault())
@@ -65,9 +65,7 @@ class Reading:
         try:
             if failed is not None:
                 self._connection.invalidate(failed)
-            else:
-                self._handle.dialect.end_read(self._connection)
-            self._connection.close()
+            self._handle.dialect.end(self._connection)
         except FAILURES as later:
             failed = failed or later
         if failed is not None:
@@ -130,7 +128,6 @@ class Database(SQLAlchemy):
         but the connection. `wait`: seconds until it is given up (503), at most
         DATABASE_WAIT_SECONDS; `alone`: it takes long, so it shares no commit with others.
         """
-        self.check_file()
         function = functools.partial(_call, operation, args, kwargs)
         return self._handle.queue.write(function, wait, alone)
 
@@ -138,18 +135,21 @@ class Database(SQLAlchemy):
         """Call ``function(*args)`` after the operation of this connection was committed."""
         connection.info[ON_COMMIT].append(functools.partial(function, *args))
 
+    def load(self) -> tuple[int, int]:
+        """(connections in use, changes that wait for their turn) of this process."""
+        pool: Any = self.engine.pool
+        return pool.checkedout(), len(self._handle.queue)
+
     def keep_threads_for_reading(self, threads: int) -> None:
         """Let waiting changes hold at most half of the server's threads."""
         self._handle.queue.max_waiting = max(1, threads // 2 - 1)
 
     def check_file(self) -> None:
-        """503 where the SQLite file is not the one that was opened any more: what is written may be
-        lost."""
-        fault = self.dialect.fault()
-        if fault:
-            if has_request_context():  # a command reports it in its own one line
-                current_app.logger.error("database: %s", fault)
-            raise unavailable() from OSError(fault)
+        """503 where the SQLite file is not the one that was opened any more."""
+        try:
+            self.dialect.check_file()
+        except FAILURES as error:
+            raise_translated(error)
 
     def check_writable(self) -> None:
         """503 where the database refuses every change: it is read-only, or this process may not

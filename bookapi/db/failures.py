@@ -16,7 +16,13 @@ from werkzeug.exceptions import (
 
 from .sqlite import sqlite3
 
-FAILURES = (DBAPIError, sqlite3.Error, pymysql.err.Error)
+
+class FileFault(Exception):
+    """A SQLite file may not be written: it is not the one that was opened, or belongs to another
+    user. The message is for the operator."""
+
+
+FAILURES = (DBAPIError, sqlite3.Error, pymysql.err.Error, FileFault)
 
 
 class InsufficientStorage(HTTPException):
@@ -78,6 +84,8 @@ def translate(error: Exception) -> HTTPException | None:
     driver = _of_driver(error)
     if isinstance(driver, (sqlite3.IntegrityError, pymysql.err.IntegrityError)):
         return Conflict("this is in conflict with what is stored")
+    if isinstance(driver, FileFault):
+        return unavailable()
     if isinstance(driver, sqlite3.DatabaseError):
         code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
         if code in _SQLITE_BUSY:
@@ -139,7 +147,7 @@ def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
     if translated is None:
         raise error
     if (translated.code or 500) >= 500 and has_request_context():  # a command prints it itself
-        words = [str(getattr(error, "orig", error)), hint]
+        words = dict.fromkeys((str(getattr(error, "orig", error)), hint))
         current_app.logger.error("database: %s", "; ".join(word for word in words if word))
     raise translated from error
 

@@ -7,7 +7,6 @@ conflict.
 """
 
 import contextvars
-import logging
 import threading
 import time
 from collections import deque
@@ -18,10 +17,9 @@ from typing import Any
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm.exc import StaleDataError
 
+from .. import metrics
 from .dialects import Dialect
 from .failures import FAILURES, busy, is_lost, raise_translated, unavailable, worth_another_try
-
-log = logging.getLogger(__name__)
 
 MAX_SHARED = 32  # operations in one commit
 MAX_SHARED_SECONDS = 0.02  # that a transaction stays open for more of them
@@ -102,6 +100,10 @@ class WriteQueue:
             self._fail_if_dead()
         return self._outcome(operation)
 
+    def __len__(self) -> int:
+        """How many operations wait for their turn."""
+        return len(self._waiting)
+
     def _outcome(self, operation: Operation) -> Any:
         error = operation.error
         if isinstance(error, (*FAILURES, StaleDataError)):
@@ -168,10 +170,13 @@ class WriteQueue:
         if first is None:
             return
         try:
-            with self._engine.connect() as connection:
-                left = first.deadline - time.monotonic()
-                self._dialect.begin_write(connection, max(left, MIN_SECONDS))
+            self._dialect.check_file()
+            left = max(first.deadline - time.monotonic(), MIN_SECONDS)
+            connection = self._dialect.begin_write(self._engine, left)
+            try:
                 self._commit_together(connection)
+            finally:
+                self._dialect.end(connection)
         except FAILURES as error:
             if first.claim():
                 self._forget(first)
@@ -217,10 +222,7 @@ class WriteQueue:
                     driver.execute("ROLLBACK TO operation")
                 driver.execute("RELEASE operation")
             _commit(connection)
-            fault = self._dialect.fault()
-            if fault:  # a restart may not find what was committed
-                log.error("database: %s", fault)
-                raise unavailable()
+            self._dialect.check_file()  # a restart may not find what was committed
         except BaseException as error:
             for operation in self._running:
                 operation.error = error
@@ -235,6 +237,8 @@ class WriteQueue:
             return
         try:
             for attempt in range(1, ATTEMPTS + 1):
+                if attempt > 1:
+                    metrics.RETRIES.inc()
                 if self._attempt(operation) or attempt == ATTEMPTS:
                     return
                 if time.monotonic() >= operation.deadline and not is_lost(operation.error):
@@ -246,15 +250,16 @@ class WriteQueue:
         """Whether the operation is finished, successfully or not; False: run it again."""
         committing = False
         try:
-            with self._engine.connect() as connection:
-                # Or nothing would be committed of what ran on the driver's own cursor.
-                self._dialect.begin_write(connection, self._wait)
+            connection = self._dialect.begin_write(self._engine, self._wait)
+            try:
                 operation.run(connection)
                 if operation.error is None:
                     committing = True
                     _commit(connection)
                 elif is_lost(operation.error):
                     connection.invalidate()
+            finally:
+                self._dialect.end(connection)
         except FAILURES as error:
             operation.error = error
         # Lost while committing: nobody knows whether it is stored, so it must not run again.

@@ -8,6 +8,7 @@ where in the book the word stands and whether the book is in the trash, so that 
 liveness are plain searches, too, and come out alike.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 TABLE, INDEX = "book_words", "book_words_index"
 MIN_TOKEN = 3  # a tag and one character: by default InnoDB drops what is shorter
 MAX_TOKEN = 82  # behind the tag: by default InnoDB drops what is longer than 84
-_REMEMBERED = 20_000  # characters: a search may hold any of a million
+_REMEMBERED = 20_000  # characters, words: a search may hold any of a million
 _HEAD = 66  # of a longer one this much is kept, and a digest of the whole
 
 # How near to its title a book has the words: what is found at a level is found at all those behind
@@ -47,6 +48,7 @@ class Match(NamedTuple):
 # -- tokens ----------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(_REMEMBERED)
 def _encoded(word: str, prefix: bool = False) -> str:
     """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of
     what it becomes."""
@@ -95,8 +97,8 @@ def index_text(
     parts, so_far = [EXACT + state + _digest(" ".join(title))], []
     for level in (TITLE, HEADING, ANYWHERE):
         so_far += [[_encoded(word) for word in words] for words in texts[level] if words]
-        for words in so_far:
-            parts += [BARRIER, *[level + state + word for word in words]]
+        before = f" {level}{state}"
+        parts += [BARRIER + before + before.join(words) for words in so_far]
     return " ".join(parts)
 
 

@@ -60,6 +60,9 @@ class Format:
     read_types: tuple[str, ...] = ()
     patch_types: tuple[str, ...] = ()
     problem_type: str = ""
+    # a format of pages for people: Accept must name it, and `loads` reads forms, of `form_types`
+    is_page: bool = False
+    form_types: tuple[str, ...] = ()
     # any document: (data, name of the root) → bytes; (body, possible roots, charset) → data
     dumps: Callable[[Any, str], bytes] = _unsupported
     loads: Callable[[bytes, Sequence[str], str | None], Any] = _unsupported

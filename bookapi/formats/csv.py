@@ -88,7 +88,8 @@ def split(cell: str, separator: str = " | ") -> list[str]:
         return [item for item in (part.strip() for part in cell.split(separator)) if item]
     if "|" not in cell:
         return [cell] if cell else []
-    return [_ESCAPED_BAR.sub(r"\1|", item) for item in cell.split(separator)]
+    items = cell.split(separator)
+    return [_ESCAPED_BAR.sub(r"\1|", item) for item in items] if "\\" in cell else items
 
 
 def unquote(cell: str) -> str:

@@ -10,6 +10,7 @@ from werkzeug.http import parse_options_header
 
 from .. import formats
 from .endpoints import Endpoint, current_endpoint
+from .negotiation import chosen_format
 from .problems import Problem
 
 
@@ -101,7 +102,11 @@ def _unsupported(detail: str) -> Problem:
 
 
 def _readable() -> dict[str, formats.Format]:
-    return readers(_declared().imports, request.method == "PATCH")
+    declared = _declared()
+    form = declared.form
+    is_read = form is not None and (form.only or chosen_format().is_page)
+    data = {} if form and form.only else readers(declared.imports, request.method == "PATCH")
+    return {**data, **_form_readers()} if is_read and not declared.imports else data
 
 
 @functools.cache
@@ -110,9 +115,18 @@ def readers(imports: bool, is_patch: bool) -> dict[str, formats.Format]:
     return {
         media_type: module
         for module in formats.having(*(("read", "table") if imports else ("loads",)))
+        if not module.is_page
         for media_type in (
             *module.media_types,
             *(module.patch_types if is_patch else ()),
             *(module.read_types if imports else ()),
         )
+    }
+
+
+@functools.cache
+def _form_readers() -> dict[str, formats.Format]:
+    """The same for the forms of pages."""
+    return {
+        media_type: module for module in formats.having("loads") for media_type in module.form_types
     }

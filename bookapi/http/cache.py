@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cachetools import LRUCache
 from flask import Flask, Response, current_app
 
+from .. import metrics
 from ..db import State
 from ..logs import REQUEST_ID, new_request_id_for
 from .conditional import is_not_modified
+from .counting import ROUTE
+from .languages import best_language
 from .proxy import USER as PROXY_USER
 
 if TYPE_CHECKING:
@@ -21,7 +24,18 @@ if TYPE_CHECKING:
 
 CACHE = "bookapi.cache"  # in the application's extensions
 OVERHEAD = 512  # bytes of an entry beyond what it is said to have
-MAX_KEY = 4096  # characters of path, query and Accept; longer ones are not remembered
+MAX_KEY = 4096  # characters; what is found by longer ones is not remembered
+# What a response depends on, in the environ; without a host (HTTP/1.0) none is remembered.
+_DEPENDS = (
+    "HTTP_HOST",
+    "wsgi.url_scheme",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "HTTP_ACCEPT",
+)
+_PERSONAL = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", PROXY_USER)
+_Key = tuple[str | None, ...]
 _ABOUT_BODY = ("Content-Type", "Content-Length")  # not on a 304 (RFC 9110, section 15.4.5)
 
 
@@ -39,6 +53,7 @@ class CachePolicy(NamedTuple):
     revision: int | None = None
     book: tuple[int, int, str] | None = None
     always: bool = False
+    immutable: bool = False  # at this address: caches need not ask again
 
     @property
     def is_remembered(self) -> bool:
@@ -81,8 +96,11 @@ class RevisionCache:
 
     def get(self, key: Hashable) -> Entry | None:
         """The entry; whether its revision is still the current one is for the caller to compare."""
-        with self._lock:
-            return self._entries.get(key)
+        try:
+            with self._lock:
+                return self._entries[key]
+        except KeyError:
+            return None
 
     def put(self, key: Hashable, revision: int | None, value: Any, size: int) -> None:
         """Keep a value; `size`: its bytes and those of its key."""
@@ -130,7 +148,9 @@ class DataResponse(Response):
                 return []
             return super().__call__(environ, start_response)
         if self.policy.public and self.status_code == 200:
-            sent = _send(headers, self.headers["ETag"], self.body, environ, start_response)
+            is_known = is_not_modified(environ, self.headers["ETag"])
+            method = environ["REQUEST_METHOD"]
+            sent = _send(headers, self.body, is_known, method, start_response)
         else:
             start_response(self.status, headers)
             sent = [self.body] if environ["REQUEST_METHOD"] != "HEAD" else []
@@ -153,17 +173,17 @@ def _without_body(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _send(
     headers: list[tuple[str, str]],
-    etag: str,
     body: bytes,
-    environ: "WSGIEnvironment",
+    is_known: bool,
+    method: str,
     start_response: "StartResponse",
 ) -> list[bytes]:
-    """Send a 200, or the 304 in its place."""
-    if is_not_modified(environ, etag):
+    """Send a 200, or the 304 in its place where the client has the body already."""
+    if is_known:
         start_response("304 NOT MODIFIED", _without_body(headers))
         return []
     start_response("200 OK", headers)
-    return [body] if environ["REQUEST_METHOD"] == "GET" else []
+    return [body] if method == "GET" else []
 
 
 # -- the middleware --
@@ -174,6 +194,7 @@ class _Remembered(NamedTuple):
     etag: str
     body: bytes
     policy: CachePolicy
+    route: str
 
 
 class CacheMiddleware:
@@ -199,34 +220,26 @@ class CacheMiddleware:
             found = self._find(key)
             if found is not None:
                 headers = [*found.headers, (REQUEST_ID, new_request_id_for(environ))]
-                return _send(headers, found.etag, found.body, environ, start_response)
+                method, is_known = environ["REQUEST_METHOD"], is_not_modified(environ, found.etag)
+                metrics.count_hit(method, found.route, "304" if is_known else "200")
+                return _send(headers, found.body, is_known, method, start_response)
         sent = self._app(environ, start_response)
         if key is not None and isinstance(sent, SentBody):
-            self._remember(key, sent.response)
+            self._remember(key, sent.response, environ.get(ROUTE, ""))
         return sent
 
-    def _key(self, environ: "WSGIEnvironment") -> tuple[str, ...] | None:
+    def _key(self, environ: "WSGIEnvironment") -> _Key | None:
         """All that a response depends on; None for a request whose response is not remembered."""
         if (
             not self._is_on
             or environ["REQUEST_METHOD"] not in ("GET", "HEAD")
-            or "HTTP_COOKIE" in environ
-            or "HTTP_AUTHORIZATION" in environ
-            or PROXY_USER in environ
-            or "HTTP_HOST" not in environ
+            or not environ.keys().isdisjoint(_PERSONAL)
         ):
             return None
-        key = (
-            environ.get("PATH_INFO", ""),
-            environ.get("QUERY_STRING", ""),
-            environ.get("HTTP_ACCEPT", ""),
-            environ["HTTP_HOST"],
-            environ["wsgi.url_scheme"],
-            environ.get("SCRIPT_NAME", ""),
-        )
-        return key if len(key[0]) + len(key[1]) + len(key[2]) <= MAX_KEY else None
+        language = best_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        return (*map(environ.get, _DEPENDS), language)
 
-    def _find(self, key: tuple[str, ...]) -> _Remembered | None:
+    def _find(self, key: _Key) -> _Remembered | None:
         entry = self._cache.get(key)
         if entry is None:
             return None
@@ -242,15 +255,18 @@ class CacheMiddleware:
             self._cache.put(key, revision, found, entry.size - OVERHEAD)
         return found
 
-    def _remember(self, key: tuple[str, ...], response: DataResponse) -> None:
+    def _remember(self, key: _Key, response: DataResponse, route: str) -> None:
         policy, body = response.policy, response.body
         if body is None or response.status_code != 200 or not policy.is_remembered:
             return
+        length = sum(len(part) for part in key if part)
+        if length > MAX_KEY or key[0] is None:
+            return
         headers = [(name, value) for name, value in response.headers if name != REQUEST_ID]
         kept = bytes(memoryview(body))  # the original may lie in a buffer of eight times its size
-        size = len(kept) + 2 * sum(map(len, key))
+        size = len(kept) + 2 * length
         size += sum(len(name) + len(value) + 200 for name, value in headers)
-        found = _Remembered(headers, response.headers["ETag"], kept, policy)
+        found = _Remembered(headers, response.headers["ETag"], kept, policy, route)
         self._cache.put(key, policy.revision, found, size)
 
 
@@ -260,6 +276,8 @@ def add_cache_control(response: Response) -> Response:
     value = "no-store"
     if policy.public and response.status_code == 200:
         value = "no-cache" if current_app.config["PUBLIC_READ"] else "private, no-cache"
+    if policy.immutable and response.status_code == 200:
+        value = "public, max-age=31536000, immutable"
     response.headers.add("Cache-Control", value)
     return response
 

@@ -50,6 +50,17 @@ class Cost(StrEnum):
     TERMS = "terms"  # a count over the whole catalogue
 
 
+class Form(NamedTuple):
+    """The form of a page that posts to an endpoint (docs/api.md, HTML). `page`: the template that
+    has it, and shows what is wrong; `then`: where a browser goes after success, with members of the
+    result in braces (None: the view's own answer is shown); `only`: no other body is read.
+    """
+
+    page: str
+    then: str | None = None
+    only: bool = False
+
+
 class Deprecation(NamedTuple):
     """What is to leave: since when that is known, when it leaves, and a page that says what to use
     instead (RFC 9745, RFC 8594).
@@ -90,6 +101,9 @@ class Endpoint(NamedTuple):
     cost: Cost | None = None
     link: str | None = None  # its name in the service document, if not the last part of the path
     any_host: bool = False  # answered whatever the Host header says
+    form: Form | None = None
+    page_only: bool = False  # HTML is its only format; clients of data do not know it
+    has_page: bool = True  # HTML is one of its formats
     deprecation: Deprecation | None = None
 
     @property
@@ -200,7 +214,9 @@ def linked(app: Flask) -> dict[str, str]:
     """
     paths = {}
     for path, _, declared in routes(app):
-        if "<" not in path and 1 <= len(path.strip("/").split("/")) <= 2 and path != "/":
+        if "<" in path or path == "/" or declared.page_only:
+            continue
+        if len(path.strip("/").split("/")) <= 2:
             paths[declared.link or path.rpartition("/")[2]] = path
     return paths
 

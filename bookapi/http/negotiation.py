@@ -9,22 +9,27 @@ import functools
 import re
 
 from flask import g, request
+from flask.globals import request_ctx
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import parse_list_header, parse_options_header
 
 from .. import formats
-from .endpoints import current_endpoint
+from .endpoints import Endpoint, current_endpoint
 from .problems import Problem, bad_parameters
 
 _Q = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
 @functools.cache
-def offered_formats(streams: bool) -> tuple[formats.Format, ...]:
+def offered_formats(
+    streams: bool, has_page: bool = True, page_only: bool = False
+) -> tuple[formats.Format, ...]:
     """The formats that write any document; with `streams` also those that write books alone."""
     return tuple(
         module
         for module in formats.all_formats()
-        if module.can("dumps") or streams and module.can("write")
+        if (module.can("dumps") or streams and module.can("write"))
+        and (module.is_page and has_page or not module.is_page and not page_only)
     )
 
 
@@ -33,10 +38,17 @@ def choose() -> None:
     acceptable.
     """
     g.pop("format", None)
-    declared, environ = current_endpoint(), request.environ
+    declared = current_endpoint()
     if declared is None or declared.resource is None or request.method == "OPTIONS":
         return
-    offered = offered_formats(declared.streams)
+    if declared.page_only and not names_pages():
+        return  # no browser: `pages` goes on when it is known who asks
+    _choose(declared)
+
+
+def _choose(declared: Endpoint) -> None:
+    environ = request.environ
+    offered = offered_formats(declared.streams, declared.has_page, declared.page_only)
     names = request.args.getlist("format") if environ.get("QUERY_STRING") else []
     if len(names) > 1:
         raise bad_parameters([("format", "is given more than once")])
@@ -52,6 +64,25 @@ def choose() -> None:
             available=[module.media_types[0] for module in offered],
         )
     g.format = chosen
+
+
+def names_pages() -> bool:
+    """Whether the client asks for a page by name, as browsers do."""
+    accept = request.headers.get("Accept", "").lower()
+    return "html" in accept or request.args.get("format") == "html"
+
+
+def choose_page() -> None:
+    """For a client that does not ask for pages, where there is nothing else: 405 where data has
+    other methods at this address (the form to sign in), else as `choose`.
+    """
+    declared, adapter = current_endpoint(), request_ctx.url_adapter
+    if declared is None or not declared.page_only or names_pages():
+        return
+    others = set(adapter.allowed_methods() if adapter else ()) - {"GET", "HEAD"}
+    if others != {"OPTIONS"}:
+        raise MethodNotAllowed(sorted(others))
+    _choose(declared)
 
 
 def chosen_format() -> formats.Format:
@@ -79,13 +110,39 @@ def is_negotiated() -> bool:
 def best(accept: str, offered: tuple[formats.Format, ...]) -> formats.Format | None:
     """The format that an Accept header prefers among those offered; the first of equals; None: none
     is acceptable.
+
+    Wildcards mean data: pages are for clients that name them. Java's old default names them too,
+    and is known by its bare `*`.
     """
     if not accept.strip():
         return offered[0]
     ranges = parse_accept(accept)
-    weighed = [(_quality(module, ranges), module) for module in offered]
-    quality, chosen = max(weighed, key=lambda pair: pair[0])
-    return chosen if quality > 0 else None
+    data = [module for module in offered if not module.is_page] or offered
+    quality, chosen = max(
+        ((_quality(module, ranges), module) for module in data), key=lambda pair: pair[0]
+    )
+    page = _named_page(offered, ranges, quality, chosen)
+    return page or (chosen if quality > 0 else None)
+
+
+def _named_page(
+    offered: tuple[formats.Format, ...],
+    ranges: list[tuple[str, float]],
+    quality: float,
+    chosen: formats.Format,
+) -> formats.Format | None:
+    """The page format if it is named, and preferred to the chosen one: by a higher quality, or by
+    an equal one that the other has from a wildcard alone.
+    """
+    names = dict(ranges)
+    if "*" in names:
+        return None
+    is_named = any(names.get(name) == quality for name in chosen.media_types)
+    for page in offered:
+        preferred = max((names.get(name, 0.0) for name in page.media_types), default=0.0)
+        if page.is_page and preferred > 0 and preferred >= quality:
+            return None if is_named and preferred == quality else page
+    return None
 
 
 def parse_accept(accept: str) -> list[tuple[str, float]]:
@@ -101,14 +158,14 @@ def parse_accept(accept: str) -> list[tuple[str, float]]:
         if found:
             media_range = media_range.strip().lower()
             quality = min(float(found[0]), 1.0)
-            ranges.append(("*/*" if media_range == "*" else media_range, quality))
+            ranges.append((media_range, quality))
     return ranges
 
 
 def _quality(module: formats.Format, ranges: list[tuple[str, float]]) -> float:
     """The quality of the most specific range with this format (RFC 9110, section 12.5.1)."""
     families = {media_type.partition("/")[0] + "/*" for media_type in module.media_types}
-    for wanted in ({*module.media_types, *module.aliases}, families, {"*/*"}):
+    for wanted in ({*module.media_types, *module.aliases}, families, {"*/*", "*"}):
         qualities = [quality for media_range, quality in ranges if media_range in wanted]
         if qualities:
             return max(qualities)

@@ -17,10 +17,13 @@ from flask import Flask
 USER = "bookapi.proxy_user"  # in the environ: who signed in at the trusted proxy
 UNIX = "unix"  # in TRUSTED_PROXY: the peer of a unix socket
 _UNIX_PEERS = ("", "localhost")  # its REMOTE_ADDR, by server
-_HEADERS = (
-    *(f"X_FORWARDED_{name}" for name in ("FOR", "PROTO", "HOST", "PORT", "PREFIX")),
-    "FORWARDED",
-)
+_HEADERS = {
+    f"HTTP_{name}": name
+    for name in (
+        *(f"X_FORWARDED_{about}" for about in ("FOR", "PROTO", "HOST", "PORT", "PREFIX")),
+        "FORWARDED",
+    )
+}
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _FOR = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+)(?::[0-9]+)?|([0-9A-Fa-f:.]+)")
 _PORT = re.compile(r":[0-9]+$")
@@ -42,20 +45,22 @@ class ProxyMiddleware:
         user_header: str | None = None,
     ):
         self._app, self._unix = app, UNIX in trusted
-        self._user_key = user_header and "HTTP_" + user_header.upper().replace("-", "_")
+        self._user_key = f"HTTP_{user_header}".upper().replace("-", "_") if user_header else ""
+        self._keys = (*_HEADERS, self._user_key)
         self._networks = [ipaddress.ip_network(each) for each in trusted if each != UNIX]
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        given = {
-            name: environ.pop(f"HTTP_{name}").rpartition(",")[2].strip()
-            for name in _HEADERS
-            if f"HTTP_{name}" in environ
-        }
-        user = environ.pop(self._user_key, "").strip() if self._user_key else ""
-        if (given or user) and self._trusts(environ.get("REMOTE_ADDR", "")):
-            _apply(environ, given)
-            if user:
-                environ[USER] = user
+        if not environ.keys().isdisjoint(self._keys):
+            given = {
+                name: environ.pop(key).rpartition(",")[2].strip()
+                for key, name in _HEADERS.items()
+                if key in environ
+            }
+            user = environ.pop(self._user_key, "").strip()
+            if self._trusts(environ.get("REMOTE_ADDR", "")):
+                _apply(environ, given)
+                if user:
+                    environ[USER] = user
         return self._app(environ, start_response)
 
     def _trusts(self, peer: str) -> bool:

@@ -9,9 +9,11 @@ from flask import Flask, Response, current_app, request
 
 from ..logs import REQUEST_ID, request_id
 from .endpoints import current_endpoint
+from .negotiation import chosen_format, is_negotiated
 from .problems import Problem
 
 TRUSTED = "bookapi.trusted_hosts"  # in the application's extensions
+PAGE_HEADERS = "bookapi.page_headers"  # in the application's extensions
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 # Underscores are no part of a host name, but names of containers and NGINX upstreams have them.
@@ -28,6 +30,14 @@ HEADERS = (
 )
 # For a year browsers ask this host, and those below it, by HTTPS alone (RFC 6797).
 HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+
+
+# Pages load their own style and script, and covers from the hosts that COVERS names. A browser says
+# the origin of a form only where it may say the referrer.
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src 'self'{covers}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 def host() -> str:
@@ -111,7 +121,8 @@ def refuse_cross_site() -> None:
 def add_headers(response: Response) -> Response:
     """The headers that every response has."""
     headers = response.headers
-    for header in HEADERS:
+    is_page = is_negotiated() and chosen_format().is_page
+    for header in current_app.extensions[PAGE_HEADERS] if is_page else HEADERS:
         headers.setdefault(*header)
     if request.is_secure:
         headers.add(*HSTS)
@@ -123,5 +134,13 @@ def init_app(app: Flask) -> None:
     """Have the headers on every response. The checks are listed in `create_app`."""
     app.extensions[TRUSTED] = app.config["TRUSTED_HOSTS"]
     app.config["TRUSTED_HOSTS"] = None  # Flask's own check would refuse the probes, too
+    covers = "".join(f" {'*' * name.startswith('.')}{name}" for name in app.config["COVERS"])
+    app.extensions[PAGE_HEADERS] = tuple(
+        {
+            **dict(HEADERS),
+            "Referrer-Policy": "same-origin",
+            "Content-Security-Policy": _PAGE_POLICY.format(covers=covers),
+        }.items()
+    )
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
     app.after_request(add_headers)

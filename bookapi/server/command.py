@@ -8,6 +8,7 @@ the settings of now.
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
+from .. import metrics
 from .listening import listen
 from .supervisor import SIGNALS, WORKER, Supervisor
 
@@ -31,7 +33,10 @@ OPTIONS: list[click.Parameter] = [
     ),
     _option("--workers", 1, click.IntRange(1, 64), "Number of processes."),
     _option("--threads", 8, click.IntRange(1, 64), "Threads of each process."),
+    click.Option(["--init"], is_flag=True, help="First do what init and db upgrade do."),
+    _option("--wait", 0, click.IntRange(0, 3600), "Seconds to wait for the database."),
 ]
+PREPARING = "_BOOKAPI_PREPARING"  # in the environment of the process that does --init and --wait
 
 
 def command(callback: Callable[..., Any]) -> click.Command:
@@ -46,17 +51,48 @@ def command(callback: Callable[..., Any]) -> click.Command:
 
 
 def supervise(
-    host: str, port: int, unix_socket: str | None, workers: int, threads: int
+    host: str,
+    port: int,
+    unix_socket: str | None,
+    workers: int,
+    threads: int,
+    init: bool,
+    wait: int,
 ) -> NoReturn:
     """Listen, and keep this number of workers running. `threads` is for the workers, which get the
     same options.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # from here on no signal is lost
+    if init or wait:
+        _prepare()
     try:
         listening = listen(host, port, unix_socket)
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-    sys.exit(Supervisor(listening, workers).run())
+    with metrics.shared_folder():
+        sys.exit(Supervisor(listening, workers).run())
+
+
+def _prepare() -> None:
+    """Run --init and --wait in a process of its own, since they load the application; exit where it
+    fails. SIGTERM ends the waiting, but no change of the database that has begun.
+    """
+    process = subprocess.Popen(
+        [sys.executable, *sys.orig_argv[1:]], env={**os.environ, PREPARING: "1"}
+    )
+    while process.poll() is None:
+        got = signal.sigtimedwait(SIGNALS, 1)
+        if got and got.si_signo in (signal.SIGTERM, signal.SIGINT):
+            process.terminate()
+            process.wait()
+            sys.exit(0)
+    if process.returncode:
+        sys.exit(process.returncode)
+
+
+def is_preparing() -> bool:
+    """Whether this is the process that does --init and --wait."""
+    return PREPARING in os.environ
 
 
 def is_first_worker() -> bool:
@@ -64,8 +100,10 @@ def is_first_worker() -> bool:
     return os.environ.get(WORKER, "").endswith(",1")
 
 
-def work(app: Any, threads: int, workers: int) -> None:
-    """Serve the application as one of the workers that the supervisor started."""
+def work(app: Any, threads: int, workers: int, sample: Callable[[], None]) -> None:
+    """Serve the application as one of the workers that the supervisor started; `sample` is called
+    each second.
+    """
     from .worker import Worker
 
     listening, control, _ = (int(number) for number in os.environ.pop(WORKER).split(","))
@@ -77,7 +115,7 @@ def work(app: Any, threads: int, workers: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked in the supervisor
     threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
     supervisor.sendall(b"1")
-    worker.run()
+    worker.run(sample)
 
 
 def _end_with(supervisor: socket.socket) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 
 from .listening import address
+from .notify import notify
 
 WORKER = (
     "_BOOKAPI_WORKER"  # in a worker's environment: two file descriptors, and whether it is first
@@ -67,7 +68,7 @@ class Supervisor:
         self._listening, self._workers = listening, workers
         self._children: list[Child] = []
         self._announced = False
-        self._failures, self._start_at = 0, 0.0
+        self._failures, self._start_at, self._told_at = 0, 0.0, 0.0
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT, or until a worker fails before all were ready once; the exit
@@ -79,12 +80,18 @@ class Supervisor:
             number = got.si_signo if got else None
             if number in (signal.SIGTERM, signal.SIGINT):
                 return self._stop(0)
+            self._say_alive()
             if number == signal.SIGHUP:
                 for child in self._children:
                     child.outdated = True
             if not self._reap():
                 return self._stop(1)
             self._start_or_replace()
+
+    def _say_alive(self) -> None:
+        if self._announced and time.monotonic() > self._told_at + 1:
+            self._told_at = time.monotonic()
+            notify("WATCHDOG=1")
 
     def _reap(self) -> bool:
         """Drop the workers that have ended; False if the service cannot start."""
@@ -123,8 +130,10 @@ class Supervisor:
         elif not self._announced:
             self._announced = True
             print(f"serving on {address(self._listening)}", flush=True)
+            notify("READY=1")
 
     def _stop(self, status: int) -> int:
+        notify("STOPPING=1")
         self._listening.close()  # or the kernel would accept connections that nobody answers
         for child in self._children:
             child.stop()

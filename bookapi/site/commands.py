@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import signal
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,17 +12,19 @@ from typing import Any
 import click
 from flask import current_app
 from flask.cli import ScriptInfo, with_appcontext
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
 
 from .. import server
 from ..auth.commands import add_first_admin
 from ..cli import Group, command, reports_errors
 from ..config import SECRET_FILE
-from ..db import create_file, db, schema_error, schema_revisions
+from ..db import create_file, db, explain, schema_error, schema_revisions
 from ..db.dialects.durability_warnings import durability_warnings
 from ..db.schema import known_revisions, migrations, upgrade_schema
 from ..http import endpoints
 from .contract import CONTRACT
-from .views import unready
+from .views import sample, unready
 
 
 @command("init")
@@ -31,12 +35,16 @@ def init(admin: str) -> None:
     Safe to repeat, and to run several times at once: the one that adds the admin prints its
     password.
     """
+    _init(admin)
+
+
+def _init(admin: str = "admin") -> None:
     folder = Path(current_app.instance_path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _create_secret(folder / SECRET_FILE)
     create_file()
     _upgrade()
-    password = add_first_admin(admin)
+    password = add_first_admin(admin, current_app.config["ADMIN_PASSWORD"])
     click.echo(f"instance: {folder}")
     if password:
         click.echo(f"admin: {admin}")
@@ -63,25 +71,52 @@ def _upgrade() -> None:
         upgrade_schema(db.engine)
 
 
+def _prepare(init: bool, wait: int) -> None:
+    """For ``serve --init --wait SECONDS``: create or upgrade the instance, once the database is
+    there.
+    """
+    deadline, said = time.monotonic() + wait, None
+    while reason := _unprepared(init):
+        stopped = signal.sigtimedwait([signal.SIGTERM], 0 if not wait else 1)
+        if stopped or time.monotonic() >= deadline:
+            raise click.ClickException(reason)
+        if reason != said:
+            current_app.logger.warning("waiting: %s", reason)
+            said = reason
+
+
+def _unprepared(init: bool) -> str | None:
+    try:
+        if init:
+            _init()
+        return unready()
+    except (HTTPException, DBAPIError) as error:
+        if isinstance(error, HTTPException) and error.code != 503:
+            raise
+        return explain(error)
+
+
 @reports_errors
 @with_appcontext
-def _serve(threads: int, workers: int, **options: Any) -> None:
+def _serve(threads: int, workers: int, init: bool, wait: int, **options: Any) -> None:
+    if server.is_preparing():
+        _prepare(init, wait)
+        return
+    if server.WORKER not in os.environ:
+        server.supervise(threads=threads, workers=workers, init=init, wait=wait, **options)
     if not current_app.config["SECRET_KEY"]:
         raise click.ClickException(
             "there is no secret yet; run: bookapi init (or set BOOKAPI_SECRET_KEY)"
         )
     reason = unready()
     if reason:
-        hint = "" if "run:" in reason else "; is there a database? bookapi init makes one"
-        raise click.ClickException(reason + hint)
-    if server.WORKER not in os.environ:
-        server.supervise(threads=threads, workers=workers, **options)
+        raise click.ClickException(reason)
     if server.is_first_worker():
         for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
     app = click.get_current_context().ensure_object(ScriptInfo).load_app()
-    server.work(app, threads, workers)
+    server.work(app, threads, workers, sample)
 
 
 serve = server.command(_serve)
@@ -131,4 +166,4 @@ def schema() -> None:
     click.echo(current_app.extensions[CONTRACT].xsd)
 
 
-COMMANDS = (init, serve, routes, openapi, schema, db_commands)
+COMMANDS = (init, serve, server.health, routes, openapi, schema, db_commands)

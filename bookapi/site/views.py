@@ -2,13 +2,15 @@
 
 from urllib.parse import quote
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, Response, current_app, request
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
-from ..db import cause, db, schema_error, schema_revisions
-from ..http.cache import ALWAYS
+from .. import metrics
+from ..db import db, explain, schema_error, schema_revisions
+from ..http.cache import ALWAYS, current_cache
 from ..http.endpoints import Access, endpoint, linked
+from ..http.load import LOAD
 from ..http.problems import Problem
 from ..http.results import Result
 from ..http.routing import base_url
@@ -54,6 +56,24 @@ def readyz() -> dict[str, str]:
     return {"status": "ok"}
 
 
+@blueprint.get("/metrics")
+@endpoint(Access.ADMIN, sends="text/plain")
+def figures() -> Response:
+    """Figures for Prometheus, of all workers together."""
+    sample()
+    return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+
+def sample() -> None:
+    """Bring the figures of this process up to date."""
+    connections, changes = db.load()
+    metrics.CONNECTIONS.set(connections)
+    metrics.WRITE_QUEUE.set(changes)
+    metrics.REQUEST_QUEUE.set(len(current_app.extensions[LOAD].queue))
+    metrics.CACHE_BYTES.set(current_cache().used)
+    metrics.flush()
+
+
 def unready() -> str | None:
     """Why the service cannot serve, as a message for its operator; None where it can."""
     try:
@@ -61,7 +81,7 @@ def unready() -> str | None:
         found, _ = schema_revisions()
         unfit = db.ask(db.dialect.search_fault)
     except HTTPException as error:
-        return ": ".join(part for part in (error.description, cause(error)) if part)
+        return explain(error)
     return schema_error(found) or unfit
 
 
@@ -70,5 +90,5 @@ def unwritable() -> str | None:
     try:
         db.check_writable()
     except HTTPException as error:
-        return ": ".join(part for part in (error.description, cause(error)) if part)
+        return explain(error)
     return None

@@ -20,6 +20,12 @@ EXPORTS = {
     "openlibrary_editions.jsonl": ("openlibrary", 3),
     "zotero.csv": ("zotero", 2),
     "koha_report.csv": ("koha", 3),
+    "libib.csv": ("libib", 2),
+    "openreads.csv": ("openreads", 2),
+    "book_catalogue.csv": ("bookcatalogue", 2),
+    "inventaire.csv": ("inventaire", 2),
+    "hardcover.csv": ("hardcover", 2),
+    "calibre.xml": ("calibre", 2),
     "cp1252.csv": (None, 3),
     "utf16_excel.txt": (None, 3),
     "same_isbn_volumes.csv": (None, 3),
@@ -33,6 +39,72 @@ EMMA = {
     "openlibrary_editions.jsonl": {"published": "2003-04-29", "language": "en", "pages": 474},
     "zotero.csv": {"pages": 474, "language": "en-GB", "call_number": "PR4034"},
     "koha_report.csv": {"title": "Emma", "publisher": "Penguin Books", "pages": 474},
+    "libib.csv": {
+        "publisher": "Penguin",
+        "published": "2003-04-29",
+        "pages": 474,
+        "subjects": ["classics", "reread"],
+        "location": "Hall",
+        "copies": 2,
+        "identifiers": [],
+    },
+    "openreads.csv": {
+        "published": "2003",
+        "pages": 474,
+        "subjects": ["classics", "reread"],
+        "identifiers": [{"scheme": "openlibrary", "value": "OL24364628M"}],
+    },
+    "book_catalogue.csv": {
+        "authors": ["Austen, Jane", "Kinsley, James"],
+        "series": "Highbury",
+        "series_number": "4",
+        "language": "en",
+        "subjects": ["Fiction", "Novels"],
+        "location": "Hall",
+        "identifiers": [
+            {"scheme": "goodreads", "value": "6969"},
+            {"scheme": "book-catalogue", "value": "00000000000040008000000000000001"},
+        ],
+    },
+    "inventaire.csv": {
+        "published": "2003-04-29",
+        "publisher": "Penguin",
+        "pages": 474,
+        "language": "en",
+        "subjects": ["novel"],
+        "location": "Hall",
+        "cover_url": "https://inventaire.io/img/entities/abc",
+    },
+    "hardcover.csv": {
+        "series": "Chronicles of Highbury",
+        "published": "2003-04-29",
+        "language": "en",
+        "identifiers": [
+            {"scheme": "hardcover-work", "value": "435"},
+            {"scheme": "hardcover", "value": "1001"},
+        ],
+    },
+    "calibre.xml": {
+        "authors": ["Jane Austen"],
+        "published": "1815-12-23",
+        "series": "Penguin Classics",
+        "series_number": "8",
+        "subjects": ["Classics", "Fiction, Romance"],
+        "description": "A novel of matchmaking.",
+        "cover_url": None,
+    },
+}
+OTHER = {
+    "libib.csv": {"authors": ["First Person", "Second Person"], "location": "Attic"},
+    "openreads.csv": {"authors": ["First Person", "Second Person"], "subtitle": "In Parts"},
+    "book_catalogue.csv": {
+        "series": "Les Rougon-Macquart",
+        "series_number": "3",
+        "identifiers": [{"scheme": "book-catalogue", "value": "00000000000040008000000000000002"}],
+    },
+    "inventaire.csv": {"title": "Stories of Two", "authors": ["First Person", "Second Person"]},
+    "hardcover.csv": {"title": "Emma", "isbn": None, "published": "2015"},
+    "calibre.xml": {"authors": ["First Person", "Second Person"], "published": None},
 }
 
 
@@ -64,6 +136,13 @@ def test_the_values_of_an_export_come_in(load, client, name):
     load(name)
     [emma] = [book for book in stored(client) if book["isbn"] == "9780141439587"]
     assert {field: emma[field] for field in EMMA[name]} == EMMA[name]
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_the_second_book_of_an_export_has_its_own_values(load, client, name):
+    load(name)
+    other = stored(client)[1]
+    assert {field: other[field] for field in OTHER[name]} == OTHER[name]
 
 
 def test_every_profile_is_small_and_says_how_it_is_recognised():

@@ -84,9 +84,9 @@ def test_failed_and_missing_responses_are_counted(benchmark, capsys, answers, ba
     assert "BAD ANSWERS, so these figures mean nothing: one: 1" in capsys.readouterr().out
 
 
-def _run(*arguments):
+def _run(*arguments, module="run"):
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.run", *arguments],
+        [sys.executable, "-m", f"benchmarks.{module}", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -124,3 +124,10 @@ def test_an_unknown_workload_is_reported():
     done = _run("--work", "list,nothing")
     assert done.returncode == 2
     assert "nothing: not of list" in done.stderr
+
+
+def test_an_import_is_measured_beside_a_plain_loop():
+    done = _run("--books", "60", "--turns", "1", module="imports")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if "|" in line]
+    assert [row.partition(":")[0] for row in rows[2:]] == ["created"] * 3 + ["unchanged"] * 3

@@ -18,6 +18,7 @@ SETTINGS = {
         ("mariadb://a@127.0.0.1/books", "mariadb+pymysql://a@127.0.0.1/books"),
         ("sqlite:////srv/books.sqlite", "sqlite:////srv/books.sqlite"),
     ),
+    "ADMIN_PASSWORD": (None, (KEY, KEY), (OTHER_KEY, OTHER_KEY), (THIRD_KEY, THIRD_KEY)),
     "PUBLIC_READ": (True, ("false", False), (True, True), (False, False)),
     "REQUIRE_IF_MATCH": (False, ("true", True), (False, False), (True, True)),
     "MAX_BODY_BYTES": (1024 * 1024, ("2048", 2048), (4096, 4096), (8192, 8192)),
@@ -38,6 +39,7 @@ SETTINGS = {
     "SESSION_IDLE_MINUTES": (30, ("5", 5), (6, 6), (7, 7)),
     "SESSION_HOURS": (12, ("1", 1), (2, 2), (3, 3)),
     "SECURE_COOKIES": (None, ("true", True), (False, False), ("auto", None)),
+    "COVERS": ([], ("a.org,.b.org", ["a.org", ".b.org"]), (["a.org"], ["a.org"]), ("", [])),
     "COOKIE_NAME": ("bookapi", ("a", "a"), ("b-1", "b-1"), ("C_2", "C_2")),
     "COOKIE_SAMESITE": ("lax", ("strict", "strict"), ("lax", "lax"), ("strict", "strict")),
     "CORS_ORIGINS": (
@@ -57,12 +59,15 @@ SETTINGS = {
     ),
     "ANSWER_CACHE_BYTES": (16 * 1024 * 1024, ("0", 0), (4096, 4096), (8192, 8192)),
     "LOG_FORMAT": ("text", ("json", "json"), ("text", "text"), ("json", "json")),
+    "ACCESS_LOG": (False, ("true", True), (True, True), (False, False)),
     "DATABASE_WAIT_SECONDS": (5, ("1", 1), (2, 2), (3, 3)),
     "QUERY_SECONDS": (10, ("1", 1), (2, 2), (600, 600)),
     "ADMIN_MFA": (False, ("true", True), (True, True), (False, False)),
     "EVENT_DAYS": (365, ("1", 1), (2, 2), (36500, 36500)),
 }
 WRONG = [
+    ("COVERS", "https://a.org/"),
+    ("ADMIN_PASSWORD", ""),
     ("COOKIE_NAME", ""),
     ("COOKIE_NAME", "a b"),
     ("COOKIE_NAME", "a;b"),

@@ -41,11 +41,11 @@ class Source(NamedTuple):
 class Plan(NamedTuple):
     """What is read from records that have the same columns.
 
-    `fields`: the field, for a text in one column that is stored as it stands its greatest length
-    (else 0), and the columns.
+    `fields`: the field; the column, where it is one whose cells are read as they stand (else -1);
+    its greatest length, where it is a text (else 0); and all its columns.
     """
 
-    fields: list[tuple[str, int, list[Source]]]
+    fields: list[tuple[str, int, int, list[Source]]]
     identifiers: list[tuple[int, str, Callable[[Any], Any] | None, bool]]
     own: dict[str, int]
     only: list[tuple[int, list[str]]]
@@ -146,9 +146,9 @@ class Mapping:
             if target in found:
                 ranked = sorted(found[target], key=lambda ranked: ranked[0])
                 sources = [source for _, source in ranked]
-                is_plain = READERS[target] is read_text and len(sources) == 1
-                longest = LONGEST[target] if is_plain and sources[0].prepare is None else 0
-                plan.fields.append((target, longest, sources))
+                is_one = len(sources) == 1 and sources[0].prepare is None
+                longest = LONGEST[target] if READERS[target] is read_text else 0
+                plan.fields.append((target, sources[0].column if is_one else -1, longest, sources))
         return plan
 
     def _note(self, name: str, target: str | None, plan: Plan) -> None:
@@ -223,16 +223,16 @@ class Mapping:
                 return record
         if plan.own:
             record.own = _own({name: row[i] for name, i in plan.own.items() if i < width})
-        for target, longest, sources in plan.fields:
-            if longest and sources[0].column < width:
-                value = row[sources[0].column]
-                # The commonest cell by far, without a call.
-                if type(value) is str and value.isascii() and value.isprintable():
-                    stored = value.strip()
-                    if stored and len(stored) <= longest and stored[0] != "'":
-                        record.values[target] = stored
-                        continue
-            self._read_field(target, sources, row, record)
+        for target, index, longest, sources in plan.fields:
+            value = row[index] if 0 <= index < width else None
+            if value and type(value) is str and value[0] != "'":  # the commonest cells
+                is_plain = value.isascii() and value.isprintable() and len(value) <= longest
+                if is_plain and (stored := value.strip()):
+                    record.values[target] = stored
+                    continue
+                READERS[target](self._rules, target, [(value, sources[0].separators)], record)
+            else:
+                self._read_field(target, sources, row, record)
         for index, scheme, prepare, is_key in plan.identifiers:
             if index < width and not _is_empty(row[index]):
                 value = prepare(row[index]) if prepare else row[index]

@@ -48,12 +48,12 @@ def run(
     prepared: Prepared,
     by: Actor | None = None,
     progress: Callable[[int], None] = lambda number: None,
-    write: Callable[..., Any] = _write,
+    write: Callable[..., Any] | None = None,
 ) -> dict[str, Any]:
     """Import what was prepared; returns the report. Raises Rejected.
 
-    `write` runs the transaction that gives the report: with `abort` the whole import, with `skip`
-    one behind all others.
+    `write` runs the transaction that gives the report in place of `db.write`: with `abort` the
+    whole import, with `skip` one behind all others.
     """
     options = prepared.options
     if options.dry_run or prepared.is_rejected:
@@ -63,21 +63,21 @@ def run(
                 raise Rejected(planned.report)
             return planned.report.as_dict()
     if options.on_error == "skip":
-        report: dict[str, Any] = write(_result, _store_in_batches(prepared, by, progress))
-        return report
+        report = _store_in_batches(prepared, by, progress)
+        return write(_result, report) if write else report
     for attempt in range(1, PLANS + 1):
         with plan(prepared, progress) as planned:
             try:
                 if planned.report.counts["rejected"]:
                     raise Rejected(planned.report)
-                report = write(_store_all, prepared, planned, by, attempt == PLANS)
-                _tell(prepared, planned)
-                return report
+                report = (write or _write)(_store_all, prepared, planned, by, attempt == PLANS)
+            except _Outdated:
+                continue
             except Rejected:
                 _tell(prepared, planned)
                 raise
-            except _Outdated:
-                continue
+            _tell(prepared, planned)
+            return report  # type: ignore[no-any-return]
     raise AssertionError("the last plan is made inside the lock")
 
 

@@ -16,7 +16,9 @@ from werkzeug.http import parse_options_header
 from ... import formats
 from ...db import InsufficientStorage
 from ...formats import MAX_FIELDS, Format
+from ...formats.html import CONTROL_FIELDS
 from ...http.bodies import stream_reader
+from ...http.pages import sent_form, typed_fields
 from ...http.parameters import (
     Parameter,
     Parameters,
@@ -91,14 +93,25 @@ import_parameters = ImportParameters.from_dict(_NAMED)()
 def options(args: MultiDict[str, str]) -> Options:
     """How the import is to go; 400 for parameters that are unknown, given twice or wrong."""
     values = load_parameters(import_parameters, args)
+    # marshmallow puts the value of `column.title` at ["column"]["title"].
     given: dict[str, Any] = {
         into: tuple(
-            (name.removeprefix(prefix), values[name]) for name in args if name.startswith(prefix)
+            (name, text) for name, text in values[prefix.rstrip(".")].items() if text is not None
         )
         for prefix, into in PREFIXES.items()
     }
     given |= {name: values[name] for name in (*CHOICES, *TEXTS) if name in args}
     return Options(**given, skipped=values["skip_column"] or ())
+
+
+def arguments() -> MultiDict[str, str]:
+    """The parameters of this import: of the address, and what the form of a page sends beside its
+    file.
+    """
+    if sent_form() is None:
+        return request.args
+    ours = {name: text for name, text in typed_fields().items() if name not in CONTROL_FIELDS}
+    return MultiDict([*request.args.items(multi=True), *ours.items()])
 
 
 def wrong_text(name: str, value: str) -> str | None:
@@ -143,7 +156,8 @@ class Body:
 
 def _part() -> FileStorage:
     parts = [*request.files.items(multi=True)]
-    if len(parts) != 1 or request.form or parts[0][0] != "file":
+    is_only = not request.form or sent_form() is not None
+    if len(parts) != 1 or not is_only or parts[0][0] != "file":
         raise Problem(400, "multipart/form-data must have one part, the file, named file")
     return parts[0][1]
 

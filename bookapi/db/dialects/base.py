@@ -44,10 +44,9 @@ class Dialect(ABC):
     def watch(self, engine: Engine) -> "Watch":
         """A connection outside the pool that reads the latest commit."""
 
-    def fault(self) -> str | None:
-        """Why nothing may be written to the database's files, as a message for the operator; None
-        where there are none, or they are those that were opened."""
-        return None
+    def check_file(self) -> None:  # noqa: B027
+        """Raise FileFault where the database's files are not those that were opened any more: what
+        is written may be lost."""
 
     def access_fault(self) -> str | None:
         """Why this process may not write to the database's files, with their owner and mode; None
@@ -59,18 +58,18 @@ class Dialect(ABC):
         """Raises what a change would raise on a database that refuses every change."""
 
     @abstractmethod
-    def begin_read(self, connection: Connection, seconds: float | None) -> None:
-        """Begin a transaction that reads, and is interrupted after so many seconds; None: no
-        limit."""
+    def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
+        """A connection in a new transaction that reads, and is interrupted after so many seconds;
+        None: no limit."""
 
     @abstractmethod
-    def end_read(self, connection: Connection) -> None:
-        """From here on there is no limit."""
+    def begin_write(self, engine: Engine, seconds: float) -> Connection:
+        """A connection in a new transaction that may change things; waits so long for the lock of
+        another process."""
 
-    @abstractmethod
-    def begin_write(self, connection: Connection, seconds: float) -> None:
-        """Begin a transaction that may change things; wait so long for the lock of another
-        process."""
+    def end(self, connection: Connection) -> None:
+        """End the transaction of either, if it is open still, and give the connection back."""
+        connection.close()
 
 
 class Watch:

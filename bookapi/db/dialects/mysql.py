@@ -80,16 +80,24 @@ class MysqlDialect(Dialect):
         )
         connection.rollback()
 
-    def begin_read(self, connection: Connection, seconds: float | None) -> None:
+    def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
+        connection = engine.connect()
         driver: Any = connection.connection.driver_connection
         driver.end = None if seconds is None else time.monotonic() + seconds
+        return connection
 
-    def end_read(self, connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        driver.end = None
-
-    def begin_write(self, connection: Connection, seconds: float) -> None:
+    def begin_write(self, engine: Engine, seconds: float) -> Connection:
+        connection = engine.connect()
+        # Or nothing would be committed of what ran on the driver's own cursor.
         connection.begin()
+        return connection
+
+    def end(self, connection: Connection) -> None:
+        if not connection.invalidated:
+            driver: Any = connection.connection.driver_connection
+            if getattr(driver, "end", None) is not None:
+                driver.end = None
+        connection.close()
 
 
 def limited(sql: str, seconds: float, is_mariadb: bool) -> str:

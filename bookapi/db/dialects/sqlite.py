@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Connection, Engine, interfaces
 from sqlalchemy.sql.elements import ClauseElement
 
+from ..failures import FileFault
 from ..search import Fts5
 from ..sqlite import sqlite3
 from .base import Dialect, Watch
@@ -51,9 +52,9 @@ class SqliteDialect(Dialect):
         super().__init__(url, wait)
         self.path = self.file = Path(url.database or "")
         self._guard = FileGuard(self.path)
-        self._keeper: Any = (
-            None  # a connection that is never used: while there is one, no log is deleted
-        )
+        # A connection that is never used: while there is one, no log is deleted.
+        self._keeper: Any = None
+        self._idle: list[Connection] = []
 
     def engine_options(self) -> dict[str, Any]:
         return {
@@ -99,13 +100,19 @@ class SqliteDialect(Dialect):
         self._guard.note_opened()
 
     def _disposed(self, engine: Engine) -> None:
+        while self._idle:
+            connection = self._idle.pop()
+            connection.invalidate()
+            connection.close()
         if self._keeper is not None:
             self._keeper.close()
             self._keeper = None
         self._guard.forget()
 
-    def fault(self) -> str | None:
-        return self._guard.fault()
+    def check_file(self) -> None:
+        fault = self._guard.fault()
+        if fault:
+            raise FileFault(fault)
 
     def access_fault(self) -> str | None:
         return self._guard.access_fault()
@@ -113,49 +120,77 @@ class SqliteDialect(Dialect):
     def check_writable(self, connection: Connection) -> None:
         fault = self.access_fault()
         if fault:
-            raise sqlite3.OperationalError(fault)
+            raise FileFault(fault)
 
     def create_file(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # readable by its owner alone
 
     def watch(self, engine: Engine) -> Watch:
-        return SqliteWatch(self.connect(), engine.dialect)
+        return SqliteWatch(self.connect(), engine.dialect, self._guard)
 
-    def begin_read(self, connection: Connection, seconds: float | None) -> None:
+    def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
+        connection = self._take(engine)
         connection.info[_DEADLINE].set(seconds)
-        driver: Any = connection.connection.driver_connection
-        driver.execute("BEGIN")
+        _driver(connection).execute("BEGIN")
+        return connection
 
-    def end_read(self, connection: Connection) -> None:
-        connection.info[_DEADLINE].set(None)
-
-    def begin_write(self, connection: Connection, seconds: float) -> None:
-        # A plain BEGIN that reads and then writes either loses updates or fails at once with
-        # SQLITE_BUSY.
-        driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-        driver.execute("BEGIN IMMEDIATE")
+    def begin_write(self, engine: Engine, seconds: float) -> Connection:
+        connection = self._take(engine)
+        driver = _driver(connection)
+        try:
+            driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            # A plain BEGIN that reads and then writes either loses updates or fails at once with
+            # SQLITE_BUSY.
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            self.end(connection)
+            raise
         connection.begin()
+        return connection
+
+    def _take(self, engine: Engine) -> Connection:
+        """One that is idle, else one of the pool. (The pool's checks cost as much as a small read,
+        and nobody drops a connection to a file.)"""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return engine.connect()
+
+    def end(self, connection: Connection) -> None:
+        if connection.invalidated:
+            connection.close()
+            return
+        connection.info[_DEADLINE].set(None)
+        connection.rollback()
+        _driver(connection).rollback()  # of what SQLAlchemy did not begin
+        self._idle.append(connection)
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
 
 
 def begin(connection: Connection) -> None:
     """Begin a transaction as the execution option `begin` says (the driver begins none by
     itself)."""
-    driver: Any = connection.connection.driver_connection
+    driver = _driver(connection)
     if not driver.in_transaction:
         driver.execute(connection.get_execution_options().get("begin", "BEGIN"))
 
 
 class SqliteWatch(Watch):
-    """Runs the statement only where something was committed since: PRAGMA data_version says so on a
-    connection that never writes, whichever process it was."""
+    """Runs the statement only where something was committed since."""
 
-    _version: int | None = None
-    _row: Any = None
+    def __init__(self, connection: Any, dialect: interfaces.Dialect, guard: FileGuard):
+        super().__init__(connection, dialect)
+        self._guard = guard
+        self._state: bytes | None = None
+        self._row: Any = None
 
     def newest(self, statement: ClauseElement) -> Any:
-        [version] = self._connection.execute("PRAGMA data_version").fetchone()
-        if version != self._version:  # read first: a commit in between is noticed at the next call
-            self._row, self._version = self.row(statement, {}), version
+        state = self._guard.state()
+        if state is None or state != self._state:
+            # The state is read first: a commit in between is noticed at the next call.
+            self._row, self._state = self.row(statement, {}), state
         return self._row

@@ -7,6 +7,8 @@ looked at, too; their
 layout is that of https://sqlite.org/walformat.html.
 """
 
+import contextlib
+import mmap
 import os
 import pwd
 import threading
@@ -15,6 +17,7 @@ from typing import NamedTuple
 
 HEADER = b"SQLite format 3\0"  # how each database file begins
 _INDEX_BYTES = 136  # of the `-shm`: its header, twice, and how far the log was copied to the file
+_STATE = 48  # bytes of one of the two headers: each commit changes them
 _SALTS, _BACKFILLED, _ATTEMPTED = slice(32, 40), slice(96, 100), slice(128, 132)
 
 Identity = tuple[int, int]
@@ -44,6 +47,7 @@ class FileGuard:
         self._log: Identity | None = None
         self._index: tuple[Identity, int] | None = None  # with a descriptor that is never closed
         self._descriptor: int | None = None
+        self._mapped: mmap.mmap | None = None  # the index's beginning
         self._last: _Look | None = None
         self._opening, self._looking = threading.Lock(), threading.Lock()
         self._spoilt: str | None = None
@@ -68,10 +72,29 @@ class FileGuard:
         """After all connections were closed: the log may be deleted, and the file be another
         one."""
         descriptors = (self._descriptor, self._index and self._index[1])
+        if self._mapped is not None:
+            self._mapped.close()
         self.__init__(self._path)  # type: ignore[misc]
         for descriptor in descriptors:
             if descriptor is not None:
                 os.close(descriptor)
+
+    def state(self) -> bytes | None:
+        """What stays the same until something is committed, by whichever process; None where that
+        is not known. Costs no call of the system, so that a thread that asks keeps its turn.
+        """
+        mapped = self._mapped or self._map()
+        try:
+            return None if mapped is None else mapped[:_STATE]
+        except ValueError:  # closed meanwhile
+            return None
+
+    def _map(self) -> mmap.mmap | None:
+        with self._opening:
+            if self._mapped is None and self._index is not None:
+                with contextlib.suppress(ValueError):  # the index is not written yet
+                    self._mapped = mmap.mmap(self._index[1], _STATE, prot=mmap.PROT_READ)
+            return self._mapped
 
     def fault(self) -> str | None:
         """Why nothing may be written, as a message for the operator; None where all is as it

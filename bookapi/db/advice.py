@@ -1,0 +1,39 @@
+"""What an operator can do about a database that cannot be used, by the error of its driver."""
+
+import pymysql
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
+
+from .failures import cause, translate, unavailable
+
+_BY_CODE = {
+    **dict.fromkeys(
+        (1044, 1045, 1142, 1143, 1227, 1698),
+        "check the user, the password and the user's rights in BOOKAPI_DATABASE_URL",
+    ),
+    **dict.fromkeys(
+        (2002, 2003, 2013),
+        "does the server run at the address in BOOKAPI_DATABASE_URL? (serve --wait waits for it)",
+    ),
+    1049: "create it first: CREATE DATABASE … CHARACTER SET utf8mb4",
+    **dict.fromkeys((1290, 1792, 1836), "name the server that takes changes, not a replica"),
+    1047: "the node of the cluster has no quorum or is not in step yet",
+}
+
+
+def explain(error: HTTPException | DBAPIError) -> str:
+    """A failure of the database in one line for the operator: what, why, and what to do."""
+    known = translate(error) if isinstance(error, DBAPIError) else error
+    said, hint = (known.description or "") if known else "the database failed", ""
+    if said == unavailable().description:
+        said, hint = "the database cannot be used", _hint(error)
+    told = ": ".join(part for part in (said, cause(error)) if part)
+    return "; ".join(part for part in (told, hint) if part).replace("\n", " ")
+
+
+def _hint(error: Exception) -> str:
+    failure = error if isinstance(error, DBAPIError) else error.__cause__
+    driver = getattr(failure, "orig", failure)
+    if isinstance(driver, pymysql.err.MySQLError):
+        return _BY_CODE.get(driver.args[0] if driver.args else 0, "")
+    return "bookapi init makes one where there is none"

@@ -1,0 +1,15 @@
+"""The languages of pages, by Accept-Language (RFC 9110, section 12.5.4)."""
+
+import functools
+
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
+LANGUAGES = ("en", "de")  # the first is what the templates are written in
+
+
+@functools.lru_cache(maxsize=256)
+def best_language(accept_language: str) -> str:
+    """The language of pages that an Accept-Language header prefers."""
+    accepted = parse_accept_header(accept_language, LanguageAccept)
+    return accepted.best_match(LANGUAGES, LANGUAGES[0])
