@@ -6,8 +6,6 @@ Failures of the database leave here as HTTP exceptions (503, 507, 409), so that 
 a driver.
 """
 
-from flask import Flask
-
 from .advice import explain
 from .dialects.upsert import AddUp
 from .extension import Base, db
@@ -65,6 +63,4 @@ __all__ = [
 ]
 
 
-def init_app(app: Flask) -> None:
-    """Give the application its database."""
-    db.init_app(app)
+init_app = db.init_app
