@@ -6,9 +6,8 @@ Failures of the database leave here as HTTP exceptions (503, 507, 409), so that 
 a driver.
 """
 
-from flask import Flask
-
 from .advice import explain
+from .dialects.upsert import AddUp
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
 from .prepared import fetch, run
@@ -19,6 +18,7 @@ from .types import (
     TABLE_OPTIONS,
     BigId,
     Instant,
+    JoinInOrder,
     JsonList,
     LongBinary,
     LongText,
@@ -29,12 +29,14 @@ from .types import (
 )
 
 __all__ = [
+    "AddUp",
     "FAILURES",
     "Base",
     "BigId",
     "Catalogue",
     "Instant",
     "InsufficientStorage",
+    "JoinInOrder",
     "JsonList",
     "LongBinary",
     "LongText",
@@ -61,6 +63,4 @@ __all__ = [
 ]
 
 
-def init_app(app: Flask) -> None:
-    """Give the application its database."""
-    db.init_app(app)
+init_app = db.init_app

@@ -814,7 +814,7 @@ def held(make_app, monkeypatch):
     app = make_app(DATABASE_WAIT_SECONDS=1)
     admin = app.test_client()
     Auth(admin).login()
-    entered, go_on, original = threading.Event(), threading.Event(), store._store_words
+    entered, go_on, original = threading.Event(), threading.Event(), store._new_state
 
     def hold(*args):
         if not entered.is_set():
@@ -822,7 +822,7 @@ def held(make_app, monkeypatch):
             go_on.wait(20)
         return original(*args)
 
-    monkeypatch.setattr(store, "_store_words", hold)
+    monkeypatch.setattr(store, "_new_state", hold)
     yield app, admin, entered, go_on
     go_on.set()
 
