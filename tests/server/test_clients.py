@@ -161,7 +161,7 @@ def test_a_conformance_run_finds_nothing_wrong_and_says_what_is(service, tmp_pat
     assert told.returncode == 1 and "wrong" in told.stdout and "mend" not in told.stderr
 
 
-# Checks that are off: `positive_data_acceptance`, since the schemas have no words for what a cursor,
+# Checks that are off: `positive_data_acceptance`, as the schemas have no words for what a cursor,
 # an If-Match or a read-only field that is sent back must be (the tests of each say what is
 # accepted); `unsupported_method`, since OPTIONS lists the methods of pages, too, which the document
 # leaves out (test_contract.py compares the routes). XML responses are held to the XSD by the test
