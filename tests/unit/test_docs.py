@@ -1,8 +1,6 @@
 """The documents agree with the code: links, files, tests, settings, routes, fields, formats."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -174,29 +172,6 @@ def test_every_setting_that_is_named_exists():
     assert len(named) > 10
     from_files = {f"{name}_FILE" for name in SECRETS}
     assert named - set(SETTING_NAMES) - from_files == set()
-
-
-# -- the proxy
-
-
-def test_the_nginx_configuration_is_valid(tmp_path):
-    if not shutil.which("nginx"):
-        pytest.skip("nginx is not installed")
-    [server] = re.findall(r"^```nginx\n(.*?)^```", _text("docs/operations.md"), re.M | re.S)
-    paths = "".join(
-        f"{name}_temp_path {tmp_path}/{name};"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    without_tls = server.replace("listen 443 ssl;", "listen 127.0.0.1:8443;")
-    (tmp_path / "nginx.conf").write_text(
-        f"pid {tmp_path}/pid; events {{}} http {{ access_log off; {paths} {without_tls} }}"
-    )
-    checked = subprocess.run(
-        ["nginx", "-t", "-p", tmp_path, "-c", "nginx.conf", "-e", "stderr"],
-        capture_output=True,
-        text=True,
-    )
-    assert checked.returncode == 0, checked.stderr
 
 
 # -- the API
