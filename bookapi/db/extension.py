@@ -152,10 +152,11 @@ class Database(SQLAlchemy):
             raise_translated(error)
 
     def check_writable(self) -> None:
-        """503 where the database refuses every change: it is read-only, or this process may not
-        write to it."""
+        """503 where no change is possible: the database is read-only, this process may not write to
+        it, or has no thread that writes."""
         try:
             self.ask(self.dialect.check_writable)
+            self._handle.queue.check()
         except ServiceUnavailable as error:
             if error.description != busy().description:
                 raise
