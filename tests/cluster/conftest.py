@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -86,18 +87,19 @@ def _needs(*programs):
             pytest.skip(f"there is no {program} on this machine")
 
 
-def _folder(tmp_path_factory, name):
-    folder = tmp_path_factory.mktemp(name)
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)  # the servers run as mysql
-    return folder
+@pytest.fixture
+def folder():
+    """A folder that the user mysql may enter; those of pytest are root's alone."""
+    with tempfile.TemporaryDirectory(prefix="bookapi-cluster-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
 
 
 @pytest.fixture
-def mariadb(tmp_path_factory):
+def mariadb(folder):
     """One server with an empty database."""
     _needs("mariadbd")
-    node = Node(_folder(tmp_path_factory, "mariadb"), 1)
+    node = Node(folder, 1)
     node.start()
     node.ask(ACCOUNTS)
     yield node
@@ -128,12 +130,11 @@ def _galera_options(number, ports):
 
 
 @pytest.fixture
-def galera(tmp_path_factory):
+def galera(folder):
     """(three nodes, the port of HAProxy with deploy's file before them)"""
     _needs("mariadbd", "haproxy", "rsync", "socat")
     if not GALERA.exists():
         pytest.skip("there is no Galera on this machine (Debian: galera-4)")
-    folder = _folder(tmp_path_factory, "galera")
     ports = [tuple(free_port() for _ in range(3)) for _ in range(3)]
     nodes = [Node(folder, number, _galera_options(number, ports)) for number in range(3)]
     with contextlib.ExitStack() as stack:
