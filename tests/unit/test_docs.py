@@ -222,9 +222,17 @@ def test_each_filter_and_facet_is_documented():
 
 
 def test_each_profile_of_imports_is_documented():
-    rows = _rows(_section("docs/operations.md", "## Moving in from other programs"))
+    section = _section("docs/operations.md", "## Moving in from other programs")
+    commands, rows = map(_rows, section.split("The program is recognised"))
     assert [name for _, name, *_ in rows] == [f"`{name}`" for name in profiles.names()]
+    assert [row[0] for row in commands] == [row[0] for row in rows]
+    assert all("--dry-run" in row[2] and "--on-error skip" in row[3] for row in commands)
     assert set(profiles.names()) <= set(_quoted(_section("docs/api.md", "### Profiles")))
+    for _, name, fields, identifiers, _ in rows:
+        own = [p for p in profiles.all_profiles().values() if f"`{p.name}`" == name]
+        assert set(fields.split(", ")) == {field for profile in own for field in profile.fields}
+        schemes = {scheme for p in own for scheme in (*p.identifiers.values(), p.otherwise)}
+        assert set(_quoted(identifiers)) == schemes - {""}
 
 
 def test_each_command_is_documented(plain_app):
