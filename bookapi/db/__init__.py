@@ -10,7 +10,7 @@ from ..timestamps import now, stored
 from .advice import explain
 from .dialects.upsert import AddUp
 from .extension import Base, db
-from .failures import FAILURES, InsufficientStorage, cause, translate
+from .failures import FAILURES, InsufficientStorage, TooSlow, cause, translate
 from .prepared import fetch, run
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
@@ -43,6 +43,7 @@ __all__ = [
     "Match",
     "State",
     "TABLE_OPTIONS",
+    "TooSlow",
     "apart",
     "cause",
     "create_file",
