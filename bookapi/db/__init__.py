@@ -6,6 +6,7 @@ Failures of the database leave here as HTTP exceptions (503, 507, 409), so that 
 a driver.
 """
 
+from ..timestamps import now, stored
 from .advice import explain
 from .dialects.upsert import AddUp
 from .extension import Base, db
@@ -23,9 +24,7 @@ from .types import (
     LongBinary,
     LongText,
     apart,
-    now,
     rfc3339,
-    stored,
 )
 
 __all__ = [
