@@ -147,6 +147,14 @@ def test_a_list_shows_filters_with_their_numbers(client, admin):
     assert "1999" not in "".join(tree.xpath("//h2//text()"))
 
 
+def test_a_search_form_may_send_empty_fields(client, admin):
+    admin.post("/books", json=EMMA)
+    answer = page(client, "/books?q=emma&sort=&language=")
+    assert (answer.status_code, "1 book" in answer.text) == (200, True)
+    for link in parsed(answer).xpath("//footer//a/@href | //p[@class='files']/a/@href"):
+        assert client.get(link).status_code == 200
+
+
 def test_a_page_is_in_the_language_of_its_reader(client):
     german = page(client, "/", **{"Accept-Language": "de-AT, en;q=0.5"})
     assert german.headers["Content-Language"] == "de" and 'lang="de"' in german.text
