@@ -366,6 +366,13 @@ SETTINGS = (
         "LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"
     ),
     Setting(
+        "ACCESS_LOG",
+        False,
+        _boolean,
+        "one more log line for each request: method, path without query, status, bytes, "
+        "milliseconds, request id, account",
+    ),
+    Setting(
         "DATABASE_WAIT_SECONDS",
         5,
         _whole(1, 60),

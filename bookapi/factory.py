@@ -9,6 +9,7 @@ from .http import (
     cache,
     conditional,
     cors,
+    counting,
     endpoints,
     idempotency,
     load,
@@ -23,6 +24,7 @@ from .http import (
 
 # The first checks of a request, in the order of docs/api.md, Order of checks; then those of `auth`.
 CHECKS = (
+    counting.begin,
     strict.refuse,
     security.check_host,
     routing.check_route,
@@ -44,7 +46,7 @@ PARTS = (
     cache,
     spool,
 )
-MIDDLEWARES = (load, cors, proxy, strict)  # the last is the outermost
+MIDDLEWARES = (load, cors, counting, proxy, strict)  # the last is the outermost
 
 
 def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:

@@ -62,7 +62,7 @@ class TextFormatter(logging.Formatter):
     or control a terminal.
     """
 
-    def fields(self, record: logging.LogRecord) -> dict[str, str]:
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """The fields of an event by name, in order."""
         about = {}
         if has_request_context():
@@ -83,9 +83,9 @@ class TextFormatter(logging.Formatter):
         fields, named = self.fields(record), getattr(record, "event", {})
         exception = fields.pop("exception", None)
         line = " ".join(
-            f'{name}="{_quoted(value)}"' if name in named else escaped(value)
+            f'{name}="{_quoted(str(value))}"' if name in named else escaped(value)
             for name, value in fields.items()
-            if value
+            if value not in (None, "")
         )
         return f"{line}\n{escaped(exception, LAYOUT)}" if exception else line
 
@@ -99,7 +99,10 @@ class JsonFormatter(TextFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        fields = {name: escaped(value, LAYOUT) for name, value in self.fields(record).items()}
+        fields = {
+            name: escaped(value, LAYOUT) if isinstance(value, str) else value
+            for name, value in self.fields(record).items()
+        }
         return orjson.dumps(fields).decode()
 
 

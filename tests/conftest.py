@@ -34,6 +34,7 @@ from helpers.instance import (
     settings,
     wipe,
 )
+from helpers.validation import ValidatingClient
 
 FOLDER_MARKS = ("durability", "large")
 
@@ -105,6 +106,14 @@ def shared_routes():
 def own_routes(monkeypatch):
     """For a test that adds a route: its apps have a map of their own."""
     monkeypatch.setattr(BookApi, "url_map_class", Map)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def valid_xml():
+    """Hold every XML document that a test client gets or sends to the XSD."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BookApi, "test_client_class", ValidatingClient)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ from flask import Flask, Request
 from flask.sessions import SessionInterface, SessionMixin
 from flask_login import LoginManager
 
+from ..http.counting import USER
 from . import admin_views, commands, permissions, proxy_login, sessions, tokens, views
 from .permissions import SignedIn
 
@@ -20,7 +21,10 @@ def load_user(request: Request) -> SignedIn | None:
     """Flask-Login's request loader: the owner of the token in the Authorization header, else the
     account that a trusted proxy names, else the owner of the session cookie.
     """
-    return tokens.authenticate() or proxy_login.load() or sessions.load()
+    user = tokens.authenticate() or proxy_login.load() or sessions.load()
+    if user is not None:
+        request.environ[USER] = user.username
+    return user
 
 
 def init_app(app: Flask) -> None:

@@ -1,7 +1,7 @@
 """What accounts send and receive, as marshmallow schemas."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
@@ -25,6 +25,8 @@ from .mfa import RECOVERY_CODES
 from .models import MEMBER, ROLES, SCOPES
 
 MAX_TOKEN_NAME = 100  # code points
+Example = dict[str, Any]
+PASSPHRASE = "a long passphrase of words"  # noqa: S105 # in examples
 
 
 class _Document(Schema):
@@ -53,6 +55,8 @@ class UserSchema(Schema):
 class NewUserSchema(_Document):
     """An account to add."""
 
+    example: ClassVar[Example] = {"username": "jane", "password": PASSPHRASE, "role": "member"}
+
     username = Verbatim(required=True)
     password = Verbatim(required=True)
     role = Choice(ROLES, load_default=MEMBER)
@@ -73,6 +77,8 @@ class NewUserSchema(_Document):
 class UserChangeSchema(_Document):
     """What is to change of an account."""
 
+    example: ClassVar[Example] = {"role": "member", "active": True}
+
     role = Choice(ROLES)
     active = Boolean()
     password = Verbatim()
@@ -80,6 +86,8 @@ class UserChangeSchema(_Document):
 
 class LoginSchema(_Document):
     """A name with its password; with a second factor its code, too."""
+
+    example: ClassVar[Example] = {"username": "admin", "password": PASSPHRASE}
 
     username = Verbatim(required=True)
     password = Verbatim(required=True)
@@ -90,6 +98,11 @@ class LoginSchema(_Document):
 class PasswordSchema(_Document):
     """The password of this account, and its next one."""
 
+    example: ClassVar[Example] = {
+        "current_password": PASSPHRASE,
+        "new_password": "another phrase of many words",
+    }
+
     current_password = Verbatim(required=True)
     new_password = Verbatim(required=True)
 
@@ -97,17 +110,23 @@ class PasswordSchema(_Document):
 class OwnPasswordSchema(_Document):
     """The password of this account."""
 
+    example: ClassVar[Example] = {"current_password": PASSPHRASE}
+
     current_password = Verbatim(required=True)
 
 
 class CodeSchema(_Document):
     """A code of the app."""
 
+    example: ClassVar[Example] = {"code": "123456"}
+
     code = Verbatim(required=True)
 
 
 class DisableMfaSchema(OwnPasswordSchema, CodeSchema):
     """The password of this account, and a code of the app or a recovery code."""
+
+    example: ClassVar[Example] = {"current_password": PASSPHRASE, "code": "123456"}
 
 
 def _in_future(instant: datetime | None) -> None:
@@ -118,6 +137,8 @@ def _in_future(instant: datetime | None) -> None:
 @document("token")
 class TokenSchema(_Document):
     """An API token, without its hash."""
+
+    example: ClassVar[Example] = {"name": "nightly import", "scope": "write"}
 
     id = _id("token")
     name = Text(MAX_TOKEN_NAME, required=True, metadata=about("what it is for"))

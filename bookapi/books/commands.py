@@ -141,16 +141,18 @@ def import_books(
         source = stack.enter_context(_input(file))
         out = stack.enter_context(_output(report_file)) if report_file else None
         writer = ReportWriter(out, report_file) if out and report_file else None
-        bar = stack.enter_context(_progress(source))
         failure = None
         try:
-            with service.prepare(
-                source,
-                options,
-                formats.by_name(format_name or _format_of(file) or ""),
-                functools.partial(bar, "reading"),
-                writer.add if writer else None,
-            ) as prepared:
+            with (
+                _progress(source) as bar,
+                service.prepare(
+                    source,
+                    options,
+                    formats.by_name(format_name or _format_of(file) or ""),
+                    functools.partial(bar, "reading"),
+                    writer.add if writer else None,
+                ) as prepared,
+            ):
                 report = service.run(prepared, progress=functools.partial(bar, "importing"))
         except service.Rejected as rejected:
             report, failure = rejected.report, str(rejected)
@@ -158,7 +160,7 @@ def import_books(
             raise click.ClickException(f"{file}: {error}; nothing was stored") from None
         if writer:
             writer.end(report)
-        _show(report, report_file is not None)
+    _show(report, report_file is not None)
     if failure:
         raise click.ClickException(failure)
 

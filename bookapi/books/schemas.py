@@ -159,6 +159,16 @@ class BookSchema(Schema):
     created_at = Timestamp(dump_only=True, metadata=_READ_ONLY["created_at"])
     updated_at = Timestamp(dump_only=True, metadata=_READ_ONLY["updated_at"])
 
+    example: ClassVar[dict[str, Any]] = {
+        "title": "Emma",
+        "authors": ["Jane Austen"],
+        "isbn": "9780141439587",
+        "published": "1815-12",
+        "language": "en",
+        "pages": 512,
+        "subjects": ["Fiction"],
+        "identifiers": [{"scheme": "goodreads", "value": "6969"}],
+    }
     error_messages = {"unknown": "is not a field of a book", "type": "must be an object: a book"}
 
     class Meta:
@@ -192,6 +202,8 @@ class BooksSchema(Schema):
 
 class PatchSchema(EditSchema):
     """What is to change of a book; null clears."""
+
+    example: ClassVar[dict[str, Any]] = {"pages": 474, "location": "room 2, shelf 5"}
 
 
 book_schema, edit_schema, books_schema = BookSchema(), EditSchema(), BooksSchema()

@@ -2,7 +2,7 @@
 
 import functools
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -20,18 +20,16 @@ from .schemas import FIELDS, LISTS, WRITABLE
 
 CREATED, UPDATED, DELETED, RESTORED = "created", "updated", "deleted", "restored"
 
-# Columns to compare and sort by: field, column, and the function that derives the column.
-_KEYS = (
-    ("title", "title_key", key),
-    ("authors", "author_key", lambda names: _sorted_by(names[0])),
-    ("authors", "author_desc_key", lambda names: _sorted_by(names[0])),
-    ("publisher", "publisher_key", key),
-    ("series", "series_key", key),
-    ("location", "location_key", key),
-    ("call_number", "call_number_key", key),
-    ("published", "published_key", dates.sort_key),
-    ("published", "published_desc_key", dates.sort_key),
-)
+# Columns to compare and sort by: the function that derives them from a field, and their names.
+_KEYS: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
+    "title": (key, ("title_key",)),
+    "authors": (lambda names: _sorted_by(names[0]), ("author_key", "author_desc_key")),
+    "publisher": (key, ("publisher_key",)),
+    "series": (key, ("series_key",)),
+    "location": (key, ("location_key",)),
+    "call_number": (key, ("call_number_key",)),
+    "published": (dates.sort_key, ("published_key", "published_desc_key")),
+}
 _INSTANTS = ("created_at", "updated_at")
 
 
@@ -88,7 +86,9 @@ def _plain(names: Iterable[str]) -> dict[str, Any]:
     return {name: bindparam(name, type_=String()) for name in names}
 
 
-_INSERT = insert(Book.__table__).values(_plain((*FIELDS, *[column for _, column, _ in _KEYS])))
+_INSERT = insert(Book.__table__).values(
+    _plain((*FIELDS, *[name for _, names in _KEYS.values() for name in names]))
+)
 _FREE_ISBN = update(Book.__table__).where(Book.id == bindparam("book_id")).values(isbn=None)
 _COUNTED = (
     update(Catalogue.__table__)
@@ -119,85 +119,60 @@ def _update(columns: tuple[str, ...]) -> Update:
 
 def store(connection: Connection, state: State, changes: list[Change]) -> None:
     """Write the changes and their history, each a step of the catalogue's `seq`."""
-    new = [change for change in changes if change.before is None]
-    others = [change for change in changes if change.before is not None]
+    changed = [(change, change.fields) for change in changes if change.before is not None]
     # An ISBN that moves from one book to another is released first.
-    run(
-        connection,
-        _FREE_ISBN,
-        [
-            {"book_id": change.after["id"]}
-            for change in others
-            if change.before and change.before["isbn"] not in (None, change.after["isbn"])
-        ],
-    )
-    run(connection, _INSERT, [columns_of(change.after, FIELDS) for change in new])
-    for change in others:
-        columns = {
-            **columns_of(change.after, change.fields),
-            "deleted_at": _stored_instant(change.after["updated_at"]) if change.to_trash else None,
-        }
-        run(
-            connection,
-            _update(tuple(sorted(columns))),
-            [{**columns, "of_book": change.after["id"]}],
-        )
-    _store_words(connection, new, others)
-    for field in LIST_TABLES:
-        concerned = [change for change in others if field in change.fields]
-        run(
-            connection,
-            _NO_LIST_ROWS[field],
-            [{"book_id": change.after["id"]} for change in concerned],
-        )
-        run(
-            connection,
-            _LIST_ROWS[field],
-            [
-                row
-                for change in (*new, *concerned)
-                for row in lists_of(change.after["id"], change.after[field])
-            ],
-        )
-    run(
-        connection,
-        _HISTORY,
-        [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)],
-    )
+    freed = [
+        {"book_id": change.after["id"]}
+        for change, fields in changed
+        if change.before and "isbn" in fields and change.before["isbn"]
+    ]
+    run(connection, _FREE_ISBN, freed)
+    _add(connection, [change.after for change in changes if change.before is None])
+    _change_all(connection, changed)
+    entries = [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)]
+    run(connection, _HISTORY, entries)
     state.seq += len(changes)
     _new_state(connection, state)
 
 
+def _add(connection: Connection, new: list[dict[str, Any]]) -> None:
+    """Insert new books, each table once for all of them."""
+    run(connection, _INSERT, [columns_of(book, FIELDS) for book in new])
+    run(
+        connection, _WORDS, [{"book_id": book["id"], "words": search.text_of(book)} for book in new]
+    )
+    for field in LIST_TABLES:
+        _add_rows(connection, field, new)
+
+
+def _change_all(connection: Connection, changed: list[tuple[Change, set[str]]]) -> None:
+    """Update books, each in the tables that the fields are in."""
+    for change, fields in changed:
+        columns = columns_of(change.after, fields)
+        moved_at = _stored_instant(change.after["updated_at"]) if change.to_trash else None
+        columns |= {"deleted_at": moved_at}
+        statement = _update(tuple(sorted(columns)))
+        run(connection, statement, [{**columns, "of_book": change.after["id"]}])
+    words = [
+        {"of_book": change.after["id"], "words": search.text_of(change.after, change.to_trash)}
+        for change, fields in changed
+        if fields & search.SEARCHED or change.action != UPDATED
+    ]
+    run(connection, _OTHER_WORDS, words)
+    for field in LIST_TABLES:
+        books = [change.after for change, fields in changed if field in fields]
+        run(connection, _NO_LIST_ROWS[field], [{"book_id": book["id"]} for book in books])
+        _add_rows(connection, field, books)
+
+
+def _add_rows(connection: Connection, field: str, books: list[dict[str, Any]]) -> None:
+    rows = [row for book in books for row in lists_of(book["id"], book[field])]
+    run(connection, _LIST_ROWS[field], rows)
+
+
 def _new_state(connection: Connection, state: State) -> None:
-    run(
-        connection,
-        _COUNTED,
-        [
-            {
-                "seq": state.seq,
-                "revision": secrets.randbits(62),
-                "last_id": state.last_id,
-                "total": state.total,
-            }
-        ],
-    )
-
-
-def _store_words(connection: Connection, new: list[Change], others: list[Change]) -> None:
-    run(
-        connection,
-        _WORDS,
-        [{"book_id": change.after["id"], "words": search.text_of(change.after)} for change in new],
-    )
-    run(
-        connection,
-        _OTHER_WORDS,
-        [
-            {"of_book": change.after["id"], "words": search.text_of(change.after, change.to_trash)}
-            for change in others
-            if change.fields & search.SEARCHED or change.action != UPDATED
-        ],
-    )
+    counted = {"seq": state.seq, "last_id": state.last_id, "total": state.total}
+    run(connection, _COUNTED, [{**counted, "revision": secrets.randbits(62)}])
 
 
 def _entry(seq: int, change: Change, by: str | None) -> dict[str, Any]:
@@ -214,21 +189,20 @@ def _entry(seq: int, change: Change, by: str | None) -> dict[str, Any]:
     }
 
 
-def columns_of(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def columns_of(record: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     """The columns of these fields and the keys derived from them, as the driver takes them."""
-    columns = {}
-    for name in names:
-        value = record[name]
-        columns[name] = (
-            orjson.dumps(value).decode()
-            if name in LISTS
-            else _stored_instant(value)
-            if name in _INSTANTS
-            else value
-        )
-    for name, column, make_key in _KEYS:
-        if name in names:
-            columns[column] = make_key(record[name]) if record[name] else LAST.get(column)
+    columns = {name: record[name] for name in names}
+    for name in LISTS:
+        if name in columns:
+            columns[name] = orjson.dumps(record[name]).decode()
+    for name in _INSTANTS:
+        if name in columns:
+            columns[name] = _stored_instant(record[name])
+    for name, (make_key, derived) in _KEYS.items():
+        if name in columns:
+            made = make_key(record[name]) if record[name] else None
+            for column in derived:
+                columns[column] = LAST.get(column) if made is None else made
     return columns
 
 

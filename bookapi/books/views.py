@@ -91,17 +91,18 @@ def read_list() -> Result:
 )
 def create() -> Result:
     """Add a book, or a list of books: all of them or none."""
-    read, key = deferred_body(), idempotency_key(actor().user_id)
+    read, by = deferred_body(), actor()
+    key = idempotency_key(by.user_id)
     sent = read()
     if isinstance(sent, list):
         raise invalid(
             [{"pointer": "", "detail": 'must be one book, or {"books": […]} for several'}]
         )
     if isinstance(sent, dict) and "books" in sent:
-        records = run_idempotent(key, changes.create_all, load_all(sent), by=actor())
+        records = run_idempotent(key, changes.create_all, load_all(sent), by=by)
         document = {"books": records, "total": len(records)}
         return Result(document, 201, resource="catalogue", fields=FIELDS)
-    return _created(run_idempotent(key, changes.create, book_schema.load(sent), by=actor()))
+    return _created(run_idempotent(key, changes.create, book_schema.load(sent), by=by))
 
 
 @blueprint.post("/import")

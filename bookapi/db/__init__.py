@@ -6,8 +6,6 @@ Failures of the database leave here as HTTP exceptions (503, 507, 409), so that 
 a driver.
 """
 
-from flask import Flask
-
 from .advice import explain
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
@@ -61,6 +59,4 @@ __all__ = [
 ]
 
 
-def init_app(app: Flask) -> None:
-    """Give the application its database."""
-    db.init_app(app)
+init_app = db.init_app

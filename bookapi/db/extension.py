@@ -6,8 +6,7 @@ from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
 
 from flask import Flask, current_app, has_request_context
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData, Table
+from sqlalchemy import MetaData, Table, create_engine
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase
 from werkzeug.exceptions import ServiceUnavailable
@@ -44,16 +43,15 @@ class Reading:
     """The block of `db.read`. (A class: a generator-based context manager costs three times as
     much.)"""
 
-    def __init__(self, handle: _Handle, seconds: float | None):
-        self._handle, self._seconds = handle, seconds
+    def __init__(self, engine: Engine, dialect: Dialect, seconds: float | None):
+        self._engine, self._dialect, self._seconds = engine, dialect, seconds
 
     def __enter__(self) -> Connection:
         try:
-            handle = self._handle
-            self._connection = handle.dialect.begin_read(handle.engine, self._seconds)
+            self._connection = self._dialect.begin_read(self._engine, self._seconds)
             return self._connection
         except FAILURES as error:
-            raise_translated(error, self._handle.dialect.access_fault())
+            raise_translated(error, self._dialect.access_fault())
 
     def __exit__(
         self,
@@ -65,33 +63,36 @@ class Reading:
         try:
             if failed is not None:
                 self._connection.invalidate(failed)
-            self._handle.dialect.end(self._connection)
+            self._dialect.end(self._connection)
         except FAILURES as later:
             failed = failed or later
         if failed is not None:
-            raise_translated(failed, self._handle.dialect.access_fault())
+            raise_translated(failed, self._dialect.access_fault())
 
 
-class Database(SQLAlchemy):
-    """Flask-SQLAlchemy with one way to read and one way to write."""
+class Database:
+    """The database of the current application: one way to read and one way to write."""
+
+    metadata = Base.metadata
 
     def init_app(self, app: Flask) -> None:
+        """Give the application its engine and its write queue; nothing is connected yet."""
         url = make_url(app.config["DATABASE_URL"])
         wait = app.config["DATABASE_WAIT_SECONDS"]
         dialect = dialect_of(url, wait)
-        app.config["SQLALCHEMY_DATABASE_URI"] = url
-        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = dialect.engine_options()
-        super().init_app(app)
-        with app.app_context():
-            dialect.listen(self.engine)
-            app.extensions[EXTENSION] = _Handle(
-                self.engine, dialect, WriteQueue(self.engine, dialect, wait)
-            )
+        engine = create_engine(url, **dialect.engine_options())
+        dialect.listen(engine)
+        app.extensions[EXTENSION] = _Handle(engine, dialect, WriteQueue(engine, dialect, wait))
 
     @property
     def _handle(self) -> _Handle:
         handle: _Handle = current_app.extensions[EXTENSION]
         return handle
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the application's database."""
+        return self._handle.engine
 
     @property
     def dialect(self) -> Dialect:
@@ -106,7 +107,8 @@ class Database(SQLAlchemy):
         a client takes piece by piece. Commands are not limited.
         """
         seconds = current_app.config["QUERY_SECONDS"] if limited and has_request_context() else None
-        return Reading(self._handle, seconds)
+        handle: _Handle = current_app.extensions[EXTENSION]
+        return Reading(handle.engine, handle.dialect, seconds)
 
     def ask(self, question: Callable[..., Any], *args: Any) -> Any:
         """What ``question(connection, *args)`` returns, without a limit."""
@@ -134,6 +136,11 @@ class Database(SQLAlchemy):
     def on_commit(self, connection: Connection, function: Callable[..., Any], *args: Any) -> None:
         """Call ``function(*args)`` after the operation of this connection was committed."""
         connection.info[ON_COMMIT].append(functools.partial(function, *args))
+
+    def load(self) -> tuple[int, int]:
+        """(connections in use, changes that wait for their turn) of this process."""
+        pool: Any = self.engine.pool
+        return pool.checkedout(), len(self._handle.queue)
 
     def keep_threads_for_reading(self, threads: int) -> None:
         """Let waiting changes hold at most half of the server's threads."""
@@ -165,4 +172,4 @@ def _call(
     return operation(connection, *args, **kwargs)
 
 
-db = Database(model_class=Base)
+db = Database()

@@ -6,6 +6,7 @@ values are passed as they are.
 """
 
 import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,11 +30,13 @@ def run(
     connection: Connection, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Run a change once for each of these values."""
+    if not rows:
+        return
     sql, bind = compiled(statement, connection.dialect)
     cursor = connection.connection.cursor()
     if len(rows) == 1:
         cursor.execute(sql, bind(rows[0]))
-    elif rows:
+    else:
         cursor.executemany(sql, [bind(values) for values in rows])
 
 
@@ -41,9 +44,13 @@ def run(
 def compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, Any]:
     """(SQL, a function that gives the values as the driver takes them: in order, or by name)."""
     made: Any = statement.compile(dialect=dialect)
-    defaults, names = made.params, made.positiontup
+    names = made.positiontup
+    required = {bind.key for bind in made.binds.values() if bind.required}
+    defaults = {name: value for name, value in made.params.items() if name not in required}
     if names is None:
         return str(made), lambda values: {**defaults, **values}
-    return str(made), lambda values: [
-        values[name] if name in values else defaults[name] for name in names
-    ]
+    if defaults or len(names) < 2:
+        return str(made), lambda values: [
+            (values if name in values else defaults)[name] for name in names
+        ]
+    return str(made), operator.itemgetter(*names)

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm.exc import StaleDataError
 
+from .. import metrics
 from .dialects import Dialect
 from .failures import FAILURES, busy, is_lost, raise_translated, unavailable, worth_another_try
 
@@ -98,6 +99,10 @@ class WriteQueue:
         while not operation.done.wait(LOOK_SECONDS):
             self._fail_if_dead()
         return self._outcome(operation)
+
+    def __len__(self) -> int:
+        """How many operations wait for their turn."""
+        return len(self._waiting)
 
     def _outcome(self, operation: Operation) -> Any:
         error = operation.error
@@ -232,6 +237,8 @@ class WriteQueue:
             return
         try:
             for attempt in range(1, ATTEMPTS + 1):
+                if attempt > 1:
+                    metrics.RETRIES.inc()
                 if self._attempt(operation) or attempt == ATTEMPTS:
                     return
                 if time.monotonic() >= operation.deadline and not is_lost(operation.error):

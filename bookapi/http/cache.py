@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cachetools import LRUCache
 from flask import Flask, Response, current_app
 
+from .. import metrics
 from ..db import State
 from ..logs import REQUEST_ID, new_request_id_for
 from .conditional import is_not_modified
+from .counting import ROUTE
 from .languages import best_language
 from .proxy import USER as PROXY_USER
 
@@ -146,7 +148,9 @@ class DataResponse(Response):
                 return []
             return super().__call__(environ, start_response)
         if self.policy.public and self.status_code == 200:
-            sent = _send(headers, self.headers["ETag"], self.body, environ, start_response)
+            is_known = is_not_modified(environ, self.headers["ETag"])
+            method = environ["REQUEST_METHOD"]
+            sent = _send(headers, self.body, is_known, method, start_response)
         else:
             start_response(self.status, headers)
             sent = [self.body] if environ["REQUEST_METHOD"] != "HEAD" else []
@@ -169,17 +173,17 @@ def _without_body(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _send(
     headers: list[tuple[str, str]],
-    etag: str,
     body: bytes,
-    environ: "WSGIEnvironment",
+    is_known: bool,
+    method: str,
     start_response: "StartResponse",
 ) -> list[bytes]:
-    """Send a 200, or the 304 in its place."""
-    if is_not_modified(environ, etag):
+    """Send a 200, or the 304 in its place where the client has the body already."""
+    if is_known:
         start_response("304 NOT MODIFIED", _without_body(headers))
         return []
     start_response("200 OK", headers)
-    return [body] if environ["REQUEST_METHOD"] == "GET" else []
+    return [body] if method == "GET" else []
 
 
 # -- the middleware --
@@ -190,6 +194,7 @@ class _Remembered(NamedTuple):
     etag: str
     body: bytes
     policy: CachePolicy
+    route: str
 
 
 class CacheMiddleware:
@@ -215,10 +220,12 @@ class CacheMiddleware:
             found = self._find(key)
             if found is not None:
                 headers = [*found.headers, (REQUEST_ID, new_request_id_for(environ))]
-                return _send(headers, found.etag, found.body, environ, start_response)
+                method, is_known = environ["REQUEST_METHOD"], is_not_modified(environ, found.etag)
+                metrics.count_hit(method, found.route, "304" if is_known else "200")
+                return _send(headers, found.body, is_known, method, start_response)
         sent = self._app(environ, start_response)
         if key is not None and isinstance(sent, SentBody):
-            self._remember(key, sent.response)
+            self._remember(key, sent.response, environ.get(ROUTE, ""))
         return sent
 
     def _key(self, environ: "WSGIEnvironment") -> _Key | None:
@@ -248,7 +255,7 @@ class CacheMiddleware:
             self._cache.put(key, revision, found, entry.size - OVERHEAD)
         return found
 
-    def _remember(self, key: _Key, response: DataResponse) -> None:
+    def _remember(self, key: _Key, response: DataResponse, route: str) -> None:
         policy, body = response.policy, response.body
         if body is None or response.status_code != 200 or not policy.is_remembered:
             return
@@ -259,7 +266,7 @@ class CacheMiddleware:
         kept = bytes(memoryview(body))  # the original may lie in a buffer of eight times its size
         size = len(kept) + 2 * length
         size += sum(len(name) + len(value) + 200 for name, value in headers)
-        found = _Remembered(headers, response.headers["ETag"], kept, policy)
+        found = _Remembered(headers, response.headers["ETag"], kept, policy, route)
         self._cache.put(key, policy.revision, found, size)
 
 

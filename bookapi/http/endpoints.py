@@ -8,10 +8,8 @@ Authorization, content negotiation, the reading of bodies and query strings, the
 `/`, `bookapi routes`, the table in docs/api.md, OpenAPI and the XSD read the declaration. An
 application with a view that has none, or a wrong one, does not start (default deny).
 
-    body=schema                        what is sent, checked by `bodies.load_body()`
-    query=schema                       the parameters, read by `parameters.load_query()`
-    status=201, errors=(409,)          what the answer may be, beside what `failures` knows
-    deprecation=Deprecation(…)         what is to leave says so in each response
+`body=schema` is what `bodies.load_body()` checks; `status=201, errors=(409,)` what the response may
+be, beside what `Endpoint.failures` knows.
 """
 
 import functools

@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, current_app, g, request
 from flask_login import current_user
 
-from .. import formats
+from .. import formats, metrics
 from ..logs import REQUEST_ID, new_request_id_for
 from . import security
 from .endpoints import Cost, current_endpoint
@@ -50,6 +50,7 @@ class Load:
             limits[kind, account] = max(1, self.limits[kind] // 2)
         with self._lock:
             if any(self._running[key] >= limit for key, limit in limits.items()):
+                metrics.REFUSED.labels(kind).inc()
                 raise Problem(503, _DETAIL, RETRY)
             self._running.update(limits.keys())
         try:
@@ -95,6 +96,7 @@ class LoadMiddleware:
     ) -> Iterable[bytes]:
         if not self._extensions[LOAD].is_refused() or environ["PATH_INFO"] in PROBES:
             return self._app(environ, start_response)
+        metrics.REFUSED.labels("queue").inc()
         documents = tuple(each for each in formats.all_formats() if each.can("problem"))
         chosen = best(environ.get("HTTP_ACCEPT", ""), documents) or documents[0]
         body = chosen.problem(document(503, _DETAIL, "/"))

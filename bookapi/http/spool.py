@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from flask import Flask, current_app, request
 
+from .. import metrics
 from .conditional import is_not_modified
 from .negotiation import chosen_format
 from .problems import Problem
@@ -32,6 +33,7 @@ class Spool:
         """Take so many bytes; 503 if they are not free."""
         with self._lock:
             if size > self._free:
+                metrics.REFUSED.labels("spool").inc()
                 raise Problem(
                     503,
                     "too many exports are being sent; try again later",

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
+from .. import metrics
 from .listening import listen
 from .supervisor import SIGNALS, WORKER, Supervisor
 
@@ -68,7 +69,8 @@ def supervise(
         listening = listen(host, port, unix_socket)
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-    sys.exit(Supervisor(listening, workers).run())
+    with metrics.shared_folder():
+        sys.exit(Supervisor(listening, workers).run())
 
 
 def _prepare() -> None:
@@ -98,8 +100,10 @@ def is_first_worker() -> bool:
     return os.environ.get(WORKER, "").endswith(",1")
 
 
-def work(app: Any, threads: int, workers: int) -> None:
-    """Serve the application as one of the workers that the supervisor started."""
+def work(app: Any, threads: int, workers: int, sample: Callable[[], None]) -> None:
+    """Serve the application as one of the workers that the supervisor started; `sample` is called
+    each second.
+    """
     from .worker import Worker
 
     listening, control, _ = (int(number) for number in os.environ.pop(WORKER).split(","))
@@ -111,7 +115,7 @@ def work(app: Any, threads: int, workers: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked in the supervisor
     threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
     supervisor.sendall(b"1")
-    worker.run()
+    worker.run(sample)
 
 
 def _end_with(supervisor: socket.socket) -> None:

@@ -1,5 +1,6 @@
 """The listening socket, TCP or unix."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -7,7 +8,11 @@ BACKLOG = 1024
 
 
 def listen(host: str, port: int, unix_socket: str | None) -> socket.socket:
-    """A new listening socket. An OSError has the address as its filename."""
+    """The listening socket: the one that systemd passed on (sd_listen_fds), else a new one. An
+    OSError has the address as its filename.
+    """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        return socket.socket(fileno=3)
     try:
         if unix_socket:
             return _listen_unix(unix_socket)

@@ -79,12 +79,16 @@ class Worker:
         self._draining = True
         self._server.pull_trigger()
 
-    def run(self) -> None:
-        """Serve until `stop`, then drain."""
+    def run(self, sample: Callable[[], Any] = int) -> None:
+        """Serve until `stop`, then drain; `sample` is called about once a second."""
         gc.collect()
         gc.freeze()  # what is there now stays; looking through it again and again takes time
+        sampled = 0.0
         while not self._draining:
             self._turn(1)
+            if time.monotonic() > sampled + 1:
+                sampled = time.monotonic()
+                sample()
         self._drain()
 
     def _turn(self, seconds: float) -> None:

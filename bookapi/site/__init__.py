@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import backup, check, commands, views
+from . import backup, check, check_api, commands, genconfig, views
 from .contract import publish
 from .contract import views as contract_views
 
@@ -13,5 +13,12 @@ def init_app(app: Flask) -> None:
     """Give the application its index, its health checks and its operator's commands."""
     app.register_blueprint(views.blueprint)
     app.register_blueprint(contract_views.blueprint)
-    for command in (*commands.COMMANDS, backup.backup, backup.restore, check.check):
+    for command in (
+        *commands.COMMANDS,
+        backup.backup,
+        backup.restore,
+        check.check,
+        check_api.check_api,
+        genconfig.genconfig,
+    ):
         app.cli.add_command(command)

@@ -24,7 +24,7 @@ from ..db.dialects.durability_warnings import durability_warnings
 from ..db.schema import known_revisions, migrations, upgrade_schema
 from ..http import endpoints
 from .contract import CONTRACT
-from .views import unready
+from .views import sample, unready
 
 
 @command("init")
@@ -116,7 +116,7 @@ def _serve(threads: int, workers: int, init: bool, wait: int, **options: Any) ->
             current_app.logger.warning(warning)
     db.keep_threads_for_reading(threads)
     app = click.get_current_context().ensure_object(ScriptInfo).load_app()
-    server.work(app, threads, workers)
+    server.work(app, threads, workers, sample)
 
 
 serve = server.command(_serve)

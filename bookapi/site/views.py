@@ -2,13 +2,15 @@
 
 from urllib.parse import quote
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, Response, current_app, request
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
+from .. import metrics
 from ..db import db, explain, schema_error, schema_revisions
-from ..http.cache import ALWAYS
+from ..http.cache import ALWAYS, current_cache
 from ..http.endpoints import Access, endpoint, linked
+from ..http.load import LOAD
 from ..http.problems import Problem
 from ..http.results import Result
 from ..http.routing import base_url
@@ -52,6 +54,24 @@ def readyz() -> dict[str, str]:
         current_app.logger.error("not ready: %s", reason)
         raise Problem(503, "the service is not ready", {"Retry-After": "10"})
     return {"status": "ok"}
+
+
+@blueprint.get("/metrics")
+@endpoint(Access.ADMIN, sends="text/plain")
+def figures() -> Response:
+    """Figures for Prometheus, of all workers together."""
+    sample()
+    return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+
+def sample() -> None:
+    """Bring the figures of this process up to date."""
+    connections, changes = db.load()
+    metrics.CONNECTIONS.set(connections)
+    metrics.WRITE_QUEUE.set(changes)
+    metrics.REQUEST_QUEUE.set(len(current_app.extensions[LOAD].queue))
+    metrics.CACHE_BYTES.set(current_cache().used)
+    metrics.flush()
 
 
 def unready() -> str | None:

@@ -54,6 +54,43 @@ def xlsx(*rows, fill=b""):
     return out.getvalue()
 
 
+OFFICE = "urn:oasis:names:tc:opendocument:xmlns"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+
+
+def ods(*rows):
+    """A small OpenDocument workbook with one sheet."""
+    cells = "".join(
+        "<table:table-row>"
+        + "".join(
+            f'<table:table-cell office:value-type="float" office:value="{cell}"/>'
+            if isinstance(cell, int | float)
+            else '<table:table-cell office:value-type="string">'
+            f"<text:p>{cell}</text:p></table:table-cell>"
+            for cell in row
+        )
+        + "</table:table-row>"
+        for row in rows
+    )
+    content = (
+        f'<office:document-content xmlns:office="{OFFICE}:office:1.0" '
+        f'xmlns:table="{OFFICE}:table:1.0" xmlns:text="{OFFICE}:text:1.0">'
+        f'<office:body><office:spreadsheet><table:table table:name="Books">{cells}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    manifest = (
+        f'<manifest:manifest xmlns:manifest="{OFFICE}:manifest:1.0">'
+        f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{ODS}"/>'
+        "</manifest:manifest>"
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("mimetype", ODS)
+        archive.writestr("META-INF/manifest.xml", manifest)
+        archive.writestr("content.xml", content)
+    return out.getvalue()
+
+
 BOOKS = [["Title", "ISBN", "Year", "Pages"], ["Emma", 9780141439587, 2003, 474.0]]
 
 
@@ -62,9 +99,9 @@ def prepared(content, **options):
         return found.report
 
 
-@pytest.mark.parametrize("name", ["books.xlsx", "books.dat", "books.xlsx.gz"])
+@pytest.mark.parametrize("name", ["books.xlsx", "books.dat", "books.xlsx.gz", "books.ods"])
 def test_a_workbook_is_read_like_a_table(runner, client, tmp_path, name):
-    content = xlsx(*BOOKS)
+    content = (ods if name.endswith(".ods") else xlsx)(*BOOKS)
     path = tmp_path / name
     path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     result = runner.invoke(args=["books", "import", str(path)])
@@ -73,10 +110,11 @@ def test_a_workbook_is_read_like_a_table(runner, client, tmp_path, name):
     assert (book["isbn"], book["published"], book["pages"]) == ("9780141439587", "2003", 474)
 
 
-def test_a_sheet_is_chosen_by_its_name():
-    assert prepared(xlsx(*BOOKS), sheet="Books").counts["read"] == 1
+@pytest.mark.parametrize("workbook", [xlsx, ods])
+def test_a_sheet_is_chosen_by_its_name(workbook):
+    assert prepared(workbook(*BOOKS), sheet="Books").counts["read"] == 1
     with pytest.raises(Malformed, match="there is no sheet 'Other'; there is Books"):
-        prepared(xlsx(*BOOKS), sheet="Other")
+        prepared(workbook(*BOOKS), sheet="Other")
 
 
 @pytest.mark.parametrize(

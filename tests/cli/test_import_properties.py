@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from bookapi import formats
 from bookapi.books import changes, queries
 from bookapi.books.imports import service
+from bookapi.books.schemas import READ_ONLY, WRITABLE
 from bookapi.db import db
 from helpers.inventions import books
 
-READ_ONLY = ("id", "version", "created_at", "updated_at")
+OUTCOMES = ("created", "updated", "unchanged", "rejected")
 
 
 def own(book):
@@ -41,8 +42,17 @@ def empty():
     db.write(changes.purge, 0, 10**6)
 
 
-@pytest.mark.parametrize("name", ["csv", "jsonl", "json", "xml"])
-@settings(max_examples=15, suppress_health_check=list(HealthCheck), deadline=None)
+each = pytest.mark.parametrize("name", ["csv", "jsonl", "json", "xml"])
+few = settings(max_examples=15, suppress_health_check=list(HealthCheck), deadline=None)
+SOME_ISBNS = ["9780141439587", "9780306406157", "9781593070915"]
+
+
+def written(name, records):
+    return b"".join(formats.by_name(name).write(records, tuple(records[0])))
+
+
+@each
+@few
 @given(records=st.lists(books(), min_size=1, max_size=5))
 def test_an_export_gives_equal_books_and_then_changes_nothing(app, name, records):
     with app.app_context():
@@ -50,10 +60,73 @@ def test_an_export_gives_equal_books_and_then_changes_nothing(app, name, records
         unique = {book["isbn"] or number: own(book) for number, book in enumerate(records)}
         load(b"".join(formats.by_name("jsonl").write(unique.values(), ())), "jsonl")
         before = stored()
-        export = b"".join(formats.by_name(name).write(before, tuple(before[0])))
+        export = written(name, before)
         assert load(export, name)["unchanged"] == len(before) and stored() == before
         empty()
         assert load(export, name)["created"] == len(before)
         again = stored()
         assert [own(book) for book in again] == [own(book) for book in before]
         assert load(export, name)["unchanged"] == len(before) and stored() == again
+
+
+@each
+@few
+@given(
+    records=st.lists(books(), min_size=1, max_size=4),
+    others=st.lists(books(), min_size=4, max_size=4),
+    fields=st.sets(st.sampled_from([*WRITABLE]), max_size=5),
+)
+def test_no_stored_value_disappears_that_a_file_does_not_speak_of(
+    app, name, records, others, fields
+):
+    with app.app_context():
+        empty()
+        load(written("jsonl", [own(book) for book in records]), "jsonl")
+        before = stored()
+        known = ("id", "created_at", "title", *sorted(fields - {"title", "isbn"}))
+        sent = [
+            {
+                field: {**other, **book}[field] if field in READ_ONLY else other[field]
+                for field in known
+            }
+            for book, other in zip(before, others, strict=False)
+        ]
+        report = load(written(name, sent), name)
+        assert report["created"] == report["rejected"] == 0
+        for book, after in zip(before, stored(), strict=True):
+            untold = [field for field in WRITABLE if field not in known]
+            assert [after[field] for field in untold] == [book[field] for field in untold]
+
+
+@each
+@few
+@given(
+    records=st.lists(
+        st.fixed_dictionaries(
+            {
+                "title": st.sampled_from(["Emma", "emma", "Other"]),
+                "isbn": st.sampled_from([None, *SOME_ISBNS]),
+                "series_number": st.sampled_from([None, "1", "2"]),
+                "identifiers": st.lists(
+                    st.fixed_dictionaries(
+                        {"scheme": st.sampled_from("gh"), "value": st.sampled_from("12")}
+                    ),
+                    max_size=1,
+                ),
+            }
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_no_two_records_with_different_isbns_become_one_book(app, name, records):
+    with app.app_context():
+        empty()
+        for _ in range(2):
+            report = load(written(name, records), name)
+            assert sum(report[what] for what in OUTCOMES) == report["read"] == len(records)
+            found = [book["isbn"] for book in stored() if book["isbn"]]
+            assert sorted(found) == sorted({book["isbn"] for book in records} - {None})
+        after = stored()
+        assert load(written(name, records), name)["unchanged"] == len(records)
+        assert stored() == after

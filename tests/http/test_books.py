@@ -594,7 +594,7 @@ def test_a_crash_during_a_change_stores_nothing(app, admin, monkeypatch, method,
     def crash(*args, **kwargs):
         raise RuntimeError("in the midst")
 
-    monkeypatch.setattr(store, "_store_words", crash)
+    monkeypatch.setattr(store, "_new_state", crash)
     answer = admin.open(address, method=method, json={"title": "x", "authors": ["a"]})
     assert answer.status_code == 500
     assert (rows(app), admin.get("/books").json) == (before, books)

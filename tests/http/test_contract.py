@@ -1,15 +1,20 @@
 """/openapi.json, /docs and /schemas: made of the declarations of the endpoints."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from lxml import etree
+from marshmallow import Schema
 from openapi_spec_validator import validate
 
+from bookapi.auth.schemas import PASSPHRASE
 from bookapi.http import endpoints
+from bookapi.http.endpoints import Access, Deprecation, endpoint
 from bookapi.http.problems import TYPES
 from bookapi.schemas import DOCUMENTS
-from bookapi.site.contract.openapi import placeholders
+from bookapi.site import publish
+from bookapi.site.contract.openapi import is_described, placeholders
 
 OPEN = ["/openapi.json", "/docs", "/docs/problems", "/schemas/bookapi.xsd", "/schemas/book.json"]
 
@@ -35,8 +40,9 @@ def test_the_openapi_document_is_valid(document):
 def test_each_route_is_documented_and_no_other(app, document):
     routes = {
         (method, placeholders(path))
-        for path, methods, _ in endpoints.routes(app)
+        for path, methods, declared in endpoints.routes(app)
         for method in methods
+        if is_described(declared)
     }
     assert set(operations(document)) == routes
     names = [operation["operationId"] for operation in operations(document).values()]
@@ -106,3 +112,99 @@ def test_the_service_document_links_to_the_contract(client):
     )
     below = client.get("/", headers={"X-Forwarded-Prefix": "/shelf"})
     assert below.headers["Link"] == answer.headers["Link"]  # nobody trusted said so
+
+
+def body_examples(document):
+    return [
+        (method, path, media_type, content["example"])
+        for (method, path), operation in operations(document).items()
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items()
+        if "example" in content
+    ]
+
+
+def test_each_example_of_a_body_can_be_sent(app, admin, document):
+    """Those of this account's password are right in form alone."""
+    examples = body_examples(document)
+    assert {path for _, path, _, _ in examples} > {"/books", "/auth/login", "/auth/tokens"}
+    for method, path, media_type, example in examples:
+        body = example if isinstance(example, str) else json.dumps(example)
+        isbn = "9780141439587"
+        admin.delete(f"/books/{admin.get(f'/books/isbn/{isbn}').json.get('id', 0)}")
+        book_id = admin.post("/books", json={"title": "to change"}).json["id"]
+        address = path.replace("{id}", str(book_id) if "books" in path else "2")
+        answer = admin.open(
+            address.replace("{isbn}", isbn), method=method, data=body, content_type=media_type
+        )
+        documented = document["paths"][path][method.lower()]["responses"]
+        assert str(answer.status_code) in documented, (method, path)
+        refused = PASSPHRASE in body or "code" in body
+        allowed = (401, 403, 409, 201, 204) if refused else (200, 201)
+        if path == "/auth/users":
+            allowed = (201, 409)  # the same one again, in XML
+        assert answer.status_code in allowed, (method, path, media_type, answer.get_data())
+
+
+def test_each_documented_parameter_is_one_and_no_other(client, document):
+    """A parameter that does not exist is a 400 that names it."""
+    for (method, path), operation in operations(document).items():
+        names = [each["name"] for each in operation["parameters"] if each["in"] == "query"]
+        if method == "GET" and {"limit", "sort"} & set(names) and "auth" not in path:
+            answer = client.get(path.replace("{id}", "1"), query_string={"nonsense": "1"})
+            if answer.status_code == 401:
+                continue
+            assert answer.json["errors"] == [
+                {"parameter": "nonsense", "detail": "is not a parameter here"}
+            ]
+            for name in set(names) - {"format"}:
+                answer = client.get(path, query_string={name: "\x01", "nonsense": "1"})
+                assert "errors" in answer.json, (path, name, answer.json)
+                detail = {error["parameter"]: error["detail"] for error in answer.json["errors"]}
+                assert detail.get(name) != "is not a parameter here", (path, name)
+
+
+# -- declarations that are wrong, and what is to leave
+
+
+def view_of(app, name, *args, **options):
+    """An application with one more view."""
+
+    @app.get(f"/{name}", endpoint=name)
+    @endpoint(*args, **options)
+    def view():
+        """Something."""
+        return {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    "args, options, said",
+    [
+        ((Access.ANYONE, "nonsense"), {}, "no schema named nonsense"),
+        ((Access.ANYONE, "book", {"magazine": Schema()}), {}, "no schema named magazine"),
+        (("whoever", "book"), {}, "'whoever' is no access"),
+        ((Access.ANYONE, "book"), {"status": (200, 200)}, "status 200 is named twice"),
+        ((Access.ANYONE, "book"), {"errors": (404, 404)}, "status 404 is named twice"),
+        ((Access.ANYONE, "book"), {"query": Schema}, "instances of marshmallow schemas"),
+    ],
+)
+def test_a_wrong_declaration_stops_the_start_and_names_the_view(
+    own_routes, app, args, options, said
+):
+    view_of(app, "odd_view", *args, **options)
+    with pytest.raises(RuntimeError, match=f"odd_view: .*{said}"):
+        endpoints.check(app)
+
+
+def test_what_is_to_leave_says_so_in_its_responses_and_in_the_document(own_routes, make_app):
+    app = make_app()
+    since, sunset = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    leaving = Deprecation(since, sunset, "https://example.com/changes")
+    view_of(app, "old", Access.ANYONE, "service", deprecation=leaving)
+    publish(app)
+    answer = app.test_client().get("/old")
+    assert answer.headers["Deprecation"] == f"@{int(since.timestamp())}"
+    assert answer.headers["Sunset"] == "Fri, 01 Jan 2027 00:00:00 GMT"
+    assert answer.headers["Link"] == '<https://example.com/changes>; rel="deprecation"'
+    document = app.test_client().get("/openapi.json").json
+    assert document["paths"]["/old"]["get"]["deprecated"] is True
+    assert "Deprecation" not in app.test_client().get("/healthz").headers

@@ -556,7 +556,7 @@ def test_a_crash_during_a_change_leaves_no_history_or_feed_entry(
     admin.delete("/books/2")
     before = [history(admin, 1), history(admin, 2), steps(admin), seq(app)]
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_store_words", crash)
+        patch.setattr(store, "_new_state", crash)
         assert (
             admin.open(address, method=method, json={"title": "x", "authors": ["a"]}).status_code
             == 500

@@ -372,7 +372,7 @@ def test_a_failure_is_not_stored_and_its_key_can_be_reused(app, shelf, name):
 def test_after_a_crash_the_key_can_be_reused(app, shelf, monkeypatch, what):
     before = rows(app)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_store_words", crash)
+        patch.setattr(store, "_new_state", crash)
         assert request(shelf, "k", what).status_code == 500
     assert rows(app) == before and kept(app) == 0
     told = [given(request(shelf, "k", what)) for _ in range(2)]
@@ -484,7 +484,7 @@ def test_a_second_request_with_the_key_waits_or_is_a_409(app, shelf, monkeypatch
         threading.Event(),
         threading.Event(),
         as_admin(app, shelf),
-        store._store_words,
+        store._new_state,
     )
 
     def held(*args):
@@ -492,7 +492,7 @@ def test_a_second_request_with_the_key_waits_or_is_a_409(app, shelf, monkeypatch
         go_on.wait(2)
         return original(*args)
 
-    monkeypatch.setattr(store, "_store_words", held)
+    monkeypatch.setattr(store, "_new_state", held)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(request, client(), "k", what)
         assert entered.wait(5)

@@ -209,6 +209,27 @@ def test_a_cross_site_import_is_rejected(admin):
     )
 
 
+def test_columns_are_named_split_and_skipped_by_parameters(app, admin):
+    answer = bring(
+        admin,
+        b"Name,Who,Shelf,Mood\nEmma,Jane Austen / A. Reader,A1,calm\n",
+        "csv",
+        **{
+            "column.title": "Name",
+            "column.authors": "Who",
+            "split.authors": "/",
+            "column.location": "Shelf",
+            "skip_column": "Mood",
+        },
+    )
+    assert answer.status_code == 200, answer.get_data()
+    assert answer.json["created"] == 1
+    assert not answer.json.get("ignored")
+    (book,) = admin.get("/books").json["books"]
+    assert (book["title"], book["location"]) == ("Emma", "A1")
+    assert book["authors"] == ["Jane Austen", "A. Reader"]
+
+
 def test_the_import_url_allows_post_only_and_is_linked(admin):
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         answer = admin.open("/books/import", method=method)
@@ -793,7 +814,7 @@ def held(make_app, monkeypatch):
     app = make_app(DATABASE_WAIT_SECONDS=1)
     admin = app.test_client()
     Auth(admin).login()
-    entered, go_on, original = threading.Event(), threading.Event(), store._store_words
+    entered, go_on, original = threading.Event(), threading.Event(), store._new_state
 
     def hold(*args):
         if not entered.is_set():
@@ -801,7 +822,7 @@ def held(make_app, monkeypatch):
             go_on.wait(20)
         return original(*args)
 
-    monkeypatch.setattr(store, "_store_words", hold)
+    monkeypatch.setattr(store, "_new_state", hold)
     yield app, admin, entered, go_on
     go_on.set()
 

@@ -437,7 +437,7 @@ def test_checks_run_in_the_documented_order(make_app):
 
 
 @both
-@pytest.mark.parametrize("part", ["_store_words", "columns_of"])
+@pytest.mark.parametrize("part", ["_new_state", "columns_of"])
 def test_a_crash_during_a_list_stores_no_book(app, admin, monkeypatch, name, part):
     post(admin, name, [{"title": "before"}])
     before = rows(app)

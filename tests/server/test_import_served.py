@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import socket
 from http.client import HTTPConnection
 
 import pytest
@@ -128,6 +129,23 @@ def test_a_large_body_is_in_a_file_and_removed_with_the_connection(service, cook
     with half_sent(service, cookie):
         wait_until(lambda: in_files(service) > LITTLE)
     wait_until(lambda: in_files(service) < LITTLE)
+
+
+@each_way
+def test_a_client_that_hangs_up_in_the_middle_stores_nothing(service, cookie, chunked):
+    body = jsonl_bytes(*[{"title": f"Hung up {number}"} for number in range(200_000)])
+    request = post(
+        "/books/import?on_error=skip",
+        body,
+        cookie,
+        chunked,
+        **{"Content-Type": "application/x-ndjson"},
+    )
+    with socket.create_connection(service.address, timeout=15) as connection:
+        connection.sendall(request[: len(request) // 2])
+        wait_until(lambda: in_files(service) > LITTLE)
+    wait_until(lambda: in_files(service) < LITTLE)
+    assert service.get("/books?q=hung").json()["total"] == 0
 
 
 def test_a_member_gets_a_403(service):

@@ -59,6 +59,7 @@ SETTINGS = {
     ),
     "ANSWER_CACHE_BYTES": (16 * 1024 * 1024, ("0", 0), (4096, 4096), (8192, 8192)),
     "LOG_FORMAT": ("text", ("json", "json"), ("text", "text"), ("json", "json")),
+    "ACCESS_LOG": (False, ("true", True), (True, True), (False, False)),
     "DATABASE_WAIT_SECONDS": (5, ("1", 1), (2, 2), (3, 3)),
     "QUERY_SECONDS": (10, ("1", 1), (2, 2), (600, 600)),
     "ADMIN_MFA": (False, ("true", True), (True, True), (False, False)),

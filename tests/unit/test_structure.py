@@ -9,16 +9,17 @@ import pytest
 import bookapi
 
 ROOT = Path(bookapi.__file__).parent
-BASE = {"text", "config", "formats"}
+BASE = {"text", "config", "formats", "metrics"}
 LOW = BASE | {"schemas", "logs", "cli", "db", "http"}
 ALLOWED = {
     "text": set(),
     "config": set(),
     "formats": set(),
     "logs": set(),
+    "metrics": set(),
     "schemas": {"text"},
     "cli": {"db"},
-    "db": {"config"},
+    "db": {"config", "metrics"},
     "http": BASE | {"db", "logs", "schemas"},
     "auth": LOW,
     "books": LOW | {"auth.permissions"},

@@ -7,6 +7,7 @@ import itertools
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -40,6 +41,7 @@ _OTHERS = (
     (rb"PK\x03\x04|PK\x05\x06", "a zip archive: unpack it first"),
     (rb"7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "a compressed archive: unpack it first"),
 )
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)
 _SAMPLE = 64 * 1024  # bytes
 MAX_LINE = 1024 * 1024  # bytes of a line that is looked at to detect the encoding
 MAX_RATIO = 200  # of what gzip may unpack to
@@ -87,8 +89,7 @@ def open_file(
             return Contents("workbook", table.header, "utf-8", None, table.rows)
         named = encoding or _bom(head)
         if named is None and reader.name == "csv":
-            rest = iter(lambda: stream.read(_SAMPLE), b"")
-            named = _detected(head, rest)
+            named = _detected(head, _rest(stream))
         raw.seek(0)
         stream = cast(BinaryIO, io.BufferedReader(_Gunzip(raw))) if is_gzip else raw
         shown = codecs.lookup(named).name if named and formats.is_charset(named) else "utf-8"
@@ -103,14 +104,21 @@ def open_file(
             None,
             _guarded(reader.read(stream, named if reader.name == "jsonl" else encoding)),
         )
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise Malformed(f"the gzip file is damaged: {error}") from None
+
+
+def _rest(stream: BinaryIO) -> Iterator[bytes]:
+    """What follows in a stream, up to where a gzip file is damaged."""
+    with suppress(*_DAMAGE):
+        while piece := stream.read(_SAMPLE):
+            yield piece
 
 
 def _guarded(records: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from records
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise Malformed(f"the gzip file is damaged: {error}") from None
 
 

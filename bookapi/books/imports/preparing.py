@@ -142,10 +142,11 @@ def _read_all(
                 progress(number)
     except Malformed as error:
         if options.on_error != "skip" or done.counts["read"] == done.counts["rejected"]:
-            raise
+            place = f", behind record {number}" if number and "line" not in str(error) else ""
+            raise Malformed(f"{error}{place}") from None
         done.counts["read"] += 1
-        detail = f"{error}; nothing after it could be read"
         done.counts["rejected"] += 1
+        detail = f"{error}; nothing behind it could be read"
         done.error((number + 1, None), Issue("unreadable", detail))
     progress(number)
     if current is not None:

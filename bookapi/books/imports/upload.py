@@ -93,9 +93,10 @@ import_parameters = ImportParameters.from_dict(_NAMED)()
 def options(args: MultiDict[str, str]) -> Options:
     """How the import is to go; 400 for parameters that are unknown, given twice or wrong."""
     values = load_parameters(import_parameters, args)
+    # marshmallow puts the value of `column.title` at ["column"]["title"].
     given: dict[str, Any] = {
         into: tuple(
-            (name.removeprefix(prefix), values[name]) for name in args if name.startswith(prefix)
+            (name, text) for name, text in values[prefix.rstrip(".")].items() if text is not None
         )
         for prefix, into in PREFIXES.items()
     }

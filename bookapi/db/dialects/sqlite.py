@@ -30,18 +30,14 @@ _DEADLINE = "bookapi.deadline"  # in the `info` of a connection
 class Deadline:
     """When work on a connection is interrupted (SQLITE_INTERRUPT)."""
 
-    __slots__ = ("_end",)
+    __slots__ = ("end",)
 
     def __init__(self, connection: Any):
-        self._end = math.inf
+        self.end = math.inf
         connection.set_progress_handler(self._is_over, PROGRESS_STEPS)
 
-    def set(self, seconds: float | None) -> None:
-        """Interrupt after so many seconds; None: never."""
-        self._end = math.inf if seconds is None else time.monotonic() + seconds
-
     def _is_over(self) -> bool:
-        return time.monotonic() > self._end
+        return time.monotonic() > self.end
 
 
 class SqliteDialect(Dialect):
@@ -131,7 +127,8 @@ class SqliteDialect(Dialect):
 
     def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
         connection = self._take(engine)
-        connection.info[_DEADLINE].set(seconds)
+        if seconds is not None:
+            connection.info[_DEADLINE].end = time.monotonic() + seconds
         _driver(connection).execute("BEGIN")
         return connection
 
@@ -161,7 +158,7 @@ class SqliteDialect(Dialect):
         if connection.invalidated:
             connection.close()
             return
-        connection.info[_DEADLINE].set(None)
+        connection.info[_DEADLINE].end = math.inf
         connection.rollback()
         _driver(connection).rollback()  # of what SQLAlchemy did not begin
         self._idle.append(connection)

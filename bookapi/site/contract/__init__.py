@@ -12,7 +12,7 @@ from flask import Flask
 from ...books.schemas import book_schema
 from ...http.endpoints import declaration_of, routes
 from .json_schema import object_schema
-from .openapi import openapi
+from .openapi import is_described, openapi
 from .xsd import xsd
 
 CONTRACT = "bookapi.contract"  # in the application's extensions
@@ -53,7 +53,7 @@ def _made(views: tuple[tuple[str, str, str, Callable[..., Any]], ...], cookie: s
         operation = name.replace(".", "_")
         if names.count(name) > 1:
             operation += "_" + path.rpartition("/")[2]
-        if known is not None:
+        if known is not None and is_described(known):
             declared.append((path, method, operation, known, view.__doc__ or name))
     bodies = [body for *_, known, _ in declared for body in known.body.items() if body[0]]
     book = object_schema(

@@ -29,6 +29,7 @@ DESCRIPTION = """A catalogue of books, in JSON and XML from the same addresses.
 * Every failure is a problem (RFC 9457). Each response has an `X-Request-ID`.
 * XML follows [the XSD](schemas/bookapi.xsd): fields in the order of the schemas here, without those
   that are null. In requests their order is free, and an empty element is null.
+* Browsers get pages (`text/html`), which are not described here.
 * A reader must ignore fields that it does not know; the service refuses unknown fields.
 """
 TAGS = {
@@ -91,6 +92,15 @@ HEADERS_OF = {
 Route = tuple[str, str, str, Endpoint, str]  # path, method, name of the view, …, its docstring
 
 
+def is_described(declared: Endpoint) -> bool:
+    """Whether clients of data use the endpoint: no page alone, no address of a form alone, no
+    asset.
+    """
+    is_form = declared.form is not None and declared.form.only
+    has_result = declared.resource or declared.sends or declared.status == (204,)
+    return bool(has_result and not declared.page_only and not is_form)
+
+
 def placeholders(path: str) -> str:
     """A path as clients read it: `/books/{id}`."""
     return VARIABLE.sub(lambda found: f"{{{_variable(found)}}}", path)
@@ -149,6 +159,7 @@ class Document:
         content = {
             known.problem_type: {"schema": {"$ref": "#/components/schemas/Problem"}}
             for known in formats.having("problem")
+            if not known.is_page
         }
         said = f"{meaning}; type {', '.join(names)} or about:blank" if names else meaning
         return {
@@ -192,7 +203,7 @@ class Document:
                 schema = member_schema(field, True, self.reference)
                 yield _described(schema, schema.pop("description"), name=name, **{"in": "query"})
         if declared.resource:
-            names = [known.name for known in offered_formats(declared.streams)]
+            names = [known.name for known in _offered(declared)]
             known = {"type": "string", "enum": names}
             yield _described(known, "instead of Accept", name="format", **{"in": "query"})
         if declared.etag:
@@ -221,7 +232,7 @@ class Document:
             result = _any_of([self.reference(DOCUMENTS[root], False) for root in roots])
             content = {
                 known.media_types[0]: {"schema": result if known.can("dumps") else TEXT}
-                for known in offered_formats(declared.streams)
+                for known in _offered(declared)
             }
         described = {200: "Done", 201: "Added", 204: "Done; no content"}.get(status, "Done")
         made: dict[str, Any] = {"description": described, "headers": _headers(*names)}
@@ -248,6 +259,11 @@ def _example(reader: Format, example: dict[str, Any], declared: Endpoint) -> Any
     if reader.name == "json":
         return example
     return reader.dumps(example, next(iter(declared.body))).decode()
+
+
+def _offered(declared: Endpoint) -> tuple[Format, ...]:
+    """The formats of data; pages are not described here."""
+    return offered_formats(declared.streams, has_page=False)
 
 
 def _any_of(schemas: list[JsonSchema]) -> JsonSchema:

@@ -104,7 +104,7 @@ def _element(name: str, field: fields.Field[Any], owner: str, types: Types) -> e
     elif isinstance(field, fields.List):
         element.set("type", _list(owner + name.title().replace("_", ""), name, field, types))
     elif isinstance(field, (fields.Raw, fields.Dict)):
-        element.append(_xs("complexType", _xs("sequence", _any()), mixed="true"))
+        element.append(_xs("complexType", _xs("sequence", _any("skip")), mixed="true"))
     else:
         _set_simple(element, field.json_schema())  # type: ignore[attr-defined]
     return element
@@ -139,8 +139,9 @@ def _set_simple(element: etree._Element, described: dict[str, Any]) -> None:
     element.append(_xs("simpleType", _xs("restriction", *bounds, base=kind)))
 
 
-def _any() -> etree._Element:
-    return _xs("any", minOccurs="0", maxOccurs="unbounded", processContents="lax")
+def _any(process: str = "lax") -> etree._Element:
+    """Any elements; `skip` where their names mean nothing here."""
+    return _xs("any", minOccurs="0", maxOccurs="unbounded", processContents=process)
 
 
 def _documentation(text: str | None) -> etree._Element:
