@@ -138,6 +138,22 @@ class BookWords(Base):
     words: Mapped[str] = mapped_column(LongText)
 
 
+class Term(Base):
+    """An author, subject, publisher, … and the number of books outside the trash that have it
+    (`books.terms`)."""
+
+    __tablename__ = "terms"
+    __table_args__ = TABLE_OPTIONS
+
+    kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    term_key: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True)
+    spelling: Mapped[str] = mapped_column(String(500))
+    books: Mapped[int] = mapped_column(Integer)
+
+
+Index("ix_terms_kind_books_term_key", Term.kind, Term.books.desc(), Term.term_key)
+
+
 class History(Base):
     """A change of a book, in the order of `seq`: its history and the change feed. `changes` is a
     JSON list of {field, before, after}; it is emptied when the book is purged."""

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from ..auth.permissions import Actor
 from ..db import Catalogue, fetch, locked, run, stored
 from ..text import KEY_LENGTH, key
-from . import records, search
+from . import records, search, terms
 from .fields import dates
 from .models import LAST, LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
 from .schemas import FIELDS, LISTS, WRITABLE
@@ -129,6 +129,14 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
     run(connection, _FREE_ISBN, freed)
     _add(connection, [change.after for change in changes if change.before is None])
     _change_all(connection, changed)
+    states = [
+        (
+            None if change.action == RESTORED else change.before,
+            None if change.to_trash else change.after,
+        )
+        for change in changes
+    ]
+    terms.count_changes(connection, states)
     entries = [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)]
     run(connection, _HISTORY, entries)
     state.seq += len(changes)

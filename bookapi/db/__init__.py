@@ -7,6 +7,7 @@ a driver.
 """
 
 from .advice import explain
+from .dialects.upsert import AddUp
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, cause, translate
 from .prepared import fetch, run
@@ -17,6 +18,7 @@ from .types import (
     TABLE_OPTIONS,
     BigId,
     Instant,
+    JoinInOrder,
     JsonList,
     LongBinary,
     LongText,
@@ -27,12 +29,14 @@ from .types import (
 )
 
 __all__ = [
+    "AddUp",
     "FAILURES",
     "Base",
     "BigId",
     "Catalogue",
     "Instant",
     "InsufficientStorage",
+    "JoinInOrder",
     "JsonList",
     "LongBinary",
     "LongText",

@@ -131,6 +131,9 @@ def expressions(
 class Fts5:
     """FTS5, section 3 of its documentation."""
 
+    #: Whether the expression of a level finds nothing of the levels above it.
+    levels_are_disjoint = True
+
     @staticmethod
     def _term(term: Term, tag: str) -> str:
         words = [tag + _encoded(word, term.prefix) for word in term.words]
@@ -159,6 +162,8 @@ class Fts5:
 class InnoDbFullText:
     """Boolean full-text searches of InnoDB. Behind a phrase it forgets what `*` means and that `-`
     excludes: beginnings come first, and what must not occur is a search of its own."""
+
+    levels_are_disjoint = False
 
     @staticmethod
     def _term(term: Term, tag: str) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, Text, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Integer, Join, LargeBinary, Text, TypeDecorator
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -86,6 +86,31 @@ def _apart_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(apart, "mysql", "mariadb")
 def _apart_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     return str(compiler.process(element.clauses, **kw))
+
+
+class JoinInOrder(Join):
+    """A join that is read from left to right: no planner is to guess how few rows are on the
+    left."""
+
+    inherit_cache = False
+
+
+def _join(element: Any, compiler: Any, words: str, **kw: Any) -> str:
+    left, right, on = (
+        compiler.process(part, **kw | {"asfrom": True})
+        for part in (element.left, element.right, element.onclause)
+    )
+    return f"{left} {words} {right} ON {on}"
+
+
+@compiles(JoinInOrder, "sqlite")
+def _join_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return _join(element, compiler, "CROSS JOIN", **kw)
+
+
+@compiles(JoinInOrder, "mysql", "mariadb")
+def _join_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
+    return _join(element, compiler, "STRAIGHT_JOIN", **kw)
 
 
 def now() -> datetime:

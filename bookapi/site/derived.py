@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select, text, update
 
-from ..books import store
+from ..books import store, terms
 from ..books.models import lists_of
 from ..books.schemas import FIELDS, LISTS
 from ..books.search import text_of
@@ -84,6 +84,8 @@ def rebuild_counters(connection: Connection) -> None:
     """An operation of `db.write`: count again what is wrong and can be counted, and give the
     catalogue a new revision, so that no response that was cached before is used."""
     locked(connection)
+    if terms.wrong_terms(connection):
+        terms.rebuild(connection)
     found = counted(connection)
     values = {name: found[name] for name in counter_faults(connection) if name != "seq"}
     connection.execute(update(Catalogue).values(revision=secrets.randbits(62), **values))
@@ -143,9 +145,16 @@ def faults(connection: Connection) -> list[tuple[str, str | None, bool]]:
     return [
         ("number of changes", counters.pop("seq", None), False),
         ("counters", "; ".join(counters.values()), True),
+        ("terms", terms_fault(connection), True),
         ("history", list_books(connection.scalars(text(_BROKEN_HISTORY))), False),
         ("lists", list_books(connection.scalars(text(_BROKEN_LISTS))), False),
     ]
+
+
+def terms_fault(connection: Connection) -> str | None:
+    """How many authors, subjects, … have another number of books than is stored."""
+    wrong = terms.wrong_terms(connection)
+    return f"{wrong} numbers of books of authors, subjects, … are wrong" if wrong else None
 
 
 def list_books(ids: Iterable[int]) -> str | None:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, and_, or_, select, union_all
+from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select, union_all
 
+from ...db import apart
 from ...schemas import parse_timestamp
 from ...text import clean, key
 from ..fields import isbn, languages
@@ -16,11 +17,14 @@ Values = list[BindParameter[Any]]
 
 class Filter(NamedTuple):
     """`read` parses a value into what is compared (a tuple: several values), or raises ValueError;
-    `condition` is given those values as bound parameters, and whether the list is the trash."""
+    `condition` is given those values as bound parameters, and whether the list is the trash;
+    `holds` is the same condition, for looking at one book after the other (None: it is no other).
+    """
 
     read: Callable[[str], Any]
     condition: Callable[[Values, bool], ColumnElement[Any]]
     repeatable: bool = False
+    holds: Callable[[Values, bool], ColumnElement[Any]] | None = None
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -83,6 +87,12 @@ def _listed(table: Any) -> Callable[[Values, bool], ColumnElement[Any]]:
     )
 
 
+def _listed_of_book(table: Any) -> Callable[[Values, bool], ColumnElement[Any]]:
+    return lambda values, in_trash: exists().where(
+        table.name_key.in_(values), table.book_id == Book.id
+    )
+
+
 def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement[Any]:
     """Books with one of these ISBNs, as their own or among their identifiers."""
     other = Book.__table__.alias("other")
@@ -91,25 +101,25 @@ def has_isbn(values: Values, in_trash: bool = False) -> ColumnElement[Any]:
         if in_trash
         else [other.c.live_isbn.in_(values)]
     )
-    return Book.id.in_(
-        union_all(
-            select(other.c.id).where(*own),
-            select(BookIdentifier.book_id).where(
-                BookIdentifier.scheme == "isbn", BookIdentifier.value.in_(values)
-            ),
-        )
-    )
+    found = union_all(
+        select(other.c.id).where(*own),
+        select(BookIdentifier.book_id).where(
+            BookIdentifier.scheme == "isbn", BookIdentifier.value.in_(values)
+        ),
+    ).subquery()
+    # A table of its own: MariaDB looks at a UNION in IN for each book.
+    return Book.id.in_(select(found.c.id))
 
 
-def _in_language(values: Values, in_trash: bool) -> ColumnElement[Any]:
-    # `en` also finds `en-GB`: of the characters of a tag only `-` sorts before `.`.
-    return or_(
-        *[and_(Book.language >= value, Book.language < value.concat(".")) for value in values]
-    )
+def in_language(column: Any, values: Values) -> ColumnElement[Any]:
+    """`en` also finds `en-GB`: of the characters of a tag only `-` sorts before `.`."""
+    return or_(*[and_(column >= value, column < value.concat(".")) for value in values])
 
 
 def _published_from(values: Values, in_trash: bool) -> ColumnElement[Any]:
-    return and_(Book.published_key >= values[0], Book.published_key < LAST["published_key"])
+    # `apart`: SQLite takes one upper bound for the index, which is to be that of `published_to`.
+    has_date = apart(Book.published_key) < LAST["published_key"]
+    return and_(Book.published_key >= values[0], has_date)
 
 
 def _identified(values: Values, in_trash: bool) -> ColumnElement[Any]:
@@ -123,14 +133,16 @@ def _identified(values: Values, in_trash: bool) -> ColumnElement[Any]:
 
 FILTERS = {
     "title": Filter(_text_key, _equal(Book.title_key), True),
-    "author": Filter(_text_key, _listed(BookAuthor), True),
+    "author": Filter(_text_key, _listed(BookAuthor), True, _listed_of_book(BookAuthor)),
     "publisher": Filter(_text_key, _equal(Book.publisher_key), True),
-    "subject": Filter(_text_key, _listed(BookSubject), True),
+    "subject": Filter(_text_key, _listed(BookSubject), True, _listed_of_book(BookSubject)),
     "series": Filter(_text_key, _equal(Book.series_key), True),
     "location": Filter(_text_key, _equal(Book.location_key), True),
     "call_number": Filter(_text_key, _equal(Book.call_number_key), True),
     "isbn": Filter(isbn.parse, has_isbn),
-    "language": Filter(languages.canonical, _in_language, True),
+    "language": Filter(
+        languages.canonical, lambda values, in_trash: in_language(Book.language, values), True
+    ),
     "identifier": Filter(_identifier, _identified),
     "published_from": Filter(_first_day, _published_from),
     "published_to": Filter(_last_day, lambda values, in_trash: Book.published_key <= values[0]),

@@ -1,13 +1,14 @@
 """The reads that answer: a page, a stream, one book. Each shows one state of the catalogue."""
 
-from collections.abc import Generator
-from typing import Any, NamedTuple
+from array import array
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
 from ...db import Catalogue, db, fetch, revision_of
-from ...db.search import Match, expressions
+from ...db.search import LEVELS, Match, expressions
 from ...http.cache import current_cache
 from .. import records
 from ..models import Book
@@ -15,8 +16,15 @@ from ..schemas import FIELDS
 from . import cursors, facets, statements
 from .filters import has_isbn
 from .listing import Listing, Shape
+from .shared import once
+from .sorting import BY_RELEVANCE
 
 STREAMED_ROWS = 200  # fetched at a time: in constant memory
+# Rows of an index that are walked for a page: so many and this many times what is needed if the
+# books stand in it evenly. Where that does not do, all books found are sorted.
+WALKED_ROWS, WALKED_FACTOR = 100, 3
+
+T = TypeVar("T")
 
 
 class Page(NamedTuple):
@@ -49,10 +57,7 @@ def page(listing: Listing) -> Page:
         total = read.total()
         ids, cursor = read.paged(total) if listing.page or not total else read.behind_cursor()
         shown = _records(connection, ids, listing.fields)
-        counts = {
-            name: facets.commonest(connection, name, listing.shape, read.values)
-            for name in listing.facets
-        }
+        counts = {name: read.commonest(name) for name in listing.facets}
     return Page(shown, total, read.mark if read.lasts else None, cursor, counts)
 
 
@@ -68,7 +73,15 @@ class _Reading:
 
     def total(self) -> int:
         """The number of books on all pages."""
-        return self._books if self.shape == Shape() else self._counted(statements.count(self.shape))
+        every: int = self._books
+        if self.shape == Shape():
+            return every
+        known = statements.counted_already(self.shape)
+        if known is not None:
+            return int(fetch(self.connection, known, self.values)[0][0])
+        if self.shape == Shape(search="without"):  # few or many: what is found is counted faster
+            return every - self._counted(statements.count_excluded())
+        return self._counted(statements.count(self.shape))
 
     def _counted(self, query: Select[Any]) -> int:
         """Counted once for each state of the catalogue: a count walks all that is counted."""
@@ -77,25 +90,95 @@ class _Reading:
         known = remembered.get(key)
         if known and known.revision == self.mark:
             return int(known.value)
-        number: int = fetch(self.connection, query, self.values)[0][0]
+        number = self.once("count", lambda: int(fetch(self.connection, query, self.values)[0][0]))
         if self.lasts:
             remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
 
+    def commonest(self, facet: str) -> list[dict[str, Any]]:
+        """The most frequent values of a facet."""
+        arguments = (self.connection, facet, self.shape, self.values)
+        return self.once(facet, lambda: facets.commonest(*arguments))
+
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """What `make` returns; where another request is making the same of this state, its
+        result."""
+        if not self.lasts:
+            return make()
+        return once((what, self.mark, self.shape, self.listing.values, self.listing.match), make)
+
     def paged(self, total: int) -> tuple[list[int], None]:
-        """The ids of the page of that number, walked to from the nearer end."""
+        """The ids of the page of that number, by the way that reads least."""
         first = ((self.listing.page or 1) - 1) * self.listing.limit
         last = min(first + self.listing.limit, total)
         if first >= total:
             return [], None
         backwards = first > total - last
-        rows = fetch(
-            self.connection,
-            statements.page(self.shape, self.sort, backwards),
-            {"limit": last - first, "offset": total - last if backwards else first, **self.values},
-        )
-        ids = [row[0] for row in rows]
+        if backwards:
+            first, last = total - last, total - first
+        ids = self._walked(first, last, total, backwards)
+        if ids is None and not backwards and self._is_by_level:
+            ids = self._by_level(first, last)
+        if ids is None and self.shape == Shape() and len(self.sort) > 2:
+            ids = self._between_edges(first, last, backwards)
+        if ids is None:
+            page = statements.page(self.shape, self.sort, backwards)
+            ids = self._ids(page, limit=last - first, offset=first)
         return ids[::-1] if backwards else ids, None
+
+    def _ids(self, query: Select[Any], **values: Any) -> list[int]:
+        return [row[0] for row in fetch(self.connection, query, {**self.values, **values})]
+
+    def _walked(self, first: int, last: int, total: int, backwards: bool) -> list[int] | None:
+        """The ids of a page found by walking the sort's index from one end, where a part of it not
+        larger than the number of books found should do; None where it does not."""
+        most = WALKED_ROWS + WALKED_FACTOR * last * self._books // total
+        if most > total or not statements.can_walk(self.shape, self.sort):
+            return None
+        ids = self._ids(statements.walked(self.shape, self.sort, backwards), most=most)
+        return ids[first:last] if len(ids) >= last else None
+
+    @property
+    def _is_by_level(self) -> bool:
+        return (
+            self.sort == BY_RELEVANCE
+            and self.shape.search == "terms"
+            and db.dialect.full_text.levels_are_disjoint
+        )
+
+    def _by_level(self, first: int, last: int) -> list[int]:
+        """The ids of a page by relevance: level by level, until the page is full."""
+        ids: list[int] = []
+        skipped, wanted = first, last - first
+        for level in LEVELS:
+            query = statements.at_level(self.shape, level)
+            ids += self._ids(query, limit=wanted - len(ids), offset=skipped)
+            if len(ids) == wanted:
+                break
+            if skipped and not ids:
+                counted = statements.at_level(self.shape, level, counted=True)
+                skipped -= min(skipped, self._ids(counted)[0])
+            else:
+                skipped = 0
+        return ids
+
+    def _between_edges(self, first: int, last: int, backwards: bool) -> list[int]:
+        """The ids of a page that is sorted by several keys: the books between the first keys of its
+        first and its last book are sorted, no others."""
+        if backwards:
+            first, last = self._books - last, self._books - first
+        values = {
+            name: self._ids(
+                statements.edge(self.sort, place > self._books // 2),
+                offset=self._books - 1 - place if place > self._books // 2 else place,
+            )[0]
+            for name, place in (("edge", first), ("other_edge", last - 1))
+        }
+        skipped = first - self._ids(statements.before_edge(self.sort), **values)[0]
+        ids = self._ids(
+            statements.between_edges(self.sort), limit=last - first, offset=skipped, **values
+        )
+        return ids[::-1] if backwards else ids
 
     def behind_cursor(self) -> tuple[list[int], str | None]:
         """The ids behind the cursor, and the cursor to go on with."""
@@ -147,13 +230,24 @@ def _states_and_records(listing: Listing) -> Generator[Any]:
     with db.read(limited=False) as connection:
         yield tuple(fetch(connection, _STATE)[0])
         values = _values(connection, listing)
-        found = connection.execute(
-            statements.everything(listing.shape, listing.sort, listing.fields),
-            values,
-            execution_options={"yield_per": STREAMED_ROWS},
-        )
-        for rows in found.partitions():
-            yield from records.from_rows(listing.fields, list(rows))
+        if statements.is_sorted_by_index(listing.shape, listing.sort):
+            found = connection.execute(
+                statements.everything(listing.shape, listing.sort, listing.fields),
+                values,
+                execution_options={"yield_per": STREAMED_ROWS},
+            )
+            for rows in found.partitions():
+                yield from records.from_rows(listing.fields, list(rows))
+            return
+        # Databases sort in memory: ids and keys, not whole rows.
+        query = statements.page(listing.shape, listing.sort, False)
+        every = fetch(connection, query, {**values, "limit": 2**62, "offset": 0})
+        ids = array("q", (row[0] for row in every))
+        del every
+        for start in range(0, len(ids), STREAMED_ROWS):
+            yield from _records(
+                connection, list(ids[start : start + STREAMED_ROWS]), listing.fields
+            )
 
 
 def one(book_id: int) -> tuple[dict[str, Any], bool] | None:

@@ -18,12 +18,12 @@ from sqlalchemy import (
     select,
 )
 
-from ...db import found
+from ...db import JoinInOrder, found
 from ...db.search import LEVELS
 from .. import records
-from ..models import Book
+from ..models import Book, Term
 from . import sorting
-from .filters import FILTERS
+from .filters import FILTERS, in_language
 from .listing import Shape
 from .sorting import Key
 
@@ -31,21 +31,19 @@ _REMEMBERED = 128  # statements of each kind
 
 
 class Source:
-    """Where the books of a shape come from: the search, the table of books, or both."""
+    """Where the books of a shape come from: the search, the table of books, or both.
 
-    def __init__(self, shape: Shape, ranked: bool = False, needs_books: bool = False):
-        self.conditions = [
-            FILTERS[name].condition(
-                [bindparam(f"{name}_{index}", type_=_type(name)) for index in range(count)],
-                shape.in_trash,
-            )
-            for name, count in shape.filters
-        ]
+    `ranked`: with their relevance; `level`: what is found at this level of relevance alone."""
+
+    def __init__(
+        self, shape: Shape, ranked: bool = False, needs_books: bool = False, level: str = ""
+    ):
+        self.conditions = conditions(shape)
         self.relevance: ColumnElement[Any] | None = None
         self.book_id: Any = Book.id
         self.table: FromClause = Book.__table__
         if shape.search == "terms":
-            self._search(ranked, needs_books or bool(shape.filters))
+            self._search(ranked, needs_books or bool(shape.filters), level)
         elif shape.search == "without":
             self.conditions.append(Book.id.not_in(select(_found("q_without").c.id)))
         elif shape.search:
@@ -55,16 +53,28 @@ class Source:
                 0, Book.deleted_at.is_not(None) if shape.in_trash else Book.deleted_at.is_(None)
             )
 
-    def _search(self, ranked: bool, with_books: bool) -> None:
-        hits = _found(*([f"q_{level}" for level in LEVELS] if ranked else ["q"]), "q_less")
+    def _search(self, ranked: bool, with_books: bool, level: str) -> None:
+        every = [f"q_{level}" for level in LEVELS] if ranked else [f"q_{level}" if level else "q"]
+        hits = _found(*every, "q_less")
         self.table, self.relevance = hits, hits.c.get("relevance")
         if with_books:
-            self.table = hits.join(Book.__table__, Book.id == hits.c.id)
+            self.table = JoinInOrder(hits, Book.__table__, Book.id == hits.c.id)
         else:  # the search knows by itself what is in the trash
             self.book_id = hits.c.id
 
     def select(self, *columns: Any) -> Select[Any]:
         return select(*columns).select_from(self.table).where(*self.conditions)
+
+
+def conditions(shape: Shape, of_each: bool = False) -> list[ColumnElement[Any]]:
+    """Of the filters of a shape; `of_each`: to be looked at book by book."""
+    found = []
+    for name, count in shape.filters:
+        rule = FILTERS[name]
+        values = [bindparam(f"{name}_{index}", type_=_type(name)) for index in range(count)]
+        holds = rule.holds if of_each and rule.holds else rule.condition
+        found.append(holds(values, shape.in_trash))
+    return found
 
 
 # The filters that leave books in the order of an index, and what they then can be sorted by.
@@ -127,6 +137,105 @@ def page(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     )
 
 
+# Filters that say nothing about where in the order of these keys the books stand.
+_ANYWHERE = {"author", "subject", "publisher", "language", "location"}
+_DATES = {"published_from", "published_to"}
+_WALKED = {
+    "id": {*_ANYWHERE, "series"},
+    "title": {*_ANYWHERE, *_DATES},
+    "author": {*_ANYWHERE, *_DATES} - {"author"},
+    "published": _ANYWHERE,
+}
+
+
+def can_walk(shape: Shape, sort: tuple[str, ...]) -> bool:
+    """Whether the books of this shape may be found by walking an index in the order of the sort and
+    looking at each book."""
+    filters = {name for name, _ in shape.filters}
+    return (
+        bool(filters or shape.search == "terms")
+        and not shape.in_trash
+        and len(sort) <= 1 + (sort[-1] != sort[0])
+        and not (shape.search and sort[0] == "id")  # searches find in this order
+        and shape.search in ("", "terms")
+        and sort[0].removeprefix("-") in _WALKED
+        and filters <= _WALKED[sort[0].removeprefix("-")]
+    )
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def walked(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
+    """The ids of the books of this shape among the first `most` of the whole catalogue in this
+    order, or among the last ones."""
+    keys = _keys(Source(Shape()), shape, sort)
+    walk = (
+        select(Book.id)
+        .where(Book.deleted_at.is_(None))
+        .order_by(*sorting.order(keys, backwards))
+        .limit(bindparam("most"))
+        .subquery("walk")
+    )
+    found = (
+        select(Book.id)
+        .select_from(JoinInOrder(walk, Book.__table__, Book.id == walk.c.id))
+        .where(*conditions(shape, of_each=True))
+    )
+    if shape.search:
+        found = found.where(Book.id.in_(select(_found("q", "q_less").c.id)))
+    return found.order_by(*sorting.order(keys, backwards, by_index=False))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def at_level(shape: Shape, level: str, counted: bool = False) -> Select[Any]:
+    """The ids found at a level of relevance, by id, `limit` of them from `offset` on; or their
+    number."""
+    source = Source(shape, level=level)
+    if counted:
+        return source.select(func.count())
+    return (
+        source.select(source.book_id)
+        .order_by(source.book_id)
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+    )
+
+
+def edge(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
+    """The first sort key of the book at the place `offset` of the whole catalogue."""
+    keys = _keys(Source(Shape()), Shape(), sort[:1])
+    return (
+        select(keys[0].column)
+        .where(Book.deleted_at.is_(None))
+        .order_by(*sorting.order(keys, backwards))
+        .limit(1)
+        .offset(bindparam("offset"))
+    )
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def before_edge(sort: tuple[str, ...]) -> Select[Any]:
+    """How many books of the whole catalogue stand before the first sort key `edge`."""
+    [key] = _keys(Source(Shape()), Shape(), sort[:1])
+    edge = key.bind("edge")
+    before = key.column > edge if key.descending else key.column < edge
+    return select(func.count()).where(Book.deleted_at.is_(None), before)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def between_edges(sort: tuple[str, ...]) -> Select[Any]:
+    """The ids of the books whose first sort key is from `edge` to `other_edge`, in order."""
+    keys = _keys(Source(Shape()), Shape(), sort)
+    first, last = keys[0].bind("edge"), keys[0].bind("other_edge")
+    low, high = (last, first) if keys[0].descending else (first, last)
+    return (
+        select(Book.id)
+        .where(Book.deleted_at.is_(None), keys[0].column.between(low, high))
+        .order_by(*sorting.order(keys))
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+    )
+
+
 @functools.lru_cache(maxsize=_REMEMBERED)
 def onward(shape: Shape, sort: tuple[str, ...], begun: bool) -> Select[Any]:
     """The ids with their sort values, `limit` of them; where `begun`, behind `after_0`, …."""
@@ -143,6 +252,36 @@ def onward(shape: Shape, sort: tuple[str, ...], begun: bool) -> Select[Any]:
 def count(shape: Shape) -> Select[Any]:
     """How many books there are."""
     return Source(shape).select(func.count())
+
+
+_TERMS = {"author": 1, "subject": 1, "publisher": 99, "series": 99, "location": 99, "language": 99}
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def counted_already(shape: Shape) -> Select[Any] | None:
+    """How many books there are, by the table of terms; None where it does not tell. (A book may
+    have several authors or subjects, but one language.)"""
+    if shape.search or shape.in_trash or len(shape.filters) != 1:
+        return None
+    [(name, number)] = shape.filters
+    if number > _TERMS.get(name, 0):
+        return None
+    values: list[Any] = [bindparam(f"{name}_{at}", type_=String()) for at in range(number)]
+    are_meant = (
+        in_language(Term.term_key, values) if name == "language" else Term.term_key.in_(values)
+    )
+    return select(func.coalesce(func.sum(Term.books), 0)).where(Term.kind == name, are_meant)
+
+
+@functools.cache
+def count_excluded() -> Select[Any]:
+    """How many books a search finds of which only is said what must not occur."""
+    return select(func.count()).select_from(_found("q_without"))
+
+
+def is_sorted_by_index(shape: Shape, sort: tuple[str, ...]) -> bool:
+    """Whether the books of this shape are found in this order, so that none are sorted."""
+    return _by_index(shape, sort) and len(sort) <= 1 + (sort[-1] != sort[0])
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)

@@ -1,4 +1,5 @@
-"""Large catalogues: keys to sort by with the books last that have none, and their indexes."""
+"""Large catalogues: keys to sort by with the books last that have none, and the number of books of
+each term."""
 
 from typing import Any
 
@@ -15,6 +16,17 @@ KEYS: dict[str, Any] = {
     "published_desc_key": (sa.Integer(), "published_key", "-2147483647"),
     "published_key": (sa.Integer(), "published_key", "2147483647"),
 }
+DECADE = """CASE WHEN published_key < 2147483647 THEN CAST(2000000000 + published_key
+    - (published_key % 100000 + 100000) % 100000 AS CHAR(10)) END"""
+TERMS = (  # kind, key, spelling, and the tables that have them
+    ("author", "name_key", "name", "book_authors JOIN books ON books.id = book_id"),
+    ("subject", "name_key", "name", "book_subjects JOIN books ON books.id = book_id"),
+    ("publisher", "publisher_key", "publisher", "books"),
+    ("series", "series_key", "series", "books"),
+    ("location", "location_key", "location", "books"),
+    ("language", "language", "language", "books"),
+    ("decade", DECADE, DECADE, "books"),
+)
 ROWS_OF_A_KEY = {"author_desc_key": 4, "published_desc_key": 300}  # for SQLite's planner
 
 
@@ -28,8 +40,39 @@ def upgrade() -> None:
             "books",
             ["deleted_at", sa.text(f"{column} DESC"), "id"],
         )
+    _create_terms()
     if op.get_bind().dialect.name == "sqlite":
         _set_statistics()
+
+
+def _create_terms() -> None:
+    options: dict[str, Any] = {
+        f"{dialect}_{name}": value
+        for dialect in ("mysql", "mariadb")
+        for name, value in (
+            ("engine", "InnoDB"),
+            ("charset", "utf8mb4"),
+            ("collate", "utf8mb4_bin"),
+        )
+    }
+    op.create_table(
+        "terms",
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("term_key", sa.String(700), nullable=False),
+        sa.Column("spelling", sa.String(500), nullable=False),
+        sa.Column("books", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "term_key", name="pk_terms"),
+        sqlite_with_rowid=False,
+        **options,
+    )
+    for kind, key, spelling, source in TERMS:
+        op.execute(
+            f"INSERT INTO terms SELECT '{kind}', {key}, min({spelling}), count(*) FROM {source} "  # noqa: S608
+            f"WHERE deleted_at IS NULL AND {key} IS NOT NULL GROUP BY {key}"
+        )
+    op.create_index(
+        "ix_terms_kind_books_term_key", "terms", ["kind", sa.text("books DESC"), "term_key"]
+    )
 
 
 def _fill() -> None:
@@ -59,6 +102,10 @@ def _set_statistics() -> None:
             "stat": f"100000 20000 {equal} 1 noskipscan",
         }
         for column, equal in ROWS_OF_A_KEY.items()
+    ]
+    rows += [
+        {"tbl": "terms", "idx": "terms", "stat": "150000 30000 1"},
+        {"tbl": "terms", "idx": "ix_terms_kind_books_term_key", "stat": "150000 30000 500 1"},
     ]
     op.bulk_insert(statistics, rows)
     op.execute("ANALYZE sqlite_schema")  # loads it
