@@ -14,6 +14,7 @@ from helpers.data import hostile_strings
 from helpers.instance import PASSWORD, Auth
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 BROWSER = {"Accept": CHROME, "Sec-Fetch-Site": "same-origin"}
 EMMA = {"title": "Emma", "authors": ["Jane Austen"], "isbn": "9780141439587", "language": "en"}
 
@@ -262,6 +263,34 @@ def test_clients_of_data_are_never_redirected(client):
         assert answer.status_code == 401 and "Location" not in answer.headers
     basic = {"Authorization": "Basic YTpi"}
     assert page(client, "/auth/me", **basic).status_code == 401
+
+
+ALONE = {"/auth/login": 405, "/books/import": 405, "/books/new": 404, "/books/1/edit": 405}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/xml", "*/*", "", JAVA])
+def test_pages_without_data_do_not_exist_for_clients_of_data(admin, accept):
+    admin.post("/books", json=EMMA)
+    asked = {"Accept": accept}
+    for address, status in ALONE.items():
+        for method in ("GET", "HEAD"):
+            assert admin.open(address, method=method, headers=asked).status_code == status, address
+        told = admin.open(address, method="OPTIONS", headers=asked).headers["Allow"]
+        assert "GET" not in told, address
+        assert page(admin, address).status_code == 200
+        assert "GET" in admin.open(address, method="OPTIONS", headers=BROWSER).headers["Allow"]
+        answer = admin.open(address, method="PUT", headers=asked)
+        assert answer.status_code == 405 and "GET" not in answer.headers["Allow"]
+
+
+def test_a_page_without_data_enforces_its_access(client):
+    rules = client.application.url_map.iter_rules()
+    views = client.application.view_functions
+    alone = {rule.rule for rule in rules if views[rule.endpoint].declaration.page_only}
+    assert len(alone - {"/books/<id:book_id>/edit"}) == len(ALONE) - 1
+    sign_in(client, "member")
+    for address in set(ALONE) - {"/auth/login"}:
+        assert page(client, address).status_code == 403, address
 
 
 # -- forms -----------------------------------------------------------------------------
