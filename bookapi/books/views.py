@@ -22,7 +22,7 @@ from ..http.endpoints import Access, Cost, Form, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent, run_steps_idempotent
 from ..http.negotiation import chosen_format
 from ..http.pagination import Page, link_header, onward_links, page_links, page_parameters, paged
-from ..http.parameters import Parameter, Parameters, choice
+from ..http.parameters import Parameter, Parameters
 from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result
 from ..http.spool import write_books
@@ -46,7 +46,7 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 
 class BookParameters(Parameters):
-    state = Parameter(choice({"deleted": True}), False, "deleted: from the trash, too; for admins")
+    state = Parameter(str, None, "deleted: from the trash, too; for admins")
 
 
 book_parameters = BookParameters()

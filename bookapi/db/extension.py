@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
 
 from flask import Flask, current_app, has_request_context
-from sqlalchemy import MetaData, Table, create_engine
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData, Table
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase
 from werkzeug.exceptions import ServiceUnavailable
@@ -70,17 +71,19 @@ class Reading:
             raise_translated(failed, self._dialect.access_fault())
 
 
-class Database:
-    """The database of the current application: one way to read and one way to write."""
-
-    metadata = Base.metadata
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy with one way to read and one way to write."""
 
     def init_app(self, app: Flask) -> None:
         """Give the application its engine and its write queue; nothing is connected yet."""
         url = make_url(app.config["DATABASE_URL"])
         wait = app.config["DATABASE_WAIT_SECONDS"]
         dialect = dialect_of(url, wait)
-        engine = create_engine(url, **dialect.engine_options())
+        app.config["SQLALCHEMY_DATABASE_URI"] = url
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = dialect.engine_options()
+        super().init_app(app)
+        with app.app_context():
+            engine = self.engine
         dialect.listen(engine)
         app.extensions[EXTENSION] = _Handle(engine, dialect, WriteQueue(engine, dialect, wait))
 
@@ -88,11 +91,6 @@ class Database:
     def _handle(self) -> _Handle:
         handle: _Handle = current_app.extensions[EXTENSION]
         return handle
-
-    @property
-    def engine(self) -> Engine:
-        """The engine of the application's database."""
-        return self._handle.engine
 
     @property
     def dialect(self) -> Dialect:
@@ -154,10 +152,11 @@ class Database:
             raise_translated(error)
 
     def check_writable(self) -> None:
-        """503 where the database refuses every change: it is read-only, or this process may not
-        write to it."""
+        """503 where no change is possible: the database is read-only, this process may not write to
+        it, or has no thread that writes."""
         try:
             self.ask(self.dialect.check_writable)
+            self._handle.queue.check()
         except ServiceUnavailable as error:
             if error.description != busy().description:
                 raise
@@ -172,4 +171,4 @@ def _call(
     return operation(connection, *args, **kwargs)
 
 
-db = Database()
+db = Database(model_class=Base)

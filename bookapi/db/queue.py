@@ -7,6 +7,7 @@ conflict.
 """
 
 import contextvars
+import logging
 import threading
 import time
 from collections import deque
@@ -16,16 +17,20 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.exceptions import HTTPException
 
 from .. import metrics
 from .dialects import Dialect
 from .failures import FAILURES, busy, is_lost, raise_translated, unavailable, worth_another_try
+
+log = logging.getLogger(__name__)
 
 MAX_SHARED = 32  # operations in one commit
 MAX_SHARED_SECONDS = 0.02  # that a transaction stays open for more of them
 MIN_SECONDS = 0.05  # to wait for another process, once it is an operation's turn
 IMPATIENT_SECONDS = 0.5  # to wait where many wait already
 IDLE_SECONDS = 10.0  # after which the thread ends; the next operation starts another one
+CHECK_SECONDS = 1.0  # to wait for a thread that was started anew
 LOOK_SECONDS = 1.0  # how often a caller checks that the thread is alive
 ATTEMPTS = 5  # of an operation that lost a deadlock or its connection (MySQL/MariaDB)
 ON_COMMIT = "bookapi.on_commit"  # in the `info` of a connection: functions to call afterwards
@@ -76,6 +81,7 @@ class WriteQueue:
         self._waiting: deque[Operation] = deque()
         self._running: list[Operation] = []
         self._thread: threading.Thread | None = None
+        self._fault: BaseException | None = None  # what ended the thread; None after a commit
         self._progress = 0.0  # when the last operation ended, or was queued while idle
 
     def write(
@@ -90,8 +96,8 @@ class WriteQueue:
             elif len(self._waiting) >= self.max_waiting:
                 seconds = min(seconds, self._patience())
             operation = Operation(function, seconds, alone)
-            self._waiting.append(operation)
             self._ensure_thread()
+            self._waiting.append(operation)
             self._changed.notify()
         if not operation.done.wait(seconds) and operation.claim():
             self._forget(operation)
@@ -128,18 +134,34 @@ class WriteQueue:
 
     def _ensure_thread(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._serve, name="writer", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # no thread can be started
+                self._fault = error
+                raise unavailable() from error
+            self._thread = thread
+
+    def check(self) -> None:
+        """503 where the thread ended by a fault, and the one that is started now ends, too."""
+        if self._fault is not None:
+            self.write(lambda connection: None, CHECK_SECONDS)
 
     def _fail_if_dead(self) -> None:
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
                 self._fail_all()
 
+    @staticmethod
+    def _ended_by(error: BaseException | None) -> HTTPException:
+        failure = unavailable()
+        failure.__cause__ = RuntimeError(f"the writer thread ended: {error!r}")
+        return failure
+
     def _fail_all(self) -> None:
         for operation in (*self._running, *self._waiting):
             operation.claim()
-            operation.fail(unavailable())
+            operation.fail(self._ended_by(self._fault))
         self._running.clear()
         self._waiting.clear()
 
@@ -147,6 +169,9 @@ class WriteQueue:
         try:
             while self._has_next():
                 self._commit_some()
+        except BaseException as error:
+            self._fault = error
+            log.exception("the writer thread ended")
         finally:
             with self._changed:
                 if self._thread is threading.current_thread():
@@ -222,12 +247,15 @@ class WriteQueue:
                     driver.execute("ROLLBACK TO operation")
                 driver.execute("RELEASE operation")
             _commit(connection)
+            self._fault = None
             self._dialect.check_file()  # a restart may not find what was committed
-        except BaseException as error:
+        except Exception as error:
             for operation in self._running:
                 operation.error = error
-            if not isinstance(error, Exception):
-                raise
+        except BaseException as error:  # ends the thread
+            for operation in self._running:
+                operation.error = self._ended_by(error)
+            raise
         finally:
             self._ended()
 
@@ -256,12 +284,16 @@ class WriteQueue:
                 if operation.error is None:
                     committing = True
                     _commit(connection)
+                    self._fault = None
                 elif is_lost(operation.error):
                     connection.invalidate()
             finally:
                 self._dialect.end(connection)
-        except FAILURES as error:
+        except Exception as error:
             operation.error = error
+        except BaseException as error:  # ends the thread
+            operation.error = self._ended_by(error)
+            raise
         # Lost while committing: nobody knows whether it is stored, so it must not run again.
         return operation.error is None or committing or not worth_another_try(operation.error)
 

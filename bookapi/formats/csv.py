@@ -16,30 +16,6 @@ from . import MAX_RECORD, BorrowedText, Format, Malformed, Table
 CHUNK_RECORDS = 100
 DELIMITERS = ",;\t|"
 MAX_CELL = 1024 * 1024  # characters
-COLUMNS = (
-    "id",
-    "title",
-    "subtitle",
-    "authors",
-    "isbn",
-    "publisher",
-    "published",
-    "language",
-    "series",
-    "series_number",
-    "edition",
-    "pages",
-    "description",
-    "subjects",
-    "identifiers",
-    "cover_url",
-    "location",
-    "call_number",
-    "copies",
-    "version",
-    "created_at",
-    "updated_at",
-)
 # What a spreadsheet would run, behind any apostrophes: text that begins so itself gets one more, so
 # none is lost.
 _FORMULA = re.compile("'*[=+\\-@\t\r]")
@@ -52,7 +28,7 @@ _IN_QUOTES = re.compile('"[^"]*"')
 csv.field_size_limit(MAX_CELL)
 
 
-def write(records: Iterable[dict[str, Any]], fields: Sequence[str] = COLUMNS) -> Iterator[bytes]:
+def write(records: Iterable[dict[str, Any]], fields: Sequence[str]) -> Iterator[bytes]:
     """The header and a line a record, in chunks."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")

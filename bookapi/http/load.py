@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, current_app, g, request
 from flask_login import current_user
@@ -19,7 +20,7 @@ from flask_login import current_user
 from .. import formats, metrics
 from ..logs import REQUEST_ID, new_request_id_for
 from . import security
-from .endpoints import Cost, current_endpoint
+from .endpoints import Cost, current_endpoint, requests_costing
 from .negotiation import best
 from .problems import Problem, document
 
@@ -59,6 +60,11 @@ class Load:
             with self._lock:
                 self._running -= Counter(limits.keys())
 
+    def is_full(self, kind: Cost) -> bool:
+        """Whether no more of this kind may run at this moment."""
+        running = self._running
+        return running[kind] >= self.limits[kind] or running[None] >= self._all
+
     def is_refused(self) -> bool:
         """Whether to refuse a request that a thread has just begun with; as many are served as the
         queue may hold.
@@ -86,31 +92,41 @@ def give_back_slot(_: BaseException | None) -> None:
 
 
 class LoadMiddleware:
-    """The WSGI application, with requests refused while too many wait."""
+    """The WSGI application, with requests refused while too many wait, and sign-ins while too many
+    hash.
+
+    Each refusal ends its connection (the body has no length), so that a client which asks again at
+    once has to connect first: the server accepts fewer connections than it reads requests of those
+    that are kept, and so the others get more turns.
+    """
 
     def __init__(self, app: Flask):
         self._app, self._extensions = app.wsgi_app, app.extensions
+        self._hashing = requests_costing(app, Cost.HASHING)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if not self._extensions[LOAD].is_refused() or environ["PATH_INFO"] in PROBES:
+        load, path, method = self._extensions[LOAD], environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if load.is_refused() and path not in PROBES:
+            metrics.REFUSED.labels("queue").inc()
+        elif (method, path) in self._hashing and load.is_full(Cost.HASHING):
+            metrics.REFUSED.labels(Cost.HASHING).inc()
+        else:
             return self._app(environ, start_response)
-        metrics.REFUSED.labels("queue").inc()
         documents = tuple(each for each in formats.all_formats() if each.can("problem"))
         chosen = best(environ.get("HTTP_ACCEPT", ""), documents) or documents[0]
-        body = chosen.problem(document(503, _DETAIL, "/"))
+        body = chosen.problem(document(503, _DETAIL, quote(path, encoding="latin-1")))
         headers = [
             *security.HEADERS,
             *RETRY.items(),
             ("Content-Type", chosen.problem_type),
-            ("Content-Length", str(len(body))),
             ("Vary", "Accept"),
             ("Cache-Control", "no-store"),
             (REQUEST_ID, new_request_id_for(environ)),
         ]
         start_response("503 Service Unavailable", headers)
-        return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
+        return iter([body] if method != "HEAD" else [])
 
 
 def init_app(app: Flask) -> None:

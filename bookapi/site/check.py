@@ -58,12 +58,21 @@ def findings() -> Iterator[Finding]:
 
 
 def _files() -> Iterator[Finding]:
+    """The folder may be listed by others, as container volumes are; what is in it may not be
+    read.
+    """
     folder = Path(current_app.instance_path)
-    files = {"folder": folder, "secret": folder / SECRET_FILE, "database file": sqlite_file()}
-    for subject, path in files.items():
+    paths = {
+        "folder": (folder, 0o002),
+        "secret": (folder / SECRET_FILE, 0o007),
+        "config.py": (folder / "config.py", 0o007),
+        "database file": (sqlite_file(), 0o007),
+    }
+    for subject, (path, forbidden) in paths.items():
         if path and path.exists():
             wrong = f"{path} is open to every user of this machine"
-            yield subject, wrong if path.stat().st_mode & 0o007 else None, f"chmod o-rwx {path}"
+            is_open = path.stat().st_mode & forbidden
+            yield subject, wrong if is_open else None, f"chmod o-rwx {path}"
     if not current_app.config["SECRET_KEY"]:
         yield "secret", "there is none", "bookapi init"
 

@@ -118,7 +118,7 @@ def test_a_record_can_be_written_in_every_format(app, name):
             if field not in READ_ONLY
         }
     ) == _sent(record)
-    assert b"".join(csv.write([record])).count(b"\r\n") >= 2
+    assert b"".join(csv.write([record], FIELDS)).count(b"\r\n") >= 2
 
 
 def test_the_columns_that_are_read_are_the_fields_in_order():
@@ -128,7 +128,6 @@ def test_the_columns_that_are_read_are_the_fields_in_order():
         if not name.endswith("_at")
     ]
     assert names == [name for name in FIELDS if not name.endswith("_at")]
-    assert tuple(FIELDS) == csv.COLUMNS
 
 
 def test_records_share_no_lists():

@@ -15,6 +15,7 @@ from bookapi.db import create_file, db, queue
 from bookapi.db.extension import EXTENSION
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
+from helpers.database import run_operations_again
 from helpers.instance import DATABASE_URL
 from helpers.support import sqlite_url
 from helpers.waiting import wait_until
@@ -299,3 +300,44 @@ def test_many_threads_at_once_lose_nothing(app, names):
     with ThreadPoolExecutor(16) as pool:
         stored = [name for name in pool.map(write, range(240)) if name]
     assert len(stored) == 160 and names() == stored
+
+
+@pytest.mark.parametrize("own_commits", [False, True])
+def test_a_thread_that_ends_is_a_503_for_changes_and_for_readiness_until_one_works(
+    app, names, own_commits
+):
+    """(An engine's event stands for a fault that no `except` expects.)"""
+    if own_commits:
+        run_operations_again(app)
+
+    def die(connection):
+        raise SystemExit
+
+    client = app.test_client()
+    with app.app_context():
+        event.listen(db.engine, "commit", die)
+        with pytest.raises(ServiceUnavailable):
+            db.write(add, "unit-1")
+        assert [client.get("/readyz").status_code for _ in range(2)] == [503, 503]
+        event.remove(db.engine, "commit", die)
+        assert client.get("/readyz").status_code == 200
+        assert db.write(add, "unit-2") == "unit-2"
+    assert names() == ["unit-2"]
+
+
+def test_a_thread_that_cannot_be_started_is_a_503_for_changes_and_for_readiness(
+    app, names, monkeypatch
+):
+    def refuse_to_start(thread):
+        raise RuntimeError("can't start new thread")
+
+    client = app.test_client()
+    with app.app_context():
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse_to_start)
+            with pytest.raises(ServiceUnavailable):
+                db.write(add, "unit-1")
+            assert client.get("/readyz").status_code == 503
+        assert client.get("/readyz").status_code == 200
+        assert db.write(add, "unit-2") == "unit-2"
+    assert names() == ["unit-2"]

@@ -211,6 +211,28 @@ def test_acknowledged_changes_survive_a_kill_and_none_is_partial(folder):
     assert sum(len(writer.known) for writer in writers) == len(books) > 20 * rounds(20, 200)
 
 
+@pytest.mark.parametrize("call, first, step", [("pwrite64", 300, 97), ("fsync,fdatasync", 10, 3)])
+def test_a_worker_that_is_killed_within_a_shared_commit_loses_nothing_acknowledged(
+    folder, tmp_path, call, first, step
+):
+    need("strace")
+    writers = [Writer(number, refusals=(503,)) for number in range(8)]
+    out = tmp_path / "trace"
+    for number in range(rounds(3, 20)):
+        with killed_in_the_end(folder) as service, Client(service) as client:
+            cookie = client.sign_in()
+            [worker] = service.children()
+            inject = f"inject={call}:signal=SIGKILL:when={first + step * number}"
+            options = ("-e", f"trace={call}", "-e", inject, *on_files(folder))
+            with strace(service, out, *options), working(service, writers, cookie):
+                wait_until(lambda worker=worker: worker not in service.children())
+        assert "killed by SIGKILL" in out.read_text()
+        judge(folder / FILE, writers, 0)
+    answers = sum((writer.answers for writer in writers), Counter())
+    acknowledged = sum(number for status, number in answers.items() if status < 300)
+    assert acknowledged > rounds(3, 20) * (first if "sync" in call else 8)  # commits were shared
+
+
 # -- a disk that fails -----------------------------------------------------------------
 
 FAULTS = [

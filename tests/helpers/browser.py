@@ -1,32 +1,31 @@
-"""Chromium, driven by Playwright, for the tests of pages."""
+"""A real browser."""
 
 import contextlib
 import shutil
 
+import pytest
+
 from helpers.instance import PASSWORD
 
-CHROMIUM = shutil.which("chromium")
+OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 
 
 @contextlib.contextmanager
 def chromium():
-    """The browser of the machine, without a window."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        try:
-            yield browser
-        finally:
-            browser.close()
+    """Chromium, by Playwright, until the block ends; skips where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no chromium on this machine")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=[*OPTIONS])
+        yield browser
+        browser.close()
 
 
 def sign_in(page, base, username="admin", password=PASSWORD):
     page.goto(f"{base}/auth/login")
-    page.get_by_label("Username", exact=True).fill(username)
-    page.get_by_label("Password", exact=True).fill(password)
+    fill(page, Username=username, Password=password)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("button", name="Sign out").wait_for()
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from bookapi.books.schemas import FIELDS
 from helpers.books import whole
 from helpers.data import json_cases, naughty_strings, xml_attacks
 from helpers.documents import TYPES, is_xml_text, read, write
@@ -237,26 +238,6 @@ def test_parsing_cost_is_not_quadratic(client, make, name, number):
 
 # -- invented ones ---------------------------------------------------------------------
 
-FIELDS = [
-    "title",
-    "subtitle",
-    "authors",
-    "isbn",
-    "publisher",
-    "published",
-    "language",
-    "series",
-    "series_number",
-    "edition",
-    "pages",
-    "description",
-    "subjects",
-    "identifiers",
-    "cover_url",
-    "id",
-    "version",
-    "created_at",
-]
 TEXT = st.text(st.characters(codec=None), max_size=30)
 LIKELY = st.sampled_from(
     ["9780306406157", "0306406152", "en", "1999", "-0720-01", "http://a/b", "isbn", "", "\x00"]

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from helpers.browser import CHROMIUM, chromium, fill, sign_in
+from helpers.browser import chromium, fill, sign_in
 from helpers.data import real_titles
 from helpers.instance import PASSWORD, SECRET
 from helpers.servers import serving
 
 pytestmark = [
     pytest.mark.parts,
-    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed"),
     # Playwright's loop is collected late
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -42,7 +41,6 @@ def base(template, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    pytest.importorskip("playwright")
     with chromium() as launched:
         yield launched
 

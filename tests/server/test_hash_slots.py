@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from flask import request_started
 
 from bookapi.auth import passwords
 from bookapi.http.endpoints import Cost
@@ -56,6 +57,17 @@ def test_whatever_hashes_a_password_takes_a_slot(app, admin, path, document):
         answer = admin.open(path, method=method, json=document)
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
     assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/xml"])
+def test_a_sign_in_without_a_slot_is_refused_before_flask_and_ends_its_connection(
+    app, client, accept
+):
+    with all_slots_taken(app), request_started.connected_to(pytest.fail, app):
+        answer = client.post("/auth/login", data=b"{", headers={"Accept": accept})
+    assert (answer.status_code, answer.mimetype) == (503, accept.replace("/", "/problem+"))
+    assert "Content-Length" not in answer.headers  # so the server ends the connection behind it
+    assert client.post("/auth/login", json={}).status_code == 422
 
 
 def test_an_attempt_without_a_slot_is_no_failure(app, client):

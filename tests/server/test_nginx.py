@@ -35,10 +35,12 @@ def front(tmp_path_factory):
     folder = _instance(tmp_path_factory.mktemp("nginx") / "instance")
     path = f"/tmp/bookapi-test-{os.getpid()}.sock"  # noqa: S108 # short, and NGINX may enter
     options = ("--unix-socket", path, "--workers", "2")
-    with serving(folder, *options, TRUSTED_PROXY="unix", CORS_ORIGINS=APP) as service:
-        with fronted(folder.parent / "front", [f"unix:{path}"]) as made:
-            made.service = service
-            yield made
+    with (
+        serving(folder, *options, TRUSTED_PROXY="unix", CORS_ORIGINS=APP) as service,
+        fronted(folder.parent / "front", [f"unix:{path}"]) as made,
+    ):
+        made.service = service
+        yield made
     Path(path).unlink(missing_ok=True)
 
 

@@ -1,8 +1,6 @@
 """The documents agree with the code: links, files, tests, settings, routes, fields, formats."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -176,29 +174,6 @@ def test_every_setting_that_is_named_exists():
     assert named - set(SETTING_NAMES) - from_files == set()
 
 
-# -- the proxy
-
-
-def test_the_nginx_configuration_is_valid(tmp_path):
-    if not shutil.which("nginx"):
-        pytest.skip("nginx is not installed")
-    [server] = re.findall(r"^```nginx\n(.*?)^```", _text("docs/operations.md"), re.M | re.S)
-    paths = "".join(
-        f"{name}_temp_path {tmp_path}/{name};"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    without_tls = server.replace("listen 443 ssl;", "listen 127.0.0.1:8443;")
-    (tmp_path / "nginx.conf").write_text(
-        f"pid {tmp_path}/pid; events {{}} http {{ access_log off; {paths} {without_tls} }}"
-    )
-    checked = subprocess.run(
-        ["nginx", "-t", "-p", tmp_path, "-c", "nginx.conf", "-e", "stderr"],
-        capture_output=True,
-        text=True,
-    )
-    assert checked.returncode == 0, checked.stderr
-
-
 # -- the API
 
 
@@ -247,9 +222,17 @@ def test_each_filter_and_facet_is_documented():
 
 
 def test_each_profile_of_imports_is_documented():
-    rows = _rows(_section("docs/operations.md", "## Moving in from other programs"))
+    section = _section("docs/operations.md", "## Moving in from other programs")
+    commands, rows = map(_rows, section.split("The program is recognised"))
     assert [name for _, name, *_ in rows] == [f"`{name}`" for name in profiles.names()]
+    assert [row[0] for row in commands] == [row[0] for row in rows]
+    assert all("--dry-run" in row[2] and "--on-error skip" in row[3] for row in commands)
     assert set(profiles.names()) <= set(_quoted(_section("docs/api.md", "### Profiles")))
+    for _, name, fields, identifiers, _ in rows:
+        own = [p for p in profiles.all_profiles().values() if f"`{p.name}`" == name]
+        assert set(fields.split(", ")) == {field for profile in own for field in profile.fields}
+        schemes = {scheme for p in own for scheme in (*p.identifiers.values(), p.otherwise)}
+        assert set(_quoted(identifiers)) == schemes - {""}
 
 
 def test_each_command_is_documented(plain_app):
