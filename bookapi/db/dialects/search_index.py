@@ -17,7 +17,8 @@ MYSQL_INDEX = "ft_book_words_words"
 def index_fault(lock: Callable[[Connection], object]) -> str | None:
     """What is wrong with the full-text index, if it does not find what its table holds.
 
-    `lock` keeps other writers waiting meanwhile, about a second for 100,000 books: no engine compares an older state.
+    `lock` keeps other writers waiting meanwhile, about a second for 100,000 books: no engine
+    compares an older state.
     """
     try:
         if db.engine.dialect.name != "sqlite":
