@@ -6,10 +6,11 @@ Failures of the database leave here as HTTP exceptions (503, 507, 409), so that 
 a driver.
 """
 
+from ..timestamps import now, stored
 from .advice import explain
 from .dialects.upsert import AddUp
 from .extension import Base, db
-from .failures import FAILURES, InsufficientStorage, cause, translate
+from .failures import FAILURES, InsufficientStorage, TooSlow, cause, translate
 from .prepared import fetch, run
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
@@ -23,9 +24,7 @@ from .types import (
     LongBinary,
     LongText,
     apart,
-    now,
     rfc3339,
-    stored,
 )
 
 __all__ = [
@@ -44,6 +43,7 @@ __all__ = [
     "Match",
     "State",
     "TABLE_OPTIONS",
+    "TooSlow",
     "apart",
     "cause",
     "create_file",

@@ -42,12 +42,11 @@ def busy() -> ServiceUnavailable:
     )
 
 
-def too_slow() -> ServiceUnavailable:
-    """503: a query took longer than QUERY_SECONDS."""
-    return ServiceUnavailable(
-        "the query took too long; ask for less (fewer facets, a narrower search)",
-        retry_after=10,
-    )
+class TooSlow(ServiceUnavailable):
+    """503: a query took longer than QUERY_SECONDS. `less`: what to ask for in its place."""
+
+    def __init__(self, less: str = "fewer facets, a narrower search"):
+        super().__init__(f"the query took too long; ask for less ({less})", retry_after=10)
 
 
 # 1020: a conflict where innodb_snapshot_isolation is ON, the default of MariaDB from 11.6.2; 1213:
@@ -91,7 +90,7 @@ def translate(error: Exception) -> HTTPException | None:
         if code in _SQLITE_BUSY:
             return busy()
         if code == sqlite3.SQLITE_INTERRUPT:
-            return too_slow()
+            return TooSlow()
         if code == sqlite3.SQLITE_FULL:
             return InsufficientStorage()
         return (
@@ -104,7 +103,7 @@ def translate(error: Exception) -> HTTPException | None:
         if code in _MYSQL_BUSY:
             return busy()
         if code in _MYSQL_SLOW:
-            return too_slow()
+            return TooSlow()
         if code in _MYSQL_FULL:
             return InsufficientStorage()
         if code == _MYSQL_TOO_LARGE:

@@ -10,6 +10,7 @@ from flask import current_app
 from sqlalchemy import Connection, func, select
 from werkzeug.exceptions import HTTPException
 
+from ..auth.fingerprint import secret_fault
 from ..books.models import Book, History
 from ..cli import command
 from ..config import SECRET_FILE
@@ -25,6 +26,7 @@ from .views import unready
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between the clocks of several machines
 MEND, RESTORE = "bookapi check --mend", "bookapi restore FILE, with a backup"
 CLOCK = "set the clock of this machine; the next change of the book corrects what was stored"
+SHARED = "set the same BOOKAPI_SECRET_KEY everywhere; after a change of it: bookapi init"
 INDEX = "search index"
 
 
@@ -49,6 +51,8 @@ def findings() -> Iterator[Finding]:
             yield subject, wrong, MEND if is_derived else RESTORE
         yield "derived data", derived.list_books(db.ask(derived.wrong_books)), MEND
         yield "clock", db.ask(_clock_fault), CLOCK
+        if current_app.config["SECRET_KEY"]:
+            yield "secret in use", secret_fault(), SHARED
     except (*FAILURES, HTTPException, ValueError, TypeError) as error:
         if getattr(error, "description", None) == busy().description:
             raise

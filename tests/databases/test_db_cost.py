@@ -151,6 +151,15 @@ def test_an_interrupted_query_is_a_problem_with_advice(client, limit, monkeypatc
     assert "interrupted" in line and not {"SELECT", "t0"} & set(line.split())
 
 
+def test_a_list_that_takes_too_long_names_the_parameters_to_narrow(client, limit, monkeypatch):
+    limit(0.2)
+    with monkeypatch.context() as patch:
+        patch.setattr(reads, "_STATE", reads._STATE.where(counting(14).scalar_subquery() > 0))
+        answer = client.get("/books?q=t*&facets=author&language=en&sort=title")
+    assert answer.status_code == 503
+    assert answer.json["detail"].endswith("(narrow one of these parameters: facets, q, language)")
+
+
 def test_a_slow_full_text_search_is_interrupted():
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE VIRTUAL TABLE found USING fts5 (words)")

@@ -19,7 +19,7 @@ from bookapi.db.search import expressions
 from helpers.instance import DATABASE_URL, settings, wipe
 from helpers.support import NO_PRECONDITIONS
 
-TABLES = ("books", "book_authors", "book_subjects", "book_identifiers", "book_words")
+TABLES = ("books", "book_authors", "book_subjects", "book_identifiers", "book_words", "terms")
 FILTERS = {
     "title": "title=t1",
     "author": "author=a1",
@@ -259,6 +259,43 @@ def asked(catalogue, monkeypatch):
 
 def named(plans, is_offence=whole_tables):
     return [f"{offence}: {sql}" for sql, steps in plans if (offence := is_offence(steps))]
+
+
+WALKS = {  # an address, and the index that finds its page
+    "/books?language=en&sort=title": "ix_books_deleted_at_title_key_id",
+    "/books?subject=s1&subject=s101&subject=s102&subject=s103&sort=title": (
+        "ix_books_deleted_at_title_key_id"
+    ),
+    "/books?language=en&sort=-published": "ix_books_deleted_at_published_desc_key_id",
+    "/books?q=common&sort=author": "ix_books_deleted_at_author_key_id",
+    "/books?sort=-published": "ix_books_deleted_at_published_desc_key_id",
+    "/books?sort=-author": "ix_books_deleted_at_author_desc_key_id",
+    "/books?sort=author,title": "ix_books_deleted_at_author_key_id",
+    "/books?sort=author,title&page=70": "ix_books_deleted_at_author_key_id",
+    "/books?facets=author": "ix_terms_kind_books_term_key",
+    "/books/subjects?sort=-count": "ix_terms_kind_books_term_key",
+}
+
+
+@pytest.mark.parametrize("address", WALKS)
+def test_a_page_is_found_by_walking_the_index_of_its_order(asked, address):
+    plans = asked(f"{address}{'&' if '?' in address else '?'}limit=2")
+    assert any(WALKS[address] in str(steps) for _, steps in plans)
+    assert named(plans) == []
+
+
+def test_the_counts_of_one_term_are_looked_up(asked):
+    for kind in KINDS[:5]:
+        plans = asked(f"/books?{FILTERS[kind]}")
+        [counted] = [(sql, steps) for sql, steps in plans if "sum(terms.books)" in sql]
+        assert named([counted]) == []
+        assert not any("count(*)" in sql for sql, _ in plans)
+
+
+def test_an_isbn_is_looked_up_by_indexes(asked):
+    plans = asked("/books?isbn=9780141439587")
+    assert named(plans) == []
+    assert not any("DEPENDENT UNION" in str(steps) for _, steps in plans)
 
 
 def test_one_book_is_looked_up_by_an_index(asked):

@@ -9,17 +9,18 @@ import pytest
 import bookapi
 
 ROOT = Path(bookapi.__file__).parent
-BASE = {"text", "config", "formats", "metrics"}
+BASE = {"text", "timestamps", "config", "formats", "metrics"}
 LOW = BASE | {"schemas", "logs", "cli", "db", "http"}
 ALLOWED = {
     "text": set(),
+    "timestamps": set(),
     "config": set(),
     "formats": set(),
     "logs": set(),
     "metrics": set(),
-    "schemas": {"text"},
+    "schemas": {"text", "timestamps"},
     "cli": {"db"},
-    "db": {"config", "metrics"},
+    "db": {"config", "metrics", "timestamps"},
     "http": BASE | {"db", "logs", "schemas"},
     "auth": LOW,
     "books": LOW | {"auth.permissions"},

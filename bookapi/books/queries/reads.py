@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
-from ...db import Catalogue, db, fetch, revision_of
+from ...db import Catalogue, TooSlow, db, fetch, revision_of
 from ...db.search import LEVELS, Match, expressions
 from ...http.cache import current_cache
 from .. import records
@@ -51,7 +51,17 @@ _BY_FURTHER_ISBN = (
 
 
 def page(listing: Listing) -> Page:
-    """A page of the list."""
+    """A page of the list; a 503 that names the parameters to narrow where it takes too long."""
+    try:
+        return _page(listing)
+    except TooSlow as error:
+        names = [name for name, _ in listing.shape.filters]
+        told = {"facets": listing.facets, "q": listing.match, "page": (listing.page or 1) > 1}
+        less = ", ".join([name for name, given in told.items() if given] + names) or "limit"
+        raise TooSlow(f"narrow one of these parameters: {less}") from error
+
+
+def _page(listing: Listing) -> Page:
     with db.read() as connection:
         read = _Reading(connection, listing)
         total = read.total()
