@@ -4,6 +4,7 @@ import functools
 from typing import Any, NoReturn
 
 from flask import Blueprint, request
+from werkzeug.datastructures import MultiDict
 
 from ..auth.permissions import actor, require_admin
 from ..db import db
@@ -21,7 +22,7 @@ from ..http.endpoints import Access, Cost, Form, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent, run_steps_idempotent
 from ..http.negotiation import chosen_format
 from ..http.pagination import Page, link_header, onward_links, page_links, page_parameters, paged
-from ..http.parameters import Parameter, Parameters, choice
+from ..http.parameters import Parameter, Parameters
 from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result
 from ..http.spool import write_books
@@ -45,7 +46,7 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 
 class BookParameters(Parameters):
-    state = Parameter(choice({"deleted": True}), False, "deleted: from the trash, too; for admins")
+    state = Parameter(str, None, "deleted: from the trash, too; for admins")
 
 
 book_parameters = BookParameters()
@@ -300,7 +301,11 @@ def _listing(paging: bool = True) -> queries.Listing:
     """The list that is asked for; 401 or 403 where it is not for everyone."""
     if request.args.get("state") == "deleted":
         require_admin()
-    return queries.parse(request.args, paging)
+    arguments = request.args
+    if chosen_format().is_page:  # a form sends its empty fields, too
+        pairs = arguments.items(multi=True)
+        arguments = MultiDict([(name, value) for name, value in pairs if value])
+    return queries.parse(arguments, paging)
 
 
 def _policy(listing: queries.Listing, policy: CachePolicy) -> CachePolicy:

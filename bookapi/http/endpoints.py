@@ -114,8 +114,7 @@ class Endpoint(NamedTuple):
         reads = method in ("GET", "HEAD")
         has_body = bool(self.body or self.imports)
         possible = {
-            # Host and parameters; credentials that are sent are checked everywhere; overload
-            **dict.fromkeys((400, 401, 403, 429, 500, 503), True),
+            **dict.fromkeys((400, 401, 403, 414, 429, 500, 503), True),
             404: "<" in path,
             406: self.resource is not None,
             413: has_body,
@@ -168,7 +167,7 @@ def _announced(view: View, deprecation: Deprecation) -> View:
 
 
 def declaration_of(view: View) -> Endpoint | None:
-    """The declaration of a view function."""
+    """A view's declaration."""
     return getattr(view, "declaration", None)
 
 

@@ -63,8 +63,8 @@ class Report:
                 "line": place[1],
                 "kind": issue.kind,
                 "field": field and _shown(field),
-                "detail": _shown(issue.detail),
                 "value": None if value is None else _shown(_written(value)),
+                "detail": _shown(issue.detail),
             }
             entry = {name: part for name, part in entry.items() if part is not None}
             if wanted:

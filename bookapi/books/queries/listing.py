@@ -22,7 +22,7 @@ from ...http.problems import bad_parameters
 from .. import search
 from ..schemas import FIELDS
 from . import cursors
-from .filters import FILTERS
+from .filters import FILTERS, Filter
 from .sorting import BY_ID, BY_RELEVANCE, SORTS, complete
 
 FACETS = ("language", "author", "subject", "publisher", "series", "location", "decade")
@@ -85,14 +85,25 @@ def names_schema(known: Iterable[str]) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{name}(,{name})*$"}
 
 
-MEANINGS = {  # of the filters, but those for which a text is compared
-    "isbn": "ISBN-10 or ISBN-13, hyphens allowed; further ISBNs are found, too",
-    "language": "a tag; en also finds en-GB",
-    "identifier": "scheme:value",
-    "published_from": "a year, included",
-    "published_to": "a year, included",
-    "updated_since": "an RFC 3339 instant",
+_YEAR = {"type": "string", "pattern": "^-?[0-9]{1,4}$"}
+DESCRIBED: dict[str, tuple[dict[str, Any], str]] = {  # those filters that compare no text
+    "isbn": (
+        {"type": "string", "format": "isbn"},
+        "ISBN-10 or ISBN-13, hyphens allowed; further ISBNs are found, too",
+    ),
+    "language": ({"type": "string", "format": "language-tag"}, "a tag; en also finds en-GB"),
+    "identifier": ({"type": "string", "pattern": "^[a-z0-9._-]{1,32}:.+$"}, "scheme:value"),
+    "published_from": (_YEAR, "a year, included"),
+    "published_to": (_YEAR, "a year, included"),
+    "updated_since": ({"type": "string", "format": "date-time"}, "an RFC 3339 instant"),
 }
+
+
+def _filter(name: str, rule: Filter) -> Parameter:
+    text = ({"type": "string", "minLength": 1}, f"the {name}, case and accents aside")
+    schema, meaning = DESCRIBED.get(name, text)
+    kind = RepeatedParameter if rule.repeatable else Parameter
+    return kind(Parser(rule.read, schema), None, meaning)
 
 
 class ExportParameters(Parameters):
@@ -126,11 +137,7 @@ _OTHERS = {  # `fields`, which is no name for an attribute of a schema, and the 
         FIELDS,
         "only these fields (and id), by commas",
     ),
-    **{
-        name: (RepeatedParameter if rule.repeatable else Parameter)(rule.read, None, meaning)
-        for name, rule in FILTERS.items()
-        for meaning in (MEANINGS.get(name, f"{name} is this; case and accents aside"),)
-    },
+    **{name: _filter(name, rule) for name, rule in FILTERS.items()},
 }
 export_parameters, list_parameters = (
     kind.from_dict({**_OTHERS})() for kind in (ExportParameters, ListParameters)

@@ -63,6 +63,7 @@ FAILURES = {
     410: "In the trash",
     412: "If-Match, or the version in the body, is not the current one",
     413: "The body is too large",
+    414: "The address is too long",
     415: "The body's media type is not read here",
     422: "Well-formed but not valid",
     428: "The version that was read is missing: If-Match",
@@ -140,16 +141,17 @@ class Document:
             components.response(f"Problem{status}", self._failure(status, meaning))
         self.known: set[str] = set()
 
-    def reference(self, schema: Schema, sent: bool) -> JsonSchema:
+    def reference(self, schema: Schema, sent: bool, root: str | None = None) -> JsonSchema:
         """A reference to a schema, which is added to the components: what is sent is one of its
-        own.
+        own. `root`: its root element in XML.
         """
         name = type_name(schema)
         if sent:
             name = f"{name.removeprefix('New')}Input"
         if name not in self.known:
             self.known.add(name)
-            self.spec.components.schema(name, object_schema(schema, sent, self.reference))
+            made = object_schema(schema, sent, self.reference)
+            self.spec.components.schema(name, {**made, **({"xml": {"name": root}} if root else {})})
         return {"$ref": f"#/components/schemas/{name}"}
 
     def _failure(self, status: int, meaning: str) -> dict[str, Any]:
@@ -224,7 +226,8 @@ class Document:
             names.append("Link")
         content = {}
         if status != 204 and declared.sends:
-            content = {declared.sends: {"schema": TEXT}}
+            is_json = declared.sends.endswith("json")
+            content = {declared.sends: {"schema": {"type": "object"} if is_json else TEXT}}
         elif status != 204 and declared.resource:
             roots = [declared.resource]
             if status == 201:
@@ -239,7 +242,9 @@ class Document:
         return {**made, "content": content} if content else made
 
     def _body(self, method: str, declared: Endpoint) -> dict[str, Any]:
-        schema = _any_of([self.reference(known, True) for known in declared.body.values()])
+        schema = _any_of(
+            [self.reference(known, True, root) for root, known in declared.body.items()]
+        )
         example = next(
             (known.example for known in declared.body.values() if hasattr(known, "example")), None
         )
