@@ -7,7 +7,7 @@ N ?= 10000
 SECONDS ?= 3
 BIN = $(VENV)/bin
 
-.PHONY: help run test lint format types coverage bench bench-large deploy requirements clean
+.PHONY: help run test test-cluster lint format types coverage bench bench-large deploy requirements clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ coverage: $(VENV)/installed-test  ## run the tests and print which lines they mi
 
 bench: $(VENV)/installed  ## measure the service (N=10000 books, SECONDS=3 a turn, WORK=list,search; see benchmarks/)
 	$(BIN)/python -m benchmarks.run --books $(N) --seconds $(SECONDS) $(if $(WORK),--work $(WORK))
+
+test-cluster: $(VENV)/installed-test  ## Galera and MariaDB that fail (needs mariadb-server, galera-4, haproxy, rsync, socat)
+	$(BIN)/python -m pytest -m cluster -s tests/cluster
 
 deploy: $(VENV)/installed  ## write deploy/ anew, after a change of its templates
 	BOOKAPI_INSTANCE_PATH=$(VENV) $(BIN)/bookapi genconfig all --directory deploy

@@ -18,6 +18,7 @@ from .http.conditional import digest_etag
 from .http.endpoints import current_endpoint
 from .http.negotiation import chosen_format
 from .http.results import Result
+from .http.routing import allowed_methods
 from .http.spool import SpooledFile
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class BookApi(Flask):
         """For OPTIONS: Allow, and no content."""
         response = super().make_default_options_response()
         del response.headers["Content-Type"]
+        response.headers["Allow"] = ", ".join(sorted(allowed_methods()))
         return response
 
     def make_response(self, rv: Any) -> Response:

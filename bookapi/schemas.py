@@ -8,12 +8,13 @@ checked; in what is returned it says that the field is never left out.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields
 
 from .text import MAX_COMPOSED, clean
+from .timestamps import format_timestamp, parse_timestamp
 
 MAX_INTEGER = 2**63 - 1
 MAX_LIMIT = 100  # items on a page
@@ -250,32 +251,3 @@ def register_list(root: str, item: type[Schema]) -> None:
     made = Schema.from_dict(page, name=root.title())
     made.__doc__ = f"A page of the {root}."
     document(root)(made)
-
-
-def format_timestamp(at: datetime) -> str:
-    """An instant in UTC as every response writes it."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-# RFC 3339, section 5.6. A plus sign that a client did not percent-encode arrives as a space.
-_TIMESTAMP = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
-    r"(?:[Zz]|([+ -])([0-9]{2}):([0-9]{2}))"
-)
-
-
-def parse_timestamp(text: str) -> datetime:
-    """The instant that a text names by RFC 3339, in UTC; raises ValueError."""
-    found = _TIMESTAMP.fullmatch(text)
-    try:
-        if not found or int(found[3]) > 60 or int(found[6] or 0) > 23 or int(found[7] or 0) > 59:
-            raise ValueError
-        at = datetime.fromisoformat(f"{found[1]}T{found[2]}:00").replace(tzinfo=UTC)
-        # A leap second (:60) is the first of the next minute.
-        at += timedelta(
-            seconds=int(found[3]), microseconds=int((found[4] or "0").ljust(6, "0")[:6])
-        )
-        offset = timedelta(hours=int(found[6] or 0), minutes=int(found[7] or 0))
-        return at + offset if found[5] == "-" else at - offset
-    except (ValueError, OverflowError):
-        raise ValueError("must be an RFC 3339 timestamp, such as 2024-01-31T12:00:00Z") from None

@@ -50,6 +50,7 @@ class Action(StrEnum):
     MFA_DISABLED = auto()
     RECOVERY_CODE_USED = auto()
     ACCESS_REFUSED = auto()
+    SECRET_USED = auto()
 
 
 WARNINGS = {
@@ -73,6 +74,7 @@ KEPT = (
     Action.TOKENS_REVOKED,
     Action.MFA_ENABLED,
     Action.MFA_DISABLED,
+    Action.SECRET_USED,
 )
 
 

@@ -18,8 +18,8 @@ from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
 from ..db import db, fetch, now, rfc3339
-from ..schemas import format_timestamp
 from ..text import printable
+from ..timestamps import format_timestamp
 from . import audit, usernames
 from .audit import Action
 from .models import Account, AnyRow, LoginSession, User, read_page

@@ -10,7 +10,7 @@ from ..http.endpoints import Access, Cost, Form, endpoint
 from ..http.pages import NEXT
 from ..http.pagination import asked_page, page_parameters, paged
 from ..http.problems import Problem, invalid
-from ..schemas import format_timestamp
+from ..timestamps import format_timestamp
 from . import accounts, mfa, passwords, sessions, tokens
 from .audit import Action
 from .login import confirm_code, confirm_password, sign_in

@@ -16,7 +16,7 @@ from ..auth.permissions import Actor
 from ..db import now
 from ..http.conditional import Preconditions
 from ..http.problems import Problem
-from ..schemas import format_timestamp
+from ..timestamps import format_timestamp
 from . import store
 from .edits import Edit
 from .schemas import FIELDS, LISTS

@@ -14,7 +14,7 @@ from marshmallow import ValidationError
 from .. import formats
 from ..http.bodies import deferred_body
 from ..http.problems import from_validation, invalid
-from ..schemas import parse_timestamp
+from ..timestamps import parse_timestamp
 from .schemas import READ_ONLY, edit_schema, patch_schema
 
 PRECISION = timedelta(milliseconds=1)  # clients keep no more of a timestamp

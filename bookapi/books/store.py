@@ -11,8 +11,10 @@ from sqlalchemy import Select, String, Update, and_, bindparam, delete, insert, 
 from sqlalchemy.engine import Connection
 
 from ..auth.permissions import Actor
-from ..db import Catalogue, fetch, locked, run, stored
+from ..catalogue import Catalogue, locked
+from ..db import fetch, run
 from ..text import KEY_LENGTH, key
+from ..timestamps import stored, stored_text
 from . import records, search, terms
 from .fields import dates
 from .models import LAST, LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
@@ -157,7 +159,7 @@ def _change_all(connection: Connection, changed: list[tuple[Change, set[str]]]) 
     """Update books, each in the tables that the fields are in."""
     for change, fields in changed:
         columns = columns_of(change.after, fields)
-        moved_at = _stored_instant(change.after["updated_at"]) if change.to_trash else None
+        moved_at = stored_text(change.after["updated_at"]) if change.to_trash else None
         columns |= {"deleted_at": moved_at}
         statement = _update(tuple(sorted(columns)))
         run(connection, statement, [{**columns, "of_book": change.after["id"]}])
@@ -189,7 +191,7 @@ def _entry(seq: int, change: Change, by: str | None) -> dict[str, Any]:
     return {
         "seq": seq,
         "book_id": after["id"],
-        "at": _stored_instant(after["updated_at"]),
+        "at": stored_text(after["updated_at"]),
         "action": change.action,
         "version": after["version"],
         "username": by,
@@ -205,7 +207,7 @@ def columns_of(record: dict[str, Any], names: Collection[str]) -> dict[str, Any]
             columns[name] = orjson.dumps(record[name]).decode()
     for name in _INSTANTS:
         if name in columns:
-            columns[name] = _stored_instant(record[name])
+            columns[name] = stored_text(record[name])
     for name, (make_key, derived) in _KEYS.items():
         if name in columns:
             made = make_key(record[name]) if record[name] else None
@@ -217,10 +219,6 @@ def columns_of(record: dict[str, Any], names: Collection[str]) -> dict[str, Any]
 def _sorted_by(text: str) -> str:
     """The key of a text that a book may lack: before the `LAST` one in either direction."""
     return f"1{key(text)}"[:KEY_LENGTH]
-
-
-def _stored_instant(text: str) -> str:
-    return text[:-1].replace("T", " ")
 
 
 _LONG_IN_TRASH = (

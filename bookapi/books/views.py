@@ -4,6 +4,7 @@ import functools
 from typing import Any, NoReturn
 
 from flask import Blueprint, request
+from werkzeug.datastructures import MultiDict
 
 from ..auth.permissions import actor, require_admin
 from ..db import db
@@ -300,7 +301,11 @@ def _listing(paging: bool = True) -> queries.Listing:
     """The list that is asked for; 401 or 403 where it is not for everyone."""
     if request.args.get("state") == "deleted":
         require_admin()
-    return queries.parse(request.args, paging)
+    arguments = request.args
+    if chosen_format().is_page:  # a form sends its empty fields, too
+        pairs = arguments.items(multi=True)
+        arguments = MultiDict([(name, value) for name, value in pairs if value])
+    return queries.parse(arguments, paging)
 
 
 def _policy(listing: queries.Listing, policy: CachePolicy) -> CachePolicy:

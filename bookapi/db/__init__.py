@@ -6,6 +6,7 @@ Failures of the database leave here as HTTP exceptions (503, 507, 409), so that 
 a driver.
 """
 
+from ..timestamps import now, stored
 from .advice import explain
 from .dialects.upsert import AddUp
 from .extension import Base, db
@@ -13,7 +14,6 @@ from .failures import FAILURES, InsufficientStorage, TooSlow, cause, translate
 from .prepared import fetch, run
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
-from .state import Catalogue, State, locked, revision_of
 from .types import (
     TABLE_OPTIONS,
     BigId,
@@ -23,9 +23,7 @@ from .types import (
     LongBinary,
     LongText,
     apart,
-    now,
     rfc3339,
-    stored,
 )
 
 __all__ = [
@@ -33,7 +31,6 @@ __all__ = [
     "FAILURES",
     "Base",
     "BigId",
-    "Catalogue",
     "Instant",
     "InsufficientStorage",
     "JoinInOrder",
@@ -42,7 +39,6 @@ __all__ = [
     "LongText",
     "MIGRATIONS",
     "Match",
-    "State",
     "TABLE_OPTIONS",
     "TooSlow",
     "apart",
@@ -52,9 +48,7 @@ __all__ = [
     "explain",
     "fetch",
     "found",
-    "locked",
     "now",
-    "revision_of",
     "rfc3339",
     "run",
     "schema_error",

@@ -144,6 +144,12 @@ class Database(SQLAlchemy):
         """Let waiting changes hold at most half of the server's threads."""
         self._handle.queue.max_waiting = max(1, threads // 2 - 1)
 
+    def limit_silence(self) -> None:
+        """Answer 503 where a server sends nothing for longer than any query may take: its machine
+        is gone, and nothing ends the connection.
+        """
+        self.dialect.limit_silence(self.engine, current_app.config["QUERY_SECONDS"] + 1)
+
     def check_file(self) -> None:
         """503 where the SQLite file is not the one that was opened any more."""
         try:

@@ -1,6 +1,6 @@
 """Column types, and SQL functions that differ between databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import orjson
@@ -111,13 +111,3 @@ def _join_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(JoinInOrder, "mysql", "mariadb")
 def _join_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     return _join(element, compiler, "STRAIGHT_JOIN", **kw)
-
-
-def now() -> datetime:
-    """The current time, aware, in UTC."""
-    return datetime.now(UTC)
-
-
-def stored(instant: datetime) -> str:
-    """A time in UTC as stored in an Instant column, for parameters without a type."""
-    return instant.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -10,6 +10,9 @@ LANGUAGES = ("en", "de")  # the first is what the templates are written in
 
 @functools.lru_cache(maxsize=256)
 def best_language(accept_language: str) -> str:
-    """The language of pages that an Accept-Language header prefers."""
-    accepted = parse_accept_header(accept_language, LanguageAccept)
-    return accepted.best_match(LANGUAGES, LANGUAGES[0])
+    """The language of pages that an Accept-Language header prefers; `de-AT` means `de`."""
+    for tag, quality in parse_accept_header(accept_language, LanguageAccept):  # the best first
+        primary = tag.partition("-")[0].lower()
+        if quality > 0 and primary in LANGUAGES:
+            return primary
+    return LANGUAGES[0]

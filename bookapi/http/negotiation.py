@@ -9,12 +9,10 @@ import functools
 import re
 
 from flask import g, request
-from flask.globals import request_ctx
-from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import parse_list_header, parse_options_header
 
 from .. import formats
-from .endpoints import Endpoint, current_endpoint
+from .endpoints import current_endpoint
 from .problems import Problem, bad_parameters
 
 _Q = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
@@ -38,16 +36,9 @@ def choose() -> None:
     acceptable.
     """
     g.pop("format", None)
-    declared = current_endpoint()
+    declared, environ = current_endpoint(), request.environ
     if declared is None or declared.resource is None or request.method == "OPTIONS":
         return
-    if declared.page_only and not names_pages():
-        return  # no browser: `pages` goes on when it is known who asks
-    _choose(declared)
-
-
-def _choose(declared: Endpoint) -> None:
-    environ = request.environ
     offered = offered_formats(declared.streams, declared.has_page, declared.page_only)
     names = request.args.getlist("format") if environ.get("QUERY_STRING") else []
     if len(names) > 1:
@@ -66,23 +57,12 @@ def _choose(declared: Endpoint) -> None:
     g.format = chosen
 
 
-def names_pages() -> bool:
-    """Whether the client asks for a page by name, as browsers do."""
-    accept = request.headers.get("Accept", "").lower()
-    return "html" in accept or request.args.get("format") == "html"
-
-
-def choose_page() -> None:
-    """For a client that does not ask for pages, where there is nothing else: 405 where data has
-    other methods at this address (the form to sign in), else as `choose`.
-    """
-    declared, adapter = current_endpoint(), request_ctx.url_adapter
-    if declared is None or not declared.page_only or names_pages():
-        return
-    others = set(adapter.allowed_methods() if adapter else ()) - {"GET", "HEAD"}
-    if others != {"OPTIONS"}:
-        raise MethodNotAllowed(sorted(others))
-    _choose(declared)
+def wants_page() -> bool:
+    """Whether the client asks for pages, as browsers do, by what it sends alone."""
+    if name := request.args.get("format"):
+        return name == "html"
+    chosen = best(request.headers.get("Accept", ""), offered_formats(False))
+    return chosen is not None and chosen.is_page
 
 
 def chosen_format() -> formats.Format:

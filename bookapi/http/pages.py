@@ -14,7 +14,7 @@ from ..formats.html import fields as read_fields
 from .cache import NO_STORE, CachePolicy
 from .endpoints import Form, current_endpoint
 from .languages import best_language
-from .negotiation import chosen_format, names_pages
+from .negotiation import chosen_format, wants_page
 from .results import Result
 from .routing import base_url
 
@@ -99,7 +99,7 @@ def sign_in_redirect(error: HTTPException) -> Response | None:
         return None
     if "Authorization" in request.headers or request.path == SIGN_IN:
         return None
-    if not names_pages():
+    if not wants_page():
         return None
     query = request.environ.get("QUERY_STRING", "")
     here = quote(request.path) + (f"?{query}" if query else "")

@@ -7,8 +7,10 @@ from urllib.parse import quote
 from flask import Flask, Response, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed, NotFound
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, MapAdapter
 
+from .endpoints import current_endpoint, declaration_of
+from .negotiation import wants_page
 from .security import host
 
 LARGEST_ID = 2**63 - 1
@@ -38,7 +40,10 @@ def check_route() -> Response | None:
     and HEAD.
     """
     if request.routing_exception is None:
+        _refuse_page()
         return None
+    if isinstance(request.routing_exception, MethodNotAllowed):
+        raise MethodNotAllowed(sorted(allowed_methods()))
     path = request.path.removesuffix("/")
     if (
         request.method in ("GET", "HEAD")
@@ -53,6 +58,31 @@ def check_route() -> Response | None:
         del response.headers["Content-Type"]
         return response
     raise request.routing_exception
+
+
+def allowed_methods() -> set[str]:
+    """The methods of this address, for Allow. Pages that no data stands behind are for browsers:
+    to other clients there is no such GET.
+    """
+    adapter: MapAdapter = request_ctx.url_adapter  # type: ignore[assignment] # a request has one
+    methods = set(adapter.allowed_methods())
+    if "GET" in methods and not wants_page():
+        name, _ = adapter.match(method="GET")
+        declared = declaration_of(request_ctx.app.view_functions[name])
+        if declared is not None and declared.page_only:
+            methods -= {"GET", "HEAD"}
+    return methods
+
+
+def _refuse_page() -> None:
+    """404 for a client of data at an address that has a page alone, 405 where it has other methods
+    (the form to sign in).
+    """
+    declared = current_endpoint()
+    if declared is None or not declared.page_only or request.method == "OPTIONS" or wants_page():
+        return
+    others = allowed_methods()
+    raise NotFound if others == {"OPTIONS"} else MethodNotAllowed(sorted(others))
 
 
 def _exists(path: str) -> bool:

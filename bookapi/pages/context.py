@@ -55,7 +55,7 @@ def export_address(name: str) -> str:
     given = [
         (key, value)
         for key, value in request.args.items(multi=True)
-        if key not in ("page", "limit", "cursor", "format", "facets")
+        if value and key not in ("page", "limit", "cursor", "format", "facets")
     ]
     return path("/books/export?" + urlencode([*given, ("format", name)]))
 
@@ -81,7 +81,7 @@ def filter_name(name: str) -> str:
 
 def data_address(name: str) -> str:
     """The address of the data of this page in another format."""
-    query = urlencode([*((k, v) for k, v in request.args.items(True) if k != "format")])
+    query = urlencode([*((k, v) for k, v in request.args.items(True) if v and k != "format")])
     return path(quote(request.path)) + "?" + (f"{query}&" if query else "") + f"format={name}"
 
 

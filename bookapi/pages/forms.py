@@ -12,7 +12,6 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from ..auth import sessions
 from ..auth.permissions import current_account
 from ..formats import Malformed
-from ..http.negotiation import choose_page
 from ..http.pages import sent_form, typed_fields
 from ..http.problems import Problem
 
@@ -41,11 +40,7 @@ def csrf_token() -> str:
 
 
 def check() -> None:
-    """403 for a form without the token of this browser; its key is read as an Idempotency-Key. A
-    page that only browsers know is a 405 to others.
-    """
-    if request.method != "OPTIONS":
-        choose_page()
+    """403 for a form without the token of this browser; its key is read as an Idempotency-Key."""
     if sent_form() is None:
         return
     try:

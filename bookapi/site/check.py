@@ -10,7 +10,9 @@ from flask import current_app
 from sqlalchemy import Connection, func, select
 from werkzeug.exceptions import HTTPException
 
+from ..auth.fingerprint import secret_fault
 from ..books.models import Book, History
+from ..catalogue import locked
 from ..cli import command
 from ..config import SECRET_FILE
 from ..db import FAILURES, cause, db, now
@@ -25,6 +27,7 @@ from .views import unready
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # between the clocks of several machines
 MEND, RESTORE = "bookapi check --mend", "bookapi restore FILE, with a backup"
 CLOCK = "set the clock of this machine; the next change of the book corrects what was stored"
+SHARED = "set the same BOOKAPI_SECRET_KEY everywhere; after a change of it: bookapi init"
 INDEX = "search index"
 
 
@@ -44,11 +47,13 @@ def findings() -> Iterator[Finding]:
         if wrong:
             return
     try:
-        yield INDEX, index_fault(), MEND
+        yield INDEX, index_fault(locked), MEND
         for subject, wrong, is_derived in db.ask(derived.faults):
             yield subject, wrong, MEND if is_derived else RESTORE
         yield "derived data", derived.list_books(db.ask(derived.wrong_books)), MEND
         yield "clock", db.ask(_clock_fault), CLOCK
+        if current_app.config["SECRET_KEY"]:
+            yield "secret in use", secret_fault(), SHARED
     except (*FAILURES, HTTPException, ValueError, TypeError) as error:
         if getattr(error, "description", None) == busy().description:
             raise

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from .. import server
 from ..auth.commands import add_first_admin
+from ..auth.fingerprint import record_secret, secret_fault
 from ..cli import Group, command, reports_errors
 from ..config import SECRET_FILE
 from ..db import create_file, db, explain, schema_error, schema_revisions
@@ -36,6 +37,8 @@ def init(admin: str) -> None:
     password.
     """
     _init(admin)
+    if current_app.config["SECRET_KEY"]:  # else this process made it just now
+        record_secret(replace=True)
 
 
 def _init(admin: str = "admin") -> None:
@@ -114,9 +117,19 @@ def _serve(threads: int, workers: int, init: bool, wait: int, **options: Any) ->
     if server.is_first_worker():
         for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
             current_app.logger.warning(warning)
+        _compare_secrets()
     db.keep_threads_for_reading(threads)
+    db.limit_silence()
     app = click.get_current_context().ensure_object(ScriptInfo).load_app()
     server.work(app, threads, workers, sample)
+
+
+def _compare_secrets() -> None:
+    fault = secret_fault()
+    if fault:
+        current_app.logger.warning("%s; after a change of the secret: bookapi init", fault)
+    with suppress(HTTPException):  # of a database that cannot be changed now
+        record_secret(replace=False)
 
 
 serve = server.command(_serve)

@@ -12,7 +12,8 @@ from bookapi import config, create_app
 from bookapi.db import db
 from bookapi.db.schema import upgrade_schema
 from helpers.instance import DATABASE_URL, drop_tables, settings
-from helpers.support import SECONDS, environment
+from helpers.servers import serving
+from helpers.support import SECONDS, bookapi, environment
 
 
 @pytest.fixture
@@ -68,3 +69,18 @@ def test_unreadable_settings_are_one_clear_line(tmp_path, monkeypatch):
     assert (
         caught.value.format_message() == f"cannot read {tmp_path / 'config.py'}: Permission denied"
     )
+
+
+def test_a_second_secret_for_one_database_is_reported(tmp_path):
+    one, other = {"SECRET_KEY": "1" * 40}, {"SECRET_KEY": "2" * 40}
+    assert bookapi(tmp_path, "init", **one).returncode == 0
+    assert bookapi(tmp_path, "init", **one).returncode == 0
+    assert bookapi(tmp_path, "check", **one).returncode == 0
+    checked = bookapi(tmp_path, "check", **other)
+    assert checked.returncode == 1 and "wrong  secret in use: " in checked.stdout
+    with serving(tmp_path, **other):
+        pass
+    assert "the secret differs" in (tmp_path / "log").read_text()
+    assert bookapi(tmp_path, "check", **one).returncode == 0  # serving has not replaced it
+    assert bookapi(tmp_path, "init", **other).returncode == 0
+    assert bookapi(tmp_path, "check", **other).returncode == 0

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from helpers.instance import PASSWORD
+
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 
 
@@ -19,3 +21,16 @@ def chromium():
         browser = started.chromium.launch(executable_path=path, args=[*OPTIONS])
         yield browser
         browser.close()
+
+
+def sign_in(page, base, username="admin", password=PASSWORD):
+    page.goto(f"{base}/auth/login")
+    fill(page, Username=username, Password=password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Sign out").wait_for()
+
+
+def fill(page, **fields):
+    """Type into fields by their labels; underscores are spaces."""
+    for label, text in fields.items():
+        page.get_by_label(label.replace("_", " "), exact=True).fill(text)

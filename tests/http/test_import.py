@@ -233,9 +233,10 @@ def test_columns_are_named_split_and_skipped_by_parameters(app, admin):
 def test_the_import_url_allows_post_only_and_is_linked(admin):
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         answer = admin.open("/books/import", method=method)
-        page = set() if method == "GET" else {"GET", "HEAD"}  # which browsers alone are shown
-        assert answer.status_code == 405
-        assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"} | page
+        assert answer.status_code == 405 and set(answer.headers["Allow"].split(", ")) == {
+            "POST",
+            "OPTIONS",
+        }
     assert admin.get("/").json["links"]["import"] == "http://localhost/books/import"
 
 

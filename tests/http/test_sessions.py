@@ -11,7 +11,7 @@ from bookapi.auth.models import Event, LoginSession, Token
 from bookapi.auth.permissions import Actor
 from bookapi.auth.sessions import MAX_AGENT
 from bookapi.db import now
-from bookapi.schemas import format_timestamp, parse_timestamp
+from bookapi.timestamps import format_timestamp, parse_timestamp
 from helpers.documents import TYPES, read
 from helpers.instance import PASSWORD, Auth
 from helpers.people import (

@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 from bookapi.auth import tokens
 from bookapi.auth.models import Event, Token
 from bookapi.db import db, now
-from bookapi.schemas import format_timestamp
+from bookapi.timestamps import format_timestamp
 from helpers.documents import TYPES, faults, read, send
 from helpers.instance import PASSWORD
 from helpers.people import (

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...formats import csv
-from ...schemas import format_timestamp, parse_timestamp
 from ...text import fold
+from ...timestamps import format_timestamp, parse_timestamp
 from ..schemas import LISTS, READ_ONLY, WRITABLE
 from . import cells
 from .profiles import Profile, bare

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select, union_all
 
 from ...db import apart
-from ...schemas import parse_timestamp
 from ...text import clean, key
+from ...timestamps import parse_timestamp, stored
 from ..fields import isbn, languages
 from ..models import LAST, Book, BookAuthor, BookIdentifier, BookSubject
 
@@ -60,8 +60,7 @@ def _last_day(text: str) -> int:
 
 def _instant(text: str) -> str:
     """The timestamp in UTC, as stored."""
-    at = parse_timestamp(text)
-    return f"{at.year:04d}-{at:%m-%d %H:%M:%S}.{at.microsecond:06d}"
+    return stored(parse_timestamp(text))
 
 
 _SCHEME = re.compile("[a-z0-9._-]{1,32}")

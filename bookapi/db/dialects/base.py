@@ -33,6 +33,11 @@ class Dialect(ABC):
     def listen(self, engine: Engine) -> None:
         """Register the events that connections of this engine need."""
 
+    def limit_silence(self, engine: Engine, seconds: float) -> None:  # noqa: B027
+        """Give a server up that sends nothing for so long, on connections that are made from here
+        on.
+        """
+
     def create_file(self) -> None:  # noqa: B027 # most have no file
         """Create the database's file, where there is one and it is missing."""
 

@@ -53,6 +53,14 @@ class MysqlDialect(Dialect):
         event.listen(engine, "handle_error", _recognize_galera)
         event.listen(engine, "connect", _read_max_packet)
 
+    def limit_silence(self, engine: Engine, seconds: float) -> None:
+        # Not for commands: changing a large table takes its time.
+        def limit(_: Any, record: Any, args: Any, options: dict[str, Any]) -> None:
+            options["read_timeout"] = seconds
+
+        event.listen(engine, "do_connect", limit)
+        engine.dispose()
+
     def search_fault(self, connection: Connection) -> str | None:
         least, most = connection.exec_driver_sql(
             "SELECT @@innodb_ft_min_token_size, @@innodb_ft_max_token_size"

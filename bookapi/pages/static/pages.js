@@ -15,7 +15,7 @@ addEventListener("pageshow", (event) => {
 
 // The message of a form that was done, and the summary of what is wrong, are where reading goes on.
 const note = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-const wrong = find(".alert");
+const wrong = find("form ~ .alert, .alert:has(~ form), #report .alert");
 if (wrong) wrong.focus();
 else if (note && note.matches(".done")) {
   note.focus();
@@ -44,6 +44,13 @@ addEventListener("submit", (event) => {
   addEventListener("pageshow", () => { delete form.dataset.sent; }, { once: true });
 });
 
+// On a phone the filters are folded, so that the books come first.
+const fold = () => {
+  if (matchMedia("(max-width: 46rem)").matches)
+    document.querySelectorAll(".facet[open]").forEach((facet) => { facet.open = false; });
+};
+fold();
+
 // Search as you type: the results of the same address, in place.
 const search = find("form.search");
 if (search && find("#results")) {
@@ -61,6 +68,7 @@ if (search && find("#results")) {
       if (own !== latest) return;
       if (!found) { location.assign(url); return; }
       results.replaceWith(document.adoptNode(found));
+      fold();
       document.title = page.title;
       history[push ? "pushState" : "replaceState"](null, "", url);
     } catch { results.removeAttribute("aria-busy"); }
