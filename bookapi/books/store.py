@@ -11,7 +11,8 @@ from sqlalchemy import Select, String, Update, and_, bindparam, delete, insert, 
 from sqlalchemy.engine import Connection
 
 from ..auth.permissions import Actor
-from ..db import Catalogue, fetch, locked, run
+from ..catalogue import Catalogue, locked
+from ..db import fetch, run
 from ..text import KEY_LENGTH, key
 from ..timestamps import stored, stored_text
 from . import records, search, terms

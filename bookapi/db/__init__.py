@@ -14,7 +14,6 @@ from .failures import FAILURES, InsufficientStorage, TooSlow, cause, translate
 from .prepared import fetch, run
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
-from .state import Catalogue, State, locked, revision_of
 from .types import (
     TABLE_OPTIONS,
     BigId,
@@ -32,7 +31,6 @@ __all__ = [
     "FAILURES",
     "Base",
     "BigId",
-    "Catalogue",
     "Instant",
     "InsufficientStorage",
     "JoinInOrder",
@@ -41,7 +39,6 @@ __all__ = [
     "LongText",
     "MIGRATIONS",
     "Match",
-    "State",
     "TABLE_OPTIONS",
     "TooSlow",
     "apart",
@@ -51,9 +48,7 @@ __all__ = [
     "explain",
     "fetch",
     "found",
-    "locked",
     "now",
-    "revision_of",
     "rfc3339",
     "run",
     "schema_error",

@@ -23,7 +23,6 @@ from .extension import db
 from .failures import FAILURES
 from .schema import create_file, upgrade_schema
 from .sqlite import sqlite3
-from .state import locked
 
 BATCH = 500  # rows in memory at a time
 PAGES = 16  # copied in one step; every database of this program has more
@@ -97,13 +96,13 @@ def copy_file(path: Path, copy: Engine) -> None:
 def replace_database(copy: Engine, prepare: Callable[[Connection, Connection], None]) -> None:
     """Put a copy in the place of all that the application's database holds, in one transaction.
 
-    ``prepare(old, new)`` runs in it, once no one else can write, with connections to both. It may
+    ``prepare(old, new)`` runs in it first, with connections to both (on a server it has to lock out
+    other writers). It may
     change the new one, and prevents the replacement by raising. It is not called where there is no
     SQLite file yet.
     """
 
     def replace_rows(connection: Connection) -> None:
-        locked(connection)
         with copy.begin() as source:
             prepare(connection, source)
             copy_rows(source, connection)

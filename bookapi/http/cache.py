@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from flask import Flask, Response, current_app
 
 from .. import metrics
-from ..db import State
+from ..catalogue import State
 from ..logs import REQUEST_ID, new_request_id_for
 from .conditional import is_not_modified
 from .counting import ROUTE

@@ -20,7 +20,8 @@ from sqlalchemy import ForeignKey, Index, String, delete, insert, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import TABLE_OPTIONS, Base, Instant, LongBinary, db, locked, now
+from ..catalogue import locked
+from ..db import TABLE_OPTIONS, Base, Instant, LongBinary, db, now
 from .negotiation import chosen_format
 from .problems import Problem
 

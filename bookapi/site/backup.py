@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, select, text
 
 from ..cli import command
 from ..db import FAILURES, copies, db, integrity, schema_error, schema_revisions
@@ -136,12 +136,14 @@ def _carry_over(old: Connection, new: Connection, force: bool) -> None:
     accounts, and which tokens were revoked. A catalogue that was never changed has revoked none."""
     if not inspect(old).has_table("catalogue"):
         return
+    # Locked until the commit: nobody else changes what is replaced.
+    every = select(text("*")).select_from(text("catalogue")).with_for_update()
+    found = old.execute(every).mappings().first()
     books = old.scalar(text("SELECT count(*) FROM books"))
     if books and not force:
         raise BackupError(
             f"the database holds {books} books, trash included; --force replaces them"
         )
-    found = old.execute(text("SELECT * FROM catalogue")).mappings().first()
     row = dict(found) if found else {}
     for name in ("seq", "last_id", "last_user_id"):
         if derived.is_counter(row.get(name)):

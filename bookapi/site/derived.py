@@ -14,7 +14,8 @@ from ..books import store, terms
 from ..books.models import lists_of
 from ..books.schemas import FIELDS, LISTS
 from ..books.search import text_of
-from ..db import Base, Catalogue, locked
+from ..catalogue import Catalogue, locked
+from ..db import Base
 
 BATCH = 200  # books in memory at a time: at most 20 MB
 MAX_FAULTS = 5  # books that are named

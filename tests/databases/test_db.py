@@ -16,7 +16,8 @@ from bookapi.auth import accounts, passwords
 from bookapi.auth.models import LoginSession
 from bookapi.books import changes, store
 from bookapi.books.models import Book
-from bookapi.db import Catalogue, create_file, db, now
+from bookapi.catalogue import Catalogue
+from bookapi.db import create_file, db, now
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import PASSWORD, SECRET, Auth

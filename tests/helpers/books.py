@@ -4,7 +4,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject
-from bookapi.db import Catalogue, db
+from bookapi.catalogue import Catalogue
+from bookapi.db import db
 
 ISBN, TEN, OTHER = "9780306406157", "0-306-40615-2", "9780141439587"
 

@@ -22,7 +22,8 @@ from bookapi import create_app
 from bookapi.app import BookApi
 from bookapi.auth import accounts, passwords
 from bookapi.books import queries
-from bookapi.db import State, create_file, db
+from bookapi.catalogue import State
+from bookapi.db import create_file, db
 from bookapi.db.sqlite import sqlite3
 from bookapi.http.cache import CACHE
 from bookapi.http.load import LOAD, Load

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text as sql
 
 from bookapi.books.models import Book, BookAuthor, BookIdentifier, BookSubject, BookWords
-from bookapi.db import Catalogue, db
+from bookapi.catalogue import Catalogue
+from bookapi.db import db
 from bookapi.text import clean, words
 from helpers.data import hostile_strings, real_titles
 from helpers.documents import ids

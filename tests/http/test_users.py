@@ -700,8 +700,12 @@ def test_all_tokens_of_an_account_are_revoked_at_once(app, admin, member_id):
 
 
 def test_a_username_of_many_combining_characters_is_rejected_quickly(admin):
-    begun = time.process_time()
-    answer = admin.post(
-        "/auth/users", json={"username": "a" + "\u0315\u0300" * 20_000, "password": NEW}
-    )
-    assert (answer.status_code, time.process_time() - begun < 0.3) == (422, True)
+    seconds = []
+    for _ in range(3):
+        begun = time.thread_time()
+        answer = admin.post(
+            "/auth/users", json={"username": "a" + "\u0315\u0300" * 20_000, "password": NEW}
+        )
+        seconds.append(time.thread_time() - begun)
+        assert answer.status_code == 422
+    assert min(seconds) < 0.3, seconds

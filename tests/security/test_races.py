@@ -407,13 +407,16 @@ def test_a_running_import_finishes_before_its_admin_is_demoted(people, pool, mon
     assert everyone.root.get("/books").json["total"] == 1101
 
 
+NO_WAIT = 4.5  # seconds; who waits for a lock is given up after DATABASE_WAIT_SECONDS, 5
+
+
 def test_reads_of_a_session_do_not_wait_for_its_writes(people, pool, monkeypatch):
     monkeypatch.setattr(sessions, "SEEN_EVERY", timedelta(0))
     everyone = people()
     with held(pool, Gate(INSIDE), everyone.ask, *OF_BOOKS["POST"]):
         begun = time.monotonic()
         assert everyone.copy.get("/auth/me").status_code == 200
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < NO_WAIT
 
 
 if DATABASE_URL:  # SQLite has one lock for all that is written
@@ -422,7 +425,7 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
     def test_reads_do_not_wait_for_writes_of_others(two, people, pool, who):
         everyone, waiting = people(), []
         with held(pool, Gate(INSIDE), everyone.ask, *OF_BOOKS["POST"]):
-            begun, client = time.monotonic(), signed_in(two[1], who)
+            client = signed_in(two[1], who)
             given = {"current_password": PASSWORD, "new_password": NEW}
             for path, document in (
                 ("/auth/tokens", {"name": "a program", "scope": "read"}),
@@ -430,8 +433,10 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
                 ("/auth/login", {"username": "nobody", "password": "wrong"}),
                 ("/auth/logout", None),
             ):
+                begun = time.monotonic()
                 waiting.append(client.post(path, json=document).status_code)
-            assert (waiting, time.monotonic() - begun < 4) == ([201, 204, 401, 204], True)
+                assert time.monotonic() - begun < NO_WAIT, path
+            assert waiting == [201, 204, 401, 204]
 
     def test_reads_of_a_token_do_not_wait_for_its_writes(two, people, pool, monkeypatch):
         monkeypatch.setattr(sessions, "SEEN_EVERY", timedelta(0))
@@ -439,7 +444,7 @@ if DATABASE_URL:  # SQLite has one lock for all that is written
         with held(pool, Gate(INSIDE), everyone.ask, *OF_BOOKS["POST"]):
             begun = time.monotonic()
             assert two[1].test_client().get("/auth/me", headers=everyone.headers).status_code == 200
-            assert time.monotonic() - begun < 2
+            assert time.monotonic() - begun < NO_WAIT
 
 
 # -- the last admin --------------------------------------------------------------------

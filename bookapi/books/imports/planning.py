@@ -13,7 +13,8 @@ import orjson
 from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Connection
 
-from ...db import Catalogue, db
+from ...catalogue import Catalogue
+from ...db import db
 from ...text import key
 from .. import changes, records, store
 from ..models import Book, History

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, String, bindparam, func, select
 from sqlalchemy.engine import Connection
 
-from ...db import db, fetch, revision_of
+from ...catalogue import revision_of
+from ...db import db, fetch
 from ...http.pagination import Page, PageParameters
 from ...http.parameters import Arguments, Parameter, choice, load_parameters
 from ..models import Term

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Select, bindparam, func, select
 
-from ...db import db, fetch, revision_of, rfc3339
+from ...catalogue import revision_of
+from ...db import db, fetch, rfc3339
 from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page, asked_page
 from ...http.parameters import Arguments, Parameter, Parameters, integer, load_parameters
 from ...http.routing import LARGEST_ID

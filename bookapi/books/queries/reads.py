@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
-from ...db import Catalogue, TooSlow, db, fetch, revision_of
+from ...catalogue import Catalogue, revision_of
+from ...db import TooSlow, db, fetch
 from ...db.search import LEVELS, Match, expressions
 from ...http.cache import current_cache
 from .. import records

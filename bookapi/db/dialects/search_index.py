@@ -1,6 +1,7 @@
 """The full-text index: whether it finds what its table holds, and how it is rebuilt."""
 
 import time
+from collections.abc import Callable
 
 from sqlalchemy import Connection, inspect, text
 
@@ -8,20 +9,20 @@ from ..extension import db
 from ..failures import FAILURES
 from ..integrity import fault_of
 from ..search import BARRIER, INDEX, TABLE
-from ..state import locked
 
 ATTEMPTS, PAUSE = 3, 0.5  # while InnoDB empties the cache of its index, a search may miss books
 MYSQL_INDEX = "ft_book_words_words"
 
 
-def index_fault() -> str | None:
+def index_fault(lock: Callable[[Connection], object]) -> str | None:
     """What is wrong with the full-text index, if it does not find what its table holds.
 
-    Writers wait meanwhile, about a second for 100,000 books: no engine compares an older state.
+    `lock` keeps other writers waiting meanwhile, about a second for 100,000 books: no engine
+    compares an older state.
     """
     try:
         if db.engine.dialect.name != "sqlite":
-            return _mysql_index_fault()
+            return _mysql_index_fault(lock)
         with db.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection:
             # FTS5 compares by an INSERT that inserts nothing; 1: with the table, too.
             columns = f"{INDEX} ({INDEX}, rank)"
@@ -33,19 +34,21 @@ def index_fault() -> str | None:
     return None
 
 
-def _mysql_index_fault() -> str | None:
+def _mysql_index_fault(lock: Callable[[Connection], object]) -> str | None:
     for attempt in range(ATTEMPTS):
         time.sleep(PAUSE if attempt else 0)
-        stored, found = db.write(_count_mysql_index)
+        stored, found = db.write(_count_mysql_index, lock)
         if stored == found:
             return None
     return f"it finds {found} of {stored} books"
 
 
-def _count_mysql_index(connection: Connection) -> tuple[int, ...]:
+def _count_mysql_index(
+    connection: Connection, lock: Callable[[Connection], object]
+) -> tuple[int, ...]:
     """How many books have a barrier between their texts, as nearly all do, and how many of them the
     index finds. (InnoDB has no comparison of its own.)"""
-    locked(connection)
+    lock(connection)
     matching = ("words LIKE :words", "MATCH (words) AGAINST (:word IN BOOLEAN MODE)")
     values = {"words": f"% {BARRIER} %", "word": BARRIER}
     count = f"SELECT count(*) FROM {TABLE} WHERE "  # noqa: S608

@@ -9,11 +9,8 @@ from sqlalchemy import BigInteger, Integer, bindparam, column, select, table
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .dialects import Watch
-from .extension import Base, db
-from .failures import FAILURES
-from .prepared import fetch
-from .types import TABLE_OPTIONS, rfc3339
+from .db import FAILURES, TABLE_OPTIONS, Base, db, fetch, rfc3339
+from .db.dialects import Watch
 
 
 class Catalogue(Base):
