@@ -4,7 +4,9 @@ The workers of a service share a folder, PROMETHEUS_MULTIPROC_DIR, so that each 
 all. It must be in the environment before prometheus_client is imported: `bookapi serve` sees to it.
 """
 
+import fcntl
 import os
+import shutil
 from collections import Counter as Tally
 from collections import deque
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_MEMORY, _PREFIX, _LOCK = "/dev/shm", "bookapi-", "lock"  # noqa: S108
 MAX_PENDING = 1000  # remembered responses that are not counted yet
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # half of all lines
@@ -68,9 +71,20 @@ def shared_folder() -> Iterator[None]:
     """
     with ExitStack() as stack:
         with suppress(OSError):
-            folder = TemporaryDirectory(prefix="bookapi-", dir="/dev/shm")  # noqa: S108
-            os.environ[FOLDER] = stack.enter_context(folder)
+            _remove_abandoned()
+            folder = stack.enter_context(TemporaryDirectory(prefix=_PREFIX, dir=_MEMORY))
+            lock = stack.enter_context(Path(folder, _LOCK).open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.environ[FOLDER] = folder
         yield
+
+
+def _remove_abandoned() -> None:
+    """Remove the folders of services that were killed: nobody holds their locks."""
+    for found in Path(_MEMORY).glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError), found.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(found.parent, ignore_errors=True)
 
 
 def count_hit(method: str, route: str, status: str) -> None:

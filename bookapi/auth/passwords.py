@@ -13,7 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from .usernames import canonical
 
 MIN_LENGTH, MAX_LENGTH = 15, 128  # code points
-MIN_SCORE = 4  # of zxcvbn's 0 to 4: at least 10^10 guesses
+MIN_SCORE = 3  # of zxcvbn's 0 to 4: at least 10^8 guesses
 SERVICE = "bookapi"
 MIN_OTHER_LETTERS = 6  # that a password has besides the names in it
 MAX_JUDGED = 32  # characters; zxcvbn takes 10 s for 128 that may each stand for several letters

@@ -42,15 +42,16 @@ class Node:
         )
 
     def start(self, *more):
-        self.process = subprocess.Popen(
-            ["mariadbd", "--no-defaults", f"--datadir={self.folder}/data", "--user=mysql"]
-            + [f"--socket={self.folder}/s.sock", f"--pid-file={self.folder}/pid"]
-            + [f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-networking=0"]
-            + ["--skip-name-resolve", "--innodb-buffer-pool-size=64M"]
-            + [f"--log-error={self.folder}/err.log", *self._options, *more],
-            stdout=subprocess.DEVNULL,
-            stderr=open(self.folder / "stderr", "wb"),  # noqa: SIM115
-        )
+        with open(self.folder / "stderr", "wb") as log:
+            self.process = subprocess.Popen(
+                ["mariadbd", "--no-defaults", f"--datadir={self.folder}/data", "--user=mysql"]
+                + [f"--socket={self.folder}/s.sock", f"--pid-file={self.folder}/pid"]
+                + [f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-networking=0"]
+                + ["--skip-name-resolve", "--innodb-buffer-pool-size=64M"]
+                + [f"--log-error={self.folder}/err.log", *self._options, *more],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         wait_until(lambda: self.is_ready() or self.process.poll() is not None, START)
         assert self.process.poll() is None, self.log()
 
@@ -163,9 +164,8 @@ def _haproxy(folder, nodes, port):
     (folder / "wsrep-ready").write_text(script)
     (folder / "wsrep-ready").chmod(0o755)
     (folder / "galera.cfg").write_text(made["haproxy/galera.cfg"])
-    with subprocess.Popen(
-        ["/usr/sbin/haproxy", "-db", "-f", str(folder / "galera.cfg")]
-    ) as process:
+    command = ["/usr/sbin/haproxy", "-db", "-f", str(folder / "galera.cfg")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         time.sleep(4)  # two checks of each node
         assert process.poll() is None
         yield

@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from bookapi.books import changes
 from bookapi.books.models import Book
+from bookapi.books.queries import reads
 from bookapi.books.schemas import book_schema
 from bookapi.db import db
 from bookapi.text import fold
@@ -358,6 +359,48 @@ def test_an_export_rejects_a_cursor(client):
 
 
 # -- what is refused -------------------------------------------------------------------
+
+
+# -- pages are found in other ways than what is behind a cursor --------------------------
+
+
+def by_pages(client, **query):
+    """The ids of all pages of three books."""
+    pages = [client.get("/books", query_string={**query, "limit": 3, "page": at}) for at in SOME]
+    return [number for page in pages for number in ids(page)]
+
+
+SOME = range(1, 17)  # more than there are
+SEVERAL = ["author,title", "-author,title", "author,-title", "-published,author", "title,-author"]
+
+
+@pytest.mark.parametrize("sort", [*SEVERAL, "author,-published,-id", "-published,-title,-id"])
+def test_pages_by_several_keys_are_those_of_a_cursor(shelf, sort):
+    assert by_pages(shelf, sort=sort) == walked(shelf, sort=sort)
+
+
+@pytest.mark.parametrize("sort", ["id", "-id", "title", "-title", "-author", "published", "author"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"language": "en"},
+        {"author": ["austen", "zola"]},
+        {"publisher": "rare", "language": "fr"},
+        {"published_from": "0"},
+        {"q": "common"},
+        {"q": "common -rare", "language": "en"},
+    ],
+    ids=str,
+)
+def test_pages_found_by_walking_an_index_are_those_of_a_cursor(shelf, query, sort, monkeypatch):
+    expected = walked(shelf, sort=sort, **query)
+    monkeypatch.setattr(reads, "WALKED_ROWS", 1)
+    assert by_pages(shelf, sort=sort, **query) == expected
+
+
+@pytest.mark.parametrize("query", ["common", "austen", "austen common -rare", "aust*"])
+def test_pages_by_relevance_are_those_of_a_cursor(shelf, query):
+    assert by_pages(shelf, q=query) == walked(shelf, q=query)
 
 
 def made(sort, values):

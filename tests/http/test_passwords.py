@@ -75,7 +75,7 @@ def test_a_long_password_may_contain_the_username():
 
 
 @pytest.mark.parametrize(
-    "password", [GOOD, "correct-horse-battery", "ßöüä äüöß üßäöü", " spaces count here "]
+    "password", [GOOD, "correct-horse-battery", "ß" * 7 + "öüäöüäöü", " spaces count here "]
 )
 def test_any_characters_are_accepted(password):
     assert passwords.error_in(password, "reader") is None

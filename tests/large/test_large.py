@@ -402,6 +402,7 @@ VALUES = {
     "subject": lambda book: book["subjects"],
     "publisher": lambda book: [book["publisher"]],
     "series": lambda book: [book["series"]],
+    "location": lambda book: [book.get("location")],
     "language": lambda book: [book["language"]],
     "decade": _decade,
 }

@@ -67,6 +67,16 @@ def test_each_worker_tells_the_figures_of_all_and_counts_survive_a_replacement(f
     assert not shared.exists()
 
 
+def test_the_folder_of_a_killed_service_is_removed_at_the_next_start(folder):
+    with serving(folder) as service:
+        left = _shared_folder(service)
+        service.process.kill()
+    assert left.exists()
+    with serving(folder) as one, serving(folder) as other:
+        assert not left.exists()
+        assert _shared_folder(one).exists() and _shared_folder(other).exists()
+
+
 def _shared_folder(service):
     environ = Path(f"/proc/{service.children()[0]}/environ").read_bytes().split(b"\0")
     [found] = [each for each in environ if each.startswith(b"PROMETHEUS_MULTIPROC_DIR=")]

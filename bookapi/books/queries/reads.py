@@ -176,20 +176,14 @@ class _Reading:
     def _between_edges(self, first: int, last: int, backwards: bool) -> list[int]:
         """The ids of a page that is sorted by several keys: the books between the first keys of its
         first and its last book are sorted, no others."""
-        if backwards:
-            first, last = self._books - last, self._books - first
+        edge = statements.edge(self.sort, backwards)
         values = {
-            name: self._ids(
-                statements.edge(self.sort, place > self._books // 2),
-                offset=self._books - 1 - place if place > self._books // 2 else place,
-            )[0]
+            name: self._ids(edge, offset=place)[0]
             for name, place in (("edge", first), ("other_edge", last - 1))
         }
-        skipped = first - self._ids(statements.before_edge(self.sort), **values)[0]
-        ids = self._ids(
-            statements.between_edges(self.sort), limit=last - first, offset=skipped, **values
-        )
-        return ids[::-1] if backwards else ids
+        before = self._ids(statements.before_edge(self.sort, backwards), **values)[0]
+        between = statements.between_edges(self.sort, backwards)
+        return self._ids(between, limit=last - first, offset=first - before, **values)
 
     def behind_cursor(self) -> tuple[list[int], str | None]:
         """The ids behind the cursor, and the cursor to go on with."""

@@ -200,8 +200,10 @@ def at_level(shape: Shape, level: str, counted: bool = False) -> Select[Any]:
     )
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def edge(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
-    """The first sort key of the book at the place `offset` of the whole catalogue."""
+    """The first sort key of the book at the place `offset` of the whole catalogue, counted from the
+    end where `backwards`; as in the next two."""
     keys = _keys(Source(Shape()), Shape(), sort[:1])
     return (
         select(keys[0].column)
@@ -213,24 +215,24 @@ def edge(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def before_edge(sort: tuple[str, ...]) -> Select[Any]:
+def before_edge(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """How many books of the whole catalogue stand before the first sort key `edge`."""
     [key] = _keys(Source(Shape()), Shape(), sort[:1])
     edge = key.bind("edge")
-    before = key.column > edge if key.descending else key.column < edge
+    before = key.column > edge if key.descending != backwards else key.column < edge
     return select(func.count()).where(Book.deleted_at.is_(None), before)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def between_edges(sort: tuple[str, ...]) -> Select[Any]:
+def between_edges(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """The ids of the books whose first sort key is from `edge` to `other_edge`, in order."""
     keys = _keys(Source(Shape()), Shape(), sort)
     first, last = keys[0].bind("edge"), keys[0].bind("other_edge")
-    low, high = (last, first) if keys[0].descending else (first, last)
+    low, high = (last, first) if keys[0].descending != backwards else (first, last)
     return (
         select(Book.id)
         .where(Book.deleted_at.is_(None), keys[0].column.between(low, high))
-        .order_by(*sorting.order(keys))
+        .order_by(*sorting.order(keys, backwards))
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
     )

@@ -1,0 +1,56 @@
+"""A field of a gigabyte: refused or left out in bounded memory, whatever the format."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from helpers.support import bookapi, environment
+
+pytestmark = pytest.mark.large
+GIGABYTE = 1024**3
+PIECE = b"x" * 1024**2
+MEMORY = 200 * 1024  # KiB
+FILES = {
+    "csv": (b"title\nEmma\n", b"\nLast\n"),
+    "csv in quotes": (b'title\nEmma\n"', b'"\nLast\n'),
+    "jsonl": (b'{"title": "Emma"}\n{"title": "', b'"}\n{"title": "Last"}\n'),
+    "json": (b'[{"title": "Emma"}, {"title": "', b'"}, {"title": "Last"}]'),
+    "xml": (
+        b"<catalogue><books><book><title>Emma</title></book><book><title>",
+        b"</title></book></books></catalogue>",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("long") / "instance"
+    bookapi(folder, "init")
+    return folder
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_field_of_a_gigabyte_takes_bounded_memory(instance, tmp_path, name):
+    begins, ends = FILES[name]
+    file = tmp_path / f"books.{name.split()[0]}"
+    with file.open("wb") as out:
+        out.write(begins)
+        for _ in range(GIGABYTE // len(PIECE)):
+            out.write(PIECE)
+        out.write(ends)
+    with (tmp_path / "told").open("wb") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bookapi", "books", "import", str(file), "--dry-run"],
+            env=environment(instance),
+            stdout=told,
+            stderr=told,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    file.unlink()
+    text = (tmp_path / "told").read_text()
+    assert used.ru_maxrss < MEMORY, text
+    place = "1 rejected" if process.returncode == 0 else "line" if name != "xml" else "record 1"
+    assert place in text
