@@ -28,8 +28,8 @@ from .schemas import BookSchema
 ACTIONS = ("created", "updated", "deleted", "restored")
 
 
-def _number(meaning: str, minimum: int = 0, **options: bool) -> Integer:
-    return Integer(minimum, MAX_INTEGER, metadata=about(meaning), **options)
+def _number(meaning: str, minimum: int = 0, **more: bool) -> Integer:
+    return Integer(minimum, MAX_INTEGER, metadata=about(meaning, **more))
 
 
 class TermSchema(Schema):
@@ -107,11 +107,11 @@ class ChangesSchema(Schema):
 class IssueSchema(Schema):
     """What is wrong with a record of an import, or was left out of it."""
 
-    record = _number("the record, from 1; none: the whole file", 1, allow_none=True)
-    line = _number("the line where the record begins", 1, allow_none=True)
+    record = _number("the record, from 1; none: the whole file", 1, sparse=True)
+    line = _number("the line where the record begins", 1, sparse=True)
     kind = Verbatim(metadata=about("what it is, in one word"))
-    field = Verbatim(allow_none=True, metadata=about("the field"))
-    value = Verbatim(allow_none=True, metadata=about("what could not be read"))
+    field = Verbatim(metadata=about("the field", sparse=True))
+    value = Verbatim(metadata=about("what could not be read", sparse=True))
     detail = Verbatim(metadata=about("what is wrong"))
 
 
@@ -119,7 +119,7 @@ class IssueCountSchema(Schema):
     """How often something was wrong."""
 
     kind = Verbatim(metadata=about("what it is, in one word"))
-    field = Verbatim(allow_none=True, metadata=about("the field"))
+    field = Verbatim(metadata=about("the field", sparse=True))
     count = _number("how often", 1)
 
 

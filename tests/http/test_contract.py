@@ -208,3 +208,16 @@ def test_what_is_to_leave_says_so_in_its_responses_and_in_the_document(own_route
     document = app.test_client().get("/openapi.json").json
     assert document["paths"]["/old"]["get"]["deprecated"] is True
     assert "Deprecation" not in app.test_client().get("/healthz").headers
+
+
+def test_the_report_of_an_import_is_what_is_documented(admin, document):
+    """What is not known of an issue is left out, so the document does not require it."""
+    body = b"Title,Pages,Mood\nEmma,many,sad\n,1,x\n"
+    answer = admin.post("/books/import?dry_run=true", data=body, content_type="text/csv")
+    schemas = document["components"]["schemas"]
+    report = answer.json
+    assert set(report) == set(schemas["Report"]["required"])
+    for each in report["errors"] + report["warnings"]:
+        issue = schemas["Issue"]
+        assert set(issue["required"]) <= set(each) <= set(issue["properties"])
+    assert any("record" not in warning for warning in report["warnings"])
