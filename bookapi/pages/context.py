@@ -2,6 +2,7 @@
 
 import functools
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -60,23 +61,60 @@ def export_address(name: str) -> str:
     return path("/books/export?" + urlencode([*given, ("format", name)]))
 
 
+# Each is translated where it is shown: a page has few of them.
+LABELS: dict[str, Callable[[], str]] = {
+    "id": lambda: "Id",
+    "title": lambda: gettext("Title"),
+    "subtitle": lambda: gettext("Subtitle"),
+    "authors": lambda: gettext("Authors (one per line)"),
+    "isbn": lambda: "ISBN",
+    "publisher": lambda: gettext("Publisher"),
+    "published": lambda: gettext("Published"),
+    "language": lambda: gettext("Language"),
+    "series": lambda: gettext("Series"),
+    "series_number": lambda: gettext("Number in the series"),
+    "edition": lambda: gettext("Edition"),
+    "pages": lambda: gettext("Pages"),
+    "description": lambda: gettext("Description"),
+    "subjects": lambda: gettext("Subjects (one per line)"),
+    "identifiers": lambda: gettext("Identifiers (scheme:value, one per line)"),
+    "cover_url": lambda: gettext("Cover (web address)"),
+    "location": lambda: gettext("Location"),
+    "call_number": lambda: gettext("Call number"),
+    "copies": lambda: gettext("Copies"),
+    "version": lambda: gettext("Version"),
+    "username": lambda: gettext("Username"),
+    "password": lambda: gettext("Password"),
+    "code": lambda: gettext("Code of the second factor"),
+    "current_password": lambda: gettext("Current password"),
+    "new_password": lambda: gettext("New password"),
+    "name": lambda: gettext("Name"),
+    "scope": lambda: gettext("May"),
+    "expires_at": lambda: gettext("Valid until"),
+    "role": lambda: gettext("Role"),
+    "active": lambda: gettext("Active"),
+    "file": lambda: gettext("File"),
+    "author": lambda: gettext("Author"),
+    "subject": lambda: gettext("Subject"),
+    "decade": lambda: gettext("Decade"),
+    "created_at": lambda: gettext("Added"),
+    "updated_at": lambda: gettext("Changed"),
+}
+
+
+def label(name: str) -> str:
+    """What a field is called in forms."""
+    return LABELS[name]() if name in LABELS else name
+
+
 def filter_name(name: str) -> str:
     """What a filter of the address is called on the page."""
-    names = {
-        "title": gettext("Title"),
-        "author": gettext("Author"),
-        "publisher": gettext("Publisher"),
-        "subject": gettext("Subject"),
-        "series": gettext("Series"),
-        "location": gettext("Location"),
-        "call_number": gettext("Call number"),
-        "language": gettext("Language"),
-        "isbn": "ISBN",
-        "published_from": gettext("from"),
-        "published_to": gettext("until"),
-        "updated_since": gettext("Changed since"),
+    names: dict[str, Callable[[], str]] = {
+        "published_from": lambda: gettext("from"),
+        "published_to": lambda: gettext("until"),
+        "updated_since": lambda: gettext("Changed since"),
     }
-    return names.get(name, name)
+    return names[name]() if name in names else label(name)
 
 
 def data_address(name: str) -> str:
@@ -224,7 +262,8 @@ def year(number: int) -> str:
 
 FUNCTIONS = (
     path, here, data_address, typed, kept_fields, new_key, faults, language_name, when, cover_of,
-    json_ld, decades, without, stored_text, export_address, filter_name, year, csrf_token, account,
+    json_ld, decades, without, stored_text, export_address, filter_name, label, year, csrf_token,
+    account,
 )  # fmt: skip
 
 
