@@ -76,6 +76,7 @@ def shared_folder() -> Iterator[None]:
             lock = stack.enter_context(Path(folder, _LOCK).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.environ[FOLDER] = folder
+            stack.callback(os.environ.pop, FOLDER, None)
         yield
 
 

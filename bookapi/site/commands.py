@@ -105,7 +105,8 @@ def _serve(threads: int, workers: int, init: bool, wait: int, **options: Any) ->
     if server.is_preparing():
         _prepare(init, wait)
         return
-    if server.WORKER not in os.environ:
+    is_worker = server.WORKER in os.environ
+    if not is_worker and (init or wait):  # nothing to check before they are done
         server.supervise(threads=threads, workers=workers, init=init, wait=wait, **options)
     if not current_app.config["SECRET_KEY"]:
         raise click.ClickException(
@@ -114,6 +115,8 @@ def _serve(threads: int, workers: int, init: bool, wait: int, **options: Any) ->
     reason = unready()
     if reason:
         raise click.ClickException(reason)
+    if not is_worker:
+        server.supervise(threads=threads, workers=workers, init=False, wait=0, **options)
     if server.is_first_worker():
         for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
             current_app.logger.warning(warning)

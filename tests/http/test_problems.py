@@ -70,7 +70,7 @@ def test_available_formats_are_a_list_of_i_elements_in_xml(client):
     )
     assert (answer.status_code, [item.text for item in found]) == (
         406,
-        ["application/json", "application/xml"],
+        ["application/json", "application/xml", "text/html"],
     )
 
 
