@@ -172,7 +172,7 @@ def test_a_slow_full_text_search_is_interrupted():
             ],
         )
         connection.commit()
-        sqlite.Deadline(connection).set(0)
+        sqlite.Deadline(connection).end = time.monotonic()
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
             connection.execute("SELECT count(*) FROM found WHERE found MATCH 'w*'").fetchall()
 
