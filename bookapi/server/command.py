@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from .. import metrics
+from .health import write_address
 from .listening import listen
 from .supervisor import SIGNALS, WORKER, Supervisor
 
@@ -106,9 +107,11 @@ def work(app: Any, threads: int, workers: int, sample: Callable[[], None]) -> No
     """
     from .worker import Worker
 
-    listening, control, _ = (int(number) for number in os.environ.pop(WORKER).split(","))
-    supervisor = socket.socket(fileno=control)
-    worker = Worker(app, socket.socket(fileno=listening), threads, workers)
+    files = [int(number) for number in os.environ.pop(WORKER).split(",")]
+    listening, supervisor = socket.socket(fileno=files[0]), socket.socket(fileno=files[1])
+    if files[2]:  # the first worker
+        write_address(app.instance_path, listening)
+    worker = Worker(app, listening, threads, workers)
     signal.signal(signal.SIGTERM, worker.stop)
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's reach the supervisor, too
         signal.signal(number, signal.SIG_IGN)

@@ -1,11 +1,40 @@
 """``bookapi health``: whether a service on this machine can serve, as an exit status, for
 containers without curl. Loads nothing of the application.
+
+A service writes the address where it listens into a file of its instance folder, so that `health`
+needs no options.
 """
 
 import http.client
+import os
 import socket
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
+
+from .listening import address
+
+ADDRESS_FILE = "address"
+
+
+def write_address(instance_path: str, listening: socket.socket) -> None:
+    """Tell `health` where this service listens. An instance may be read-only: then its operator
+    names the address."""
+    with suppress(OSError):
+        Path(instance_path, ADDRESS_FILE).write_text(address(listening))
+
+
+def _read_address() -> str:
+    folder = os.environ.get("BOOKAPI_INSTANCE_PATH")
+    if not folder:
+        from flask import Flask
+
+        folder = Flask("bookapi").instance_path
+    with suppress(OSError, UnicodeDecodeError):
+        return Path(folder, ADDRESS_FILE).read_text()
+    return ""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -20,16 +49,22 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 @click.command("health")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--host", help="By default where the service of this instance listens,")
+@click.option("--port", type=click.IntRange(1, 65535), help="else 127.0.0.1 and 8000.")
 @click.option("--unix-socket", help="Ask there instead of on a port.")
 @click.option("--timeout", default=4.0, show_default=True, help="Seconds.")
-def health(host: str, port: int, unix_socket: str | None, timeout: float) -> None:
+def health(host: str | None, port: int | None, unix_socket: str | None, timeout: float) -> None:
     """Exit with 0 if the service answers /readyz with 200, else with 1."""
+    known = "" if host or port or unix_socket else _read_address()
+    unix_socket = unix_socket or known.partition("unix:")[2]
+    if known and not unix_socket:
+        host, port = urlsplit(known).hostname, urlsplit(known).port
+    if host in ("0.0.0.0", "::"):  # noqa: S104 (all addresses: this machine's, too)
+        host = None
     connection = (
         _UnixConnection(unix_socket, timeout)
         if unix_socket
-        else http.client.HTTPConnection(host, port, timeout=timeout)
+        else http.client.HTTPConnection(host or "127.0.0.1", port or 8000, timeout=timeout)
     )
     try:
         connection.request("GET", "/readyz")
