@@ -124,7 +124,7 @@ def test_health_says_whether_the_service_can_serve(tmp_path, start):
     _until_served(start("--init", port=port))
     asked = bookapi(tmp_path, "health", "--port", port)
     assert (asked.returncode, asked.stdout, asked.stderr) == (0, "ready\n", "")
-    assert bookapi(tmp_path, "health").returncode == 0  # the instance knows where
+    assert bookapi(tmp_path / "instance", "health").returncode == 0  # the instance knows where
     (tmp_path / "instance" / "bookapi.sqlite").unlink()
     asked = bookapi(tmp_path, "health", "--port", port)
     assert asked.returncode == 1 and "/readyz answers 503" in one_line(asked.stderr)
