@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bookapi.db.dialects.sqlite import sqlite3
 from helpers.faults import (
     MAX_LOG,
     Client,
@@ -117,7 +118,12 @@ class Replay:
     def _cut(self, chance):
         self.cuts += 1
         file = self.disk.cut(self.folder, chance)
-        books = {number: book["title"] for number, book in stored(file).items()}
+        try:
+            books = {number: book["title"] for number, book in stored(file).items()}
+        except sqlite3.DatabaseError as error:  # no file that SQLite reads
+            self.lost.append((self.cuts, len(self.told), 0))
+            self.flaws.append(str(error))
+            return
         if not self.told.items() <= books.items():
             self.lost.append((self.cuts, len(self.told), len(books)))
         self.flaws += flaws(file)
