@@ -22,25 +22,13 @@ from typing import NamedTuple
 from sqlalchemy import Column, Integer, String, Table, create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from bookapi.books.schemas import WRITABLE
+
 from . import books
 from .run import _within
 from .servers import ROOT
 
-COLUMNS = (
-    "title",
-    "subtitle",
-    "authors",
-    "isbn",
-    "publisher",
-    "published",
-    "language",
-    "series",
-    "series_number",
-    "edition",
-    "pages",
-    "description",
-    "subjects",
-)
+COLUMNS = WRITABLE[:13]  # title to subjects
 COMMIT = 1000  # records between two commits of the plain loop
 PLAIN, SERVICE = "csv + SQLAlchemy", "bookapi"
 

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, counted where things happen and told by GET /metrics.
+"""Figures for Prometheus, counted where things happen and returned by GET /metrics.
 
 The workers of a service share a folder, PROMETHEUS_MULTIPROC_DIR, so that each tells the figures of
 all. It must be in the environment before prometheus_client is imported: `bookapi serve` sees to it.

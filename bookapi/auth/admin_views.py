@@ -60,20 +60,29 @@ def add_user() -> tuple[Any, int, dict[str, str]]:
 @endpoint(Access.ADMIN, "user")
 def read_user(user_id: int) -> Any:
     """One account."""
-    return user_schema.dump(_fetch(user_id))
+    return user_schema.dump(fetch_user(user_id))
 
 
 @blueprint.patch("/users/<id:user_id>")
 @endpoint(Access.ADMIN_IN_SESSION, "user", user_change_schema, errors=(409,), cost=Cost.HASHING)
 def change_user(user_id: int) -> Any:
     """Change role, password or active."""
-    document, user = deferred_load(), _fetch(user_id)
-    values = document()
+    document, user = deferred_load(), fetch_user(user_id)
+    return user_schema.dump(store_change(user, document()))
+
+
+def store_change(user: Account, values: dict[str, Any]) -> Account:
+    """Change an account by fields that are valid; 403 for one's own password, 409 for the last
+    admin.
+    """
     if "password" in values:
-        _refuse_own(user_id, "change your own password by POST /auth/password")
+        _refuse_own(
+            user.id, "change your own password by POST /auth/password, the page of your account"
+        )
         accounts.check_password(user.username, values["password"])
         values["password_hash"] = passwords.make_hash(values.pop("password"))
-    return user_schema.dump(db.write(accounts.change, user_id, values, by=actor()))
+    changed: Account = db.write(accounts.change, user.id, values, by=actor())
+    return changed
 
 
 @blueprint.delete("/users/<id:user_id>")
@@ -123,7 +132,8 @@ def read_events() -> Any:
     return paged("events", found, total, page)
 
 
-def _fetch(user_id: int) -> Account:
+def fetch_user(user_id: int) -> Account:
+    """The account; 404 where there is none."""
     with db.read() as connection:
         return accounts.by_id(connection, user_id)
 

@@ -20,7 +20,7 @@ _WRONG_CODE = "the code is wrong or was used already; wait for the next one"
 
 class Refused(Exception):
     """A sign-in fails. `reason` is for the audit log, `detail` for the client: only somebody who
-    knows the password is told what is wrong with a code.
+    knows the password learns what is wrong with a code.
     """
 
     def __init__(self, reason: str, detail: str = "wrong username or password"):

@@ -355,16 +355,16 @@ def _progress(source: BinaryIO) -> Iterator[Callable[[str, int], None]]:
 
 def _show(report: dict[str, Any], has_file: bool) -> None:
     """The counts on standard output; on standard error how the file was read, and what was not."""
-    told = 0
+    shown = 0
     for which in ("errors", "warnings"):
         entries = report[which]
-        told += len(entries)
+        shown += len(entries)
         for entry in entries[:SHOWN]:
             click.echo(f"{which.removesuffix('s')}: {_line(entry)}", err=True)
         if len(entries) > SHOWN:
             more = "" if has_file else "; --report FILE has all"
             click.echo(f"… and {len(entries) - SHOWN} or more other {which}{more}", err=True)
-    if told > SHOWN:
+    if shown > SHOWN:
         for kind in report["counts"]:
             click.echo(f"{kind['count']:8} × {kind['kind']}", err=True)
     if report["ignored"]:

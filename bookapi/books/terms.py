@@ -1,7 +1,7 @@
 """How many books have each author, subject, publisher, …: the table `terms`, changed in the
 transaction of each change of a book.
 
-A term is told as it is spelt in some book, by the smallest spelling: the same on every database.
+A term is shown in the smallest of its spellings, so that every database shows the same.
 """
 
 from collections import Counter

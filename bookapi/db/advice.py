@@ -27,8 +27,8 @@ def explain(error: HTTPException | DBAPIError) -> str:
     said, hint = (known.description or "") if known else "the database failed", ""
     if said == unavailable().description:
         said, hint = "the database cannot be used", _hint(error)
-    told = ": ".join(part for part in (said, cause(error)) if part)
-    return "; ".join(part for part in (told, hint) if part).replace("\n", " ")
+    reason = ": ".join(part for part in (said, cause(error)) if part)
+    return "; ".join(part for part in (reason, hint) if part).replace("\n", " ")
 
 
 def _hint(error: Exception) -> str:

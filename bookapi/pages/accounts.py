@@ -4,9 +4,10 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from ..auth import accounts, passwords, sessions, tokens
+from ..auth import accounts, sessions, tokens
+from ..auth.admin_views import fetch_user, store_change
 from ..auth.audit import Action
-from ..auth.permissions import actor, current_account
+from ..auth.permissions import actor
 from ..auth.schemas import user_change_schema
 from ..db import db
 from ..http.bodies import read_body
@@ -55,14 +56,7 @@ def edit_user(user_id: int) -> Result:
     """Change role, state or password of an account."""
     values: dict[str, Any] = {name: value for name, value in read_body().items() if value != ""}
     values = user_change_schema.load(values)
-    if "password" in values:
-        if user_id == current_account.id:
-            raise Problem(403, "change your own password on the page of your account")
-        with db.read() as connection:
-            user = accounts.by_id(connection, user_id)
-        accounts.check_password(user.username, values["password"])
-        values["password_hash"] = passwords.make_hash(values.pop("password"))
-    return Result({"id": db.write(accounts.change, user_id, values, by=actor()).id})
+    return Result({"id": store_change(fetch_user(user_id), values).id})
 
 
 @blueprint.post("/users/<id:user_id>/delete")

@@ -14,7 +14,7 @@ from bookapi.http.endpoints import Access, Deprecation, endpoint
 from bookapi.http.problems import TYPES
 from bookapi.schemas import DOCUMENTS
 from bookapi.site import publish
-from bookapi.site.contract.openapi import is_described, placeholders
+from bookapi.site.contract.openapi import is_described, path_template
 
 OPEN = ["/openapi.json", "/docs", "/docs/problems", "/schemas/bookapi.xsd", "/schemas/book.json"]
 
@@ -39,7 +39,7 @@ def test_the_openapi_document_is_valid(document):
 
 def test_each_route_is_documented_and_no_other(app, document):
     routes = {
-        (method, placeholders(path))
+        (method, path_template(path))
         for path, methods, declared in endpoints.routes(app)
         for method in methods
         if is_described(declared)

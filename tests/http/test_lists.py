@@ -139,6 +139,16 @@ def test_lists_are_sorted_with_ties_by_id_and_nulls_last(shelf):
     assert {sort: ids(shelf.get(f"/books?sort={sort}")) for sort in SORTED} == SORTED
 
 
+@pytest.mark.parametrize("sort", ["title,published", "-title,published"])
+def test_pages_by_several_keys_tell_characters_beyond_the_first_plane_apart(admin, sort):
+    titles = ["\U0001f4da", "\U0001f4da again", "\U0001f4da\U0001f4da", "\U0010fffd"]
+    others = [f"Book {number}" for number in range(300)]  # enough for an index to be used
+    books = [{"title": title} for title in others + titles]
+    assert admin.post("/books", json={"books": books}).status_code == 201
+    found = read(admin.get(f"/books?sort={sort}&limit=4&page={1 if sort[0] == '-' else 76}"))
+    assert [book["title"] for book in found["books"]] == sorted(titles, reverse=sort[0] == "-")
+
+
 def test_sorting_by_updated_at_follows_changes(shelf):
     shelf.patch("/books/3", json={"pages": 5})
     assert ids(shelf.get("/books?sort=-updated_at"))[0] == 3

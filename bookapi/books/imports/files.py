@@ -164,7 +164,7 @@ def _bom(head: bytes) -> str | None:
 def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
     """The encoding of a file that is not UTF-8; None where it is, but for a few records.
 
-    Raises Malformed where it can't be told.
+    Raises Malformed where it can't be detected.
     """
     good = bad = 0
     sample = b""
@@ -196,7 +196,7 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
             return "cp1252"
     if found is None:
         raise Malformed(
-            "is not UTF-8, and its encoding can't be told; name it (--encoding, charset)"
+            "is not UTF-8, and its encoding can't be detected; name it (--encoding, charset)"
         )
     return found.encoding
 

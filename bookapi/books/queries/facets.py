@@ -1,8 +1,7 @@
 """Values with the number of their books: facets, and the lists of authors, subjects, publishers and
 languages.
 
-A value is told as it is spelt somewhere; spellings that differ by case and accents alone are one
-value.
+Spellings that differ by case and accents alone are one value, shown as the smallest of them.
 """
 
 import functools

@@ -57,8 +57,8 @@ def page(listing: Listing) -> Page:
         return _page(listing)
     except TooSlow as error:
         names = [name for name, _ in listing.shape.filters]
-        told = {"facets": listing.facets, "q": listing.match, "page": (listing.page or 1) > 1}
-        less = ", ".join([name for name, given in told.items() if given] + names) or "limit"
+        slow = {"facets": listing.facets, "q": listing.match, "page": (listing.page or 1) > 1}
+        less = ", ".join([name for name, given in slow.items() if given] + names) or "limit"
         raise TooSlow(f"narrow one of these parameters: {less}") from error
 
 
@@ -173,7 +173,7 @@ class _Reading:
                 skipped = 0
         return ids
 
-    def _between_edges(self, first: int, last: int, backwards: bool) -> list[int] | None:
+    def _between_edges(self, first: int, last: int, backwards: bool) -> list[int]:
         """The ids of a page that is sorted by several keys: the books between the first keys of its
         first and its last book are sorted, no others."""
         edge = statements.edge(self.sort, backwards)
@@ -183,9 +183,7 @@ class _Reading:
         }
         before = self._ids(statements.before_edge(self.sort, backwards), **values)[0]
         between = statements.between_edges(self.sort, backwards)
-        ids = self._ids(between, limit=last - first, offset=first - before, **values)
-        # MariaDB was seen to miss books at the end of the order by title: then all are sorted.
-        return ids if len(ids) == last - first else None
+        return self._ids(between, limit=last - first, offset=first - before, **values)
 
     def behind_cursor(self) -> tuple[list[int], str | None]:
         """The ids behind the cursor, and the cursor to go on with."""

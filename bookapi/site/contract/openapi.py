@@ -102,7 +102,7 @@ def is_described(declared: Endpoint) -> bool:
     return bool(has_result and not declared.page_only and not is_form)
 
 
-def placeholders(path: str) -> str:
+def path_template(path: str) -> str:
     """A path as clients read it: `/books/{id}`."""
     return VARIABLE.sub(lambda found: f"{{{_variable(found)}}}", path)
 
@@ -197,7 +197,7 @@ class Document:
             }
         if declared.body or declared.imports:
             operation["requestBody"] = {"required": True, "content": self._body(method, declared)}
-        self.spec.path(placeholders(path), operations={method.lower(): operation})
+        self.spec.path(path_template(path), operations={method.lower(): operation})
 
     def _parameters(self, method: str, declared: Endpoint) -> Iterable[dict[str, Any]]:
         for name, field in (declared.query.fields if declared.query else {}).items():

@@ -63,7 +63,9 @@ def _record(schema: Schema, types: Types) -> str:
     group = _xs("sequence", _any())
     if bodies or is_sparse(members[last]) or not _is_always(schema, members[last]):
         group.set("minOccurs", "0")
-    types[name] = etree.Element("placeholder")  # for a type within itself, and for the order
+    types[name] = _xs(
+        "complexType"
+    )  # keeps its place in the order, and ends the recursion of a type in itself
     content = _xs("sequence")
     for field_name, field in members.items():
         element = _element(field_name, field, name, types)
