@@ -3,12 +3,11 @@ test_deploy_parts.py.
 """
 
 import pytest
+import yaml
 
 from bookapi.config import SETTINGS
 from bookapi.site.genconfig import FILES, render
 from helpers.instance import ROOT
-
-yaml = pytest.importorskip("yaml")
 
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 
