@@ -56,7 +56,7 @@ CACHE_HITS = _counter("cache_hits", "Requests that were answered by a remembered
 REFUSED = _counter("refused", "Requests that were answered 503 because of load.", "reason")
 RETRIES = _counter("database_retries", "Changes that were run again after a conflict.")
 CACHE_BYTES = _gauge("cache_bytes", "Memory of remembered responses.")
-CONNECTIONS = _gauge("database_connections", "Database connections in use.")
+CONNECTIONS = _gauge("database_connections", "Open database connections.")
 WRITE_QUEUE = _gauge("write_queue", "Changes that wait for their turn.")
 REQUEST_QUEUE = _gauge("request_queue", "Requests that wait for a thread.")
 

@@ -4,7 +4,8 @@ import pymysql
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from .failures import cause, translate, unavailable
+from .failures import FileFault, cause, translate, unavailable
+from .sqlite import sqlite3
 
 _BY_CODE = {
     **dict.fromkeys(
@@ -36,4 +37,6 @@ def _hint(error: Exception) -> str:
     driver = getattr(failure, "orig", failure)
     if isinstance(driver, pymysql.err.MySQLError):
         return _BY_CODE.get(driver.args[0] if driver.args else 0, "")
-    return "bookapi init makes one where there is none"
+    if isinstance(driver, sqlite3.Error | FileFault):
+        return "bookapi init makes one where there is none"
+    return ""

@@ -136,9 +136,9 @@ class Database(SQLAlchemy):
         connection.info[ON_COMMIT].append(functools.partial(function, *args))
 
     def load(self) -> tuple[int, int]:
-        """(connections in use, changes that wait for their turn) of this process."""
+        """(open connections, changes that wait for their turn) of this process."""
         pool: Any = self.engine.pool
-        return pool.checkedout(), len(self._handle.queue)
+        return pool.checkedin() + pool.checkedout(), len(self._handle.queue)
 
     def keep_threads_for_reading(self, threads: int) -> None:
         """Let waiting changes hold at most half of the server's threads."""
