@@ -12,7 +12,6 @@ from werkzeug.exceptions import HTTPException
 
 from ..auth.fingerprint import secret_fault
 from ..books.models import Book, History
-from ..catalogue import locked
 from ..cli import command
 from ..config import SECRET_FILE
 from ..db import FAILURES, cause, db, now
@@ -47,7 +46,7 @@ def findings() -> Iterator[Finding]:
         if wrong:
             return
     try:
-        yield INDEX, index_fault(locked), MEND
+        yield INDEX, index_fault(), MEND
         for subject, wrong, is_derived in db.ask(derived.faults):
             yield subject, wrong, MEND if is_derived else RESTORE
         yield "derived data", derived.list_books(db.ask(derived.wrong_books)), MEND

@@ -4,12 +4,16 @@ import csv
 import io
 import json
 import re
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from lxml import etree
 
+from bookapi.books.queries import reads, shared
 from bookapi.books.schemas import FIELDS
+from bookapi.db import TooSlow
 from bookapi.text import fold
 from helpers.documents import faults
 from helpers.instance import Auth
@@ -695,3 +699,62 @@ def test_long_terms_with_a_common_prefix_are_counted_separately(app, client):
     assert pairs(client, "/books/publishers?sort=-value") == [
         f"{name} 1" for name in reversed(alike)
     ]
+
+
+# -- the same, asked by several at once ------------------------------------------------
+
+CROWD = 3  # of four that may count facets
+
+
+@pytest.fixture
+def crowd(app, shelf, monkeypatch):
+    """A function that has several clients ask for an address at once: their answers, and what was
+    computed. What computes goes on when the others wait for its result; it may `fail`."""
+    waiting, computed = threading.Semaphore(0), []
+
+    class Watched(Future):
+        def result(self, timeout=None):
+            if not self.done():
+                waiting.release()
+            return super().result(timeout)
+
+    def ask(address, fail=None):
+        def once(key, make):
+            def slowly():
+                computed.append(key[0])
+                assert all(waiting.acquire(timeout=10) for _ in range(CROWD - 1))
+                if fail:
+                    raise fail
+                return make()
+
+            return shared.once(key, slowly)
+
+        with monkeypatch.context() as patch, ThreadPoolExecutor(CROWD) as pool:
+            patch.setattr(shared, "Future", Watched)
+            patch.setattr(reads, "once", once)
+            clients = [app.test_client() for _ in range(CROWD)]
+            answers = list(pool.map(lambda client: client.get(address), clients))
+        return [(answer.status_code, answer.json) for answer in answers], computed
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("/books?language=en-GB&facets=author", "author"),
+        ("/books?published_from=1800", "count"),
+    ],
+)
+def test_what_several_ask_for_at_once_is_computed_once(crowd, admin, address, what):
+    answers, computed = crowd(address)
+    assert computed == [what]
+    assert answers == [(200, admin.get(address).json)] * CROWD
+
+
+def test_what_takes_too_long_is_given_up_for_all_who_asked_and_computed_again_later(crowd, admin):
+    address = "/books?language=en-GB&facets=author"
+    answers, computed = crowd(address, TooSlow())
+    assert (len(computed), {status for status, _ in answers}) == (1, {503})
+    assert all("facets, language" in told["detail"] for _, told in answers)
+    assert admin.get(address).status_code == 200
