@@ -131,19 +131,3 @@ def test_no_acknowledged_write_is_lost_when_the_writing_node_is_killed(galera, t
         assert "retry-after" in answers[-1].headers
         nodes[1].signal(signal.SIGCONT)
         wait_until(lambda: service.ask(post("/books", body, service.cookie)).status == 201, 60)
-
-
-def test_a_server_that_hangs_is_a_503_and_the_service_recovers(mariadb, tmp_path):
-    with _service(tmp_path / "instance", mariadb.port, QUERY_SECONDS="2") as service:
-        assert service.get("/books?title=a").status == 200
-        mariadb.signal(signal.SIGSTOP)
-        began = time.monotonic()
-        answer = service.get("/books?title=b")
-        took = time.monotonic() - began
-        print(f"503 after {took:.1f} s")
-        assert answer.status == 503 and "retry-after" in answer.headers and took < 15
-        time.sleep(max(0, 15 - took))
-        mariadb.signal(signal.SIGCONT)
-        wait_until(lambda: service.get("/books?title=c").status == 200, 20)
-        body = json.dumps({"title": "after"}).encode()
-        wait_until(lambda: service.ask(post("/books", body, service.cookie)).status == 201, 20)

@@ -35,8 +35,7 @@ class Dialect(ABC):
 
     def limit_silence(self, engine: Engine, seconds: float) -> None:  # noqa: B027
         """Give a server up that sends nothing for so long, on connections that are made from here
-        on.
-        """
+        on, and sooner one that hangs."""
 
     def create_file(self) -> None:  # noqa: B027 # most have no file
         """Create the database's file, where there is one and it is missing."""

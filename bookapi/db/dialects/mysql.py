@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ..search import MAX_TOKEN, MIN_TOKEN, TABLE, InnoDbFullText
 from .base import Dialect, Watch
+from .mysql_heartbeat import Heartbeat
 
 POOL_SIZE = 64  # at least the number of threads: nobody waits for a connection
 SORTED_BYTES = (
@@ -55,11 +56,15 @@ class MysqlDialect(Dialect):
 
     def limit_silence(self, engine: Engine, seconds: float) -> None:
         # Not for commands: changing a large table takes its time.
-        def limit(_: Any, record: Any, args: Any, options: dict[str, Any]) -> None:
-            options["read_timeout"] = seconds
+        heartbeat = Heartbeat()
 
-        event.listen(engine, "do_connect", limit)
+        def connect(_: Any, record: Any, args: Any, options: dict[str, Any]) -> Any:
+            return heartbeat.connect({**options, "read_timeout": seconds})
+
+        event.listen(engine, "do_connect", connect)
         engine.dispose()
+        _, options = engine.dialect.create_connect_args(engine.url)
+        heartbeat.start({**options, **self.engine_options()["connect_args"]})
 
     def search_fault(self, connection: Connection) -> str | None:
         least, most = connection.exec_driver_sql(
