@@ -21,6 +21,7 @@ from ..http.conditional import Preconditions, book_etag, export_etag
 from ..http.endpoints import Access, Cost, Form, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent, run_steps_idempotent
 from ..http.negotiation import chosen_format
+from ..http.pages import form_version
 from ..http.pagination import Page, link_header, onward_links, page_links, page_parameters, paged
 from ..http.parameters import Parameter, Parameters
 from ..http.problems import Problem, Sanitized, invalid
@@ -235,7 +236,7 @@ def delete(book_id: int) -> tuple[str, int]:
 )
 def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
-    by, conditions = actor(), Preconditions(required=False)
+    by, conditions = actor(), Preconditions(form_version(), required=False)
     key = idempotency_key(by.user_id, ())
     return _book(run_idempotent(key, changes.restore, book_id, conditions, by=by))
 

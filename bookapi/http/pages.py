@@ -11,15 +11,18 @@ from werkzeug.exceptions import HTTPException
 
 from ..formats.html import TYPED
 from ..formats.html import fields as read_fields
+from ..schemas import Integer
 from .cache import NO_STORE, CachePolicy
 from .endpoints import Form, current_endpoint
 from .languages import best_language
 from .negotiation import chosen_format, wants_page
+from .problems import Problem
 from .results import Result
 from .routing import base_url
 
 SIGN_IN = "/auth/login"
 MULTIPART = "multipart/form-data"  # of an import's form
+_VERSION = Integer(1, 2**63 - 1)
 NEXT = "{next}"  # in `Form.then`: the address that the form names in `next`
 
 
@@ -51,6 +54,17 @@ def typed_fields() -> dict[str, str]:
             g.typed_fields = read_fields(request.get_data())
     fields: dict[str, str] = g.typed_fields
     return fields
+
+
+def form_version() -> int | None:
+    """The version of a book that the page of a form showed, 428 without one; None for any other
+    client."""
+    if sent_form() is None:
+        return None
+    version = typed_fields().get("version")
+    if not version:
+        raise Problem(428, "the form needs the version of the book", type="version-required")
+    return _VERSION.deserialize(version)
 
 
 def redirect(address: str, status: int = 303) -> Response:

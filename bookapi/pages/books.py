@@ -9,12 +9,11 @@ from ..db import db
 from ..http.bodies import read_body
 from ..http.conditional import Preconditions
 from ..http.endpoints import Access, Form, endpoint
+from ..http.pages import form_version
 from ..http.problems import Problem
 from ..http.results import Result
-from ..schemas import Integer
 
 blueprint = Blueprint("book_pages", __name__, url_prefix="/books")
-_VERSION = Integer(1, 2**63 - 1)
 
 
 @blueprint.get("/new")
@@ -43,8 +42,8 @@ def edit_form(book_id: int) -> Result:
 def edit(book_id: int) -> Result:
     """Store what a form sends of a book, if nobody has changed it meanwhile."""
     edit = read_edit(partial=True)
-    if edit.version is None and not edit.errors:
-        raise Problem(428, "the form needs the version of the book", type="version-required")
+    if not edit.errors:
+        form_version()
     try:
         return Result(
             db.write(changes.change, book_id, edit, Preconditions(edit.version), by=actor())
@@ -59,11 +58,8 @@ def edit(book_id: int) -> Result:
 @endpoint(Access.ADMIN, "book", form=Form("problem", "/books#deleted", only=True))
 def delete(book_id: int) -> Result:
     """Move a book to the trash, if nobody has changed it meanwhile."""
-    sent = read_body()
-    version = _VERSION.deserialize(sent["version"]) if sent.get("version") else None
-    if version is None:
-        raise Problem(428, "the form needs the version of the book", type="version-required")
-    db.write(changes.delete, book_id, Preconditions(version), by=actor())
+    read_body()  # refuses what is no form
+    db.write(changes.delete, book_id, Preconditions(form_version()), by=actor())
     return Result({"id": book_id})
 
 

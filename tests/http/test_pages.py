@@ -432,6 +432,21 @@ def test_a_change_needs_the_version(admin):
     assert admin.get("/books/1").json["version"] == 1
 
 
+def test_a_restore_needs_the_version_that_the_trash_showed(admin):
+    admin.post("/books", json=EMMA)
+    send(admin, "/books/1", "/books/1/delete")
+    shown = form_of(page(admin, "/books/1?state=deleted"), "/books/1/restore")
+    assert admin.post("/books/1/restore").status_code == 200  # by somebody else
+    assert admin.patch("/books/1", json={"subtitle": "Theirs"}).status_code == 200
+    send(admin, "/books/1", "/books/1/delete")
+    answer = admin.post("/books/1/restore", data=shown, headers=BROWSER)
+    assert answer.status_code == 412 and "version" in alert(answer)
+    for version, status in (("", 428), ("x", 422), ("5", 303)):
+        form = {**shown, "version": version}
+        assert admin.post("/books/1/restore", data=form, headers=BROWSER).status_code == status
+    assert admin.get("/books/1").json["subtitle"] == "Theirs"
+
+
 def test_a_form_whose_session_has_ended_is_kept_by_the_sign_in(app, admin):
     fields = form_of(page(admin, "/books/new"), "/books")
     fields |= {"title": "Emma", "description": "two\nlines"}
