@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.utils import get_content_type
 from werkzeug.wsgi import wrap_file
@@ -15,8 +15,8 @@ from . import formats
 from .http import pages, problems
 from .http.cache import DataResponse
 from .http.conditional import digest_etag
-from .http.endpoints import current_endpoint
 from .http.negotiation import chosen_format
+from .http.request import Request, current_request
 from .http.results import Result
 from .http.routing import allowed_methods
 from .http.spool import SpooledFile
@@ -29,6 +29,8 @@ class BookApi(Flask):
     """A Flask whose views return data: a dict, (dict, status, headers) or a `Result`; and whose
     failures are problems.
     """
+
+    request_class = Request
 
     def wsgi_app(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -84,7 +86,7 @@ def _data_response(result: Result) -> Response:
     passthrough = isinstance(result.data, SpooledFile)
     chunks: Iterable[bytes] = iter(())  # [] would have a length
     if isinstance(result.data, SpooledFile):
-        chunks = wrap_file(request.environ, result.data)  # type: ignore[arg-type]
+        chunks = wrap_file(current_request().environ, result.data)  # type: ignore[arg-type]
         headers["Content-Length"] = str(result.data.size)
     elif result.data is not None:
         body = _written(chosen, result)
@@ -102,7 +104,7 @@ def _data_response(result: Result) -> Response:
 def _written(chosen: formats.Format, result: Result) -> bytes:
     if not chosen.can("dumps"):  # a format of books alone
         return b"".join(chosen.write(result.data["books"], result.fields))  # type: ignore[index]
-    declared = current_endpoint()
+    declared = current_request().declared
     resource = result.resource or (declared.resource if declared else None)
     body: bytes = chosen.dumps(result.data, resource or "")
     return body

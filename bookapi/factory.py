@@ -1,10 +1,13 @@
 """The application: its parts, and the order in which they see a request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from flask import Response
 
 from . import __version__, auth, books, config, db, logs, pages, site
 from .app import BookApi
+from .auth import permissions
 from .http import (
     cache,
     conditional,
@@ -21,15 +24,20 @@ from .http import (
     spool,
     strict,
 )
+from .http.request import Request, current_request
+from .pages import forms
 
-# The first checks of a request, in the order of docs/api.md, Order of checks; then those of `auth`.
-CHECKS = (
+# What a request passes before its view, in the order of docs/api.md, Order of checks.
+CHECKS: tuple[Callable[[Request], Response | None], ...] = (
     counting.begin,
     strict.refuse,
     security.check_host,
     routing.check_route,
     negotiation.choose,
     security.refuse_cross_site,
+    permissions.authorize,
+    forms.check,
+    load.take_slot,
 )
 PARTS = (
     logs,
@@ -37,7 +45,6 @@ PARTS = (
     problems,
     routing,
     security,
-    conditional,
     auth,
     idempotency,
     books,
@@ -49,6 +56,25 @@ PARTS = (
 MIDDLEWARES = (load, cors, counting, proxy, strict)  # the last is the outermost
 
 
+def check_request() -> Response | None:
+    """Run the checks; the response of one that has one is sent in place of the view's."""
+    request = current_request()
+    for check in CHECKS:
+        if (response := check(request)) is not None:
+            return response
+    return None
+
+
+def finish_response(response: Response) -> Response:
+    """Count a response, and add the headers that the view did not set."""
+    request = current_request()
+    counting.count(request, response)
+    cache.add_cache_control(response)
+    conditional.add_vary(request, response)
+    security.add_headers(request, response)
+    return response
+
+
 def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:
     """The application. `settings` (names without BOOKAPI_) override the environment. The database
     is not touched.
@@ -56,8 +82,8 @@ def create_app(settings: Mapping[str, Any] | None = None) -> BookApi:
     app = BookApi("bookapi", instance_path=config.instance_path(settings), static_folder=None)
     config.init_app(app, settings)
     app.config["VERSION"] = __version__
-    for check in CHECKS:
-        app.before_request(check)
+    app.before_request(check_request)
+    app.after_request(finish_response)
     for part in (*PARTS, *MIDDLEWARES):
         part.init_app(app)
     endpoints.check(app)

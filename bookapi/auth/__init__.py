@@ -5,7 +5,7 @@ from flask.sessions import SessionInterface, SessionMixin
 from flask_login import LoginManager
 
 from ..http.counting import USER
-from . import admin_views, commands, permissions, proxy_login, sessions, tokens, views
+from . import admin_views, commands, proxy_login, sessions, tokens, views
 from .permissions import SignedIn
 
 
@@ -36,7 +36,6 @@ def init_app(app: Flask) -> None:
     manager = LoginManager(app, add_context_processor=False)
     manager.request_loader(load_user)
     proxy_login.init_app(app)
-    app.before_request(permissions.authorize)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(admin_views.blueprint)
     app.cli.add_command(commands.users)

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, NoReturn, cast
 
-from flask import current_app, request
+from flask import current_app
 from flask_login import current_user
 from sqlalchemy import Select, bindparam, null, select
 from sqlalchemy.engine import Connection
 
 from ..db import fetch, now, rfc3339
-from ..http.endpoints import Access, current_endpoint
+from ..http.endpoints import Access
 from ..http.problems import Problem
 from ..http.proxy import USER as PROXY_USER
+from ..http.request import Request, current_request
 from ..http.security import SAFE_METHODS
 from . import audit
 from .audit import Action
@@ -73,7 +74,7 @@ class SignedIn:
 current_account = cast(SignedIn, current_user)  # Flask-Login's proxy, with its type
 
 
-def authorize() -> None:
+def authorize(request: Request) -> None:
     """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its
     body is looked at.
 
@@ -81,7 +82,7 @@ def authorize() -> None:
     that no account has a 403: its sender believes that it is right. (Who has no account may still
     sign in with the password of one.)
     """
-    declared = current_endpoint()
+    declared = request.declared
     if declared is not None and request.method != "OPTIONS":
         named = PROXY_USER in request.environ and declared.access is not Access.ANYONE
         if named or "Authorization" in request.headers:
@@ -101,7 +102,7 @@ def _require_signed_in() -> None:
             "sign in (POST /auth/login) or send an API token; a session may have ended",
             CHALLENGE,
         )
-    if current_account.scope == READ and request.method not in SAFE_METHODS:
+    if current_account.scope == READ and current_request().method not in SAFE_METHODS:
         _refuse("this token is for reading only")
 
 

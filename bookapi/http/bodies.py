@@ -4,14 +4,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from flask import current_app, request
+from flask import current_app
 from werkzeug.exceptions import BadRequest
 from werkzeug.http import parse_options_header
 
 from .. import formats
-from .endpoints import Endpoint, current_endpoint
+from .endpoints import Endpoint
 from .negotiation import chosen_format
 from .problems import Problem
+from .request import current_request
 
 
 def read_body() -> Any:
@@ -27,7 +28,7 @@ def deferred_body() -> Callable[[], Any]:
     """
     reader, charset = _reader()
     try:
-        data = reader.loads(request.get_data(), _declared().roots, charset)
+        data = reader.loads(current_request().get_data(), _declared().roots, charset)
     except formats.Malformed as error:
         raise BadRequest(str(error)) from None
     except formats.Invalid as error:
@@ -59,6 +60,7 @@ WRAPPERS = ("application/gzip", "application/x-gzip", "multipart/form-data")  # 
 def stream_reader() -> tuple[formats.Format | None, str | None]:
     """The format of the body of an import (None: what is wrapped will show), and the charset of its
     media type; 415 where no format reads it."""
+    request = current_request()
     request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
     if request.mimetype in WRAPPERS and not request.headers.get("Content-Encoding"):
         return None, None
@@ -70,7 +72,7 @@ def stream_reader() -> tuple[formats.Format | None, str | None]:
 
 
 def _declared() -> Endpoint:
-    declared = current_endpoint()
+    declared = current_request().declared
     assert declared is not None  # noqa: S101 # a body is read by a view alone
     return declared
 
@@ -79,6 +81,7 @@ def _reader() -> tuple[formats.Format, str | None]:
     """The format that reads this request's body, and the charset of its media type; 415 where there
     is none.
     """
+    request = current_request()
     if request.headers.get("Content-Encoding"):
         raise _unsupported("a body with a Content-Encoding is not supported; send it as it is")
     media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
@@ -96,8 +99,9 @@ def _unsupported(detail: str) -> Problem:
     available = [*_readable(), *wrappers]
     readable = ", ".join(available)
     headers = {"Accept": readable}
-    if request.method in ("POST", "PATCH"):
-        headers[f"Accept-{request.method.title()}"] = readable
+    method = current_request().method
+    if method in ("POST", "PATCH"):
+        headers[f"Accept-{method.title()}"] = readable
     return Problem(415, detail, headers, available=available)
 
 
@@ -105,7 +109,8 @@ def _readable() -> dict[str, formats.Format]:
     declared = _declared()
     form = declared.form
     is_read = form is not None and (form.only or chosen_format().is_page)
-    data = {} if form and form.only else readers(declared.imports, request.method == "PATCH")
+    is_patch = current_request().method == "PATCH"
+    data = {} if form and form.only else readers(declared.imports, is_patch)
     return {**data, **_form_readers()} if is_read and not declared.imports else data
 
 

@@ -270,7 +270,7 @@ class CacheMiddleware:
         self._cache.put(key, policy.revision, found, size)
 
 
-def add_cache_control(response: Response) -> Response:
+def add_cache_control(response: Response) -> None:
     """Cache-Control by the policy of the response; `no-store` for a failure."""
     policy = response.policy if isinstance(response, DataResponse) else NO_STORE
     value = "no-store"
@@ -279,10 +279,8 @@ def add_cache_control(response: Response) -> Response:
     if policy.immutable and response.status_code == 200:
         value = "public, max-age=31536000, immutable"
     response.headers.add("Cache-Control", value)
-    return response
 
 
 def init_app(app: Flask) -> None:
     """Put the middleware around the application."""
-    app.after_request(add_cache_control)
     app.wsgi_app = CacheMiddleware(app)  # type: ignore[method-assign]

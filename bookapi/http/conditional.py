@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Response, current_app
 from werkzeug.http import parse_etags
 
 from .. import formats
-from .negotiation import chosen_format, is_negotiated
+from .negotiation import chosen_format
 from .problems import Problem
+from .request import Request, current_request
 
 DIGEST_LENGTH = 32  # hexadecimal digits
 # What compressing proxies append to a tag: Apache's mod_deflate and mod_brotli.
@@ -66,6 +67,7 @@ class Preconditions:
     """
 
     def __init__(self, version: int | None = None, required: bool = True):
+        request = current_request()
         self._match = request.headers.get("If-Match")
         self._none_match = request.headers.get("If-None-Match")
         self._version = version
@@ -103,16 +105,10 @@ def _names(header: str, record: Mapping[str, Any] | None) -> bool:
     return any(book_etag(record, module.name)[1:-1] in given for module in formats.all_formats())
 
 
-def add_vary(response: Response) -> Response:
+def add_vary(request: Request, response: Response) -> None:
     """Vary: Accept, on every response whose format was negotiated."""
-    if is_negotiated():
+    if request.format is not None:
         if "Vary" in response.headers:
             response.vary.add("Accept")
         else:
             response.headers.add("Vary", "Accept")
-    return response
-
-
-def init_app(app: Flask) -> None:
-    """Add Vary to the application's responses."""
-    app.after_request(add_vary)

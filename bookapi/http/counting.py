@@ -8,24 +8,24 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from .. import metrics
 from ..logs import REQUEST_ID
 from .conditional import is_not_modified
+from .request import Request
 
 ROUTE = "bookapi.route"  # in the environ, once a response is made
 USER = "bookapi.user"  # in the environ, once the client is known
-_BEGUN = "bookapi.begun"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def begin() -> None:
+def begin(request: Request) -> None:
     """Note the time."""
-    request.environ[_BEGUN] = time.perf_counter()
+    request.begun = time.perf_counter()
 
 
-def count(response: Response) -> Response:
+def count(request: Request, response: Response) -> None:
     """Count the request by its response."""
     environ = request.environ
     route = environ[ROUTE] = request.url_rule.rule if request.url_rule else "none"
@@ -34,9 +34,8 @@ def count(response: Response) -> Response:
     if status == 200 and is_not_modified(environ, response.headers.get("ETag")):
         status = 304  # as it is sent
     metrics.REQUESTS.labels(method, route, str(status)).inc()
-    if _BEGUN in environ:
-        metrics.SECONDS.labels(route).observe(time.perf_counter() - environ[_BEGUN])
-    return response
+    if request.begun is not None:
+        metrics.SECONDS.labels(route).observe(time.perf_counter() - request.begun)
 
 
 class AccessLog:
@@ -72,9 +71,6 @@ class AccessLog:
 
 
 def init_app(app: Flask) -> None:
-    """Count the requests that reach the application (`begin` is their first check); log all where
-    ACCESS_LOG says so.
-    """
-    app.after_request(count)
+    """Log all requests where ACCESS_LOG says so."""
     if app.config["ACCESS_LOG"]:
         app.wsgi_app = AccessLog(app.wsgi_app, app.logger)  # type: ignore[method-assign]

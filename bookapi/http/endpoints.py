@@ -19,7 +19,6 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from flask import Flask, Response, after_this_request
-from flask.globals import request_ctx
 from marshmallow import Schema
 from werkzeug.http import http_date
 
@@ -169,14 +168,6 @@ def _announced(view: View, deprecation: Deprecation) -> View:
 def declaration_of(view: View) -> Endpoint | None:
     """A view's declaration."""
     return getattr(view, "declaration", None)
-
-
-def current_endpoint() -> Endpoint | None:
-    """The declaration of the view that this request is for; None where no route matched."""
-    matched = (
-        request_ctx.request.endpoint
-    )  # `request` and `current_app` are slower: each is a proxy
-    return None if matched is None else declaration_of(request_ctx.app.view_functions[matched])
 
 
 def routes(app: Flask) -> list[tuple[str, list[str], Endpoint]]:

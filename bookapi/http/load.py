@@ -14,15 +14,16 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app
 from flask_login import current_user
 
 from .. import formats, metrics
 from ..logs import REQUEST_ID, new_request_id_for
 from . import security
-from .endpoints import Cost, current_endpoint, requests_costing
+from .endpoints import Cost, requests_costing
 from .negotiation import best
 from .problems import Problem, document
+from .request import Request, current_request
 
 LOAD = "bookapi.load"  # in the application's extensions
 THREADS = 8  # of a server that does not say
@@ -73,22 +74,22 @@ class Load:
         return waiting > MAX_QUEUE and random.random() * waiting > MAX_QUEUE  # noqa: S311
 
 
-def take_slot() -> None:
+def take_slot(request: Request) -> None:
     """Before a view: a slot of the cost that its endpoint declares, until the response is made."""
-    declared = current_endpoint()
-    cost = declared and declared.cost
+    cost = request.declared and request.declared.cost
     if request.args.get("facets"):
         cost = Cost.TERMS
     if cost and request.method != "OPTIONS":
         account = getattr(current_user, "id", None) if cost is Cost.IMPORT else None
         load: Load = current_app.extensions[LOAD]
-        g.slots = ExitStack()
-        g.slots.enter_context(load.slot(cost, account))
+        request.slots = ExitStack()
+        request.slots.enter_context(load.slot(cost, account))
 
 
 def give_back_slot(_: BaseException | None) -> None:
     """After the request, whatever came of it."""
-    g.pop("slots", ExitStack()).close()
+    if (slots := current_request().slots) is not None:
+        slots.close()
 
 
 class LoadMiddleware:
@@ -132,6 +133,5 @@ class LoadMiddleware:
 def init_app(app: Flask) -> None:
     """Limit the application; a server says how many threads it has by another `Load`."""
     app.extensions[LOAD] = Load()
-    app.before_request(take_slot)
     app.teardown_request(give_back_slot)
     app.wsgi_app = LoadMiddleware(app)  # type: ignore[method-assign]

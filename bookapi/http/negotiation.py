@@ -8,12 +8,11 @@ Formats.
 import functools
 import re
 
-from flask import g, request
 from werkzeug.http import parse_list_header, parse_options_header
 
 from .. import formats
-from .endpoints import current_endpoint
 from .problems import Problem, bad_parameters
+from .request import Request, current_request
 
 _Q = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
@@ -31,12 +30,11 @@ def offered_formats(
     )
 
 
-def choose() -> None:
+def choose(request: Request) -> None:
     """Choose the response format of a request that has a route; 406 where nothing offered is
     acceptable.
     """
-    g.pop("format", None)
-    declared, environ = current_endpoint(), request.environ
+    declared, environ = request.declared, request.environ
     if declared is None or declared.resource is None or request.method == "OPTIONS":
         return
     offered = offered_formats(declared.streams, declared.has_page, declared.page_only)
@@ -54,11 +52,12 @@ def choose() -> None:
             f"no acceptable format; available: {available}",
             available=[module.media_types[0] for module in offered],
         )
-    g.format = chosen
+    request.format = chosen
 
 
 def wants_page() -> bool:
     """Whether the client asks for pages, as browsers do, by what it sends alone."""
+    request = current_request()
     if name := request.args.get("format"):
         return name == "html"
     chosen = best(request.headers.get("Accept", ""), offered_formats(False))
@@ -69,21 +68,16 @@ def chosen_format() -> formats.Format:
     """The format of this response; without a choice (a 404, a 406) the best of those that write any
     document.
     """
-    if "format" not in g:
+    request = current_request()
+    if request.format is None:
         documents = offered_formats(False)
         named = formats.by_name(request.args.get("format", ""))
-        g.format = (
+        request.format = (
             named
             if named in documents
             else best(request.headers.get("Accept", ""), documents) or documents[0]
         )
-    chosen: formats.Format = g.format
-    return chosen
-
-
-def is_negotiated() -> bool:
-    """Whether this response depends on the Accept header."""
-    return "format" in g
+    return request.format
 
 
 @functools.lru_cache(maxsize=128)

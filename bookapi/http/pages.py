@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Response, current_app, g, request
+from flask import Response, current_app
 from werkzeug.exceptions import HTTPException
 
 from ..formats.html import TYPED
 from ..formats.html import fields as read_fields
 from ..schemas import Integer
 from .cache import NO_STORE, CachePolicy
-from .endpoints import Form, current_endpoint
+from .endpoints import Form
 from .languages import best_language
 from .negotiation import chosen_format, wants_page
 from .problems import Problem
+from .request import current_request
 from .results import Result
 from .routing import base_url
 
@@ -30,9 +31,8 @@ def sent_form() -> Form | None:
     """The declared form that this request was sent by; None for any other client: where data is
     read too, a form is read only if the answer is a page.
     """
-    if request.method != "POST":
-        return None
-    declared = current_endpoint()
+    request = current_request()
+    declared = request.declared if request.method == "POST" else None
     if declared is None or declared.form is None:
         return None
     known = MULTIPART if declared.imports else "application/x-www-form-urlencoded"
@@ -45,15 +45,15 @@ def typed_fields() -> dict[str, str]:
     """What was typed into the form that this request was sent by, control fields included; nothing
     where it cannot be read.
     """
-    if "typed_fields" not in g:
-        g.typed_fields = {}  # while reading fails, too
+    request = current_request()
+    if request.typed is None:
+        request.typed = {}  # while reading fails, too
         if request.mimetype == MULTIPART:
             request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
-            g.typed_fields = request.form.to_dict()
+            request.typed = request.form.to_dict()
         else:
-            g.typed_fields = read_fields(request.get_data())
-    fields: dict[str, str] = g.typed_fields
-    return fields
+            request.typed = read_fields(request.get_data())
+    return request.typed
 
 
 def form_version() -> int | None:
@@ -96,8 +96,9 @@ def redirect_after(returned: Any) -> Response | None:
     members = data if isinstance(data, Mapping) else {}
     sent = typed_fields()
     if form.then == NEXT and "action" in sent:  # the sign-in kept a form, which is shown again
-        g.signed_in, g.action = members["user"], safe_path(sent["action"])
-        g.resumed = {
+        request = current_request()
+        request.signed_in, request.resumed_action = members["user"], safe_path(sent["action"])
+        request.resumed = {
             name.removeprefix(TYPED): text for name, text in sent.items() if name.startswith(TYPED)
         }
         return None
@@ -109,6 +110,7 @@ def sign_in_redirect(error: HTTPException) -> Response | None:
     """For a page that needs somebody signed in: to the sign-in, and back from there. Only for a
     client that asks for pages.
     """
+    request = current_request()
     if error.code != 401 or request.method not in ("GET", "HEAD"):
         return None
     if "Authorization" in request.headers or request.path == SIGN_IN:
@@ -135,7 +137,7 @@ def problem_page(error: HTTPException) -> str:
 
 def page_language() -> str:
     """The language of this response's page."""
-    return best_language(request.headers.get("Accept-Language", ""))
+    return best_language(current_request().headers.get("Accept-Language", ""))
 
 
 def page_headers() -> dict[str, str]:
@@ -145,5 +147,6 @@ def page_headers() -> dict[str, str]:
 
 def page_policy(policy: CachePolicy) -> CachePolicy:
     """Nothing is kept of what a browser with a cookie sees: it names who is signed in."""
-    is_private = "Cookie" in request.headers or "Authorization" in request.headers
+    headers = current_request().headers
+    is_private = "Cookie" in headers or "Authorization" in headers
     return NO_STORE if is_private else policy

@@ -4,13 +4,14 @@ route.
 
 from urllib.parse import quote
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from .endpoints import current_endpoint, declaration_of
+from .endpoints import declaration_of
 from .negotiation import wants_page
+from .request import Request, current_request
 from .security import host
 
 LARGEST_ID = 2**63 - 1
@@ -32,15 +33,16 @@ def base_url(path: str) -> str:
     """The absolute address of a path of this service. (`url_for` is ten times slower, and a list
     has five links.)
     """
-    return f"{request.scheme}://{host()}{quote(request.root_path + path)}"
+    request = current_request()
+    return f"{request.scheme}://{host(request)}{quote(request.root_path + path)}"
 
 
-def check_route() -> Response | None:
+def check_route(request: Request) -> Response | None:
     """404 or 405 before anything else is looked at; a trailing slash too many is a redirect for GET
     and HEAD.
     """
     if request.routing_exception is None:
-        _refuse_page()
+        _refuse_page(request)
         return None
     if isinstance(request.routing_exception, MethodNotAllowed):
         raise MethodNotAllowed(sorted(allowed_methods()))
@@ -74,11 +76,11 @@ def allowed_methods() -> set[str]:
     return methods
 
 
-def _refuse_page() -> None:
+def _refuse_page(request: Request) -> None:
     """404 for a client of data at an address that has a page alone, 405 where it has other methods
     (the form to sign in).
     """
-    declared = current_endpoint()
+    declared = request.declared
     if declared is None or not declared.page_only or request.method == "OPTIONS" or wants_page():
         return
     others = allowed_methods()

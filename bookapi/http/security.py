@@ -5,12 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app
 
 from ..logs import REQUEST_ID, request_id
-from .endpoints import current_endpoint
-from .negotiation import chosen_format, is_negotiated
 from .problems import Problem
+from .request import Request
 
 TRUSTED = "bookapi.trusted_hosts"  # in the application's extensions
 PAGE_HEADERS = "bookapi.page_headers"  # in the application's extensions
@@ -40,7 +39,7 @@ _PAGE_POLICY = (
 )
 
 
-def host() -> str:
+def host(request: Request) -> str:
     """The host that this request was sent to, with its port if that is not the scheme's own: what
     links are built from.
 
@@ -59,17 +58,14 @@ def host_of(environ: Mapping[str, Any]) -> str:
     return given.lower().removesuffix(DEFAULT_PORTS.get(environ["wsgi.url_scheme"], ""))
 
 
-def check_host() -> None:
+def check_host(request: Request) -> None:
     """400 for a Host header that names no host, or one that is not in TRUSTED_HOSTS."""
-    fault = _host_fault()
-    if fault is not None:
-        declared = current_endpoint()
-        if declared is None or not declared.any_host:
-            raise Problem(400, fault)
+    fault = _host_fault(request.environ)
+    if fault is not None and not (request.declared and request.declared.any_host):
+        raise Problem(400, fault)
 
 
-def _host_fault() -> str | None:
-    environ = request.environ
+def _host_fault(environ: Mapping[str, Any]) -> str | None:
     if "HTTP_HOST" not in environ and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         return "the request has no Host header"  # RFC 9112, section 3.2
     given = environ.get("HTTP_HOST")
@@ -101,7 +97,7 @@ def is_trusted(name: str, trusted: list[str]) -> bool:
     )
 
 
-def refuse_cross_site() -> None:
+def refuse_cross_site(request: Request) -> None:
     """403 for a change that a browser sends from another site, but for the origins of CORS_ORIGINS.
     Clients that send neither header are no browsers.
     """
@@ -113,25 +109,26 @@ def refuse_cross_site() -> None:
     if site is not None:
         is_foreign = site not in ("same-origin", "none")
     else:
-        is_foreign = origin is not None and origin != f"{request.scheme}://{host()}"
+        is_foreign = origin is not None and origin != f"{request.scheme}://{host(request)}"
     if is_foreign:
         raise Problem(403, "a change from a page of another site is refused")
 
 
-def add_headers(response: Response) -> Response:
-    """The headers that every response has."""
+def add_headers(request: Request, response: Response) -> None:
+    """The headers that every response has; a view may have set its own."""
     headers = response.headers
-    is_page = is_negotiated() and chosen_format().is_page
+    is_page = request.format is not None and request.format.is_page
+    own = {name for name, _ in headers}
     for header in current_app.extensions[PAGE_HEADERS] if is_page else HEADERS:
-        headers.setdefault(*header)
+        if header[0] not in own:
+            headers.add(*header)
     if request.is_secure:
         headers.add(*HSTS)
     headers.add(REQUEST_ID, request_id())
-    return response
 
 
 def init_app(app: Flask) -> None:
-    """Have the headers on every response. The checks are listed in `create_app`."""
+    """Prepare what the checks and the headers take from the settings."""
     app.extensions[TRUSTED] = app.config["TRUSTED_HOSTS"]
     app.config["TRUSTED_HOSTS"] = None  # Flask's own check would refuse the probes, too
     covers = "".join(f" {'*' * name.startswith('.')}{name}" for name in app.config["COVERS"])
@@ -143,4 +140,3 @@ def init_app(app: Flask) -> None:
         }.items()
     )
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_BODY_BYTES"]
-    app.after_request(add_headers)

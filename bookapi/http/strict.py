@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask
 
 from .problems import Problem
+from .request import Request
 
 MAX_TARGET = 8 * 1024  # bytes of path and query
 _REFUSED = "bookapi.refused"  # in the environ: (status, detail)
@@ -87,7 +88,7 @@ def _passed_on(chunks: Iterable[bytes]) -> Iterator[bytes]:
             chunks.close()
 
 
-def refuse() -> None:
+def refuse(request: Request) -> None:
     """Fail with the problem that the middleware found, before anything else is looked at."""
     if _REFUSED in request.environ:
         status, detail = request.environ[_REFUSED]
@@ -95,5 +96,5 @@ def refuse() -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Put it before the application; `refuse` is the first check of a request."""
+    """Put it before the application."""
     app.wsgi_app = StrictMiddleware(app.wsgi_app)  # type: ignore[method-assign]

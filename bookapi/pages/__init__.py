@@ -8,7 +8,7 @@ from flask import Flask
 from flask_babel import Babel
 
 from ..http.pages import page_language
-from . import accounts, assets, books, context, forms
+from . import accounts, assets, books, context
 
 
 def init_app(app: Flask) -> None:
@@ -21,6 +21,5 @@ def init_app(app: Flask) -> None:
         locale_selector=page_language,
     )
     context.init_app(app)
-    forms.init_app(app)
     for blueprint in (assets.blueprint, books.blueprint, accounts.blueprint):
         app.register_blueprint(blueprint)

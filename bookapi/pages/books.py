@@ -1,6 +1,6 @@
 """The forms of books: add, edit, delete, import."""
 
-from flask import Blueprint, g
+from flask import Blueprint
 
 from ..auth.permissions import actor
 from ..books import changes, queries
@@ -11,6 +11,7 @@ from ..http.conditional import Preconditions
 from ..http.endpoints import Access, Form, endpoint
 from ..http.pages import form_version
 from ..http.problems import Problem
+from ..http.request import current_request
 from ..http.results import Result
 
 blueprint = Blueprint("book_pages", __name__, url_prefix="/books")
@@ -50,7 +51,7 @@ def edit(book_id: int) -> Result:
         )
     except Problem as error:
         if error.code == 412:
-            g.stored = _stored(book_id)
+            current_request().stored = _stored(book_id)
         raise
 
 

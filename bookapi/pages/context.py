@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import langcodes
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, request
 from flask_babel import format_datetime, gettext
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
@@ -19,6 +19,7 @@ from ..formats import Invalid, Malformed
 from ..formats.html import CONTROL_FIELDS, TYPED
 from ..http.languages import LANGUAGES
 from ..http.pages import page_language, sent_form, typed_fields
+from ..http.request import current_request
 from ..http.routing import base_url
 from ..http.security import is_trusted
 from . import assets
@@ -146,8 +147,8 @@ def safe_typed() -> dict[str, str]:
     """What was typed into the form of this request, or into the one that the sign-in kept; secrets
     are not shown again.
     """
-    if "resumed" in g:
-        return dict(g.resumed)
+    if (resumed := current_request().resumed) is not None:
+        return dict(resumed)
     if sent_form() is None:
         return {}
     try:

@@ -6,7 +6,6 @@ import hmac
 import secrets
 from typing import Any
 
-from flask import Flask, g, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from ..auth import sessions
@@ -14,12 +13,13 @@ from ..auth.permissions import current_account
 from ..formats import Malformed
 from ..http.pages import sent_form, typed_fields
 from ..http.problems import Problem
+from ..http.request import Request, current_request
 
 
 def account() -> Any:
     """Who is signed in after this request; None: nobody, or whose credentials are wrong."""
-    if "signed_in" in g:
-        return g.signed_in
+    if (signed_in := current_request().signed_in) is not None:
+        return signed_in
     try:
         return current_account if current_account.is_authenticated else None
     except HTTPException:
@@ -39,7 +39,7 @@ def csrf_token() -> str:
     return sessions.keyed_digest("form", secret)
 
 
-def check() -> None:
+def check(request: Request) -> None:
     """403 for a form without the token of this browser; its key is read as an Idempotency-Key."""
     if sent_form() is None:
         return
@@ -51,8 +51,3 @@ def check() -> None:
         raise Problem(403, "the form is too old or not ours; nothing was stored, send it again")
     if typed.get("idempotency_key"):
         request.environ["HTTP_IDEMPOTENCY_KEY"] = typed["idempotency_key"]
-
-
-def init_app(app: Flask) -> None:
-    """Check every form after it is known who sends it."""
-    app.before_request(check)

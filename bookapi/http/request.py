@@ -1,0 +1,43 @@
+"""The request in progress, with what the checks find out about it on its way to the view."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any
+
+import flask
+from flask.globals import request_ctx
+
+from .. import formats
+from .endpoints import Endpoint, declaration_of
+
+
+class Request(flask.Request):
+    """Flask's request.
+
+    Set by the checks: `begun` (by time.perf_counter), `format` of the response (None: not chosen
+    yet) and `slots` of the costly requests. The rest is about the form that it was sent by
+    (`http/pages.py`): the fields as they were typed, the account that it signed in, the form that
+    the sign-in kept with its address, and the book as somebody else has stored it meanwhile.
+    """
+
+    begun: float | None = None
+    format: formats.Format | None = None
+    slots: ExitStack | None = None
+    typed: dict[str, str] | None = None
+    signed_in: Any = None
+    resumed: dict[str, str] | None = None
+    resumed_action: str | None = None
+    stored: Mapping[str, Any] | None = None
+
+    @cached_property
+    def declared(self) -> Endpoint | None:
+        """The declaration of the view that it is for; None where no route matched."""
+        name = self.endpoint
+        return None if name is None else declaration_of(request_ctx.app.view_functions[name])
+
+
+def current_request() -> Request:
+    """The request of this thread. Flask's `request` looks for it again at every attribute."""
+    request: Request = request_ctx.request  # type: ignore[assignment]  # BookApi makes no other
+    return request
