@@ -36,9 +36,10 @@ def new_request_id_for(environ: Mapping[str, Any]) -> str:
 
 def request_id() -> str:
     """The id of this request."""
-    if _KEY not in request.environ:
-        request.environ[_KEY] = new_request_id_for(request.environ)
-    found: str = request.environ[_KEY]
+    environ = request.environ
+    if _KEY not in environ:
+        environ[_KEY] = new_request_id_for(environ)
+    found: str = environ[_KEY]
     return found
 
 
