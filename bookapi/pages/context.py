@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import langcodes
+import segno
 from flask import Flask, current_app, request
 from flask_babel import format_datetime, gettext
 from markupsafe import Markup
@@ -256,6 +257,11 @@ def decades(counts: list[Record]) -> list[Record]:
     return sorted(bars, key=lambda bar: bar["year"])
 
 
+def qr_code(text: str) -> Markup:
+    """A text as an SVG picture for cameras."""
+    return Markup(segno.make_qr(text).svg_inline(omitsize=True, light="#fff"))  # noqa: S704
+
+
 def year(number: int) -> str:
     """A year as the parameters of lists take it."""
     return f"-{-number:04d}" if number < 0 else f"{number:04d}"
@@ -264,7 +270,7 @@ def year(number: int) -> str:
 FUNCTIONS = (
     path, here, data_address, typed, kept_fields, new_key, faults, language_name, when, cover_of,
     json_ld, decades, without, stored_text, export_address, filter_name, label, year, csrf_token,
-    account,
+    account, qr_code,
 )  # fmt: skip
 
 

@@ -5,8 +5,10 @@ import json
 import re
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import segno
 from flask import request_started
 from lxml import etree
 
@@ -568,6 +570,18 @@ def test_accounts_are_added_changed_and_deleted_by_forms(admin):
     assert (changed["role"], changed["active"]) == ("admin", False)
     assert send(admin, own, f"{own}/delete").location.endswith("/auth/users#deleted")
     assert admin.get(own).status_code == 404
+
+
+def test_a_second_factor_is_shown_as_a_qr_code_with_its_secret_beside_it(admin):
+    answer = send(admin, "/auth/mfa", "/auth/mfa", current_password=PASSWORD)
+    tree = parsed(answer)
+    [uri] = [href for href in tree.xpath("//a/@href") if href.startswith("otpauth:")]
+    assert parse_qs(urlsplit(uri).query)["secret"] == tree.xpath('//code[@class="secret"]/text()')
+    [picture] = tree.xpath('//*[@role="img"][@aria-label="QR code of the secret"]/svg')
+    drawn = picture.xpath("./path[@stroke]/@d")
+    expected = etree.HTML(segno.make_qr(uri).svg_inline(omitsize=True))
+    assert drawn == expected.xpath("//path/@d")
+    assert not tree.xpath("//*[@style]") and "http" not in "".join(tree.xpath("//svg//@*"))
 
 
 def test_a_token_is_made_shown_once_and_revoked_by_forms(admin):

@@ -2,11 +2,13 @@
 axe-core's rules. Needs Chromium.
 """
 
+import base64
 import json
 import shutil
 import time
 from pathlib import Path
 
+import pyotp
 import pytest
 
 from helpers.browser import chromium, fill, sign_in
@@ -220,6 +222,49 @@ def test_a_token_is_made_and_works(stocked, make_page):
         f"{stocked}/auth/me", headers={"Authorization": f"Bearer {secret}"}
     )
     assert answer.json()["username"] == "admin"
+
+
+def _pixels(browser, png):
+    """The brightness of each pixel of a picture, in rows."""
+    page = browser.new_page()
+    width, values = page.evaluate(
+        """async data => {
+            const image = new Image(); image.src = "data:image/png;base64," + data;
+            await image.decode();
+            const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
+            context.drawImage(image, 0, 0);
+            const colours = context.getImageData(0, 0, image.width, image.height).data;
+            return [image.width, Array.from(colours.filter((_, at) => at % 4 == 0))];
+        }""",
+        base64.b64encode(png).decode(),
+    )
+    page.close()
+    return memoryview(bytes(values)).cast("B", (len(values) // width, width))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_second_factor_is_set_up_from_its_picture_alone(stocked, browser, make_page, scheme):
+    zxingcpp = pytest.importorskip("zxingcpp")
+    page = make_page(color_scheme=scheme)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    sign_in(page, stocked)
+    page.goto(f"{stocked}/auth/mfa")
+    fill(page, Current_password=PASSWORD)
+    button(page, "Set up").click()
+    picture = page.get_by_role("img", name="QR code of the secret").locator("svg")
+    [code] = zxingcpp.read_barcodes(_pixels(browser, picture.screenshot()))
+    assert code.text == page.get_by_role("link", name="Open the app").get_attribute("href")
+    factor = pyotp.parse_uri(code.text)
+    assert factor.secret == page.locator("code.secret").inner_text()
+    fill(page, Code_of_the_second_factor=factor.now())
+    button(page, "Switch on").click()
+    recovery = page.locator("code.secret").first.inner_text()
+    page.goto(f"{stocked}/auth/mfa")
+    fill(page, Current_password=PASSWORD, Code_of_the_second_factor=recovery)
+    button(page, "Switch off").click()
+    page.get_by_text("The second factor is off.").wait_for()
+    assert all(address.startswith(stocked) for address in asked)
 
 
 def test_a_session_that_ends_in_the_middle_of_a_form_loses_nothing(stocked, make_page):
