@@ -411,6 +411,11 @@ def test_a_form_that_is_sent_twice_adds_one_book(admin):
     assert admin.get("/books").json["total"] == 2
 
 
+def test_books_that_were_added_together_are_shown_as_a_page(admin):
+    answer = admin.post("/books", json={"books": [EMMA, {"title": "Mine"}]}, headers=BROWSER)
+    assert answer.status_code == 201 and "2 books" in answer.text and "Emma" in answer.text
+
+
 def test_a_conflict_shows_both_versions_and_loses_neither(admin):
     admin.post("/books", json=EMMA)
     mine = form_of(page(admin, "/books/1/edit"), "/books/1/edit") | {"subtitle": "Mine"}

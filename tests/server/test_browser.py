@@ -4,15 +4,17 @@ axe-core's rules. Needs Chromium.
 
 import base64
 import json
+import re
 import shutil
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pyotp
 import pytest
 
 from helpers.browser import chromium, fill, sign_in
-from helpers.data import real_titles
+from helpers.data import hostile_strings, real_titles
 from helpers.instance import PASSWORD, SECRET
 from helpers.servers import serving
 
@@ -27,6 +29,13 @@ PAGES = [
     *("/auth/users", "/auth/users/1", "/auth/tokens", "/auth/sessions", "/auth/events"),
     *("/books?state=deleted", "/books/changes"),
 ]
+MARKUP = [
+    *("<script>alert(1)</script>", "</script><script>alert(1)</script>", "<svg/onload=alert(1)>"),
+    *('"><img src=//example.org/x onerror=alert(1)>', "</textarea><script>alert(1)</script>"),
+    *("{{ 7 * 7 }}", "javascript:alert(1)", "' autofocus onfocus=alert(1) '"),
+    *("<iframe src=//example.org>", "<style>body { display: none }</style>", "W" * 500),
+]
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 CSV = "title,authors,language\nMiddlemarch,George Eliot,en\nSilas Marner,George Eliot,en\n"
 
 
@@ -352,3 +361,63 @@ def test_pages_fit_a_phone(stocked, make_page):
     for address in PAGES:
         page.goto(stocked + address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
+
+
+# -- hostile text ----------------------------------------------------------------------
+
+
+def test_five_hundred_naughty_strings_run_nothing_and_break_no_page(stocked, make_page):
+    page = make_page(viewport={"width": 360, "height": 740})
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("popup", lambda opened: page.faults.append(f"opened {opened.url}"))
+    # What the Content-Security-Policy stops is an error here, too.
+    page.on(
+        "console",
+        lambda told: page.faults.append(told.text) if told.type in ("error", "warning") else None,
+    )
+    sign_in(page, stocked)
+    # Those with control characters are no titles; an escaped one is.
+    texts = [*MARKUP, *(text for text in hostile_strings() if not CONTROL.search(text))]
+    records = [
+        {
+            **{"title": text, "subtitle": text, "publisher": text[:500], "location": text[:100]},
+            **{"authors": [text[:500]], "subjects": [text[:200]]},
+            "description": "\n".join(texts[max(0, at - 5) : at + 1]),
+        }
+        for at, text in enumerate(texts)
+    ]
+    report = page.request.post(
+        f"{stocked}/books/import?on_error=skip&mode=create",
+        data=b"".join(json.dumps(record).encode() + b"\n" for record in records),
+        headers={"Content-Type": "application/x-ndjson"},
+    ).json()
+    assert report["created"] >= 500, report["counts"]
+    titles, link = {}, f"{stocked}/books?sort=-id&limit=100&fields=title"
+    while len(titles) < report["created"]:
+        listed = page.request.get(link).json()
+        titles |= {book["id"]: book["title"] for book in listed["books"]}
+        link = listed["links"].get("next")
+
+    def visit(path, heading=None):
+        page.goto(f"{stocked}{path}", wait_until="domcontentloaded")
+        shape, shown = page.evaluate(
+            """() => [[document.querySelectorAll("main").length,
+                document.querySelectorAll("header a, header button, footer a").length > 3,
+                document.documentElement.scrollWidth], document.querySelector("h1").textContent]"""
+        )
+        assert shape == [1, True, 360], path
+        assert heading in (None, shown)
+
+    for at, (book_id, title) in enumerate(titles.items()):
+        if at % 5 == 0:  # the description has the strings of six books
+            visit(f"/books/{book_id}", title)
+        if at % 25 == 0:
+            visit(f"/books/{book_id}/edit")
+            visit(f"/books/{book_id}/history")
+            visit("/books?" + urlencode({"q": title[:1000], "author": title[:500]}))
+    for number in range(1, max(titles) // 100 + 2):
+        visit(f"/books?limit=100&page={number}&facets=author,subject,publisher,location")
+    for kind in ("authors", "subjects", "publishers"):
+        visit(f"/books/{kind}?limit=100")
+    assert all(address.startswith(f"{stocked}/") for address in asked)
