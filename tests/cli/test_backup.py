@@ -279,6 +279,7 @@ def test_a_backup_makes_an_instance_where_there_was_none(filled, other, tmp_path
     run(other, "check")
 
 
+@pytest.mark.slow
 def test_books_are_replaced_only_when_told_to(filled, tmp_path):
     run(filled, "backup", tmp_path / "file")
     wanted = in_database(filled)
@@ -329,6 +330,7 @@ def test_a_running_service_shows_the_new_state_at_once(make_app, tmp_path):
     assert [book["title"] for book in client.get("/books").json["books"]] == ["Emma", "Łódź"]
 
 
+@pytest.mark.slow
 def test_a_read_that_is_under_way_keeps_its_state_and_hinders_nobody(local, tmp_path):
     app, again = local(), local()
     store(app, BOOKS[0])
@@ -345,6 +347,7 @@ def test_a_read_that_is_under_way_keeps_its_state_and_hinders_nobody(local, tmp_
         assert watch.driver_connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+@pytest.mark.slow
 def test_nobody_stays_signed_in_behind_a_restore_and_passwords_are_those_of_the_backup(
     filled, admin, auth, tmp_path
 ):
@@ -461,6 +464,7 @@ def test_a_database_in_the_way_that_is_spoilt_is_left_to_its_owner(filled, local
     assert path.read_bytes() == b"once a database " * 500
 
 
+@pytest.mark.slow
 def test_a_restore_that_cannot_have_the_lock_gives_up(local, tmp_path):
     app = local(DATABASE_WAIT_SECONDS=1)
     store(app, BOOKS[0])
@@ -474,6 +478,7 @@ def test_a_restore_that_cannot_have_the_lock_gives_up(local, tmp_path):
     assert len(in_database(app)["books"]) == 1
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_leaves_the_old_state_or_the_new_one(local, tmp_path):
     app, folder = local(), tmp_path / "local"
     store(
@@ -610,6 +615,7 @@ def test_into_an_empty_database_all_tokens_come_back(filled, other, tmp_path):
 # -- numbers ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_id_is_given_twice_though_others_write_during_restores(make_app, tmp_path):
     service, console = make_app(), make_app()
     store(service, BOOKS[0])

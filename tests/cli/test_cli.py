@@ -379,6 +379,7 @@ def test_another_schema_version_is_rejected_with_a_hint(instance, arguments, rev
     assert revision in line and way_out in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["init"], ["db", "upgrade"]], ids=" ".join)
 def test_a_newer_schema_is_not_touched(instance, arguments):
     _stamp(instance, "9999")
@@ -487,6 +488,7 @@ def test_a_busy_port_is_reported_with_its_address(instance):
     assert address in one_line(done.stderr)
 
 
+@pytest.mark.slow
 def test_serve_creates_neither_database_nor_folder(nowhere):
     done = bookapi(nowhere.folder, "serve", "--port", "0", SECRET_KEY="k" * 32)
     assert (done.returncode, done.stdout) == (1, "")
@@ -499,6 +501,7 @@ def test_a_username_of_invalid_bytes_is_rejected(instance):
     assert one_line(done.stderr)
 
 
+@pytest.mark.slow
 def test_the_import_command_works_as_a_process(instance, tmp_path):
     (tmp_path / "books.csv").write_bytes(csv_bytes(["title"], ["Les Mis\u00e9rables"]))
     assert bookapi(instance.folder, "books", "import", tmp_path / "books.csv").returncode == 0

@@ -6,9 +6,12 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from helpers.support import bookapi, csv_bytes, environment
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_progress_and_the_summary_goes_to_standard_output(tmp_path):
     instance, source = tmp_path / "instance", tmp_path / "books.csv"
     bookapi(instance, "init")

@@ -51,6 +51,7 @@ def written(name, records):
     return b"".join(formats.by_name(name).write(records, tuple(records[0])))
 
 
+@pytest.mark.slow
 @each
 @few
 @given(records=st.lists(books(), min_size=1, max_size=5))
@@ -69,6 +70,7 @@ def test_an_export_gives_equal_books_and_then_changes_nothing(app, name, records
         assert load(export, name)["unchanged"] == len(before) and stored() == again
 
 
+@pytest.mark.slow
 @each
 @few
 @given(

@@ -251,6 +251,7 @@ def test_every_command_succeeds_without_errors(imported):
     assert imported.report["rejected"] == 0 and imported.report["errors"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", READERS)
 def test_every_field_of_every_book_equals_the_source(imported, suffix):
     books = list(READERS[suffix](imported.files[suffix]))

@@ -32,6 +32,7 @@ def empty_database(tmp_path):
         db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_of_three_inits_at_once_one_prints_the_password_of_the_admin(tmp_path, empty_database):
     folder = tmp_path / "instance"
     variables = environment(folder, **empty_database)
@@ -71,6 +72,7 @@ def test_unreadable_settings_are_one_clear_line(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_second_secret_for_one_database_is_reported(tmp_path):
     one, other = {"SECRET_KEY": "1" * 40}, {"SECRET_KEY": "2" * 40}
     assert bookapi(tmp_path, "init", **one).returncode == 0

@@ -93,6 +93,7 @@ def delete_log(path):
 DAMAGES = [overwrite_first_page, cut, delete, replace, copy_another_over, delete_log]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("written_back", [False, True])
 def test_after_damage_nothing_is_acknowledged_and_the_service_is_not_ready(
@@ -128,6 +129,7 @@ def test_damage_during_an_operation_is_seen_before_the_change_is_acknowledged(se
         db.write(operation)
 
 
+@pytest.mark.slow
 def test_checkpoints_of_any_process_are_no_damage(served):
     client, path = served
     for number in range(20):

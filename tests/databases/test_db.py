@@ -158,6 +158,7 @@ with app.app_context():
 """
 
 
+@pytest.mark.slow
 def test_a_total_is_right_after_another_process_wrote(app, client):
     before = client.get("/books?title=from+elsewhere").json["total"]
     environment = {

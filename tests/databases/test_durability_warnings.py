@@ -128,6 +128,7 @@ print(json.dumps([chosen is sqlite3, made["id"], found, len(warned), sqlite3.sql
 """
 
 
+@pytest.mark.slow
 def test_without_pysqlite3_python_has_a_library_too(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT],

@@ -173,6 +173,7 @@ def test_no_filter_with_exclusions_scans_a_table(catalogue, name):
     assert offenders(addresses, whole_tables) == []
 
 
+@pytest.mark.slow
 def test_no_plain_list_or_search_scans_a_table(catalogue):
     plain = [
         f"sort={sort}" for sort in (*ASCENDING, *DESCENDING, "author,-title", "-published,title")

@@ -1,13 +1,17 @@
-"""A test client that holds every XML document of the tests to the XSD: responses as they are,
-accepted requests but for the order of their elements, which is free, and empty elements (null).
+"""A test client that holds every response to the OpenAPI document (its status and media
+type), and every XML document to the XSD: responses as they are, accepted requests but for the order
+of their elements, which is free, and empty elements (null).
 """
 
+import json
 from functools import lru_cache
 
 from flask.testing import FlaskClient
 from lxml import etree
+from werkzeug.exceptions import HTTPException
 
 from bookapi.site.contract import CONTRACT
+from bookapi.site.contract.openapi import path_template
 from helpers.instance import DATA
 
 XML = ("application/xml", "text/xml")
@@ -58,11 +62,56 @@ FREELY_WRITTEN = "is not a valid value of the atomic type"
 LISTS = ("authors", "subjects", "identifiers", "books")
 
 
+@lru_cache(maxsize=4)
+def documented(openapi):
+    """{(path, method): {status: media types}} of an OpenAPI document."""
+    document = json.loads(openapi)
+    responses = document["components"]["responses"]
+
+    def media_types(response):
+        name = response.get("$ref", "").rpartition("/")[2]
+        return set(responses.get(name, response).get("content", {}))
+
+    return {
+        (path, method.upper()): {
+            int(status): media_types(response)
+            for status, response in operation["responses"].items()
+        }
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if method != "parameters"
+    }
+
+
+def undocumented(app, response):
+    """What the OpenAPI document does not say of a response; None where it says all."""
+    request, page = response.request, response.mimetype == "text/html"
+    if page or request.method == "OPTIONS":
+        return None
+    try:
+        rule, _ = app.url_map.bind("localhost").match(
+            request.path, method=request.method, return_rule=True
+        )
+    except HTTPException:
+        return None  # there is no such address
+    path = path_template(rule.rule)
+    method = "GET" if request.method == "HEAD" else request.method
+    known = documented(app.extensions[CONTRACT].openapi).get((path, method))
+    if (
+        known is None
+        or response.status_code in known
+        and (not response.get_data() or response.mimetype in known[response.status_code])
+    ):
+        return None
+    return request.method, path, response.status_code, response.mimetype
+
+
 class ValidatingClient(FlaskClient):
     """Fails a test whose response, or accepted request, is no valid document."""
 
     def open(self, *args, **kwargs):
         response = super().open(*args, **kwargs)
+        assert undocumented(self.application, response) is None
         xsd = self.application.extensions[CONTRACT].xsd
         if response.mimetype in XML and response.request.method != "HEAD":
             body = response.get_data()

@@ -286,6 +286,7 @@ def test_two_clients_have_two_sessions(app):
     )
 
 
+@pytest.mark.slow
 def test_a_session_cookie_has_more_than_128_random_bits(app):
     """A character of the alphabet of base64 carries six bits; over 64 sessions it takes most of its
     64 values.

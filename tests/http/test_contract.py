@@ -32,6 +32,7 @@ def operations(document):
     }
 
 
+@pytest.mark.slow
 def test_the_openapi_document_is_valid(document):
     validate(document)
     assert document["openapi"].startswith("3.1")

@@ -650,6 +650,7 @@ def _replayed(entries):
     return book, entries[-1]["action"] == "deleted"
 
 
+@pytest.mark.slow
 @given(changes=_CHANGES)
 @settings(bounded, max_examples=30)
 def test_any_sequence_of_changes_has_complete_history(app, admin, changes):

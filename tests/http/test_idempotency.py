@@ -135,6 +135,7 @@ def test_a_new_key_is_a_new_request(admin):
     assert told == [1, 2, 3, 4, 1]
 
 
+@pytest.mark.slow
 def test_a_large_response_is_replayed(admin):
     books = {
         "books": [{"title": f"T{number}", "description": "\u00e9" * 200} for number in range(700)]

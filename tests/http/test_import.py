@@ -923,6 +923,7 @@ def test_xml_attacks_inside_a_catalogue_are_rejected(admin):
     assert stored(admin) == []
 
 
+@pytest.mark.slow
 def test_json_test_suite_is_accepted_or_rejected(admin):
     for case in json_cases():
         body = case["input"].encode("utf-8", "surrogatepass")
@@ -980,6 +981,7 @@ def lines_of(name, records):
     return b"\n".join(items) if name == "jsonl" else b"[" + b",\n".join(items) + b"]"
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_any_file_in_any_format_reports_every_record_and_stores_nothing(app, admin):
     before = rows(app)
     for path in sorted(DATA.glob("**/*")):
@@ -1033,6 +1035,7 @@ class WatchedBody(io.BytesIO):
         return super().readinto(buffer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size, files", [(10_000, 0), (3_000_000, 1)])
 def test_a_large_body_goes_to_an_unnamed_file(admin, monkeypatch, tmp_path, size, files):
     folder = tmp_path / "spool"

@@ -252,6 +252,7 @@ def test_concurrent_sign_ins_with_an_outdated_hash_both_succeed(app, outdated, m
 # -- made by the service ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_random_passwords_are_strong_and_unique():
     made = {passwords.random_password() for _ in range(200)}
     assert len(made) == 200 and all(passwords.error_in(each, "admin") is None for each in made)

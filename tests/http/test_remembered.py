@@ -225,6 +225,7 @@ def test_a_full_cache_evicts_and_serves_correctly(make_app, shelf, bare):
     assert 0 < client.application.extensions[CACHE].used <= 20_000
 
 
+@pytest.mark.slow
 def test_cached_responses_take_the_counted_memory(reader, app):
     def ask(numbers):
         for number in numbers:
@@ -837,6 +838,7 @@ def test_a_304_for_an_export_reads_no_book(reader, monkeypatch):
 # -- what is changed is seen -----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["shelf", "elsewhere"])
 def test_a_change_is_visible_to_the_next_read_of_every_url(request, reader, bare, by):
     addresses = [
@@ -1079,6 +1081,7 @@ class Twins:
             assert body == answer.get_data(), "one tag for two bodies"
 
 
+@pytest.mark.slow
 @settings(bounded, max_examples=25)
 @given(steps=st.lists(st.one_of(_CHANGE, _READ, _READ), min_size=4, max_size=14))
 def test_any_sequence_gives_the_same_with_and_without_a_cache(
@@ -1179,6 +1182,7 @@ def test_a_missing_database_gives_the_same_in_new_threads(on_files):
     assert back == [[200] * len(TAGGED)] * 2
 
 
+@pytest.mark.slow
 def test_nothing_is_served_from_the_cache_if_the_state_cannot_be_read(
     reader, bare, entered, monkeypatch
 ):
@@ -1236,6 +1240,7 @@ def test_a_lost_connection_is_reopened(shelf, reader, bare, monkeypatch):
     assert len(opened) == 2
 
 
+@pytest.mark.slow
 def test_ended_threads_leave_no_connection(reader):
     reader.get("/books")
     before = _connections()

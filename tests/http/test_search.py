@@ -891,6 +891,7 @@ def test_no_naughty_string_breaks_a_search(shelf, naughty):
     } <= {"q"}
 
 
+@pytest.mark.slow
 def test_no_naughty_string_breaks_a_filter(shelf, naughty):
     for text in naughty:
         equal = shelf.get("/books", query_string=dict.fromkeys(FILTERED, text))
@@ -1037,6 +1038,7 @@ def empty(session):
     session.execute(Catalogue.__table__.update().values(total=0, last_id=0))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(some_books, st.lists(some_queries, min_size=1, max_size=6))
 def test_a_search_agrees_with_a_scan_of_the_books(app, books, queries):

@@ -235,6 +235,7 @@ def test_a_throttled_attempt_hashes_nothing(client, clock, compared):
 # -- of an address ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_hundred_failures_of_an_address_are_free(client, clock):
     for number in range(OF_ADDRESS):
         assert login(client, f"name-{number // 9}").status_code == 401
@@ -243,6 +244,7 @@ def test_a_hundred_failures_of_an_address_are_free(client, clock):
     assert login(client, password=PASSWORD, address="192.0.2.2").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_correct_password_does_not_reset_the_address(app, client, clock):
     for number in range(OF_ADDRESS - 1):
         if number % 20 == 0:
@@ -252,6 +254,7 @@ def test_a_correct_password_does_not_reset_the_address(app, client, clock):
     assert wait_of(login(app.test_client(), "admin", PASSWORD)) == 30
 
 
+@pytest.mark.slow
 def test_failures_of_an_address_fade_by_one_a_minute(client, clock):
     for number in range(OF_ADDRESS):
         login(client, f"name-{number}")
@@ -261,6 +264,7 @@ def test_failures_of_an_address_fade_by_one_a_minute(client, clock):
     assert wait_of(login(client, "another")) == 30
 
 
+@pytest.mark.slow
 def test_each_further_failure_doubles_the_wait_of_an_address(client, clock):
     for number in range(OF_ADDRESS):
         login(client, f"name-{number}")
@@ -294,6 +298,7 @@ def test_a_token_of_another_user_by_basic_counts_as_a_failure(app, client, clock
     ] * FREE + [429]
 
 
+@pytest.mark.slow
 def test_wrong_tokens_by_basic_count_for_the_address(client, clock):
     for number in range(OF_ADDRESS):
         assert ask(client, basic(f"name-{number}")).status_code == 401
@@ -463,6 +468,7 @@ def test_concurrent_correct_sign_ins_are_not_throttled(app, clock):
 # -- the clock, and the rows -----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back", [{"hours": 2}, {"days": 400}])
 def test_a_clock_set_back_extends_no_wait_beyond_an_hour(client, clock, back):
     fail(client)
@@ -578,6 +584,7 @@ def served(app):
         thread.join(PATIENCE)
 
 
+@pytest.mark.slow
 def test_behind_the_trusted_proxy_the_client_address_is_used(make_app, clock):
     with served(make_app(TRUSTED_PROXY="127.0.0.1")) as sign_in:
         tried = [sign_in(f"name-{number}", "203.0.113.7") for number in range(OF_ADDRESS + 1)]
@@ -590,6 +597,7 @@ def test_behind_the_trusted_proxy_the_client_address_is_used(make_app, clock):
         assert sign_in("another", "203.0.113.9, 203.0.113.7") == 429
 
 
+@pytest.mark.slow
 def test_without_a_trusted_proxy_forwarded_addresses_are_ignored(make_app, clock):
     with served(make_app()) as sign_in:
         tried = [
@@ -622,6 +630,7 @@ def test_addresses_are_grouped_by_their_network(address, network):
     assert throttle.network_of(address) == network
 
 
+@pytest.mark.slow
 def test_an_ipv6_network_counts_as_one_address(client, clock):
     for number in range(OF_ADDRESS):
         assert login(client, f"name-{number}", address=f"2001:db8::{number:x}").status_code == 401

@@ -508,6 +508,7 @@ def test_a_read_token_can_read_but_not_change(app, admin, name):
     assert admin.get("/books").json["total"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["read", "write"])
 def test_a_token_of_a_member_has_the_rights_of_the_member(app, scope):
     headers = bearer(make_token(signed_in(app, "member"), scope)["secret"])

@@ -403,6 +403,7 @@ def test_any_malformed_xml_and_any_doctype_is_rejected(body, charset):
             by_name("xml").loads(begin + body, ROOTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["json", "xml", "jsonl", "csv"])
 def test_any_stream_gives_records_or_is_rejected(name):
     @fuzz
@@ -441,6 +442,7 @@ NESTED = st.recursive(
 )
 
 
+@pytest.mark.slow
 @fuzz
 @given(NESTED)
 def test_a_document_is_too_deep_exactly_at_the_limit(text):

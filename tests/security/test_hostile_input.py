@@ -82,6 +82,7 @@ def test_json_test_suite_is_accepted_or_rejected(app, watch):
     watch.in_time()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_naughty_strings_are_stored_unchanged_or_rejected(app, watch, name):
     for text in naughty_strings()[name == "xml" :: 3]:
@@ -102,6 +103,7 @@ def test_naughty_strings_are_stored_unchanged_or_rejected(app, watch, name):
     assert watch.in_time() > 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_naughty_strings_sign_nobody_in(client, monkeypatch, name):
     monkeypatch.setattr(
@@ -125,6 +127,7 @@ def test_naughty_strings_sign_nobody_in(client, monkeypatch, name):
     assert watch.in_time() > 350
 
 
+@pytest.mark.slow
 def test_naughty_strings_are_ordinary_parameters(watch):
     watch("POST", "/books", 201, json={"title": "kept"})
     for number, text in enumerate(naughty_strings()):
@@ -147,6 +150,7 @@ def test_naughty_strings_are_ordinary_parameters(watch):
     watch.in_time()
 
 
+@pytest.mark.slow
 def test_naughty_strings_as_paths_are_404(watch):
     for text in naughty_strings()[::2]:
         for folder in ("/books/", "/books/isbn/"):
@@ -154,6 +158,7 @@ def test_naughty_strings_as_paths_are_404(watch):
     watch.in_time()
 
 
+@pytest.mark.slow
 def test_naughty_strings_in_headers_change_nothing_of_the_answer(app):
     client = app.test_client(use_cookies=False)
     watch, plain = Watch(client), client.get("/books").data
@@ -253,6 +258,7 @@ VALUE = st.recursive(
 BOOK = st.dictionaries(st.sampled_from(FIELDS) | TEXT, VALUE, max_size=6) | VALUE
 
 
+@pytest.mark.slow
 @fuzz
 @given(book=BOOK, method=st.sampled_from(["POST", "PUT", "PATCH"]))
 def test_any_json_is_a_book_or_is_rejected(app, admin, book, method):
@@ -279,6 +285,7 @@ def test_any_json_is_a_book_or_is_rejected(app, admin, book, method):
         assert answer.mimetype == "application/problem+json"
 
 
+@pytest.mark.slow
 @fuzz
 @given(
     body=st.binary(max_size=200),

@@ -482,6 +482,7 @@ def test_a_trailing_slash_is_redirected_on_the_same_host_for_get_only(client, ad
     assert (answer.status_code, "Location" in answer.headers) == (404, False)
 
 
+@pytest.mark.slow
 def test_any_request_gets_a_documented_response(app):
     world = World(app)
 

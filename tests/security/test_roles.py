@@ -201,6 +201,7 @@ def counts(app):
     return {model.__name__: len(rows(app, model)) for model in (User, Token)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [{}, {"PUBLIC_READ": False}, {"ADMIN_MFA": True}],
@@ -235,6 +236,7 @@ def test_a_401_has_www_authenticate_and_changes_nothing(make_app):
     assert len(rows(app, Event)) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["nobody", "admin by session", "token expired"])
 def test_any_other_method_is_a_405_with_allow_for_every_role(app, who):
     client, caller, known_at = stranger(app), everybody(app)[who], {}
@@ -263,6 +265,7 @@ def test_method_override_headers_are_ignored(app, header):
     assert [answer.status_code for answer in answers] == [404, 415, 400]
 
 
+@pytest.mark.slow
 def test_unknown_paths_are_a_404_for_every_role(app):
     client, addresses = (
         stranger(app),

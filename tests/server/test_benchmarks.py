@@ -94,6 +94,7 @@ def _run(*arguments, module="run"):
     )
 
 
+@pytest.mark.slow
 def test_a_short_run_prints_its_tables():
     done = _run(
         "--books",
@@ -120,12 +121,14 @@ def test_a_short_run_prints_its_tables():
     assert [len(row) for row in rows] == [11, 11, 11, 9, 9, 9]
 
 
+@pytest.mark.slow
 def test_an_unknown_workload_is_reported():
     done = _run("--work", "list,nothing")
     assert done.returncode == 2
     assert "nothing: not of list" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_import_is_measured_beside_a_plain_loop():
     done = _run("--books", "60", "--turns", "1", module="imports")
     assert done.returncode == 0, done.stderr

@@ -48,6 +48,7 @@ def lists(text):
     return value(text, 'bookapi_requests_total{method="GET",route="/books",status="200"}')
 
 
+@pytest.mark.slow
 def test_each_worker_tells_the_figures_of_all_and_counts_survive_a_replacement(folder):
     with serving(folder, "--workers", "2") as service:
         cookie, before = signed_in(service), set(service.children())
@@ -67,6 +68,7 @@ def test_each_worker_tells_the_figures_of_all_and_counts_survive_a_replacement(f
     assert not shared.exists()
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_killed_service_is_removed_at_the_next_start(folder):
     with serving(folder) as service:
         left = _shared_folder(service)

@@ -58,6 +58,7 @@ def _signs_in(service, password):
     return service.ask(post("/auth/login", body)).status == 200
 
 
+@pytest.mark.slow
 def test_one_command_starts_from_nothing_and_says_the_password_once(tmp_path, start):
     lines, service = _until_served(start("--init"))
     assert lines[:2] == [f"instance: {tmp_path / 'instance'}", "admin: admin"]
@@ -83,6 +84,7 @@ def test_a_weak_password_for_the_first_admin_stops_the_start(start):
     assert "password must have 15" in one_line(process.stderr.read())
 
 
+@pytest.mark.slow
 def test_without_init_nothing_is_made_and_the_line_says_what_to_do(tmp_path, start):
     process = start()
     assert process.wait(PATIENCE) == 1
@@ -98,6 +100,7 @@ def test_serve_waits_for_a_database_that_is_not_there_yet(tmp_path, start):
     assert _until_served(process)[1].get("/readyz").status == 200
 
 
+@pytest.mark.slow
 def test_waiting_ends_with_the_reason(start):
     url = f"mariadb://a:a-secret@127.0.0.1:{_free_port()}/books"
     process = start("--init", "--wait", "1", DATABASE_URL=url)
@@ -117,6 +120,7 @@ def test_sigterm_ends_the_waiting(start):
     assert process.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_health_says_whether_the_service_can_serve(tmp_path, start):
     port = _free_port()
     asked = bookapi(tmp_path, "health", "--port", port)

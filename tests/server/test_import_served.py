@@ -125,12 +125,14 @@ def half_sent(service, cookie):
         connection.close()
 
 
+@pytest.mark.slow
 def test_a_large_body_is_in_a_file_and_removed_with_the_connection(service, cookie):
     with half_sent(service, cookie):
         wait_until(lambda: in_files(service) > LITTLE)
     wait_until(lambda: in_files(service) < LITTLE)
 
 
+@pytest.mark.slow
 @each_way
 def test_a_client_that_hangs_up_in_the_middle_stores_nothing(service, cookie, chunked):
     body = jsonl_bytes(*[{"title": f"Hung up {number}"} for number in range(200_000)])
@@ -160,6 +162,7 @@ def token(service, name, scope):
     return answer.json()["secret"]
 
 
+@pytest.mark.slow
 @each_way
 def test_a_large_import_by_a_write_token_is_accepted(service, chunked):
     owned = [

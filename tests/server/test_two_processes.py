@@ -301,6 +301,7 @@ class Storm:
         return None if set(statuses) <= {410} else (deleted, statuses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("two", [two_workers, two_services])
 def test_under_load_no_read_is_older_than_acknowledged_changes(folder, two):
     with two(folder) as ways:
@@ -321,6 +322,7 @@ def test_under_load_no_read_is_older_than_acknowledged_changes(folder, two):
         assert last == [storm.versions] * 2
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_etag_for_the_same_bytes(folder):
     with two_services(folder) as ways:
         one, other = [way() for way in ways]
@@ -344,6 +346,7 @@ def test_two_processes_give_the_same_etag_for_the_same_bytes(folder):
         assert len(bodies) > 1.5 * len(ADDRESSES) * len(FORMATS)
 
 
+@pytest.mark.slow
 def test_forwarding_headers_are_part_of_the_cache_key(folder):
     with serving(folder, TRUSTED_PROXY="127.0.0.1") as service, closing_all(Connection) as connect:
         connection = connect(service.address)

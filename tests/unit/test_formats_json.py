@@ -219,6 +219,7 @@ def test_fields_are_written_in_order_and_nulls_are_written():
     assert b'"subtitle":null' in written
 
 
+@pytest.mark.slow
 @bounded
 @given(st.lists(books(), max_size=5))
 def test_a_stream_is_the_document_of_all_books(records):

@@ -15,6 +15,7 @@ def _read(body, **options):
     return list(jsonl.read(io.BytesIO(body), **options))
 
 
+@pytest.mark.slow
 @bounded
 @given(st.lists(books(texts), max_size=5))
 def test_any_records_survive_a_round_trip_with_line_numbers(records):

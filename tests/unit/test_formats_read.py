@@ -13,6 +13,7 @@ from helpers.books import FULL
 from helpers.inventions import books, bounded
 
 
+@pytest.mark.slow
 @bounded
 @given(st.lists(books(), max_size=4), st.sampled_from(["json", "xml"]))
 def test_reading_a_stream_equals_reading_the_document(records, name):
@@ -92,6 +93,7 @@ def test_an_endless_line_is_reported_and_the_next_one_is_read():
     assert "has more than" in str(told[1][1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["json", "xml", "csv", "jsonl"])
 @pytest.mark.parametrize("size", [1, 7, 65536])
 def test_chunk_boundaries_do_not_change_the_result(name, size):

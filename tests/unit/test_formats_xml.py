@@ -97,6 +97,7 @@ def test_a_list_of_books_is_written_as_dicttoxml_does_and_survives_a_round_trip(
     assert xml.loads(written, ("catalogue",))["books"] == [_as_read(record) for record in records]
 
 
+@pytest.mark.slow
 @bounded
 @given(st.lists(books(texts), max_size=3))
 def test_a_stream_is_written_as_dicttoxml_does_and_survives_a_round_trip(records):
