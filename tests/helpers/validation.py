@@ -85,8 +85,9 @@ def documented(openapi):
 
 def undocumented(app, response):
     """What the OpenAPI document does not say of a response; None where it says all."""
-    request, page = response.request, response.mimetype == "text/html"
-    if page or request.method == "OPTIONS":
+    request = response.request
+    is_of_a_page = response.mimetype == "text/html" or response.status_code == 303
+    if is_of_a_page or request.method == "OPTIONS":
         return None
     try:
         rule, _ = app.url_map.bind("localhost").match(
