@@ -9,18 +9,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from bookapi import create_app
 from bookapi.books.queries.filters import FILTERS
 from bookapi.books.queries.listing import FACETS
 from bookapi.books.queries.sorting import SORTS
 from bookapi.books.schemas import FIELDS
-from bookapi.db import create_file, db
-from bookapi.site.commands import _upgrade as upgrade
 from bookapi.text import key
 from helpers import queries
 from helpers.data import CATALOGUES
-from helpers.instance import DATABASE_URL, PASSWORD, SECRET, add_accounts, settings, wipe
-from helpers.support import jsonl_bytes, sqlite_url
+from helpers.support import jsonl_bytes
+from helpers.two_databases import two_databases
 
 SHOWN = 5  # differences in a report, and ids or terms in one of them
 INSTANTS = ("created_at", "updated_at")  # no two databases are filled in the same microsecond
@@ -32,12 +29,8 @@ CHANGED = range(5, 10_000, 977)
 class Side:
     """One of the two databases, with a client that is signed in as an admin."""
 
-    def __init__(self, name, app):
-        self.name, self.app, self.client = name, app, app.test_client()
-        signed_in = self.client.post(
-            "/auth/login", json={"username": "admin", "password": PASSWORD}
-        )
-        assert signed_in.status_code == 200
+    def __init__(self, name, app, client):
+        self.name, self.app, self.client = name, app, client
 
     def load(self, path):
         """Have the command import a file."""
@@ -90,8 +83,8 @@ def _parameters(address):
 class Sides:
     """The two databases, filled alike."""
 
-    def __init__(self, mariadb, sqlite, folder):
-        self.pair = self.sqlite, self.mariadb = Side("SQLite", sqlite), Side("MariaDB", mariadb)
+    def __init__(self, pair, folder):
+        self.pair = self.sqlite, self.mariadb = pair
         nasty = folder / "nasty.jsonl"
         nasty.write_bytes(jsonl_bytes(*queries.nasty_books()))
         self.reports = [
@@ -120,24 +113,9 @@ class Sides:
 
 @pytest.fixture(scope="module")
 def sides(request, tmp_path_factory):
-    """The two databases; what the one named by DATABASE_URL holds is wiped."""
-    if not DATABASE_URL:
-        pytest.skip("DATABASE_URL names no MariaDB to compare SQLite with")
-    template = request.getfixturevalue("template")
     folder = tmp_path_factory.mktemp("differential")
-    with template.app_context():
-        db.write(wipe)
-        db.write(add_accounts, template.password_hash)
-    sqlite = create_app(settings(folder, DATABASE_URL=sqlite_url(folder), SECRET_KEY=SECRET))
-    with sqlite.app_context():
-        create_file()
-        upgrade()
-        db.write(add_accounts, template.password_hash)
-    mariadb = create_app(settings(folder))
-    yield Sides(mariadb, sqlite, folder)
-    for app in (mariadb, sqlite):
-        with app.app_context():
-            db.engine.dispose()
+    with two_databases(request, folder) as pair:
+        yield Sides([Side(*each) for each in pair], folder)
 
 
 # -- reports ---------------------------------------------------------------------------
