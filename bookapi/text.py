@@ -4,6 +4,7 @@
 Made here alone, so that JSON, XML, CSV and both databases agree.
 """
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -21,6 +22,11 @@ MAX_COMPOSED = 4  # code points that NFC may make one (U+1F82 and its like)
 KEY_LENGTH = 700
 _DIGEST_LENGTH = 32
 
+_FOREIGN = re.compile("[^\x00-\x7f]+")
+_MANY_FOREIGN = re.compile(f"[^\x00-\x7f]{{{MAX_MARKS + 1}}}")
+# Characters of a run, of a name, up to which it is folded once and remembered.
+_SHORT_RUN, _SHORT_NAME = 20, 100
+
 
 def clean(text: str) -> str | None:
     """The stored form: Unicode NFC, trimmed; None when nothing is left.
@@ -34,7 +40,7 @@ def clean(text: str) -> str | None:
             f"must not have the character U+{ord(found[0]):04X}, which XML 1.0 forbids"
         )
     if not text.isascii():
-        if len(text) > MAX_MARKS and _has_many_marks(text):
+        if _MANY_FOREIGN.search(text) and _has_many_marks(text):
             raise ValueError(f"must not have more than {MAX_MARKS} combining marks in a row")
         text = unicodedata.normalize("NFC", text)
     return text.strip() or None
@@ -70,12 +76,23 @@ def fold(text: str) -> str:
 
     Unicode's compatibility caseless match (The Unicode Standard, D146) less the non-spacing marks.
     """
-    if text.isascii():
-        return " ".join(text.lower().split())
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(
-        _BASE_LETTERS
-    )
-    return " ".join("".join([c for c in text if unicodedata.category(c) != "Mn"]).split())
+    if not text.isascii():
+        # Runs of other characters are folded by themselves: ASCII on either side changes nothing.
+        text = _FOREIGN.sub(_folded, text).casefold()
+    return " ".join(text.lower().split()) if text.isascii() else " ".join(text.split())
+
+
+def _folded(found: re.Match[str]) -> str:
+    run = found[0]
+    return _fold_short(run) if len(run) <= _SHORT_RUN else _fold_all(run)
+
+
+def _fold_all(text: str) -> str:
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join([c for c in text.translate(_BASE_LETTERS) if unicodedata.category(c) != "Mn"])
+
+
+_fold_short = functools.lru_cache(4096)(_fold_all)
 
 
 def key(text: str) -> str:
@@ -83,11 +100,18 @@ def key(text: str) -> str:
 
     Only a digest makes a key of the full length, so that no short text has the key of a long one.
     """
+    return _short_key(text) if len(text) <= _SHORT_NAME else _key(text)
+
+
+def _key(text: str) -> str:
     folded = fold(text)
     if len(folded) < KEY_LENGTH:
         return folded
     digest = hashlib.sha256(folded.encode()).hexdigest()[:_DIGEST_LENGTH]
     return folded[: KEY_LENGTH - _DIGEST_LENGTH] + digest
+
+
+_short_key = functools.lru_cache(4096)(_key)
 
 
 # Scripts without spaces between words: each character is a word, and a run of them a phrase.

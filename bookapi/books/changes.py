@@ -19,7 +19,6 @@ from ..http.problems import Problem
 from ..timestamps import format_timestamp
 from . import store
 from .edits import Edit
-from .schemas import FIELDS, LISTS
 from .store import CREATED, DELETED, RESTORED, UPDATED, Change, State
 
 Record = dict[str, Any]
@@ -159,15 +158,12 @@ def _refuse_any_taken(connection: Connection, isbns: list[str | None]) -> None:
         raise IsbnTaken(taken)
 
 
-BLANK: Record = {name: [] if name in LISTS else None for name in FIELDS}
-
-
 def new_record(state: State, values: Mapping[str, Any]) -> Record:
     """The record of a new book."""
     created_at = format_timestamp(now())
     state.total += 1
     return {
-        **BLANK,
+        **store.BLANK,
         **values,
         "id": state.next_id(),
         "version": 1,

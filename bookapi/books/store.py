@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Select, String, Update, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Insert, Select, String, Update, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from ..auth.permissions import Actor
@@ -19,6 +19,9 @@ from . import records, search, terms
 from .fields import dates
 from .models import LAST, LIST_TABLES, Book, BookIdentifier, BookWords, History, lists_of
 from .schemas import FIELDS, LISTS, WRITABLE
+
+_AT_A_TIME = 100  # values or rows in one statement
+MAX_STATEMENT = 1024 * 1024  # characters of it, for MySQL's max_allowed_packet
 
 CREATED, UPDATED, DELETED, RESTORED = "created", "updated", "deleted", "restored"
 
@@ -33,6 +36,7 @@ _KEYS: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "published": (dates.sort_key, ("published_key", "published_desc_key")),
 }
 _INSTANTS = ("created_at", "updated_at")
+BLANK: dict[str, Any] = {name: [] if name in LISTS else None for name in FIELDS}
 
 
 class Change(NamedTuple):
@@ -58,12 +62,11 @@ class Change(NamedTuple):
     @property
     def entries(self) -> list[dict[str, Any]]:
         """{field, before, after} of each writable field that differs."""
-        before = self.before or {}
+        before, after = self.before or BLANK, self.after
         return [
-            {"field": name, "before": before.get(name), "after": self.after[name]}
+            {"field": name, "before": before[name] if self.before else None, "after": after[name]}
             for name in WRITABLE
-            if self.after[name] != before.get(name)
-            and (before or self.after[name] not in (None, []))
+            if after[name] != before[name]
         ]
 
 
@@ -97,7 +100,8 @@ _COUNTED = (
     .where(Catalogue.id == 1)
     .values(_plain(("seq", "revision", "last_id", "total")))
 )
-_WORDS = insert(BookWords.__table__).values(_plain(("book_id", "words")))
+_WORDS_COLUMNS = ("book_id", "words")
+_WORDS = insert(BookWords.__table__).values(_plain(_WORDS_COLUMNS))
 _OTHER_WORDS = (
     update(BookWords.__table__)
     .where(BookWords.book_id == bindparam("of_book"))
@@ -148,9 +152,14 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
 def _add(connection: Connection, new: list[dict[str, Any]]) -> None:
     """Insert new books, each table once for all of them."""
     run(connection, _INSERT, [columns_of(book, FIELDS) for book in new])
-    run(
-        connection, _WORDS, [{"book_id": book["id"], "words": search.text_of(book)} for book in new]
-    )
+    words = [{"book_id": book["id"], "words": search.text_of(book)} for book in new]
+    for start in range(0, len(words), _AT_A_TIME):
+        some = words[start : start + _AT_A_TIME]
+        if len(some) < _AT_A_TIME or sum(len(row["words"]) for row in some) > MAX_STATEMENT:
+            run(connection, _WORDS, some)
+        else:
+            of_all = {f"{name}_{i}": row[name] for i, row in enumerate(some) for name in row}
+            run(connection, _many_words(), [of_all])
     for field in LIST_TABLES:
         _add_rows(connection, field, new)
 
@@ -173,6 +182,14 @@ def _change_all(connection: Connection, changed: list[tuple[Change, set[str]]]) 
         books = [change.after for change, fields in changed if field in fields]
         run(connection, _NO_LIST_ROWS[field], [{"book_id": book["id"]} for book in books])
         _add_rows(connection, field, books)
+
+
+@functools.cache
+def _many_words() -> Insert:
+    """Words of many books by one statement: FTS5 writes to its index at the end of each."""
+    names = _WORDS_COLUMNS
+    rows = [{name: bindparam(f"{name}_{i}", type_=String()) for name in names} for i in range(_AT_A_TIME)]
+    return insert(BookWords.__table__).values(rows)
 
 
 def _add_rows(connection: Connection, field: str, books: list[dict[str, Any]]) -> None:
@@ -295,9 +312,6 @@ def by_identifiers(
             (row[-2], row[-1], record) for row, record in zip(rows, records.from_rows(FIELDS, rows))
         ]
     return sorted(found, key=lambda entry: entry[-1]["id"])
-
-
-_AT_A_TIME = 100
 
 
 def _some_at_a_time(values: Iterable[Any]) -> Iterator[list[Any]]:

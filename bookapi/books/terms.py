@@ -4,7 +4,6 @@ transaction of each change of a book.
 A term is shown in the smallest of its spellings, so that every database shows the same.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -112,21 +111,24 @@ def count_changes(
 ) -> None:
     """Count the terms again after changes that were stored: the record of each book before and
     after it, None where it was not in the catalogue or is no more."""
-    differences: Counter[tuple[str, str]] = Counter()
+    differences: dict[tuple[str, str], int] = {}
     spellings: _Terms = {}
     gone: set[tuple[str, str, str]] = set()
     for before, after in changes:
         if before and after and all(before[name] == after[name] for name in _FIELDS):
             continue
-        old, new = _terms_of(before or _NOTHING), _terms_of(after or _NOTHING)
-        for term in old.keys() | new.keys():
-            if old.get(term) == new.get(term):
-                continue
-            differences[term] += (term in new) - (term in old)
-            if term in old:
-                gone.add((*term, old[term]))
-            spelling = new.get(term, old.get(term, ""))
-            spellings[term] = min(spellings.get(term, spelling), spelling)
+        old = _terms_of(before) if before else {}
+        new = _terms_of(after) if after else {}
+        for term, spelling in new.items():
+            if old.get(term) != spelling:
+                differences[term] = differences.get(term, 0) + (term not in old)
+                spellings[term] = min(spellings.get(term, spelling), spelling)
+        for term, spelling in old.items():
+            if new.get(term) != spelling:
+                gone.add((*term, spelling))
+            if term not in new:
+                differences[term] = differences.get(term, 0) - 1
+                spellings[term] = min(spellings.get(term, spelling), spelling)
     rows = [
         {"kind": kind, "term_key": name, "spelling": spellings[kind, name], "books": number}
         for (kind, name), number in sorted(differences.items())
@@ -138,9 +140,6 @@ def count_changes(
             run(connection, _DROP, [of_term])
         if kind in _RESPELL:
             run(connection, _RESPELL[kind], [{**of_term, "of_spelling": spelling}])
-
-
-_NOTHING = dict.fromkeys(_FIELDS, ())
 
 
 def _living(kind: Kind, *columns: Any) -> Select[Any]:

@@ -94,12 +94,13 @@ def index_text(
     """The tokens of a book: the words of its title, and of its texts by level (a level has those
     before it, too)."""
     state = _TRASH if in_trash else _LIVE
-    parts, so_far = [EXACT + state + _digest(" ".join(title))], []
+    tokens, so_far = EXACT + state + _digest(" ".join(title)), ""
     for level in (TITLE, HEADING, ANYWHERE):
-        so_far += [[_encoded(word) for word in words] for words in texts[level] if words]
-        before = f" {level}{state}"
-        parts += [BARRIER + before + before.join(words) for words in so_far]
-    return " ".join(parts)
+        for words in texts[level]:
+            if words:
+                so_far += f" {BARRIER}\0" + "\0".join(map(_encoded, words))
+        tokens += so_far.replace("\0", f" {level}{state}")
+    return tokens
 
 
 # -- expressions -----------------------------------------------------------------------------------

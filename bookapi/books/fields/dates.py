@@ -3,6 +3,7 @@ before 0.
 """
 
 import calendar
+import functools
 import re
 
 _FORM = re.compile(r"(-?[0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
@@ -19,6 +20,7 @@ def parse(text: str) -> str:
     return text
 
 
+@functools.lru_cache(4096)
 def sort_key(text: str) -> int:
     """A number that sorts as the dates do: ``1999``, ``1999-01``, ``1999-01-01``; ``-0720`` before
     ``0001``.

@@ -18,13 +18,12 @@ from ..schemas import LISTS, READ_ONLY, WRITABLE
 from . import cells
 from .profiles import Profile, bare
 from .readers import (
-    LONGEST,
+    CELLS,
     NOT_A_BOOK,
     READERS,
     TITLE_MISSING,
     MappedRecord,
     Rules,
-    read_text,
 )
 
 MAX_NAMES = 1000  # of columns, and of sets of columns, that are remembered
@@ -42,10 +41,10 @@ class Plan(NamedTuple):
     """What is read from records that have the same columns.
 
     `fields`: the field; the column, where it is one whose cells are read as they stand (else -1);
-    its greatest length, where it is a text (else 0); and all its columns.
+    what reads a cell of a field that is one value; and all its columns.
     """
 
-    fields: list[tuple[str, int, int, list[Source]]]
+    fields: list[tuple[str, int, Callable[[str], tuple[Any, Any]] | None, list[Source]]]
     identifiers: list[tuple[int, str, Callable[[Any], Any] | None, bool]]
     own: dict[str, int]
     only: list[tuple[int, list[str]]]
@@ -147,8 +146,8 @@ class Mapping:
                 ranked = sorted(found[target], key=lambda ranked: ranked[0])
                 sources = [source for _, source in ranked]
                 is_one = len(sources) == 1 and sources[0].prepare is None
-                longest = LONGEST[target] if READERS[target] is read_text else 0
-                plan.fields.append((target, sources[0].column if is_one else -1, longest, sources))
+                column = sources[0].column if is_one else -1
+                plan.fields.append((target, column, CELLS.get(target), sources))
         return plan
 
     def _note(self, name: str, target: str | None, plan: Plan) -> None:
@@ -223,14 +222,14 @@ class Mapping:
                 return record
         if plan.own:
             record.own = _own({name: row[i] for name, i in plan.own.items() if i < width})
-        for target, index, longest, sources in plan.fields:
+        for target, index, read, sources in plan.fields:
             value = row[index] if 0 <= index < width else None
             if value and type(value) is str and value[0] != "'":  # the commonest cells
-                is_plain = value.isascii() and value.isprintable() and len(value) <= longest
-                if is_plain and (stored := value.strip()):
+                stored, issue = read(value) if read else (None, None)
+                if stored is not None and issue is None:
                     record.values[target] = stored
-                    continue
-                READERS[target](self._rules, target, [(value, sources[0].separators)], record)
+                else:
+                    READERS[target](self._rules, target, [(value, sources[0].separators)], record)
             else:
                 self._read_field(target, sources, row, record)
         for index, scheme, prepare, is_key in plan.identifiers:

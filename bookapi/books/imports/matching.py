@@ -200,10 +200,9 @@ class Matcher:
             for book in stored.by_identifier.get(("isbn", digits), ())
             if book["isbn"] in (None, digits)
         ]
-        edition = edition_of(row.values)
-        same = [
-            book for book in candidates if edition_of(book) == edition and not self._is_taken(book)
-        ]
+        candidates = [book for book in candidates if not self._is_taken(book)]
+        edition = candidates and edition_of(row.values)
+        same = [book for book in candidates if edition_of(book) == edition]
         if same:
             book = next((book for book in same if agrees(book, row)), same[0])
             return Match(book, book["isbn"] != digits)

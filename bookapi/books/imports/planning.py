@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from ...catalogue import Catalogue
 from ...db import db
 from ...text import key
-from .. import changes, records, store
+from .. import records, store
 from ..models import Book, History
 from ..schemas import FIELDS
 from .cells import Issue
@@ -115,7 +115,7 @@ def _act(outcome: Outcome, row: ImportRow, repeats: list[ImportRow], found: Matc
     changed = changed_fields(book, row, found.isbn_as_identifier)
     steps = [bool(changed)]
     if repeats:
-        after = {**(book or changes.BLANK), **changed}
+        after = {**(book or store.BLANK), **changed}
         for each in repeats:
             more = changed_fields(after, each, found.isbn_as_identifier)
             after |= more

@@ -1,11 +1,13 @@
 """Cells as the fields of a record: one reader for each field."""
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...formats import csv
+from ...schemas import Text
 from ..schemas import LISTS, WRITABLE, book_schema
 from . import cells
 from .cells import Issue
@@ -64,14 +66,14 @@ class MappedRecord:
 Values = list[tuple[Any, list[str]]]
 
 
-def read_text(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
+def _read_text(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
     value = found[0][0]
     if isinstance(value, list):
         if len(value) > 1:
             detail = f"has {len(value)} values; the first is kept"
             record.note(name, Issue(f"{name}-several", detail), value)
         value = value[0]
-    text, issue = cells.read_text(value, LONGEST[name])
+    text, issue = CELLS[name](value)
     if name == "title":
         if issue or text is None:
             record.error = (issue or Issue("title-missing", "is missing"), name, value)
@@ -209,20 +211,30 @@ def _read_isbn(rules: Rules, name: str, found: Values, record: MappedRecord) -> 
     record.adds += [{"scheme": "isbn", "value": number} for number in further]
 
 
+_FIELDS: dict[str, Any] = book_schema.fields
+_PARSED: dict[str, Callable[[str], tuple[Any, Issue | None]]] = {
+    "published": cells.read_date,
+    "language": cells.read_language,
+    "pages": cells.read_pages,
+    "copies": cells.read_copies,
+    "cover_url": cells.read_cover,
+}
+# What reads a cell of a field that is one value.
+CELLS: dict[str, Callable[[Any], tuple[Any, Issue | None]]] = {
+    **{
+        name: functools.partial(cells.read_text, longest=_FIELDS[name].max_length)
+        for name in WRITABLE
+        if type(_FIELDS[name]) is Text
+    },
+    **_PARSED,
+}
 READERS: dict[str, Any] = {
-    **dict.fromkeys(WRITABLE, read_text),
+    **dict.fromkeys(CELLS, _read_text),
+    **{name: _reader(read, "/" * (name == "language")) for name, read in _PARSED.items()},
     **dict.fromkeys(LISTS, _read_list),
     "identifiers": _read_identifiers,
     "isbn": _read_isbn,
-    "published": _reader(cells.read_date),
-    "language": _reader(cells.read_language, several="/"),
-    "pages": _reader(cells.read_pages),
-    "copies": _reader(cells.read_copies),
-    "cover_url": _reader(cells.read_cover),
 }
-
-_FIELDS: dict[str, Any] = book_schema.fields
-LONGEST: dict[str, int] = {name: getattr(_FIELDS[name], "max_length", 0) for name in WRITABLE}
 MAX_ITEMS: dict[str, int] = {name: _FIELDS[name].max_items for name in LISTS}
 LONGEST_ITEM: dict[str, int] = {
     name: _FIELDS[name].inner.max_length for name in ("authors", "subjects")

@@ -25,6 +25,9 @@ PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
 # would stop seconds late.
 PROGRESS_STEPS = 5_000
 _DEADLINE = "bookapi.deadline"  # in the `info` of a connection
+_LARGE = "bookapi.large_cache"
+# KiB of pages kept in memory: by SQLite's default, and for a write that touches many.
+CACHE, LARGE_CACHE = 2000, 32 * 1024
 
 
 class Deadline:
@@ -132,11 +135,14 @@ class SqliteDialect(Dialect):
         _driver(connection).execute("BEGIN")
         return connection
 
-    def begin_write(self, engine: Engine, seconds: float) -> Connection:
+    def begin_write(self, engine: Engine, seconds: float, is_long: bool = False) -> Connection:
         connection = self._take(engine)
         driver = _driver(connection)
         try:
             driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            if is_long:
+                driver.execute(f"PRAGMA cache_size = -{LARGE_CACHE}")
+                connection.info[_LARGE] = True
             # A plain BEGIN that reads and then writes either loses updates or fails at once with
             # SQLITE_BUSY.
             driver.execute("BEGIN IMMEDIATE")
@@ -161,6 +167,8 @@ class SqliteDialect(Dialect):
         connection.info[_DEADLINE].end = math.inf
         connection.rollback()
         _driver(connection).rollback()  # of what SQLAlchemy did not begin
+        if connection.info.pop(_LARGE, False):
+            _driver(connection).execute(f"PRAGMA cache_size = -{CACHE}")
         self._idle.append(connection)
 
 
