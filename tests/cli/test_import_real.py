@@ -318,6 +318,31 @@ def test_a_goodreads_export_with_formula_cells_is_imported(runner, tmp_path):
     ] == [("9780141439587", 474, "2003"), ("9780804429573", 352, "2019"), (None, 352, "2019")]
 
 
+@pytest.mark.parametrize("repeated", [1, 3, 20])
+def test_letters_that_were_taken_for_windows_1252_twice_make_no_japanese(
+    runner, tmp_path, repeated
+):
+    path = tmp_path / "books.csv"
+    rows = [[f"Book {number}", "Somebody"] for number in range(30)]
+    rows += [["Die MÃ?Â¼hle", "Karin GÃ?Â¤nsler"], ["Le pÃ?Â¨re", "Anne PrÃ?Â©"]] * repeated
+    path.write_bytes(csv_bytes(["title", "authors"], *rows, encoding="cp1252"))
+    assert "windows-1252" in runner.invoke(args=["books", "import", str(path)]).stderr
+    runner.invoke(args=["books", "export", str(tmp_path / "a.jsonl")])
+    assert jsonl_books(tmp_path / "a.jsonl")[30]["title"] == "Die MÃ?Â¼hle"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Zoë", "¿Quién?", "Châtelet, Émilie", "Güneş Öz", "Ñandú", "ZoÃ?", "Señor´s"],
+)
+def test_few_western_letters_are_never_taken_for_another_script(runner, tmp_path, name):
+    path = tmp_path / "books.csv"
+    rows = [[f"Book {number}", "Somebody"] for number in range(30)]
+    written = csv_bytes(["title", "authors"], *rows, *[["Book", name]] * 5, encoding="cp1254")
+    path.write_bytes(written)
+    assert "windows-1252" in runner.invoke(args=["books", "import", str(path)]).stderr
+
+
 @pytest.mark.parametrize("options", [[], ["--encoding", "cp1252"]])
 def test_a_catalogue_in_windows_1252_is_read(runner, tmp_path, options):
     path = tmp_path / "books.csv"

@@ -51,7 +51,11 @@ _NAMES = {
     "utf-16-le": "utf-16",
     "utf-16-be": "utf-16",
 }
-_LEGACY = "cp1252 cp1251 cp1250 cp1253 cp1254 shift_jis gb18030 big5 euc_jp euc_kr koi8_r mac_roman"
+_LATIN = ["cp1252", "cp1250", "cp1254", "mac_roman"]
+_LEGACY = [*_LATIN, *"cp1251 cp1253 shift_jis gb18030 big5 euc_jp euc_kr koi8_r".split()]
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
+# A letter that programs took for Windows-1252 twice: ü as Ã?Â¼. Says nothing of the encoding.
+_TWICE = re.compile(rb"[\xc3-\xc5]\?\xc2[\x80-\xbf]")
 
 
 @dataclass
@@ -188,17 +192,24 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
                 bad, sample = bad + 1, sample + tail[:1000]
     if bad * 4 <= good:
         return None
-    matches = charset_normalizer.from_bytes(sample, cp_isolation=_LEGACY.split())
+    sample = _TWICE.sub(b"", sample)
+    if sample.isascii():
+        return "cp1252"
+    words = [word for word in _WORD.findall(sample) if not word.isascii()]
+    letters = sum(len(re.sub(rb"[^A-Za-z]", b"", word)) for word in words)
+    # In other scripts few bytes of such a word are ASCII letters, with two bytes a character, too.
+    is_latin = letters * 2 > sum(map(len, words))
+    matches = charset_normalizer.from_bytes(sample, cp_isolation=_LATIN if is_latin else _LEGACY)
     found = matches.best()
     for match in matches:
         # Where its letters are as likely, it is the commonest by far.
         if "cp1252" in match.could_be_from_charset and found and match.chaos <= found.chaos + 0.02:
             return "cp1252"
-    if found is None:
+    if found is None and not is_latin:
         raise Malformed(
             "is not UTF-8, and its encoding can't be detected; name it (--encoding, charset)"
         )
-    return found.encoding
+    return found.encoding if found else "cp1252"
 
 
 class _Gunzip(io.RawIOBase):
