@@ -4,11 +4,12 @@ No query is a syntax error: what is not understood as an operator is a word, and
 passed over.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..db.search import ANYWHERE, HEADING, TITLE, Match, Term, index_text
+from ..db.search import ANYWHERE, HEADING, TITLE, Match, Term, encoded, index_text
 from ..text import clean, stands_alone, words
 from .fields import isbn
 
@@ -43,17 +44,23 @@ def text_of(book: Mapping[str, Any], in_trash: bool = False) -> str:
     return index_text(
         title,
         {
-            TITLE: [title, words(book["subtitle"] or "")],
-            HEADING: [words(text) for text in (*book["authors"], book["series"] or "")],
+            TITLE: [encoded(title), _tokens(book["subtitle"] or "")],
+            HEADING: map(_name_tokens, (*book["authors"], book["series"] or "")),
             ANYWHERE: [
-                words(text)
-                for text in (book["publisher"] or "", *book["subjects"], book["description"] or "")
-            ]
-            + [[number] for number in numbers if number],
+                *map(_name_tokens, (book["publisher"] or "", *book["subjects"])),
+                _tokens(book["description"] or ""),
+                *[encoded([number]) for number in numbers if number],
+            ],
         },
         in_trash,
     )
 
+
+def _tokens(text: str) -> str:
+    return encoded(words(text))
+
+
+_name_tokens = functools.lru_cache(4096)(_tokens)  # names recur
 
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))
 # A minus sign excludes the word that follows it.

@@ -7,7 +7,19 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Insert, Select, String, Update, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    Insert,
+    Select,
+    String,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from ..auth.permissions import Actor
@@ -187,8 +199,10 @@ def _change_all(connection: Connection, changed: list[tuple[Change, set[str]]]) 
 @functools.cache
 def _many_words() -> Insert:
     """Words of many books by one statement: FTS5 writes to its index at the end of each."""
-    names = _WORDS_COLUMNS
-    rows = [{name: bindparam(f"{name}_{i}", type_=String()) for name in names} for i in range(_AT_A_TIME)]
+    rows = [
+        {name: bindparam(f"{name}_{index}", type_=String()) for name in _WORDS_COLUMNS}
+        for index in range(_AT_A_TIME)
+    ]
     return insert(BookWords.__table__).values(rows)
 
 

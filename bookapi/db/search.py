@@ -88,17 +88,20 @@ def _digest(text: str, length: int = 24) -> str:
     return hashlib.blake2b(text.encode(), digest_size=length // 2).hexdigest()
 
 
+def encoded(words: Iterable[str]) -> str:
+    """The words of a text as `index_text` takes them."""
+    return "\0".join(map(_encoded, words))
+
+
 def index_text(
-    title: Sequence[str], texts: dict[str, Iterable[Sequence[str]]], in_trash: bool = False
+    title: Sequence[str], texts: dict[str, Iterable[str]], in_trash: bool = False
 ) -> str:
-    """The tokens of a book: the words of its title, and of its texts by level (a level has those
-    before it, too)."""
+    """The tokens of a book: the words of its title, and those of its texts by level, encoded (a
+    level has those before it, too)."""
     state = _TRASH if in_trash else _LIVE
     tokens, so_far = EXACT + state + _digest(" ".join(title)), ""
     for level in (TITLE, HEADING, ANYWHERE):
-        for words in texts[level]:
-            if words:
-                so_far += f" {BARRIER}\0" + "\0".join(map(_encoded, words))
+        so_far += "".join([f" {BARRIER}\0{words}" for words in texts[level] if words])
         tokens += so_far.replace("\0", f" {level}{state}")
     return tokens
 

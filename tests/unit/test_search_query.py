@@ -17,6 +17,7 @@ from bookapi.db.search import (
     InnoDbFullText,
     Match,
     Term,
+    encoded,
     expressions,
     index_text,
 )
@@ -353,7 +354,7 @@ some_words = st.text(st.sampled_from("axz09béиあ語한\u0e01\U00020000"), min
 
 def token(word):
     """What the index holds for a word, without its tag."""
-    return index_text([], {TITLE: [], HEADING: [], ANYWHERE: [[word]]}).split()[-1][2:]
+    return index_text([], {TITLE: [], HEADING: [], ANYWHERE: [encoded([word])]}).split()[-1][2:]
 
 
 def beginning(word):
@@ -467,7 +468,7 @@ def test_no_token_is_a_stop_word_or_dropped():
 
 
 def test_the_trash_and_the_levels_have_tokens_of_their_own():
-    texts_of_levels = {TITLE: [["w"]], HEADING: [["w"]], ANYWHERE: [["w"]]}
+    texts_of_levels = {level: [encoded(["w"])] for level in (TITLE, HEADING, ANYWHERE)}
     live, trash = (
         set(index_text(["w"], texts_of_levels, in_trash).split()) - {"bbb"}
         for in_trash in (False, True)
@@ -489,7 +490,7 @@ def index():
     for text in ("a b", "b a", "é zz", "日本"):
         connection.execute(
             "INSERT INTO found VALUES (?)",
-            [index_text(words(text), {TITLE: [words(text)], HEADING: [], ANYWHERE: []})],
+            [index_text(words(text), {TITLE: [encoded(words(text))], HEADING: [], ANYWHERE: []})],
         )
     yield lambda value: connection.execute(
         "SELECT rowid FROM found WHERE found MATCH ?", [value]

@@ -4,7 +4,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -152,6 +152,39 @@ def test_different_texts_stay_different(one, other):
 def test_folding_is_idempotent_and_independent_of_normalization(text):
     assert fold(fold(text)) == fold(text)
     assert fold(unicodedata.normalize("NFD", text)) == fold(unicodedata.normalize("NFC", text))
+
+
+def by_definition(text):
+    """D146 of the Unicode Standard, less the non-spacing marks."""
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    text = text.translate(BASE_LETTERS)
+    return " ".join("".join(c for c in text if unicodedata.category(c) != "Mn").split())
+
+
+BASE_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i"}
+)
+near_ascii = st.lists(
+    st.sampled_from([*"aZ 1", "\u0301", "\u0323", "\u302e", "\u302f", "\U0001d165", *"éΣİıßﬁ™Ꭰ한"])
+    | st.characters(exclude_categories=["Cs"]),
+    max_size=12,
+).map("".join)
+
+
+@bounded
+@given(near_ascii)
+@example("é" * 30)
+@example("A\u0301\u0323B")
+def test_folding_part_by_part_is_folding_the_whole(text):
+    assert fold(text) == by_definition(text)
+
+
+def test_every_character_between_letters_is_folded_as_defined():
+    every = [chr(code) for code in range(0x110000)]
+    assigned = [char for char in every if unicodedata.category(char) not in ("Cn", "Co", "Cs")]
+    for first in range(0, len(assigned), 256):
+        text = "Z A".join(assigned[first : first + 256])
+        assert fold(text) == by_definition(text)
 
 
 @bounded

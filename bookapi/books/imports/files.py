@@ -52,7 +52,7 @@ _NAMES = {
     "utf-16-be": "utf-16",
 }
 _LATIN = ["cp1252", "cp1250", "cp1254", "mac_roman"]
-_LEGACY = [*_LATIN, *"cp1251 cp1253 shift_jis gb18030 big5 euc_jp euc_kr koi8_r".split()]
+_ALL = [*_LATIN, "cp1251", "cp1253", "shift_jis", "gb18030", "big5", "euc_jp", "euc_kr", "koi8_r"]
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 # A letter that programs took for Windows-1252 twice: ü as Ã?Â¼. Says nothing of the encoding.
 _TWICE = re.compile(rb"[\xc3-\xc5]\?\xc2[\x80-\xbf]")
@@ -199,7 +199,7 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
     letters = sum(len(re.sub(rb"[^A-Za-z]", b"", word)) for word in words)
     # In other scripts few bytes of such a word are ASCII letters, with two bytes a character, too.
     is_latin = letters * 2 > sum(map(len, words))
-    matches = charset_normalizer.from_bytes(sample, cp_isolation=_LATIN if is_latin else _LEGACY)
+    matches = charset_normalizer.from_bytes(sample, cp_isolation=_LATIN if is_latin else _ALL)
     found = matches.best()
     for match in matches:
         # Where its letters are as likely, it is the commonest by far.

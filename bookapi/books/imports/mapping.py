@@ -159,9 +159,7 @@ class Mapping:
         ):
             plan.ignored.append(name)
         if name.strip() and name not in self.fields_of and len(self.fields_of) < MAX_NAMES:
-            self.fields_of[name] = target if name not in plan.ignored else None
-            if target is None and name not in plan.ignored:
-                self.fields_of[name] = ""
+            self.fields_of[name] = None if name in plan.ignored else target or ""
 
     def _targets(self, name: str) -> list[tuple[str, int]]:
         """The fields that a column is read for, with its rank among those of the field."""

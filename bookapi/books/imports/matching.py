@@ -259,20 +259,17 @@ def changed_fields(
     digits = values.get("isbn")
     adds = row.adds
     if digits and (
-        isbn_as_identifier or (book and book["isbn"] is None and _has_isbn(book, digits))
+        isbn_as_identifier
+        or (book and book["isbn"] is None and _identifier(digits) in book["identifiers"])
     ):
         del values["isbn"]
-        adds = [{"scheme": "isbn", "value": digits}, *adds]
+        adds = [_identifier(digits), *adds]
     if adds:
         own = values.get("isbn", book and book["isbn"])
         identifiers = values.get("identifiers")
         if identifiers is None:
             identifiers = book["identifiers"] if book else []
-        new = [
-            each
-            for each in adds
-            if each not in identifiers and each != {"scheme": "isbn", "value": own}
-        ]
+        new = [each for each in adds if each not in identifiers and each != _identifier(own)]
         if new:
             values["identifiers"] = [*identifiers, *new][:50]
     if book is None:
@@ -280,5 +277,5 @@ def changed_fields(
     return {name: value for name, value in values.items() if book[name] != value}
 
 
-def _has_isbn(book: dict[str, Any], digits: str) -> bool:
-    return {"scheme": "isbn", "value": digits} in book["identifiers"]
+def _identifier(digits: str | None) -> dict[str, Any]:
+    return {"scheme": "isbn", "value": digits}

@@ -34,7 +34,7 @@ from .matching import (
 from .preparing import Prepared
 from .report import Report
 
-BATCH = 500  # rows that are matched together
+BATCH = 1000  # rows that are matched together
 
 
 class Action(NamedTuple):

@@ -147,7 +147,7 @@ def _read_all(
         done.counts["read"] += 1
         done.counts["rejected"] += 1
         detail = f"{error}; nothing behind it could be read"
-        done.error((number + 1, None), Issue("unreadable", detail))
+        done.add("errors", (number + 1, None), Issue("unreadable", detail))
     progress(number)
     if current is not None:
         current[0] = None
@@ -185,24 +185,22 @@ def _take(
     names: tuple[str, ...],
     found: MappedRecord,
 ) -> None:
-    done, strict = prepared.report, prepared.options.strict
-    if not found.is_book:
-        for issue, name, value in found.issues:
-            done.add("warnings", place, issue, name, value)
-        return
-    done.counts["read"] += 1
+    done = prepared.report
     problems = [found.error] if found.error else []
-    if strict:
+    if prepared.options.strict and found.is_book:
         problems += found.issues
         unknown = Issue("field-unknown", "is not a field of a book")
         problems += [(unknown, name, None) for name in mapping.plan(names).ignored]
     else:
         for issue, name, value in found.issues:
             done.add("warnings", place, issue, name, value)
+    if not found.is_book:
+        return
+    done.counts["read"] += 1
     if problems:
         done.counts["rejected"] += 1
         for issue, name, value in problems:
-            done.error(place, issue, name, value)
+            done.add("errors", place, issue, name, value)
         return
     prepared.add(ImportRow(*place, found.values, found.adds, found.own, found.key))
 
@@ -210,7 +208,7 @@ def _take(
 def _reject(done: Report, place: tuple[int, int | None], error: Malformed | Invalid) -> None:
     done.counts["rejected"] += 1
     if isinstance(error, Malformed):
-        done.error(place, Issue("unreadable", str(error)))
+        done.add("errors", place, Issue("unreadable", str(error)))
     else:
         for each in error.errors[:100]:
-            done.error(place, Issue("unreadable", each["detail"]), each.get("field"))
+            done.add("errors", place, Issue("unreadable", each["detail"]), each.get("field"))

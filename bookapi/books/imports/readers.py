@@ -76,7 +76,7 @@ def _read_text(rules: Rules, name: str, found: Values, record: MappedRecord) -> 
     text, issue = CELLS[name](value)
     if name == "title":
         if issue or text is None:
-            record.error = (issue or Issue("title-missing", "is missing"), name, value)
+            record.error = (issue or TITLE_MISSING, name, value)
             return
         record.values[name] = text
         return

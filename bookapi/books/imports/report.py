@@ -32,16 +32,6 @@ class Report:
         self._kinds: Counter[tuple[str, str, str | None]] = Counter()
         self._listener = listener
 
-    def error(
-        self,
-        place: tuple[int, int | None],
-        issue: Issue,
-        field: str | None = None,
-        value: Any = None,
-    ) -> None:
-        """A record is rejected."""
-        self.add("errors", place, issue, field, value)
-
     def add(
         self,
         which: str,

@@ -4,6 +4,7 @@ A dry run matches the records and writes nothing. With `abort` all is matched fi
 then written in one transaction; with `skip` in short ones, so that others can write in between.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -25,6 +26,7 @@ __all__ = ["Options", "Prepared", "Rejected", "prepare", "run"]
 PLANS = 3  # of an `abort` import, until it is matched inside the lock
 # Seconds that a transaction should take with `skip`; the batches become smaller or larger.
 MAX_SECONDS = 0.25
+_write_alone = functools.partial(db.write, alone=True)
 
 
 class Rejected(Exception):
@@ -38,10 +40,6 @@ class Rejected(Exception):
 
 class _Outdated(Exception):
     """The catalogue has changed since an import was planned."""
-
-
-def _write(operation: Callable[..., Any], *args: Any) -> Any:
-    return db.write(operation, *args, alone=True)
 
 
 def run(
@@ -70,7 +68,9 @@ def run(
             try:
                 if planned.report.counts["rejected"]:
                     raise Rejected(planned.report)
-                report = (write or _write)(_store_all, prepared, planned, by, attempt == PLANS)
+                report = (write or _write_alone)(
+                    _store_all, prepared, planned, by, attempt == PLANS
+                )
             except _Outdated:
                 continue
             except Rejected:
@@ -135,18 +135,15 @@ def _store_in_batches(
     rows = prepared.rows()
     while batch := list(islice(rows, size)):
         begun = time.perf_counter()
-        outcome, made = db.write(_store_batch, matcher, batch, prepared, by, alone=True)
+        outcome, made = _write_alone(_store_batch, matcher, batch, prepared, by)
         matcher.accept(made)
         outcome.add_to(done)
         progress(batch[-1].number)
         seconds = time.perf_counter() - begun
-        size = (
-            min(1000, size * 2)
-            if seconds < MAX_SECONDS / 2
-            else max(20, size // 2)
-            if seconds > MAX_SECONDS
-            else size
-        )
+        if seconds < MAX_SECONDS / 2:
+            size = min(1000, size * 2)
+        elif seconds > MAX_SECONDS:
+            size = max(20, size // 2)
     return {**done.as_dict(), "stored": True}
 
 
