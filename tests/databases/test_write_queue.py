@@ -341,3 +341,13 @@ def test_a_thread_that_cannot_be_started_is_a_503_for_changes_and_for_readiness(
         assert client.get("/readyz").status_code == 200
         assert db.write(add, "unit-2") == "unit-2"
     assert names() == ["unit-2"]
+
+
+def test_only_a_long_write_has_a_larger_page_cache(app):
+    def cache(connection):
+        return connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+
+    with app.app_context():
+        with db.read() as connection:
+            usual = cache(connection)
+        assert (db.write(cache, alone=True), db.write(cache)) == (-32 * 1024, usual)

@@ -472,3 +472,13 @@ def test_concurrent_lists_with_a_common_isbn_are_stored_whole_or_not_at_all(app,
         "http://localhost/books/6"
     }
     assert seq(app) == 11
+
+
+@pytest.mark.parametrize("limit", [1, 10**6])
+def test_books_are_found_whichever_statement_stored_their_words(admin, monkeypatch, limit):
+    monkeypatch.setattr(store, "MAX_STATEMENT", limit)
+    post(admin, "json", [{"title": f"Unique{number} shared"} for number in range(250)])
+    told = [
+        admin.get(f"/books?q={word}").json["total"] for word in ("shared", "unique7", "unique249")
+    ]
+    assert told == [250, 1, 1]
