@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from bookapi import create_app
-from bookapi.db import create_file, db
+from bookapi.db import Base, create_file, db
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import DATABASE_URL, SECRET, Auth, add_accounts, settings, wipe
 from helpers.support import sqlite_url
@@ -20,6 +20,9 @@ def two_databases(request, folder):
     template = request.getfixturevalue("template")
     with template.app_context():
         db.write(wipe)
+        with db.engine.begin() as connection:  # ids begin with 1 again
+            for table in Base.metadata.tables:
+                connection.exec_driver_sql(f"ALTER TABLE `{table}` AUTO_INCREMENT = 1")
         db.write(add_accounts, template.password_hash)
     sqlite = create_app(settings(folder, DATABASE_URL=sqlite_url(folder), SECRET_KEY=SECRET))
     with sqlite.app_context():

@@ -363,6 +363,24 @@ def test_pages_fit_a_phone(stocked, make_page):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
 
 
+ROWS = "e => { const r = new Range(); r.selectNodeContents(e); return r.getClientRects().length }"
+
+
+def test_words_stay_whole_and_a_title_from_the_right_takes_its_authors_along(stocked, make_page):
+    page = make_page(viewport={"width": 360, "height": 740})
+    sign_in(page, stocked)
+    page.goto(f"{stocked}/books/1/history")
+    names = page.locator("th[scope=row]").all()
+    assert names and all(name.evaluate(ROWS) == 1 for name in names)
+    page.set_viewport_size({"width": 1000, "height": 740})
+    page.goto(f"{stocked}/books")
+    years = page.locator(".decades span:not(.hidden)").locator("visible=true").all()
+    assert [year.evaluate(ROWS) for year in years] == [1, 1]
+    page.goto(f"{stocked}/books?author=مجهول")
+    shown = page.locator(".books h2, .books p").all()
+    assert {each.evaluate("e => getComputedStyle(e).direction") for each in shown} == {"rtl"}
+
+
 # -- hostile text ----------------------------------------------------------------------
 
 
