@@ -13,12 +13,13 @@ from werkzeug.wsgi import wrap_file
 
 from . import formats
 from .http import pages, problems
+from .http.bodies import accept_headers
 from .http.cache import DataResponse
 from .http.conditional import digest_etag
 from .http.negotiation import chosen_format
 from .http.request import Request, current_request
 from .http.results import Result
-from .http.routing import allowed_methods
+from .http.routing import allowed_methods, declared_here
 from .http.spool import SpooledFile
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ class BookApi(Flask):
         return func
 
     def make_default_options_response(self) -> Response:
-        """For OPTIONS: Allow, and no content."""
+        """For OPTIONS: Allow, which bodies may be sent, and no content."""
         response = super().make_default_options_response()
         del response.headers["Content-Type"]
-        response.headers["Allow"] = ", ".join(sorted(allowed_methods()))
+        allowed = sorted(allowed_methods())
+        response.headers["Allow"] = ", ".join(allowed)
+        response.headers.update(accept_headers({each: declared_here(each) for each in allowed}))
         return response
 
     def make_response(self, rv: Any) -> Response:

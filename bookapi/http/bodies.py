@@ -1,7 +1,7 @@
 """Request bodies, read by their Content-Type. docs/api.md, Formats."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import current_app
@@ -54,6 +54,8 @@ def deferred_load() -> Callable[[], Any]:
     return lambda: schema.load(read())
 
 
+# RFC 5789, section 3.1, and the Linked Data Platform 1.0, section 7.1.
+ACCEPT_HEADERS = {"POST": "Accept-Post", "PATCH": "Accept-Patch"}
 WRAPPERS = ("application/gzip", "application/x-gzip", "multipart/form-data")  # of an import's file
 
 
@@ -95,14 +97,27 @@ def _reader() -> tuple[formats.Format, str | None]:
 
 def _unsupported(detail: str) -> Problem:
     """415, with the media types that can be read (RFC 9110, section 15.5.16)."""
-    wrappers = WRAPPERS[::2] if _declared().imports else ()
-    available = [*_readable(), *wrappers]
-    readable = ", ".join(available)
-    headers = {"Accept": readable}
+    available = [*_readable(), *_wrappers(_declared())]
+    headers = {"Accept": ", ".join(available)}
     method = current_request().method
-    if method in ("POST", "PATCH"):
-        headers[f"Accept-{method.title()}"] = readable
+    if method in ACCEPT_HEADERS:
+        headers[ACCEPT_HEADERS[method]] = headers["Accept"]
     return Problem(415, detail, headers, available=available)
+
+
+def accept_headers(endpoints: Mapping[str, Endpoint | None]) -> dict[str, str]:
+    """The headers that say which media types the bodies of these methods may have."""
+    return {
+        ACCEPT_HEADERS[method]: ", ".join(
+            [*readers(declared.imports, method == "PATCH"), *_wrappers(declared)]
+        )
+        for method, declared in endpoints.items()
+        if method in ACCEPT_HEADERS and declared and (declared.body or declared.imports)
+    }
+
+
+def _wrappers(declared: Endpoint) -> tuple[str, ...]:
+    return WRAPPERS[::2] if declared.imports else ()
 
 
 def _readable() -> dict[str, formats.Format]:

@@ -9,7 +9,7 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from .endpoints import declaration_of
+from .endpoints import Endpoint, declaration_of
 from .negotiation import wants_page
 from .request import Request, current_request
 from .security import host
@@ -66,14 +66,23 @@ def allowed_methods() -> set[str]:
     """The methods of this address, for Allow. Pages that no data stands behind are for browsers:
     to other clients there is no such GET.
     """
-    adapter: MapAdapter = request_ctx.url_adapter  # type: ignore[assignment] # a request has one
-    methods = set(adapter.allowed_methods())
+    methods = set(_adapter().allowed_methods())
     if "GET" in methods and not wants_page():
-        name, _ = adapter.match(method="GET")
-        declared = declaration_of(request_ctx.app.view_functions[name])
+        declared = declared_here("GET")
         if declared is not None and declared.page_only:
             methods -= {"GET", "HEAD"}
     return methods
+
+
+def declared_here(method: str) -> Endpoint | None:
+    """The declaration of the endpoint for another method of this address, which it allows."""
+    name, _ = _adapter().match(method=method)
+    return declaration_of(request_ctx.app.view_functions[name])
+
+
+def _adapter() -> MapAdapter:
+    adapter: MapAdapter = request_ctx.url_adapter  # type: ignore[assignment] # a request has one
+    return adapter
 
 
 def _refuse_page(request: Request) -> None:
@@ -89,9 +98,8 @@ def _refuse_page(request: Request) -> None:
 
 def _exists(path: str) -> bool:
     """Whether there is an address with this path, whichever its methods are."""
-    adapter = request_ctx.url_adapter
     try:
-        adapter.match(path, method="GET")  # type: ignore[union-attr] # a request has one
+        _adapter().match(path, method="GET")
     except MethodNotAllowed:
         return True
     except NotFound:

@@ -223,3 +223,18 @@ def test_the_report_of_an_import_is_what_is_documented(admin, document):
         issue = schemas["Issue"]
         assert set(issue["required"]) <= set(each) <= set(issue["properties"])
     assert any("record" not in warning for warning in report["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "media_types"),
+    [
+        ("/books", "Accept-Post", {"application/json", "application/xml"}),
+        ("/books/1", "Accept-Patch", {"application/merge-patch+json", "application/xml"}),
+        ("/books/import", "Accept-Post", {"text/csv", "application/gzip", "multipart/form-data"}),
+        ("/books/1/restore", "Accept-Post", None),
+        ("/healthz", "Accept-Post", None),
+    ],
+)
+def test_options_say_which_bodies_may_be_sent(client, path, header, media_types):
+    given = client.options(path).headers.get(header)
+    assert given is None if media_types is None else media_types <= set(given.split(", "))
