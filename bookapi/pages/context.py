@@ -1,6 +1,7 @@
 """What templates know beside the data of their page."""
 
 import functools
+import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -26,6 +27,7 @@ from ..http.security import is_trusted
 from . import assets
 from .forms import account, csrf_token
 
+_NUMBER = re.compile("[0-9]+")
 SECRETS = ("password", "current_password", "new_password", "code")
 Record = dict[str, Any]
 
@@ -175,6 +177,14 @@ def new_key() -> str:
     return secrets.token_urlsafe(16)
 
 
+def told(text: str) -> str:
+    """A text of a problem in the language of the page, if it is translated there, with `{}` for
+    each number."""
+    pattern = _NUMBER.sub("{}", text)
+    known = gettext(pattern) if pattern else pattern
+    return text if known == pattern else known.format(*_NUMBER.findall(text))
+
+
 def faults(problem: Record | None) -> dict[str, list[str]]:
     """The messages of a problem by field."""
     found: dict[str, list[str]] = {}
@@ -182,7 +192,7 @@ def faults(problem: Record | None) -> dict[str, list[str]]:
         place = error.get("field") or error.get("parameter") or error.get("pointer") or ""
         steps = (error.get("pointer") or "").split("/")[2:]
         item = f"{int(steps[0]) + 1}: " if steps and steps[0].isdecimal() else ""
-        found.setdefault(place, []).append(item + error["detail"])
+        found.setdefault(place, []).append(item + told(error["detail"]))
     return found
 
 
@@ -270,7 +280,7 @@ def year(number: int) -> str:
 FUNCTIONS = (
     path, here, data_address, typed, kept_fields, new_key, faults, language_name, when, cover_of,
     json_ld, decades, without, stored_text, export_address, filter_name, label, year, csrf_token,
-    account, qr_code,
+    account, qr_code, told,
 )  # fmt: skip
 
 

@@ -166,6 +166,21 @@ def test_a_page_is_in_the_language_of_its_reader(client):
     assert 'lang="en"' in page(client, "/", **{"Accept-Language": "fr, en;q=0.5"}).text
 
 
+def test_problems_are_told_in_the_language_of_their_reader(client, admin):
+    answer = page(client, "/nowhere", **{"Accept-Language": "de"})
+    assert "<h1>Nicht gefunden</h1>" in answer.text and "Unter dieser Adresse" in alert(answer)
+    german = {**BROWSER, "Accept-Language": "de"}
+    typed = {"isbn": "978-0-14-143958-8", "title": "x" * 2001, "pages": "%s {} <b>"}
+    fields = form_of(page(admin, "/books/new"), "/books") | typed
+    answer = admin.post("/books", data=fields, headers=german)
+    assert error_at(answer, "isbn") == "hat eine falsche Prüfziffer"
+    assert error_at(answer, "title") == "darf höchstens 2000 Zeichen haben, dies hat 2001"
+    assert error_at(answer, "pages").startswith("muss eine ganze Zahl von 1 bis ")
+    broken = {**german, "Content-Type": "application/x-www-form-urlencoded"}
+    told = admin.post("/books/new%20{}<b>", data=fields, headers=broken)
+    assert told.status_code == 404 and "<b>" not in told.text
+
+
 def test_covers_are_shown_from_the_hosts_of_the_setting_alone(make_app):
     client = make_app(COVERS=[".example.org"]).test_client()
     Auth(client).login()
