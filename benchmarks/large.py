@@ -4,8 +4,8 @@
     python -m benchmarks.large --books 1000000 --folder /var/tmp/large    # kept, and used again
 
 In this process, without a server and without cached responses. `the` is in 80 % of the books, `th*`
-in more; a line of the median and the 95th percentile in milliseconds. With `DATABASE_URL` the same
-on a server's database, which must be empty or hold these books.
+in more; a line of the median and the 95th percentile in milliseconds. With
+`BOOKAPI_DATABASE_URL` the same on a server's database, which must be empty or hold these books.
 """
 
 import argparse

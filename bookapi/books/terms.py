@@ -45,6 +45,16 @@ class Kind(NamedTuple):
         return self.book_id is not Book.id
 
     @property
+    def table(self) -> Any:
+        found: Any = self.book_id
+        return found.class_.__table__
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the index of all books by id has it."""
+        return self.key is _DECADE or self.key is Book.language
+
+    @property
     def has_value(self) -> ColumnElement[bool]:
         """That a row has a value at all."""
         if self.key is _DECADE:

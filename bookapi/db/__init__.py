@@ -11,7 +11,7 @@ from .advice import explain
 from .dialects.upsert import AddUp
 from .extension import Base, db
 from .failures import FAILURES, InsufficientStorage, TooSlow, cause, translate
-from .prepared import fetch, run
+from .prepared import each, fetch, run
 from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
 from .search import Match, found
 from .types import (
@@ -46,6 +46,7 @@ __all__ = [
     "create_file",
     "db",
     "explain",
+    "each",
     "fetch",
     "found",
     "now",

@@ -20,10 +20,17 @@ def fetch(
     connection: Connection, statement: ClauseElement, values: Mapping[str, Any] | None = None
 ) -> list[tuple[Any, ...]]:
     """All rows of a statement, for few rows."""
+    return list(each(connection, statement, values).fetchall())
+
+
+def each(
+    connection: Connection, statement: ClauseElement, values: Mapping[str, Any] | None = None
+) -> Any:
+    """The driver's cursor, for the rows of a statement one by one."""
     sql, bind = compiled(statement, connection.dialect)
     cursor = connection.connection.cursor()
     cursor.execute(sql, bind(values or {}))
-    return list(cursor.fetchall())
+    return cursor
 
 
 def run(

@@ -90,22 +90,28 @@ def _apart_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
 
 class JoinInOrder(Join):
     """A join that is read from left to right: no planner is to guess how few rows are on the
-    left."""
+    left. `index`: of the table on the right, which SQLite reads in its place, though a row has its
+    number."""
 
     inherit_cache = False
 
+    def __init__(self, left: Any, right: Any, onclause: Any, index: str = ""):
+        super().__init__(left, right, onclause)
+        self.index = index
 
-def _join(element: Any, compiler: Any, words: str, **kw: Any) -> str:
+
+def _join(element: Any, compiler: Any, words: str, then: str = "ON", **kw: Any) -> str:
     left, right, on = (
         compiler.process(part, **kw | {"asfrom": True})
         for part in (element.left, element.right, element.onclause)
     )
-    return f"{left} {words} {right} ON {on}"
+    return f"{left} {words} {right} {then} {on}"
 
 
 @compiles(JoinInOrder, "sqlite")
 def _join_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    return _join(element, compiler, "CROSS JOIN", **kw)
+    right = f"INDEXED BY {element.index} ON" if element.index else "ON"
+    return _join(element, compiler, "CROSS JOIN", right, **kw)
 
 
 @compiles(JoinInOrder, "mysql", "mariadb")

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from bookapi.books import terms
+from bookapi.books.queries import facets, reads
 from bookapi.db import db
 
 SPELLINGS = [
@@ -85,3 +86,72 @@ def test_a_facet_of_everything_is_that_of_a_filter_that_all_pass(admin, kind):
     every = admin.get(f"/books?limit=1&facets={kind}").json
     passed = f"/books?limit=1&facets={kind}&updated_since=2000-01-01T00:00:00Z"
     assert every["facets"] == admin.get(passed).json["facets"]
+
+
+MANY = [
+    "language=en",
+    "q=some",
+    "q=-some",
+    "q=some&language=en-GB&published_from=1500",
+    "author=name+3",
+    "author=name+3&subject=name+5&subject=name+6",
+    "published_to=1900",
+    "identifier=lccn:7",
+    "publisher=name+4&q=some",
+]
+
+
+@pytest.fixture
+def many(admin):
+    """400 books with more values of each kind than a facet shows, some in two spellings."""
+    chance = random.Random(9)
+
+    def name():
+        number = int(60 * chance.random() ** 2)
+        return f"{chance.choice(['Name', 'name'])} {number}"
+
+    for _ in range(4):
+        books = [
+            {
+                "title": f"{chance.choice(['Some', 'Other'])} {chance.randint(0, 30)}",
+                "authors": [name() for _ in range(chance.randint(0, 3))],
+                "subjects": [name() for _ in range(chance.randint(0, 4))],
+                "publisher": name(),
+                "series": chance.choice([None, name()]),
+                "location": name(),
+                "language": chance.choice([None, "en", "en-GB", *(f"a{x}" for x in "abfmrsyz")]),
+                "published": chance.choice([None, str(chance.randint(1500, 2020))]),
+                "identifiers": [{"scheme": "lccn", "value": str(chance.randint(0, 9))}],
+            }
+            for _ in range(100)
+        ]
+        assert admin.post("/books", json={"books": books}).status_code == 201
+    for number in range(1, 400, 7):
+        admin.delete(f"/books/{number}")
+    return admin
+
+
+@pytest.mark.parametrize("asked", MANY)
+def test_facets_by_term_are_those_by_book(many, monkeypatch, asked):
+    every = "author,subject,publisher,series,location,language,decade"
+
+    def told(looked_up):
+        monkeypatch.setattr(facets, "LOOKED_UP", looked_up)
+        return many.get(f"/books?{asked}&facets={every}&limit=1").json["facets"]
+
+    by_book = told(0)
+    assert told(1000) == by_book and len(by_book["author"]) > 1
+
+
+@pytest.mark.parametrize("sort", ["title", "-title", "author", "-published"])
+@pytest.mark.parametrize("asked", MANY)
+def test_books_found_in_a_walk_are_those_that_are_sorted(many, monkeypatch, asked, sort):
+    monkeypatch.setattr(reads, "WALKED_FACTOR", 10**6)  # no first pages
+
+    def told(factor):
+        monkeypatch.setattr(reads, "SORTED_FACTOR", factor)
+        address = f"/books?{asked}&sort={sort}&limit=10&fields=id&page="
+        pages = [many.get(f"{address}{page}").json["books"] for page in (1, 2, 3)]
+        return [book["id"] for page in pages for book in page]
+
+    assert told(10**6) == told(0) != []

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from lxml import etree
 
+from bookapi.books import queries
 from bookapi.books.queries import reads, shared
 from bookapi.books.schemas import FIELDS
 from bookapi.db import TooSlow
@@ -344,7 +345,9 @@ UNDER = {
 }
 
 
-def test_facets_count_only_matching_books(shelf):
+@pytest.mark.parametrize("looked_up", [0, 1000], ids=["by book", "by term"])
+def test_facets_count_only_matching_books(shelf, monkeypatch, looked_up):
+    monkeypatch.setattr(queries.facets, "LOOKED_UP", looked_up)
     assert {query: facets(shelf, query) for query in UNDER} == UNDER
 
 

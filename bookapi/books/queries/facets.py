@@ -8,24 +8,30 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, String, bindparam, func, select
+from sqlalchemy import Select, String, and_, bindparam, case, exists, func, select
 from sqlalchemy.engine import Connection
 
 from ...catalogue import revision_of
-from ...db import db, fetch
+from ...db import JoinInOrder, db, fetch
 from ...http.pagination import Page, PageParameters
 from ...http.parameters import Arguments, Parameter, choice, load_parameters
-from ..models import Term
+from ..models import Book, Term
 from ..terms import KINDS, Kind, year
 from .listing import Shape
-from .statements import Source
+from .shared import Found
+from .statements import Source, has_language_alone, in_walk, is_marked
 
 COMMONEST = 20
 
 
+# To look a row's book up among those found takes this part of reading the values of a book; to walk
+# through all books as long as reading this part of them.
+LOOKED_UP, WALKED = 16, 10
+
+
 def _among(kind: Kind, shape: Shape, *columns: Any) -> Select[Any]:
     """A select of the values of the books of a shape."""
-    source = Source(shape, needs_books=True)
+    source = Source(shape, needs_books=True, narrow=kind.is_narrow)
     if not kind.is_list:
         return source.select(*columns).where(kind.has_value)
     return select(*columns).where(kind.book_id.in_(source.select(source.book_id)))
@@ -41,13 +47,57 @@ _ORDERS: dict[str, Callable[..., Any]] = {
 
 @functools.lru_cache(maxsize=128)
 def _counts(name: str, shape: Shape) -> Select[Any]:
+    """(key, number of books, smallest spelling) of the commonest values."""
     kind, counted = KINDS[name], func.count().label("number")
     return (
-        _among(kind, shape, kind.key, counted)
+        _among(kind, shape, kind.key, counted, func.min(kind.spelling))
         .group_by(kind.key)
         .order_by(*_ORDERS["-count"](kind.key, counted))
         .limit(bindparam("limit"))
     )
+
+
+@functools.lru_cache(maxsize=128)
+def _counts_in_walk(name: str, shape: Shape) -> Select[Any]:
+    """The same for many books, counted in the order of an index, so that none are sorted."""
+    column = Book.language if name == "language" else Book.published_key
+    key: Any = KINDS[name].key
+    each = (
+        select(key.label("term_key"), func.count().label("number"))
+        .where(*in_walk(shape), KINDS[name].has_value)
+        .group_by(column)
+        .subquery()
+    )
+    number: Any = func.sum(each.c.number)
+    return (
+        select(each.c.term_key, number, each.c.term_key)
+        .group_by(each.c.term_key)
+        .order_by(*_ORDERS["-count"](each.c.term_key, number))
+        .limit(bindparam("limit"))
+    )
+
+
+@functools.lru_cache(maxsize=128)
+def _counts_by_term(name: str) -> Select[Any]:
+    """(key, number of books) of the same, of the terms alone that `least` books of the whole
+    catalogue have."""
+    kind, counted = KINDS[name], func.count().label("number")
+    key: Any = Term.term_key
+    of_term = kind.key == key
+    if not kind.is_list:
+        of_term = and_(Book.deleted_at.is_(None), of_term)
+    return (
+        select(key, counted)
+        .select_from(JoinInOrder(Term.__table__, kind.table, of_term))
+        .where(*_FREQUENT, is_marked(kind.book_id))
+        .group_by(Term.books, Term.term_key)
+        .order_by(*_ORDERS["-count"](Term.term_key, counted))
+        .limit(bindparam("limit"))
+    )
+
+
+_FREQUENT = Term.kind == bindparam("kind"), Term.books >= bindparam("least")
+_ROWS = select(func.coalesce(func.sum(Term.books), 0)).where(*_FREQUENT)
 
 
 @functools.cache
@@ -67,15 +117,20 @@ _TOTAL = select(func.count()).where(Term.kind == bindparam("kind"))
 
 
 @functools.lru_cache(maxsize=128)
-def _spellings(name: str, shape: Shape, size: int) -> Select[Any]:
-    """The smallest spelling of each of these keys: the same on every database."""
-    kind = KINDS[name]
+def _spellings(name: str, size: int) -> Select[Any]:
+    """(key, smallest spelling) of these keys: mostly that of the whole catalogue, and then the
+    first book found with it tells so."""
+    kind, key = KINDS[name], Term.term_key
     keys = [bindparam(f"key_{index}", type_=String()) for index in range(size)]
-    return (
-        _among(kind, shape, kind.key, func.min(kind.spelling))
-        .where(kind.key.in_(keys))
-        .group_by(kind.key)
-    )
+    is_meant = kind.key == key, is_marked(kind.book_id)
+    is_spelt_so = exists().where(kind.spelling == Term.spelling, *is_meant)
+    smallest = select(func.min(kind.spelling)).where(*is_meant)
+    if not kind.is_list:
+        is_spelt_so = is_spelt_so.where(Book.deleted_at.is_(None))
+        smallest = smallest.where(Book.deleted_at.is_(None))
+    spelling = case((is_spelt_so, Term.spelling), else_=smallest.scalar_subquery())
+    columns: list[Any] = [key, spelling]
+    return select(*columns).where(Term.kind == bindparam("kind"), key.in_(keys))
 
 
 def _value(name: str, spelling: str) -> str:
@@ -91,18 +146,45 @@ def _whole(
     return [{"value": _value(name, spelling), "count": number} for spelling, number in found]
 
 
-def commonest(
-    connection: Connection, name: str, shape: Shape, values: dict[str, Any]
-) -> list[dict[str, Any]]:
+def commonest(name: str, found: Found) -> list[dict[str, Any]]:
     """The most frequent values among the books of a list, with the number of books."""
+    connection, shape, counts = found.connection, found.shape, None
     if shape == Shape():
         return _whole(connection, name, "-count", COMMONEST)
-    counts = fetch(connection, _counts(name, shape), {"limit": COMMONEST, **values})
-    spelt = {key: key for key, _ in counts}
-    if KINDS[name].key is not KINDS[name].spelling and counts:
-        keys = {f"key_{index}": key for index, key in enumerate(spelt)}
-        spelt = dict(fetch(connection, _spellings(name, shape, len(counts)), {**keys, **values}))
-    return [{"value": _value(name, spelt[key]), "count": number} for key, number in counts]
+    values = {**found.values, "kind": name, "limit": COMMONEST}
+    if not KINDS[name].is_narrow:
+        counts = _by_term(name, found, values) if found.may_be_marked else None
+    elif found.may_be_marked and found.number * WALKED > found.every:
+        if not has_language_alone(shape):
+            counts = fetch(connection, _counts_in_walk(name, shape), {**values, **found.marked})
+        elif name != "language":  # that is counted in its own index
+            counts = fetch(connection, _counts_in_walk(name, shape), values)
+    if counts is None:
+        counts = fetch(connection, _counts(name, shape), values)
+    return [{"value": _value(name, spelling), "count": number} for _, number, spelling in counts]
+
+
+def _by_term(name: str, found: Found, values: dict[str, Any]) -> list[tuple[Any, ...]] | None:
+    """The same by the commonest terms of the whole catalogue: those that are rarer than the last
+    value found need not be counted. None where too many would be."""
+    connection = found.connection
+    usual = fetch(connection, _all_terms("-count"), {**values, "limit": 1, "offset": COMMONEST - 1})
+    least = usual[0][1] * found.number // found.every if usual else 1
+    least -= int(2 * least**0.5)  # for chance
+    for _ in range(2):
+        bound = {**values, "least": least}
+        if fetch(connection, _ROWS, bound)[0][0] > LOOKED_UP * found.number:
+            return None
+        bound |= found.marked
+        counts = fetch(connection, _counts_by_term(name), bound)
+        last = counts[-1][1] if len(counts) == COMMONEST else 1
+        if last >= least:
+            bound |= {f"key_{at}": key for at, (key, _) in enumerate(counts)}
+            query = _spellings(name, len(counts))
+            spelt = dict(fetch(connection, query, bound) if counts else ())
+            return [(key, number, spelt[key]) for key, number in counts]
+        least = last
+    return None
 
 
 class TermsParameters(PageParameters):

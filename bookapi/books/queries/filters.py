@@ -87,8 +87,10 @@ def _listed(table: Any) -> Callable[[Values, bool], ColumnElement[Any]]:
 
 
 def _listed_of_book(table: Any) -> Callable[[Values, bool], ColumnElement[Any]]:
-    return lambda values, in_trash: exists().where(
-        table.name_key.in_(values), table.book_id == Book.id
+    return lambda values, in_trash: (
+        exists()
+        .where(table.name_key.in_(values), table.book_id == Book.id)
+        .correlate(Book.__table__)
     )
 
 
@@ -140,7 +142,10 @@ FILTERS = {
     "call_number": Filter(_text_key, _equal(Book.call_number_key), True),
     "isbn": Filter(isbn.parse, has_isbn),
     "language": Filter(
-        languages.canonical, lambda values, in_trash: in_language(Book.language, values), True
+        languages.canonical,
+        lambda values, in_trash: in_language(Book.language, values),
+        True,
+        lambda values, in_trash: in_language(apart(Book.language), values),
     ),
     "identifier": Filter(_identifier, _identified),
     "published_from": Filter(_first_day, _published_from),

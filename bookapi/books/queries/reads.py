@@ -17,13 +17,16 @@ from ..schemas import FIELDS
 from . import cursors, facets, statements
 from .filters import has_isbn
 from .listing import Listing, Shape
-from .shared import once
+from .shared import Found, once
 from .sorting import BY_RELEVANCE
 
 STREAMED_ROWS = 200  # fetched at a time: in constant memory
 # Rows of an index that are walked for a page: so many and this many times what is needed if the
-# books stand in it evenly. Where that does not do, all books found are sorted.
+# books stand in it evenly. Where that does not do, all books found are sorted; or all of the index
+# is walked, for sorting a book takes so many times as long as passing one.
 WALKED_ROWS, WALKED_FACTOR = 100, 3
+SORTED_FACTOR = 16
+ASKED_FACTOR = 400  # to ask a search about one book takes so many times as long as to read one hit
 
 T = TypeVar("T")
 
@@ -66,9 +69,10 @@ def _page(listing: Listing) -> Page:
     with db.read() as connection:
         read = _Reading(connection, listing)
         total = read.total()
-        ids, cursor = read.paged(total) if listing.page or not total else read.behind_cursor()
+        found = read.found(total)
+        ids, cursor = read.paged(found) if listing.page or not total else read.behind_cursor()
         shown = _records(connection, ids, listing.fields)
-        counts = {name: read.commonest(name) for name in listing.facets}
+        counts = {name: read.commonest(name, found) for name in listing.facets}
     return Page(shown, total, read.mark if read.lasts else None, cursor, counts)
 
 
@@ -106,10 +110,12 @@ class _Reading:
             remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
 
-    def commonest(self, facet: str) -> list[dict[str, Any]]:
+    def found(self, total: int) -> Found:
+        return Found(self.connection, self.shape, self.values, total, self._books)
+
+    def commonest(self, facet: str, found: Found) -> list[dict[str, Any]]:
         """The most frequent values of a facet."""
-        arguments = (self.connection, facet, self.shape, self.values)
-        return self.once(facet, lambda: facets.commonest(*arguments))
+        return self.once(facet, lambda: facets.commonest(facet, found))
 
     def once(self, what: str, make: Callable[[], T]) -> T:
         """What `make` returns; where another request is making the same of this state, its
@@ -118,8 +124,9 @@ class _Reading:
             return make()
         return once((what, self.mark, self.shape, self.listing.values, self.listing.match), make)
 
-    def paged(self, total: int) -> tuple[list[int], None]:
+    def paged(self, found: Found) -> tuple[list[int], None]:
         """The ids of the page of that number, by the way that reads least."""
+        total = found.number
         first = ((self.listing.page or 1) - 1) * self.listing.limit
         last = min(first + self.listing.limit, total)
         if first >= total:
@@ -133,8 +140,13 @@ class _Reading:
         if ids is None and self.shape == Shape() and len(self.sort) > 2:
             ids = self._between_edges(first, last, backwards)
         if ids is None:
-            page = statements.page(self.shape, self.sort, backwards)
-            ids = self._ids(page, limit=last - first, offset=first)
+            page, values = statements.page, dict[str, Any]()
+            if total * SORTED_FACTOR > self._books and self._walks_far(found):
+                page = statements.among
+                if not statements.has_language_alone(self.shape):
+                    values = found.marked
+            query = page(self.shape, self.sort, backwards)
+            ids = self._ids(query, limit=last - first, offset=first, **values)
         return ids[::-1] if backwards else ids, None
 
     def _ids(self, query: Select[Any], **values: Any) -> list[int]:
@@ -146,8 +158,19 @@ class _Reading:
         most = WALKED_ROWS + WALKED_FACTOR * last * self._books // total
         if most > total or not statements.can_walk(self.shape, self.sort):
             return None
-        ids = self._ids(statements.walked(self.shape, self.sort, backwards), most=most)
+        terms = self.listing.match.terms if self.listing.match else ()
+        asks_each = (
+            db.dialect.looks_up_fast
+            and most * ASKED_FACTOR < total
+            and not any(term.prefix for term in terms)  # for which all that begins so is read
+        )
+        walked = statements.walked(self.shape, self.sort, backwards, asks_each)
+        ids = self._ids(walked, most=most)
         return ids[first:last] if len(ids) >= last else None
+
+    def _walks_far(self, found: Found) -> bool:
+        by_id = self.sort[0] in ("id", "-id")  # most are found so
+        return found.may_be_marked and not by_id and statements.can_walk(self.shape, self.sort)
 
     @property
     def _is_by_level(self) -> bool:

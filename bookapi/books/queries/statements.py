@@ -8,13 +8,16 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    LargeBinary,
     Select,
     String,
     TableValuedAlias,
     bindparam,
     column,
+    exists,
     false,
     func,
+    literal_column,
     select,
 )
 
@@ -33,17 +36,24 @@ _REMEMBERED = 128  # statements of each kind
 class Source:
     """Where the books of a shape come from: the search, the table of books, or both.
 
-    `ranked`: with their relevance; `level`: what is found at this level of relevance alone."""
+    `ranked`: with their relevance; `level`: what is found at this level of relevance alone;
+    `narrow`: no more is asked of the books than what SQLite's index by id has."""
 
     def __init__(
-        self, shape: Shape, ranked: bool = False, needs_books: bool = False, level: str = ""
+        self,
+        shape: Shape,
+        ranked: bool = False,
+        needs_books: bool = False,
+        level: str = "",
+        narrow: bool = False,
     ):
         self.conditions = conditions(shape)
         self.relevance: ColumnElement[Any] | None = None
         self.book_id: Any = Book.id
         self.table: FromClause = Book.__table__
         if shape.search == "terms":
-            self._search(ranked, needs_books or bool(shape.filters), level)
+            narrow = _NARROW.issuperset(dict(shape.filters)) and (narrow or not needs_books)
+            self._search(ranked, needs_books or bool(shape.filters), level, narrow)
         elif shape.search == "without":
             self.conditions.append(Book.id.not_in(select(_found("q_without").c.id)))
         elif shape.search:
@@ -53,12 +63,13 @@ class Source:
                 0, Book.deleted_at.is_not(None) if shape.in_trash else Book.deleted_at.is_(None)
             )
 
-    def _search(self, ranked: bool, with_books: bool, level: str) -> None:
+    def _search(self, ranked: bool, with_books: bool, level: str, narrow: bool) -> None:
         every = [f"q_{level}" for level in LEVELS] if ranked else [f"q_{level}" if level else "q"]
         hits = _found(*every, "q_less")
         self.table, self.relevance = hits, hits.c.get("relevance")
         if with_books:
-            self.table = JoinInOrder(hits, Book.__table__, Book.id == hits.c.id)
+            index = "ix_books_deleted_at_id" if narrow else ""
+            self.table = JoinInOrder(hits, Book.__table__, Book.id == hits.c.id, index=index)
         else:  # the search knows by itself what is in the trash
             self.book_id = hits.c.id
 
@@ -66,15 +77,30 @@ class Source:
         return select(*columns).select_from(self.table).where(*self.conditions)
 
 
-def conditions(shape: Shape, of_each: bool = False) -> list[ColumnElement[Any]]:
-    """Of the filters of a shape; `of_each`: to be looked at book by book."""
-    found = []
+# Filters that the index by id answers, or other tables.
+_NARROW = {"author", "subject", "isbn", "identifier", "language", "published_from", "published_to"}
+
+
+def conditions(shape: Shape, by_book: bool = False) -> list[ColumnElement[Any]]:
+    """Of the filters of a shape; `by_book`: to be looked at book by book."""
+    made = []
     for name, count in shape.filters:
         rule = FILTERS[name]
         values = [bindparam(f"{name}_{index}", type_=_type(name)) for index in range(count)]
-        holds = rule.holds if of_each and rule.holds else rule.condition
-        found.append(holds(values, shape.in_trash))
-    return found
+        holds = rule.holds if by_book and rule.holds else rule.condition
+        made.append(holds(values, shape.in_trash))
+    return made
+
+
+def of_each(shape: Shape, asks_each: bool) -> list[ColumnElement[Any]]:
+    """The conditions for books that are looked at one by one (none of the trash); `asks_each`:
+    the search is asked about each, too, or else for all that it finds."""
+    made = [Book.deleted_at.is_(None), *conditions(shape, by_book=True)]
+    if shape.search:
+        hits = _found("q", "q_less")
+        is_hit = exists().where(hits.c.id == Book.id).correlate(Book.__table__)
+        made.append(is_hit if asks_each else Book.id.in_(select(hits.c.id)))
+    return made
 
 
 # The filters that leave books in the order of an index, and what they then can be sorted by.
@@ -164,7 +190,9 @@ def can_walk(shape: Shape, sort: tuple[str, ...]) -> bool:
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def walked(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
+def walked(
+    shape: Shape, sort: tuple[str, ...], backwards: bool, asks_each: bool = False
+) -> Select[Any]:
     """The ids of the books of this shape among the first `most` of the whole catalogue in this
     order, or among the last ones."""
     keys = _keys(Source(Shape()), shape, sort)
@@ -175,14 +203,50 @@ def walked(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
         .limit(bindparam("most"))
         .subquery("walk")
     )
-    found = (
+    return (
         select(Book.id)
         .select_from(JoinInOrder(walk, Book.__table__, Book.id == walk.c.id))
-        .where(*conditions(shape, of_each=True))
+        .where(*of_each(shape, asks_each))
+        .order_by(*sorting.order(keys, backwards, by_index=False))
     )
-    if shape.search:
-        found = found.where(Book.id.in_(select(_found("q", "q_less").c.id)))
-    return found.order_by(*sorting.order(keys, backwards, by_index=False))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def among(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
+    """As `page`, for many books: all of the sort's index is walked."""
+    keys = _keys(Source(Shape()), shape, sort)
+    return (
+        select(Book.id)
+        .where(*in_walk(shape))
+        .order_by(*sorting.order(keys, backwards))
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+    )
+
+
+def has_language_alone(shape: Shape) -> bool:
+    """Whether a language is all that books are found by: it stands in the indexes that are
+    walked."""
+    return not shape.search and [name for name, _ in shape.filters] == ["language"]
+
+
+def in_walk(shape: Shape) -> list[ColumnElement[Any]]:
+    """The conditions for an index to be walked past all books."""
+    is_meant = conditions(shape, True) if has_language_alone(shape) else [is_marked(Book.id)]
+    return [Book.deleted_at.is_(None), *is_meant]
+
+
+def is_marked(book_id: Any) -> ColumnElement[bool]:
+    """That a book is one of those found, by `shared.Found.marked`."""
+    marked = bindparam("marked", type_=LargeBinary())
+    return func.substr(marked, book_id, 1) == literal_column("x'01'")
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def ids(shape: Shape) -> Select[Any]:
+    """All ids, in no order."""
+    source = Source(shape)
+    return source.select(source.book_id)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)

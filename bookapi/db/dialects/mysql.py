@@ -26,6 +26,7 @@ class MysqlDialect(Dialect):
     # from the table. A search in that moment misses books (seen: 1 of 1,000 with the smallest
     # cache).
     search_is_current = False
+    looks_up_fast = False
 
     def engine_options(self) -> dict[str, Any]:
         session = (

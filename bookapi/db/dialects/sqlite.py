@@ -44,7 +44,7 @@ class Deadline:
 
 
 class SqliteDialect(Dialect):
-    shares_commits, search_is_current = True, True
+    shares_commits = search_is_current = looks_up_fast = True
     full_text = Fts5
 
     def __init__(self, url: URL, wait: int):
