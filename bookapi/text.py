@@ -76,10 +76,14 @@ def fold(text: str) -> str:
 
     Unicode's compatibility caseless match (The Unicode Standard, D146) less the non-spacing marks.
     """
-    if not text.isascii():
-        # Runs of other characters are folded by themselves: ASCII on either side changes nothing.
-        text = _FOREIGN.sub(_folded, text).casefold()
-    return " ".join(text.lower().split()) if text.isascii() else " ".join(text.split())
+    return " ".join(_without_case(text).split())
+
+
+def _without_case(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    # Runs of other characters are folded by themselves: ASCII on either side changes nothing.
+    return _FOREIGN.sub(_folded, text).casefold()
 
 
 def _folded(found: re.Match[str]) -> str:
@@ -151,9 +155,7 @@ def words(text: str) -> list[str]:
     """The words of a text for searching, in order: folded; in scripts without spaces each character
     is a word.
     """
-    if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    folded = fold(text)
+    folded = _without_case(text)
     if folded.isascii():
         return _ASCII_WORD.findall(folded)
     return _WORD.findall(_MODIFIERS.sub("", unicodedata.normalize("NFC", folded)))

@@ -86,3 +86,8 @@ def test_a_cell_means_what_it_says_or_nothing(read, text, expected):
 
 def test_markup_becomes_text():
     assert cells.without_html("<div><p>A &amp; <b>B</b>.</p><p>C<br/>D</p></div>") == "A & B.\nC\nD"
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a" + "\u0301" * 101])
+def test_a_text_that_cannot_be_stored_is_left_out(text):
+    assert cells.read_text(text, 500) == (None, cells.TEXT_INVALID)

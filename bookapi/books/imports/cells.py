@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import langcodes
 from marshmallow import ValidationError
 
-from ...text import FORBIDDEN, clean
+from ...text import clean
 from ..fields import dates, isbn, languages
 from ..schemas import WebAddress
 
@@ -260,13 +260,16 @@ def read_text(value: Any, longest: int) -> tuple[str | None, Issue | None]:
         if stored and len(stored) <= longest:
             return stored, None
     text = as_text(value)
-    if text is None or FORBIDDEN.search(text):
+    try:
+        stored = clean(text[: longest * 8]) if text is not None else None
+    except ValueError:
+        text = None
+    if text is None:
         return None, TEXT_INVALID
-    stored = text.strip() if text.isascii() else clean(text[: longest * 8])
     if stored and len(stored) > longest:
         detail = f"may have at most {longest} characters; cut"
         return stored[:longest].rstrip(), Issue("text-cut", detail)
-    return stored or None, None
+    return stored, None
 
 
 def read_cover(text: str) -> tuple[str | None, Issue | None]:

@@ -220,8 +220,11 @@ class Mapping:
                 return record
         if plan.own:
             record.own = _own({name: row[i] for name, i in plan.own.items() if i < width})
+        clears = self._rules.clears
         for target, index, read, sources in plan.fields:
             value = row[index] if 0 <= index < width else None
+            if value == "" and not clears:
+                continue
             if value and type(value) is str and value[0] != "'":  # the commonest cells
                 stored, issue = read(value) if read else (None, None)
                 if stored is not None and issue is None:
