@@ -1,4 +1,4 @@
-"""A throw-away NGINX with a file of deploy/ in front of a service."""
+"""A throw-away NGINX in front of a service."""
 
 import contextlib
 import http.client
@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 from bookapi.config import SETTINGS
 from bookapi.site.genconfig import render
-from helpers.waiting import wait_until
+from helpers.instance import DATA
+from helpers.waiting import PATIENCE, wait_until
 
 NGINX = shutil.which(
     "nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -52,7 +53,9 @@ def _certificate(folder):
 
 @contextlib.contextmanager
 def fronted(folder, upstreams, name="bookapi.conf", settings=None, **options):
-    """An NGINX before these upstreams, until the block ends: `https(…)` asks it, `port` is its."""
+    """An NGINX with a file of deploy/ before these upstreams, until the block ends: `https(…)` asks
+    it, `port` is its.
+    """
     folder.mkdir()
     folder.chmod(0o755)
     _certificate(folder)
@@ -86,6 +89,31 @@ def fronted(folder, upstreams, name="bookapi.conf", settings=None, **options):
             )
         finally:
             process.terminate()
+
+
+@contextlib.contextmanager
+def plain_nginx(folder, upstream):
+    """The address of an NGINX with tests/data/nginx.conf.template before this service, until the
+    block ends.
+    """
+    template = (DATA / "nginx.conf.template").read_text()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        where = f"127.0.0.1:{listening.getsockname()[1]}"
+        (folder / "nginx.conf").write_text(
+            template.replace("@LISTEN@", where).replace("@SERVICE@", upstream)
+        )
+        # NGINX takes the socket over, as at its own upgrade: no other process can take the port
+        listening.set_inheritable(True)
+        process = subprocess.Popen(
+            [NGINX, "-p", f"{folder}/", "-c", "nginx.conf", "-e", "error.log"],
+            pass_fds=(listening.fileno(),),
+            env={"NGINX": f"{listening.fileno()};"},
+        )
+    try:
+        yield f"http://{where}"
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
 
 
 def _listens(port):
