@@ -24,7 +24,9 @@ from bookapi.auth import accounts, passwords
 from bookapi.auth.models import User
 from bookapi.db import db
 from bookapi.http.endpoints import Access, declaration_of
-from helpers import attacks
+from helpers import attack_json, attack_xml
+from helpers.attack_documents import fields_of, valid
+from helpers.attack_strings import STRINGS
 from helpers.data import json_cases, naughty_strings, xml_attacks
 from helpers.documents import INSIDE, TYPES, is_xml_text
 from helpers.instance import PASSWORD, SECRET
@@ -86,9 +88,33 @@ class Outside:
         return watched
 
 
+class Canary:
+    """A listener on this machine and a file, which the attacks name and no parser may touch.
+    `heard`: whether a connection came to the listener.
+    """
+
+    def __init__(self, folder):
+        self.secret = "canary-3c1f9a"
+        self.file = folder / "canary.txt"
+        self.file.write_text(self.secret)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def heard(self):
+        try:
+            self._listener.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self):
+        self._listener.close()
+
+
 @pytest.fixture
 def canary(tmp_path):
-    made = attacks.Canary(tmp_path)
+    made = Canary(tmp_path)
     yield made
     made.close()
 
@@ -251,7 +277,7 @@ def test_the_attacked_routes_exist():
     } <= there
 
 
-@pytest.mark.parametrize("make", [attacks.in_xml, attacks.in_json])
+@pytest.mark.parametrize("make", [attack_xml.in_xml, attack_json.in_json])
 def test_attack_names_are_unique(make, canary):
     names = [name for name, _ in make("book", canary)]
     assert len(names) > 200
@@ -281,7 +307,7 @@ def _share(things, attacker):
 
 def _documents(attacker, canary):
     """(format, what, body) of the attacks that this route gets."""
-    for name, make in (("json", attacks.in_json), ("xml", attacks.in_xml)):
+    for name, make in (("json", attack_json.in_json), ("xml", attack_xml.in_xml)):
         for root in attacker.roots():
             yield from (
                 (name, f"<{root}> {what}", body)
@@ -301,16 +327,16 @@ def test_no_attack_breaks_a_route(attacker, outside, canary):
     assert resident[1] - resident[0] < GROWTH, resident
     assert not attacker.reads or attacker.statuses & {400, 422}
     for name in ("json", "xml"):
-        _send_texts(attacker, _share(attacks.STRINGS, attacker), name)
+        _send_texts(attacker, _share(STRINGS, attacker), name)
     assert not outside.tried and not canary.heard()
 
 
 def _send_texts(attacker, texts, name):
     """Each text in all fields at once, and in one field of a document that is right."""
     root = attacker.roots()[0]
-    fields = attacks.fields_of(root)
+    fields = fields_of(root)
     for at, text in enumerate(texts):
-        field, whole = fields[at % len(fields)], attacks.valid(root)
+        field, whole = fields[at % len(fields)], valid(root)
         alone = {**whole, field: [text] if isinstance(whole.get(field), list) else text}
         for document in (dict.fromkeys(fields, text), alone):
             if name == "json" or is_xml_text(text):

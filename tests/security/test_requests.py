@@ -20,7 +20,9 @@ from lxml import etree
 
 from bookapi.auth import accounts, passwords
 from bookapi.db import db
-from helpers import attacks
+from helpers.attack_documents import fields_of, valid
+from helpers.attack_json import VALUES
+from helpers.attack_strings import STRINGS
 from helpers.documents import INSIDE
 from helpers.instance import PASSWORD
 
@@ -169,7 +171,7 @@ MEANT = [
     "wor*",
     '"two words" -not',
 ]
-WORDS = [*MEANT, *attacks.STRINGS, *NUMBERS, *ISBNS, *INSTANTS]
+WORDS = [*MEANT, *STRINGS, *NUMBERS, *ISBNS, *INSTANTS]
 
 
 def _mostly(random, usual, other, share=0.8):
@@ -261,9 +263,9 @@ def _headers(random, world):
 
 def _document(random, root):
     """A document that the route may take, but for some of its fields."""
-    document = attacks.valid(root)
+    document = valid(root)
     for _ in range(random.choice([0, 0, 1, 1, 2])):
-        document[random.choice(attacks.fields_of(root))] = random.choice([*attacks.VALUES, *WORDS])
+        document[random.choice(fields_of(root))] = random.choice([*VALUES, *WORDS])
     for name in random.sample(list(document), random.choice([0, 0, 0, 1])):
         del document[name]
     return document
