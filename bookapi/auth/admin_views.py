@@ -33,7 +33,7 @@ event_parameters = EventParameters()
 @endpoint(Access.ADMIN, "users", query=page_parameters)
 def read_users() -> Any:
     """A page of all accounts, oldest first."""
-    page = asked_page(request.args)
+    page = asked_page()
     users, total = read_page(select(User).order_by(User.id), page.limit, page.offset)
     return paged("users", user_schema.dump(users, many=True), total, page)
 
@@ -122,7 +122,7 @@ def drop_second_factor(user_id: int) -> tuple[str, int]:
 @endpoint(Access.ADMIN, "events", query=event_parameters)
 def read_events() -> Any:
     """A page of the audit log, newest first; of one action or about one account."""
-    page = asked_page(request.args, event_parameters)
+    page = asked_page()
     username = request.args.get("username")
     if username is not None:
         with db.read() as connection:

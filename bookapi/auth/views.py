@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 
 from ..db import db
 from ..http.bodies import load_body
@@ -77,7 +77,7 @@ def change_password() -> tuple[str, int]:
 @endpoint(Access.SIGNED_IN, "sessions", query=page_parameters)
 def read_sessions() -> Any:
     """A page of one's open sessions, newest first."""
-    page = asked_page(request.args)
+    page = asked_page()
     return paged("sessions", *sessions.read_open(current_account.id, page.limit, page.offset), page)
 
 
@@ -94,7 +94,7 @@ def end_session(session_id: int) -> tuple[str, int]:
 @endpoint(Access.SIGNED_IN, "tokens", query=page_parameters)
 def read_tokens() -> Any:
     """A page of one's API tokens, newest first."""
-    page = asked_page(request.args)
+    page = asked_page()
     found, total = tokens.read_all(current_account.id, page.limit, page.offset)
     return paged("tokens", token_schema.dump(found, many=True), total, page)
 

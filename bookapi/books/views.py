@@ -22,8 +22,16 @@ from ..http.endpoints import Access, Cost, Form, endpoint
 from ..http.idempotency import idempotency_key, run_idempotent, run_steps_idempotent
 from ..http.negotiation import chosen_format
 from ..http.pages import form_version
-from ..http.pagination import Page, link_header, onward_links, page_links, page_parameters, paged
-from ..http.parameters import Parameter, Parameters
+from ..http.pagination import (
+    Page,
+    asked_page,
+    link_header,
+    onward_links,
+    page_links,
+    page_parameters,
+    paged,
+)
+from ..http.parameters import Parameter, Parameters, load_query
 from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result
 from ..http.spool import write_books
@@ -167,7 +175,8 @@ def export() -> Result:
 @endpoint(Access.READER, "changes", query=queries.feed_parameters, etag=True)
 def read_changes() -> Result:
     """The change feed: what was changed behind a number, oldest first."""
-    found = queries.feed(request.args)
+    asked = load_query()
+    found = queries.feed(asked["after"], asked["limit"])
     links = onward_links("after", found.following)
     return Result(
         {"changes": found.changes, "links": links},
@@ -183,10 +192,10 @@ def read_changes() -> Result:
 @endpoint(Access.READER, "terms", query=queries.terms_parameters, etag=True, cost=Cost.TERMS)
 def read_terms(kind: str) -> Result:
     """The values that books have, with the number of books of each."""
-    found = queries.terms(kind, request.args)
-    return paged(
-        "terms", found.terms, found.total, found.page, until_catalogue_changes(found.revision)
-    )
+    asked = load_query()
+    page = Page(asked["limit"], asked["page"])
+    found = queries.terms(kind, page, asked["sort"])
+    return paged("terms", found.terms, found.total, page, until_catalogue_changes(found.revision))
 
 
 @blueprint.get("/<id:book_id>")
@@ -245,8 +254,9 @@ def restore(book_id: int) -> Result:
 @endpoint(Access.ADMIN, "history", query=page_parameters)
 def read_history(book_id: int) -> Result:
     """Who changed what of a book, and when."""
-    found = queries.history(book_id, request.args) or _missing()
-    return paged("history", found.entries, found.total, found.page)
+    page = asked_page()
+    found = queries.history(book_id, page) or _missing()
+    return paged("history", found.entries, found.total, page)
 
 
 @blueprint.get("/isbn/<isbn:digits>")

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
 from flask import request
-from marshmallow import Schema
 
 from .cache import NO_STORE, CachePolicy
-from .parameters import Arguments, Parameter, Parameters, integer, load_parameters
+from .parameters import Parameter, Parameters, integer, load_query
 from .results import Result
 from .routing import base_url
 
@@ -38,11 +37,9 @@ class PageParameters(Parameters):
 page_parameters = PageParameters()
 
 
-def asked_page(arguments: Arguments, schema: Schema = page_parameters) -> Page:
-    """The page of a list that takes `limit`, `page`, `format` and what else is in the schema; 400
-    where one is wrong.
-    """
-    values = load_parameters(schema, arguments)
+def asked_page() -> Page:
+    """The page that this request asks for; 400 where any of its parameters is wrong."""
+    values = load_query()
     return Page(values["limit"], values["page"])
 
 

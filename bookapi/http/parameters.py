@@ -13,6 +13,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from werkzeug.datastructures import MultiDict
 
 from .problems import bad_parameters, messages_of
+from .request import current_request
 
 MAX_VALUES = 20  # of a parameter that may be repeated
 _NUMBER = re.compile("[0-9]{1,19}")
@@ -132,6 +133,15 @@ def read_parameters(schema: Schema, arguments: Arguments) -> tuple[dict[str, Any
             errors += [(name, message) for message in messages]
         valid = error.valid_data
         return (valid if isinstance(valid, dict) else {}), errors
+
+
+def load_query() -> dict[str, Any]:
+    """The values of this request's query string, by the schema that the endpoint declares; 400
+    where any is wrong.
+    """
+    request = current_request()
+    assert request.declared and request.declared.query  # noqa: S101 # only such views call this
+    return load_parameters(request.declared.query, request.args)
 
 
 def load_parameters(schema: Schema, arguments: Arguments) -> dict[str, Any]:

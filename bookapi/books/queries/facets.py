@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from ...catalogue import revision_of
 from ...db import JoinInOrder, db, fetch
 from ...http.pagination import Page, PageParameters
-from ...http.parameters import Arguments, Parameter, choice, load_parameters
+from ...http.parameters import Parameter, choice
 from ..models import Book, Term
 from ..terms import KINDS, Kind, year
 from .listing import Shape
@@ -201,16 +201,12 @@ class Terms(NamedTuple):
 
     terms: list[dict[str, Any]]
     total: int
-    page: Page
     revision: int
 
 
-def terms(name: str, args: Arguments) -> Terms:
-    """The page of values that the parameters ask for: by value, or by `sort=-count`; a 400 where
-    they are wrong."""
-    asked = load_parameters(terms_parameters, args)
-    page, order = Page(asked["limit"], asked["page"]), asked["sort"]
+def terms(name: str, page: Page, order: str) -> Terms:
+    """A page of all values of a kind, in one of the orders that the parameter `sort` has."""
     with db.read() as connection:
         total = fetch(connection, _TOTAL, {"kind": name})[0][0]
         found = _whole(connection, name, order, page.limit, page.offset)
-        return Terms(found, total, page, revision_of(connection))
+        return Terms(found, total, revision_of(connection))

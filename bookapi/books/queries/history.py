@@ -7,8 +7,8 @@ from sqlalchemy import Select, bindparam, func, select
 
 from ...catalogue import revision_of
 from ...db import db, fetch, rfc3339
-from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page, asked_page
-from ...http.parameters import Arguments, Parameter, Parameters, integer, load_parameters
+from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page
+from ...http.parameters import Parameter, Parameters, integer
 from ...http.routing import LARGEST_ID
 from ..models import Book, History
 
@@ -37,12 +37,10 @@ class Entries(NamedTuple):
 
     entries: list[dict[str, Any]]
     total: int
-    page: Page
 
 
-def history(book_id: int, args: Arguments) -> Entries | None:
+def history(book_id: int, page: Page) -> Entries | None:
     """A page of a book's history; None if there never was such a book."""
-    page = asked_page(args)
     with db.read() as connection:
         total = fetch(connection, _NUMBER, {"book_id": book_id})[0][0]
         if not total and not fetch(connection, _IS_THERE, {"book_id": book_id}):
@@ -50,7 +48,7 @@ def history(book_id: int, args: Arguments) -> Entries | None:
         rows = fetch(
             connection, _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
         )
-    return Entries([_entry(row) for row in rows], total, page)
+    return Entries([_entry(row) for row in rows], total)
 
 
 def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
@@ -73,11 +71,9 @@ class Changes(NamedTuple):
     revision: int
 
 
-def feed(args: Arguments) -> Changes:
+def feed(after: int, limit: int) -> Changes:
     """A page of the change feed. Changes are committed in the order of `seq`, so a client that
     continues after a `seq` misses none."""
-    values = load_parameters(feed_parameters, args)
-    after, limit = values["after"], values["limit"]
     with db.read() as connection:
         rows = fetch(connection, _BEHIND, {"after": after, "limit": limit + 1})
         revision = revision_of(connection)
