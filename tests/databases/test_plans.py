@@ -289,6 +289,7 @@ def test_a_page_is_found_by_walking_the_index_of_its_order(asked, address):
     ("address", "step"),
     [
         ("/books?q=common&language=en", "SEARCH books USING COVERING INDEX ix_books_deleted_at_id"),
+        ("/books?subject=s1&language=en", "SEARCH books USING COVERING INDEX ix_books_deleted_at_"),
         (
             "/books?language=en&sort=title&page=30",
             "SEARCH books USING COVERING INDEX ix_books_deleted_at_title_key_id",

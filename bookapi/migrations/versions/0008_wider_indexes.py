@@ -8,8 +8,10 @@ from alembic import op
 revision = "0008"
 down_revision = "0007"
 
-INDEXES = {  # the columns behind `deleted_at`, and rows of a key for SQLite's planner
-    "id": ("id, language, published_key", "1 1 1"),
+# The columns behind `deleted_at`, and for SQLite's planner the rows of a key. `sz`: bytes of a row,
+# or it would think those of the books no larger, and read them.
+INDEXES = {
+    "id": ("id, language, published_key", "1 1 1 sz=12"),
     "title_key_id": ("title_key, id, language", "2 1 1"),
     "author_key_id": ("author_key, id, language", "4 1 1"),
     "author_desc_key_id": ("author_desc_key DESC, id, language", "4 1 1"),
