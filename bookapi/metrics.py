@@ -1,6 +1,6 @@
 """Figures for Prometheus, counted where things happen and returned by GET /metrics.
 
-The workers of a service share a folder, PROMETHEUS_MULTIPROC_DIR, so that each tells the figures of
+The workers of a service share a folder, PROMETHEUS_MULTIPROC_DIR, so that each shows the figures of
 all. It must be in the environment before prometheus_client is imported: `bookapi serve` sees to it.
 """
 
@@ -65,7 +65,7 @@ _pending: deque[tuple[str, str, str]] = deque()
 
 @contextmanager
 def shared_folder() -> Iterator[None]:
-    """The folder of a service's workers, in the environment that they get; without one each tells
+    """The folder of a service's workers, in the environment that they get; without one each shows
     its own figures. In memory: a process dies that writes to a mapped file on a full disk, and
     requests can fill the one for temporary files.
     """

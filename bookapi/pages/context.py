@@ -177,7 +177,7 @@ def new_key() -> str:
     return secrets.token_urlsafe(16)
 
 
-def told(text: str) -> str:
+def translated_problem(text: str) -> str:
     """A text of a problem in the language of the page, if it is translated there, with `{}` for
     each number."""
     pattern = _NUMBER.sub("{}", text)
@@ -192,7 +192,7 @@ def faults(problem: Record | None) -> dict[str, list[str]]:
         place = error.get("field") or error.get("parameter") or error.get("pointer") or ""
         steps = (error.get("pointer") or "").split("/")[2:]
         item = f"{int(steps[0]) + 1}: " if steps and steps[0].isdecimal() else ""
-        found.setdefault(place, []).append(item + told(error["detail"]))
+        found.setdefault(place, []).append(item + translated_problem(error["detail"]))
     return found
 
 
@@ -280,7 +280,7 @@ def year(number: int) -> str:
 FUNCTIONS = (
     path, here, data_address, typed, kept_fields, new_key, faults, language_name, when, cover_of,
     json_ld, decades, without, stored_text, export_address, filter_name, label, year, csrf_token,
-    account, qr_code, told,
+    account, qr_code, translated_problem,
 )  # fmt: skip
 
 
