@@ -63,7 +63,7 @@ def filled(app, monkeypatch):
     return app
 
 
-def told(app, *options, status=0):
+def reported(app, *options, status=0):
     """The lines of a check; fails where its status is another one."""
     result = app.test_cli_runner().invoke(args=["check", *options])
     assert result.exit_code == status, (result.output, result.exception)
@@ -73,7 +73,7 @@ def told(app, *options, status=0):
 
 def wrong(app):
     """The lines about what is wrong."""
-    return [line for line in told(app, status=1) if not line.startswith("ok     ")]
+    return [line for line in reported(app, status=1) if not line.startswith("ok     ")]
 
 
 def spoil(app, *statements):
@@ -87,7 +87,7 @@ def spoil(app, *statements):
 
 
 def test_a_sound_instance_is_told_line_by_line(filled):
-    lines = told(filled)
+    lines = reported(filled)
     assert all(line.startswith("ok     ") for line in lines)
     assert {
         "settings",
@@ -105,13 +105,13 @@ def test_a_sound_instance_is_told_line_by_line(filled):
 
 
 def test_an_empty_catalogue_is_sound(app):
-    assert all(line.startswith("ok     ") for line in told(app))
+    assert all(line.startswith("ok     ") for line in reported(app))
 
 
 def test_a_purged_book_leaves_a_sound_catalogue_behind(filled):
     with filled.app_context():
         assert db.write(changes.purge, -1, 10) == 1
-    told(filled)
+    reported(filled)
 
 
 REBUILT = "rebuilt all that is derived from the books"
@@ -175,7 +175,7 @@ def test_a_look_changes_nothing(filled):
     assert in_database(filled) == before
 
 
-def test_a_book_in_the_trash_that_searches_find_is_told(filled):
+def test_a_book_in_the_trash_that_searches_find_is_reported(filled):
     spoil(filled, "UPDATE books SET deleted_at = NULL WHERE id = 4")
     assert {line.split(":")[0] for line in wrong(filled)} == {
         "wrong  derived data",
@@ -203,7 +203,7 @@ def test_concurrent_changes_are_not_reported(app):
     try:
         for _ in range(100):
             before = len(written)
-            told(app)
+            reported(app)
             during += len(written) > before
             if during == 3:
                 break
@@ -219,7 +219,7 @@ def test_concurrent_changes_are_not_reported(app):
 def test_all_that_is_derived_is_made_again_and_nothing_else_is_touched(filled):
     wanted = in_database(filled)
     spoil(filled, *[statement for subject, statement in FAULTS[:14]])
-    lines = told(filled, "--mend")
+    lines = reported(filled, "--mend")
     assert all(line.startswith("ok     ") for line in lines[lines.index(REBUILT) + 1 :])
     found = in_database(filled)
     marks = {found["catalogue"][0][4], wanted["catalogue"][0][4]}  # the names of two states
@@ -232,7 +232,7 @@ def test_no_answer_from_before_is_given_again_once_it_is_mended(filled):
     client = filled.test_client()
     spoil(filled, "UPDATE book_authors SET name_key = 'other' WHERE book_id = 1")
     assert [client.get("/books?author=jane%20austen").json["books"] for _ in range(2)] == [[], []]
-    told(filled, "--mend")
+    reported(filled, "--mend")
     assert client.get("/books?author=jane%20austen").json["total"] == 1
 
 
@@ -258,7 +258,7 @@ def test_what_people_gave_is_not_mended(filled):
         "UPDATE catalogue SET total = 9, seq = seq - 1",
     )
     before = in_database(filled)
-    lines = told(filled, "--mend", status=1)
+    lines = reported(filled, "--mend", status=1)
     after_that = lines[lines.index(REBUILT) + 1 :]
     assert [line.split(":")[0] for line in after_that if not line.startswith("ok")] == [
         "wrong  number of changes",
@@ -271,7 +271,7 @@ def test_what_people_gave_is_not_mended(filled):
 
 def test_where_nothing_derived_is_wrong_nothing_is_mended(filled):
     before = in_database(filled)
-    assert told(filled, "--mend") == told(filled)
+    assert reported(filled, "--mend") == reported(filled)
     assert in_database(filled) == before
 
 
@@ -304,7 +304,7 @@ def test_an_index_that_does_not_find_what_its_table_holds_is_told_and_made_again
         return  # FTS5's own faults: no server has these tables
     spoil(filled, *statements)
     assert wrong(filled)[0].startswith("wrong  search index: ")
-    assert REBUILT in told(filled, "--mend")
+    assert REBUILT in reported(filled, "--mend")
     assert filled.test_client().get("/books?q=lodz").json["total"] == 1
 
 
@@ -317,7 +317,7 @@ def test_a_look_writes_nothing_and_no_change_waits_for_it(make_app):
         watch = connection.driver_connection
         version = watch.execute("PRAGMA data_version").fetchone()
         watch.execute("BEGIN IMMEDIATE")  # held all the time: what needs this lock fails
-        assert not any(line.startswith("wrong") for line in told(app))
+        assert not any(line.startswith("wrong") for line in reported(app))
         watch.execute("ROLLBACK")
         assert watch.execute("PRAGMA data_version").fetchone() == version
         connection.close()
@@ -333,10 +333,10 @@ def test_a_spoilt_file_is_told_and_not_looked_into_any_further(filled, tmp_path)
         file.seek(os.path.getsize(path) // 8192 * 4096)
         file.write(b"\xa5" * 4096)
     assert "bookapi restore" in wrong(filled)[-1]
-    assert told(filled, "--mend", status=1)[-1].startswith("wrong")
+    assert reported(filled, "--mend", status=1)[-1].startswith("wrong")
 
 
-def test_a_row_that_belongs_to_none_is_told(filled, tmp_path):
+def test_a_row_that_belongs_to_none_is_reported(filled, tmp_path):
     if DATABASE_URL:
         return
     connection = sqlite3.connect(tmp_path / "bookapi.sqlite")
@@ -350,12 +350,12 @@ def test_a_row_that_belongs_to_none_is_told(filled, tmp_path):
 def test_a_server_without_the_index_is_told_and_gets_it_again(filled):
     spoil(filled, "ALTER TABLE book_words DROP INDEX ft_book_words_words")
     assert wrong(filled)[0].startswith("wrong  search index: ")
-    assert REBUILT in told(filled, "--mend")
+    assert REBUILT in reported(filled, "--mend")
     assert filled.test_client().get("/books?q=lodz").json["total"] == 1
 
 
 @pytest.mark.two_databases
-def test_a_server_whose_index_misses_books_is_told(filled, monkeypatch):
+def test_a_server_whose_index_misses_books_is_reported(filled, monkeypatch):
     monkeypatch.setattr(search_index, "PAUSE", 0)
     monkeypatch.setattr(
         search_index, "BARRIER", "eqa OR bbb"
@@ -367,12 +367,12 @@ def test_a_server_whose_index_misses_books_is_told(filled, monkeypatch):
 # -- the instance ----------------------------------------------------------------------
 
 
-def test_what_everybody_on_the_machine_may_read_is_told(make_app, tmp_path):
+def test_what_everybody_on_the_machine_may_read_is_reported(make_app, tmp_path):
     folder = tmp_path / "instance"
     app = make_app(INSTANCE_PATH=str(folder), DATABASE_URL=sqlite_url(folder))
     assert app.test_cli_runner().invoke(args=["init"]).exit_code == 0
     folder.chmod(0o755)  # as the volumes of containers are
-    told(app)
+    reported(app)
     folder.chmod(0o757)
     for path in (folder / "secret", folder / "bookapi.sqlite"):
         path.chmod(path.stat().st_mode | 0o004)
@@ -384,7 +384,7 @@ def test_what_everybody_on_the_machine_may_read_is_told(make_app, tmp_path):
     assert all("chmod o-rwx" in line for line in wrong(app))
 
 
-def test_an_instance_without_a_secret_is_told(make_app):
+def test_an_instance_without_a_secret_is_reported(make_app):
     assert "bookapi init" in wrong(make_app(SECRET_KEY=None))[0]
 
 
@@ -419,5 +419,5 @@ def test_cached_answers_are_not_used_after_the_index_was_rebuilt(filled):
     client = filled.test_client()
     spoil(filled, "INSERT INTO book_words_index (book_words_index) VALUES ('delete-all')")
     assert [client.get("/books?q=emma").json["total"] for _ in range(2)] == [0, 0]
-    assert REBUILT in told(filled, "--mend")
+    assert REBUILT in reported(filled, "--mend")
     assert client.get("/books?q=emma").json["total"] == 1

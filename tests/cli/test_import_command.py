@@ -223,7 +223,8 @@ def test_an_invalid_isbn_is_dropped_with_a_warning(load_one, cell):
     book, report = load_one("isbn", cell)
     assert book["isbn"] is None
     assert [
-        (told["record"], told["line"], told["field"], told["value"]) for told in report["warnings"]
+        (reported["record"], reported["line"], reported["field"], reported["value"])
+        for reported in report["warnings"]
     ] == [(1, 2, "isbn", cell)]
 
 
@@ -290,7 +291,9 @@ def test_years_are_read_in_common_spellings(load_one, cell, published):
 def test_an_incomplete_year_is_reported(load_one, cell, published):
     book, report = load_one("published", cell)
     assert book["published"] == published
-    assert [(told["field"], told["value"]) for told in report["warnings"]] == [("published", cell)]
+    assert [(reported["field"], reported["value"]) for reported in report["warnings"]] == [
+        ("published", cell)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -343,14 +346,14 @@ def test_zero_pages_mean_an_unknown_number_of_pages(load_one, cell, pages, warni
 )
 def test_a_cell_that_cannot_be_read_rejects_the_record_only_if_strict(load, client, header, cell):
     report, _ = load(csv_bytes(["title", header], ["Emma", cell]), "--strict", fails=1)
-    assert [(told["record"], told["line"], told["field"]) for told in report["errors"]][:1] == [
-        (1, 2, header)
-    ]
+    assert [
+        (reported["record"], reported["line"], reported["field"]) for reported in report["errors"]
+    ][:1] == [(1, 2, header)]
     assert stored(client) == []
     report, _ = load(csv_bytes(["title", header], ["Emma", cell]))
-    assert [(told["record"], told["line"], told["field"]) for told in report["warnings"]] == [
-        (1, 2, header)
-    ]
+    assert [
+        (reported["record"], reported["line"], reported["field"]) for reported in report["warnings"]
+    ] == [(1, 2, header)]
     assert [book["title"] for book in stored(client)] == ["Emma"]
 
 
@@ -359,7 +362,10 @@ def test_overlong_text_is_cut_but_an_overlong_title_is_rejected(load, client):
         csv_bytes(["title", "edition"], ["Emma", "x" * 201], ["y" * 2001, ""]), "--on-error", "skip"
     )
     assert [len(book["edition"]) for book in stored(client)] == [200]
-    assert [told["field"] for told in report["warnings"] + report["errors"]] == ["edition", "title"]
+    assert [reported["field"] for reported in report["warnings"] + report["errors"]] == [
+        "edition",
+        "title",
+    ]
 
 
 @pytest.mark.parametrize("title", ["'=1+1", "'@home", "'-", "'+1", "''=x"])
@@ -440,7 +446,9 @@ def test_on_error_abort_stores_nothing_if_one_record_is_bad(load, client):
         csv_bytes(["title", "pages"], ["Emma", 1], ["", 2], ["Other", "x"]), "--strict", fails=1
     )
     assert stored(client) == []
-    assert [(told["record"], told["line"], told["field"]) for told in report["errors"]] == [
+    assert [
+        (reported["record"], reported["line"], reported["field"]) for reported in report["errors"]
+    ] == [
         (2, 3, "title"),
         (3, 4, "pages"),
     ]
@@ -524,7 +532,7 @@ def test_volumes_with_a_common_isbn_are_all_kept(load, client):
     assert [book["identifiers"] for book in stored(client)][1:] == [
         [{"scheme": "isbn", "value": EMMA}]
     ] * 2
-    assert [(told["record"], told["field"]) for told in report["warnings"]] == [
+    assert [(reported["record"], reported["field"]) for reported in report["warnings"]] == [
         (2, "isbn"),
         (3, "isbn"),
     ]
@@ -596,7 +604,7 @@ def test_volumes_with_their_own_and_a_set_isbn_are_different_books(load, client)
 def test_lines_are_counted_as_they_stand_in_the_file(load):
     content = b'pages,title\r\n1,"Two\r\nlines"\r\n\r\n2,\r\n'
     report, _ = load(content, fails=1)
-    assert [(told["record"], told["line"]) for told in report["errors"]] == [(2, 5)]
+    assert [(reported["record"], reported["line"]) for reported in report["errors"]] == [(2, 5)]
 
 
 def test_the_report_has_the_documented_fields(load):
@@ -819,7 +827,7 @@ def test_an_unreadable_file_is_reported_in_one_line(runner, tmp_path, name):
 )
 def test_a_row_longer_than_the_header_is_rejected(load, client, row, field_count):
     report, _ = load(csv_bytes(["title", "year"], ["Other", "1800"], row), fails=1)
-    assert [(told["record"], told["line"]) for told in report["errors"]] == [(2, 3)]
+    assert [(reported["record"], reported["line"]) for reported in report["errors"]] == [(2, 3)]
     assert str(field_count) in report["errors"][0]["detail"]
 
 
@@ -859,7 +867,7 @@ def test_a_malformed_line_is_rejected_alone(load, client, line):
     content = jsonl_bytes({"title": "Before"}) + line + b"\n\n" + jsonl_bytes({"title": "After"})
     report, _ = load(content, "--on-error", "skip", name="books.jsonl")
     assert [book["title"] for book in stored(client)] == ["Before", "After"]
-    assert {(told["record"], told["line"]) for told in report["errors"]} == {(2, 2)}
+    assert {(reported["record"], reported["line"]) for reported in report["errors"]} == {(2, 2)}
 
 
 @pytest.mark.parametrize(
@@ -956,4 +964,4 @@ def test_xml_declares_its_own_encoding(load, client):
 def test_an_invalid_record_of_a_document_is_rejected_alone(load, client, name, content):
     report, _ = load(content, "--on-error", "skip", name=name)
     assert counts(report) == (2, 0, 0, 1)
-    assert [told["record"] for told in report["errors"]] == [2]
+    assert [reported["record"] for reported in report["errors"]] == [2]

@@ -263,9 +263,9 @@ def test_every_field_of_every_book_equals_the_source(imported, suffix):
 
 
 def test_lenient_conversions_are_reported(imported):
-    told = {entry["field"] for entry in imported.report["warnings"]}
+    reported = {entry["field"] for entry in imported.report["warnings"]}
     assert (
-        told
+        reported
         == {
             "goodbooks": {"isbn"},
             "gutenberg": {"language", "isbn"},

@@ -1,5 +1,5 @@
 """`bookapi init`: safe to repeat, and to run several times at once; what a user without rights
-is told.
+is reported.
 """
 
 import subprocess

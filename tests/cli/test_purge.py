@@ -157,14 +157,14 @@ def test_only_history_rows_of_a_purged_book_remain(app, trash, runner):
 
 
 def test_history_and_feed_entries_of_a_purged_book_remain(app, trash, runner):
-    told = [
+    reported = [
         [
             {**entry, "changes": []} if number in (2, 3, 4) else entry
             for entry in history(trash, number)
         ]
         for number in range(1, 7)
     ]
-    before = [*told, steps(trash), seq(app)]
+    before = [*reported, steps(trash), seq(app)]
     purge(runner, 0)
     assert [*[history(trash, number) for number in range(1, 7)], steps(trash), seq(app)] == before
     assert [entry["action"] for entry in history(trash, 3)] == ["created", "deleted"]
@@ -177,12 +177,12 @@ def test_a_purged_book_is_a_404_for_every_method(trash, runner):
     def ask(method, number):
         return trash.open(f"/books/{number}", method=method, json={"title": "x"}).status_code
 
-    told = {
+    reported = {
         method: [ask(method, number) for number in (2, 3)]
         for method in ("GET", "PUT", "PATCH", "DELETE")
     }
-    told["restore"] = [trash.post(f"/books/{number}/restore").status_code for number in (3, 2)]
-    assert told == {
+    reported["restore"] = [trash.post(f"/books/{number}/restore").status_code for number in (3, 2)]
+    assert reported == {
         **dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), [410, 404]),
         "restore": [404, 200],
     }
@@ -190,17 +190,17 @@ def test_a_purged_book_is_a_404_for_every_method(trash, runner):
 
 def test_a_purged_book_is_not_served_from_the_cache(app, admin, runner):
     admin.post("/books", json=FULL)
-    reader, told = app.test_client(), []
+    reader, reported = app.test_client(), []
     for act in (lambda: None, lambda: admin.delete("/books/1"), lambda: purge(runner, 0)):
         act()
-        told.append(
+        reported.append(
             [
                 reader.get(address).status_code
                 for address in ("/books/1", "/books/1", f"/books/isbn/{ISBN}")
             ]
             + [reader.get(address).json["total"] for address in ("/books", "/books?q=handsome")]
         )
-    assert told == [[200, 200, 200, 1, 1], [410, 410, 404, 0, 0], [404, 404, 404, 0, 0]]
+    assert reported == [[200, 200, 200, 1, 1], [410, 410, 404, 0, 0], [404, 404, 404, 0, 0]]
 
 
 def test_the_id_of_a_purged_book_is_never_reused(app, admin, runner):
@@ -214,11 +214,11 @@ def test_the_id_of_a_purged_book_is_never_reused(app, admin, runner):
 
 
 def test_a_purged_book_is_not_found_in_the_trash(trash, runner):
-    told = [trash.get("/books?state=deleted&q=gone").json["total"]]
+    reported = [trash.get("/books?state=deleted&q=gone").json["total"]]
     for days in (30, 0):
         purge(runner, days)
-        told.append(trash.get("/books?state=deleted&q=gone").json["total"])
-    assert told == [3, 1, 0]
+        reported.append(trash.get("/books?state=deleted&q=gone").json["total"])
+    assert reported == [3, 1, 0]
     assert trash.get("/books?q=handsome").json["total"] == 1
 
 

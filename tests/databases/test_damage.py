@@ -184,5 +184,5 @@ def test_a_file_of_another_user_is_a_503_for_changes_and_the_log_names_owner_and
     ] == [(503, True)] * 2
     lines = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert not any(line.exc_info for line in lines)
-    told = [line.getMessage() for line in lines if line.getMessage().startswith("database: ")]
-    assert told and all("belongs to root, mode 0" in line for line in told)
+    reported = [line.getMessage() for line in lines if line.getMessage().startswith("database: ")]
+    assert reported and all("belongs to root, mode 0" in line for line in reported)

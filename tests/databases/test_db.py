@@ -118,8 +118,8 @@ def test_of_many_books_with_one_isbn_one_is_made(app, admin, method, address):
             .status_code
         )
 
-    told = sorted(_in_threads(send))
-    assert told == ([201] + [409] * 7 if method == "POST" else [200] * 7 + [201])
+    reported = sorted(_in_threads(send))
+    assert reported == ([201] + [409] * 7 if method == "POST" else [200] * 7 + [201])
     assert admin.get("/books").json["total"] == 1
 
 
@@ -250,13 +250,13 @@ def test_a_missing_file_is_a_503_and_never_a_new_one(local):
     for path in app.file.parent.glob("bookapi.sqlite*"):
         path.unlink()
     client = app.test_client()
-    told = [
+    reported = [
         client.get("/books"),
         client.get("/books/1"),
         client.get("/readyz"),
         Auth(client).login(),
     ]
-    assert [(answer.status_code, "Retry-After" in answer.headers) for answer in told] == [
+    assert [(answer.status_code, "Retry-After" in answer.headers) for answer in reported] == [
         (503, True)
     ] * 4
     assert client.get("/healthz").status_code == 200 and not app.file.exists()
@@ -277,12 +277,12 @@ def test_a_file_that_goes_missing_while_serving_is_a_503_for_changes(local):
     Auth(client).login()
     for path in app.file.parent.glob("bookapi.sqlite*"):
         path.unlink()
-    told = [
+    reported = [
         client.post("/books", json={"title": "a"}),
         client.get("/readyz"),
         client.post("/auth/logout"),
     ]
-    assert [answer.status_code for answer in told] == [503] * 3
+    assert [answer.status_code for answer in reported] == [503] * 3
     assert not app.file.exists()
 
 
@@ -295,10 +295,10 @@ def test_a_spoilt_file_is_a_503(local, spoilt):
         path.unlink()
     app.file.write_bytes(spoilt)
     client = app.test_client()
-    told = [client.get("/books"), client.get("/readyz"), Auth(client).login()]
-    assert [answer.status_code for answer in told] == [503] * 3
+    reported = [client.get("/books"), client.get("/readyz"), Auth(client).login()]
+    assert [answer.status_code for answer in reported] == [503] * 3
     assert app.file.read_bytes() == spoilt or not spoilt
-    assert str(app.file) not in told[0].get_data(as_text=True)
+    assert str(app.file) not in reported[0].get_data(as_text=True)
 
 
 def test_a_file_that_is_spoilt_while_serving_makes_the_service_unready(local):
@@ -329,9 +329,13 @@ def test_a_file_that_was_replaced_is_a_503_until_the_restart(local, tmp_path, to
     client = app.test_client()
     assert touch(client).status_code == 200
     os.replace(tmp_path / "copy", app.file)
-    told = [client.get("/readyz"), Auth(client).login(), client.post("/books", json={"title": "a"})]
-    assert [answer.status_code for answer in told[:2]] == [503, 503]
-    assert told[2].status_code in (401, 503)
+    reported = [
+        client.get("/readyz"),
+        Auth(client).login(),
+        client.post("/books", json={"title": "a"}),
+    ]
+    assert [answer.status_code for answer in reported[:2]] == [503, 503]
+    assert reported[2].status_code in (401, 503)
 
 
 def test_a_database_without_a_schema_is_not_ready(local, tmp_path):
@@ -339,12 +343,12 @@ def test_a_database_without_a_schema_is_not_ready(local, tmp_path):
     with app.app_context():
         create_file()
     client = app.test_client()
-    told = [
+    reported = [
         client.get("/readyz").status_code,
         client.get("/books").status_code,
         client.get("/healthz").status_code,
     ]
-    assert told == [503, 503, 200]
+    assert reported == [503, 503, 200]
 
 
 def test_what_is_committed_is_in_the_file(local, tmp_path):

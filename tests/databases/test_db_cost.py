@@ -104,20 +104,24 @@ def test_a_slow_query_is_interrupted_in_time(app, limit, seconds):
     limit(seconds)
     with app.test_request_context():
         begun = time.monotonic()
-        with pytest.raises(HTTPException) as told:
+        with pytest.raises(HTTPException) as reported:
             read(ENDLESS)
         assert seconds * 0.9 <= time.monotonic() - begun < seconds + SOON
-    assert told.value.code == 503 and "ask for less" in told.value.description
+    assert reported.value.code == 503 and "ask for less" in reported.value.description
 
 
 def test_the_limit_covers_all_reads_of_a_block(app, limit):
     limit(0.2)
     number = 0
-    with app.test_request_context(), pytest.raises(HTTPException) as told, db.read() as connection:
+    with (
+        app.test_request_context(),
+        pytest.raises(HTTPException) as reported,
+        db.read() as connection,
+    ):
         for _ in range(1000):
             number += 1
             connection.execute(LONG).all()
-    assert told.value.code == 503 and number < 100
+    assert reported.value.code == 503 and number < 100
 
 
 def test_reads_after_an_interrupted_one_work(app, limit):
@@ -179,8 +183,8 @@ def test_a_slow_full_text_search_is_interrupted():
 
 @pytest.mark.parametrize("code", [188, 1317, 1969, 3024])
 def test_a_timeout_of_mysql_gives_the_same_problem(code):
-    told = translate(pymysql.err.OperationalError(code, "told by the server"))
-    assert told.code == 503 and "ask for less" in told.description
+    reported = translate(pymysql.err.OperationalError(code, "told by the server"))
+    assert reported.code == 503 and "ask for less" in reported.description
 
 
 # -- what may take its time ------------------------------------------------------------
@@ -252,7 +256,7 @@ def test_commands_are_not_limited(runner, limit, monkeypatch):
         assert result.exit_code == 0, result.output
 
 
-# -- how a server is told --------------------------------------------------------------
+# -- how a server is reported --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,9 @@ def failure(code, **more):
     ],
 )
 def test_temporary_database_failures_have_a_status(code, status):
-    told = translate(failure(code))
-    assert told.code == status
-    assert status != 503 or dict(told.get_headers())["Retry-After"]
+    reported = translate(failure(code))
+    assert reported.code == status
+    assert status != 503 or dict(reported.get_headers())["Retry-After"]
 
 
 def test_programming_errors_are_not_translated():

@@ -53,10 +53,10 @@ class Side:
             if address is None:
                 break
             answers.append(self.client.get(address))
-        return [told(answer) for answer in answers]
+        return [reported(answer) for answer in answers]
 
 
-def told(answer):
+def reported(answer):
     """What of an answer is the same on every database."""
     body = answer.json
     for book in body.get("books", []):
@@ -218,7 +218,7 @@ def test_both_databases_list_the_same_terms_on_every_page(sides, kind):
     address, asked, differences = f"/books/{kind}?limit=100", 0, []
     while address:
         answers = [side.client.get(address) for side in sides.pair]
-        if found := difference(*map(told, answers)):
+        if found := difference(*map(reported, answers)):
             differences.append(f"{address}\n    {found}")
         address, asked = answers[0].json["links"].get("next"), asked + 1
     expect_none(differences, asked)

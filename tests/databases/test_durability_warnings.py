@@ -138,8 +138,8 @@ def test_without_pysqlite3_python_has_a_library_too(tmp_path):
         env=environment(tmp_path, SECRET_KEY="of no use to anyone else, and long enough"),
     )
     assert done.returncode == 0, done.stderr
-    *told, warned, version = json.loads(done.stdout.splitlines()[-1])
-    assert (told, warned) == ([True, 1, 1], may_spoil(tuple(version)))
+    *reported, warned, version = json.loads(done.stdout.splitlines()[-1])
+    assert (reported, warned) == ([True, 1, 1], may_spoil(tuple(version)))
 
 
 # -- the server ------------------------------------------------------------------------
@@ -185,9 +185,9 @@ SAFE = {
     ],
 )
 def test_a_server_that_may_lose_what_it_acknowledged_is_told_of(changed, named):
-    told = durability_warnings.server_warnings(SAFE | changed, MAX_BODY)
-    assert [line.partition(":")[0] for line in told] == named
-    assert all(" set it to " in line for line in told)
+    reported = durability_warnings.server_warnings(SAFE | changed, MAX_BODY)
+    assert [line.partition(":")[0] for line in reported] == named
+    assert all(" set it to " in line for line in reported)
 
 
 class Server:

@@ -312,7 +312,7 @@ def test_many_books_are_found_without_their_rows(asked, address, step):
     if DATABASE_URL:
         return  # a server's indexes have not all that is looked at
     plans = asked(f"{address}&limit=2")
-    assert any(told.startswith(step) for _, steps in plans for told in steps), plans
+    assert any(reported.startswith(step) for _, steps in plans for reported in steps), plans
     assert named(plans) == []
 
 

@@ -66,14 +66,14 @@ def test_a_term_is_told_by_the_smallest_spelling_that_is_left(app, admin):
     for name in ("EMILE ZOLA", "Émile Zola", "emile zola"):
         admin.post("/books", json={"title": "Any", "authors": [name]})
 
-    def told():
+    def reported():
         return admin.get("/books?facets=author&limit=1").json["facets"]["author"]
 
-    assert told() == [{"value": "EMILE ZOLA", "count": 3}]
+    assert reported() == [{"value": "EMILE ZOLA", "count": 3}]
     admin.delete("/books/1")
-    assert told() == [{"value": "emile zola", "count": 2}]
+    assert reported() == [{"value": "emile zola", "count": 2}]
     admin.patch("/books/3", json={"authors": ["Emile Zola"]})
-    assert told() == [{"value": "Emile Zola", "count": 2}]
+    assert reported() == [{"value": "Emile Zola", "count": 2}]
     assert wrong(app) == 0
 
 
@@ -135,12 +135,12 @@ def many(admin):
 def test_facets_by_term_are_those_by_book(many, monkeypatch, asked):
     every = "author,subject,publisher,series,location,language,decade"
 
-    def told(looked_up):
+    def reported(looked_up):
         monkeypatch.setattr(facets, "LOOKED_UP", looked_up)
         return many.get(f"/books?{asked}&facets={every}&limit=1").json["facets"]
 
-    by_book = told(0)
-    assert told(1000) == by_book and len(by_book["author"]) > 1
+    by_book = reported(0)
+    assert reported(1000) == by_book and len(by_book["author"]) > 1
 
 
 @pytest.mark.parametrize("sort", ["title", "-title", "author", "-published"])
@@ -148,10 +148,10 @@ def test_facets_by_term_are_those_by_book(many, monkeypatch, asked):
 def test_books_found_in_a_walk_are_those_that_are_sorted(many, monkeypatch, asked, sort):
     monkeypatch.setattr(reads, "WALKED_FACTOR", 10**6)  # no first pages
 
-    def told(factor):
+    def reported(factor):
         monkeypatch.setattr(reads, "SORTED_FACTOR", factor)
         address = f"/books?{asked}&sort={sort}&limit=10&fields=id&page="
         pages = [many.get(f"{address}{page}").json["books"] for page in (1, 2, 3)]
         return [book["id"] for page in pages for book in page]
 
-    assert told(10**6) == told(0) != []
+    assert reported(10**6) == reported(0) != []

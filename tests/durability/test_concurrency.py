@@ -117,7 +117,7 @@ class Impatient:
 
     def __init__(self, folder):
         self.file, self.chance, self.count = folder / FILE, random.Random(SEED), 0
-        self.told, self.done_before, self.busy = {}, 0, 0
+        self.reported, self.done_before, self.busy = {}, 0, 0
 
     @property
     def title(self):
@@ -141,7 +141,7 @@ class Impatient:
             time.sleep(0.01)
             answer = client.ask("POST", "/books", {"title": self.title}, **self._key())
         assert answer.status == 201, answer
-        self.told[answer.json()["id"]] = self.title
+        self.reported[answer.json()["id"]] = self.title
 
     def _key(self):
         return {"Idempotency-Key": f"key-{self.count}"}
@@ -163,7 +163,8 @@ def test_retrying_with_a_key_after_a_lost_response_creates_one_book(folder):
         impatient.retry(client)
     books = {number: book["title"] for number, book in stored(folder / FILE).items()}
     assert (
-        books == impatient.told and len(set(books.values())) == len(books) == rounds(4, 40) * BATCH
+        books == impatient.reported
+        and len(set(books.values())) == len(books) == rounds(4, 40) * BATCH
     )
     assert (
         0 < impatient.done_before < impatient.count

@@ -105,14 +105,14 @@ class Replay:
 
     def __init__(self, disk, trace, folder, often):
         self.disk, self.folder, self.chance = disk, folder, random.Random(SEED)
-        self.told, self.cuts, self.lost, self.flaws = {}, 0, [], []
+        self.reported, self.cuts, self.lost, self.flaws = {}, 0, [], []
         for call in calls(trace):
-            told = acknowledged(call)
-            if told:
-                self.told.update([told])
+            reported = acknowledged(call)
+            if reported:
+                self.reported.update([reported])
                 self._cut(None)
             disk.apply(call)
-            if told or self.chance.random() < often:
+            if reported or self.chance.random() < often:
                 self._cut(self.chance)
 
     def _cut(self, chance):
@@ -121,11 +121,11 @@ class Replay:
         try:
             books = {number: book["title"] for number, book in stored(file).items()}
         except sqlite3.DatabaseError as error:  # no file that SQLite reads
-            self.lost.append((self.cuts, len(self.told), 0))
+            self.lost.append((self.cuts, len(self.reported), 0))
             self.flaws.append(str(error))
             return
-        if not self.told.items() <= books.items():
-            self.lost.append((self.cuts, len(self.told), len(books)))
+        if not self.reported.items() <= books.items():
+            self.lost.append((self.cuts, len(self.reported), len(books)))
         self.flaws += flaws(file)
 
 
@@ -137,7 +137,7 @@ def test_a_power_cut_at_any_moment_loses_no_acknowledged_change(folder, tmp_path
     disk, created = record(folder, tmp_path / "trace", each, clients, workers)
     replay = Replay(disk, tmp_path / "trace", tmp_path / "cut", often=0.03)
     assert (replay.lost, replay.flaws) == ([], [])
-    assert len(replay.told) == created == each * clients and replay.cuts > 2.5 * created
+    assert len(replay.reported) == created == each * clients and replay.cuts > 2.5 * created
     assert disk.copied_back > 100  # the log was written back into the data file, too
     assert disk.is_what_is_there()
 
@@ -148,7 +148,9 @@ def test_a_power_cut_after_a_failed_write_loses_no_acknowledged_change(folder, t
     disk, created = record(folder, tmp_path / "trace", each, 8, 2, failing)
     replay = Replay(disk, tmp_path / "trace", tmp_path / "cut", often=0.005)
     assert (replay.lost, replay.flaws) == ([], [])
-    assert len(replay.told) == created > each and disk.failed >= each / 2 and disk.synced >= each
+    assert (
+        len(replay.reported) == created > each and disk.failed >= each / 2 and disk.synced >= each
+    )
 
 
 @pytest.mark.parametrize("level", ["NORMAL", "OFF"])
@@ -159,4 +161,4 @@ def test_the_power_cut_test_detects_a_missing_fsync(folder, tmp_path, monkeypatc
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "careless"))
     disk, created = record(folder, tmp_path / "trace", 5)
     replay = Replay(disk, tmp_path / "trace", tmp_path / "cut", often=0)
-    assert len(replay.told) == created == 5 <= len(replay.lost)
+    assert len(replay.reported) == created == 5 <= len(replay.lost)

@@ -121,11 +121,11 @@ def history(client, book_id, **parameters):
 
 def differences(entry):
     """What an entry says of each field: before and after, an absent list as an empty one."""
-    told = {change["field"]: (change["before"], change["after"]) for change in entry["changes"]}
-    assert len(told) == len(entry["changes"]), "a field is told twice"
+    reported = {change["field"]: (change["before"], change["after"]) for change in entry["changes"]}
+    assert len(reported) == len(entry["changes"]), "a field is reported twice"
     return {
         field: tuple(BLANK[field] if value is None else value for value in pair)
-        for field, pair in told.items()
+        for field, pair in reported.items()
     }
 
 

@@ -37,30 +37,30 @@ def connection(host, port, number, tls):
     )
 
 
-def _ask(made, path, end, told):
+def _ask(made, path, end, reported):
     while time.monotonic() < end:
         try:
             made.request("GET", path, headers=NEWEST)
             answer = made.getresponse()
             answer.read()
-            told[answer.status] += 1
+            reported[answer.status] += 1
         except (OSError, http.client.HTTPException) as error:
-            told[type(error).__name__] += 1
+            reported[type(error).__name__] += 1
             made.close()
     made.close()
 
 
 def main(host, port, clients, seconds, path, tls=""):
-    end, told = time.monotonic() + float(seconds), [Counter() for _ in range(int(clients))]
+    end, reported = time.monotonic() + float(seconds), [Counter() for _ in range(int(clients))]
     threads = [
         threading.Thread(target=_ask, args=(connection(host, int(port), at, tls), path, end, each))
-        for at, each in enumerate(told)
+        for at, each in enumerate(reported)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    print(json.dumps(sum(told, Counter())))
+    print(json.dumps(sum(reported, Counter())))
 
 
 @contextlib.contextmanager

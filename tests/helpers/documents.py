@@ -62,11 +62,11 @@ def _data(element):
 
 def faults(response):
     """The fields, parameters or pointers that a problem names, in order and each once."""
-    told = [
+    reported = [
         error.get("field") or error.get("parameter") or error.get("pointer", "")
         for error in read(response).get("errors", [])
     ]
-    return list(dict.fromkeys(told))
+    return list(dict.fromkeys(reported))
 
 
 both = pytest.mark.parametrize("name", ["json", "xml"])

@@ -223,13 +223,13 @@ def _miscounted(connection: sqlite3.Connection) -> Iterator[tuple]:
     """The catalogue's row, where it is not what the books add up to: each version is a step of
     `seq`.
     """
-    [told] = connection.execute("SELECT seq, last_id, last_id, total FROM catalogue")
+    [reported] = connection.execute("SELECT seq, last_id, last_id, total FROM catalogue")
     [counted] = connection.execute(
         "SELECT coalesce(sum(version), 0), coalesce(max(id), 0), count(*), "
         "count(*) - count(deleted_at) FROM books"
     )
-    if told != counted:
-        yield "seq, last_id, last_id, total", told, counted
+    if reported != counted:
+        yield "seq, last_id, last_id, total", reported, counted
 
 
 def _unfit_words(connection: sqlite3.Connection) -> Iterator[tuple]:
@@ -272,12 +272,12 @@ def _gaps_in_history(connection: sqlite3.Connection, ids: list[int] | None) -> I
     """Where the history is not one entry for each step of `seq`, and not each version of a book
     once.
     """
-    [told] = connection.execute(
+    [reported] = connection.execute(
         "SELECT count(*), coalesce(max(seq), 0), coalesce(min(seq), 1) FROM history"
     )
     [(seq,)] = connection.execute("SELECT seq FROM catalogue")
-    if told != (seq, seq, 1):
-        yield "history", told, seq
+    if reported != (seq, seq, 1):
+        yield "history", reported, seq
     versions: dict[int, list] = {}
     for number, version in connection.execute(
         "SELECT book_id, version FROM history" + _among("book_id", ids) + " ORDER BY seq"

@@ -63,10 +63,10 @@ def with_cookie(app, cookie, address="/auth/me", **more):
 @both
 def test_a_login_returns_the_account_and_the_end_of_the_session(client, name):
     answer = login(client, name=name)
-    told = read(answer)
+    reported = read(answer)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
-    assert list(told) == ["user", "expires_at"] and told["expires_at"].endswith("Z")
-    assert list(told["user"]) == ["id", "username", "role", "active", "created_at"]
+    assert list(reported) == ["user", "expires_at"] and reported["expires_at"].endswith("Z")
+    assert list(reported["user"]) == ["id", "username", "role", "active", "created_at"]
 
 
 @both
@@ -101,7 +101,7 @@ def test_any_spelling_of_the_username_signs_in(app, client, name):
 @both
 def test_wrong_user_wrong_password_and_disabled_account_are_the_same_401(app, client, name):
     change_account(app, "member", {"active": False})
-    told = [
+    reported = [
         login(client, *pair, name=name, headers={"X-Request-ID": "same"})
         for pair in (
             ("nobody", PASSWORD),
@@ -113,10 +113,10 @@ def test_wrong_user_wrong_password_and_disabled_account_are_the_same_401(app, cl
         )
     ]
     if name == "xml":  # an empty element is null
-        told.pop(4)
-    assert {answer.status_code for answer in told} == {401}
-    assert len({(answer.get_data(), str(answer.headers)) for answer in told}) == 1
-    assert told[0].headers["WWW-Authenticate"] and "Set-Cookie" not in told[0].headers
+        reported.pop(4)
+    assert {answer.status_code for answer in reported} == {401}
+    assert len({(answer.get_data(), str(answer.headers)) for answer in reported}) == 1
+    assert reported[0].headers["WWW-Authenticate"] and "Set-Cookie" not in reported[0].headers
 
 
 def test_each_refusal_compares_one_hash(app, client, monkeypatch):
@@ -483,7 +483,7 @@ def test_a_private_catalogue_needs_a_sign_in(make_app):
 
 def test_a_member_can_read_but_not_change(client):
     login(client, "member")
-    told = [
+    reported = [
         client.open(address, method=method, json={"title": "a"}).status_code
         for method, address in (
             ("GET", "/books"),
@@ -494,7 +494,7 @@ def test_a_member_can_read_but_not_change(client):
             ("PUT", "/books/isbn/9780306406157"),
         )
     ]
-    assert told == [200, 403, 403, 403, 403, 403]
+    assert reported == [200, 403, 403, 403, 403, 403]
     assert client.get("/books").json["total"] == 0
 
 

@@ -77,14 +77,14 @@ def test_json_and_xml_store_the_same_row(admin, sent, stored):
 
 def test_json_and_xml_reject_the_same_fields(app, admin):
     before = rows(app)
-    told = [
+    reported = [
         [
             (answer.status_code, sorted(faults(answer)))
             for answer in (send(admin, "POST", "/books", name, sent) for name in ("json", "xml"))
         ]
         for sent, _ in INVALID
     ]
-    assert told == [[(422, sorted(fields))] * 2 for _, fields in INVALID]
+    assert reported == [[(422, sorted(fields))] * 2 for _, fields in INVALID]
     assert rows(app) == before
 
 
@@ -95,7 +95,7 @@ def test_put_and_patch_reject_the_same_fields(app, admin, method, address):
     admin.post("/books", json=FULL)
     before = rows(app)
     table = [case for case in INVALID if "title" not in case[1] and None not in case[0].values()]
-    told = [
+    reported = [
         [
             (answer.status_code, sorted(faults(answer)))
             for answer in (send(admin, method, address, name, sent) for name in ("json", "xml"))
@@ -106,7 +106,7 @@ def test_put_and_patch_reject_the_same_fields(app, admin, method, address):
     expected = [
         (412, []) if fields == ["version"] else (422, sorted(fields)) for _, fields in table
     ]
-    assert told == [[each] * 2 for each in expected]
+    assert reported == [[each] * 2 for each in expected]
     assert rows(app) == before
 
 
@@ -190,23 +190,23 @@ ODD = [
 def test_a_malformed_id_is_a_404_for_every_method(admin):
     admin.post("/books", json=FULL)
     for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE"):
-        told = {
+        reported = {
             path[:30]: admin.open(f"/books/{path}", method=method, json={"title": "x"}).status_code
             for path in ODD
             if not (path.startswith("isbn/") and method in ("PATCH", "DELETE"))
         }
-        assert {path: status for path, status in told.items() if status != 404} == {}, method
+        assert {path: status for path, status in reported.items() if status != 404} == {}, method
     assert admin.get("/books/1").json["version"] == 1
 
 
 def test_an_unknown_id_is_a_404(admin):
     admin.post("/books", json=FULL)
     for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE"):
-        told = [
+        reported = [
             admin.open(f"/books/{book_id}", method=method, json={"title": "x"}).status_code
             for book_id in (2, 2**31, 2**53 + 1, 2**63 - 1)
         ]
-        assert told == [404] * 4, method
+        assert reported == [404] * 4, method
 
 
 # -- changing --------------------------------------------------------------------------
@@ -295,11 +295,11 @@ def test_a_deleted_book_is_gone(admin, name):
     send(admin, "POST", "/books", name, FULL)
     answer = admin.delete("/books/1")
     assert (answer.status_code, answer.get_data()) == (204, b"")
-    told = [
+    reported = [
         send(admin, method, "/books/1", name, FULL).status_code
         for method in ("GET", "PUT", "PATCH", "DELETE")
     ]
-    assert told == [410] * 4
+    assert reported == [410] * 4
     assert (
         admin.get("/books").json["total"] == 0
         and admin.get(f"/books/isbn/{ISBN}").status_code == 404
@@ -414,11 +414,11 @@ TAGS = [
 
 @pytest.mark.parametrize("method, done", [("PUT", 200), ("PATCH", 200), ("DELETE", 204)])
 def test_if_match_accepts_any_etag_of_the_current_version(admin, method, done):
-    told = []
+    reported = []
     for number, (tag, _) in enumerate(TAGS, 1):
         json_tag = admin.post("/books", json={"title": "a"}).headers["ETag"].strip('"')
         xml_tag = json_tag.replace("-json", "-xml")
-        told.append(
+        reported.append(
             admin.open(
                 f"/books/{number}",
                 method=method,
@@ -426,18 +426,18 @@ def test_if_match_accepts_any_etag_of_the_current_version(admin, method, done):
                 headers={"If-Match": tag.format(json_tag, xml=xml_tag)},
             ).status_code
         )
-    assert told == [done if right else 412 for _, right in TAGS]
+    assert reported == [done if right else 412 for _, right in TAGS]
     unchanged = [book["id"] for book in admin.get("/books?title=a").json["books"]]
     assert unchanged == [number for number, (_, right) in enumerate(TAGS, 1) if not right]
 
 
 def test_if_none_match_star_is_a_412_if_the_book_exists(admin):
     headers = {"If-None-Match": "*"}
-    told = [
+    reported = [
         admin.put(f"/books/isbn/{ISBN}", json={"title": title}, headers=headers).status_code
         for title in "ab"
     ]
-    assert told == [201, 412]
+    assert reported == [201, 412]
     assert admin.get("/books/1").json["title"] == "a"
 
 
@@ -468,7 +468,7 @@ ALLOWED = {
 }
 
 
-def told_methods(answer):
+def allowed_methods(answer):
     return set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"}
 
 
@@ -507,7 +507,7 @@ def test_options_answers_with_allow_and_has_no_effect(app, admin):
     before = rows(app)
     for address, methods in ALLOWED.items():
         answer = admin.options(address, json={"title": "x"}, headers={"Accept": "text/plain"})
-        assert (answer.status_code, answer.get_data(), told_methods(answer)) == (
+        assert (answer.status_code, answer.get_data(), allowed_methods(answer)) == (
             200,
             b"",
             methods,
@@ -523,7 +523,10 @@ def test_any_other_method_is_a_405_with_allow(app, admin):
             {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "BREW"} - methods
         ):
             answer = admin.open(address, method=method, json={"title": "x"})
-            assert (answer.status_code, told_methods(answer)) == (405, methods), (method, address)
+            assert (answer.status_code, allowed_methods(answer)) == (405, methods), (
+                method,
+                address,
+            )
     assert rows(app) == before
 
 
@@ -539,11 +542,11 @@ def test_any_other_method_is_a_405_with_allow(app, admin):
 )
 def test_method_override_headers_are_ignored(admin, address, headers):
     admin.post("/books", json=FULL)
-    told = [
+    reported = [
         admin.get(address, headers=headers).status_code,
         admin.post(address, headers=headers).status_code,
     ]
-    assert told == [200, 405]
+    assert reported == [200, 405]
     assert admin.get("/books/1").json["version"] == 1
 
 
@@ -645,14 +648,14 @@ def test_the_export_has_every_matching_book_in_each_format(four, name):
 
 @pytest.mark.parametrize("name", ["json", "xml", "csv", "jsonl"])
 def test_head_of_an_export_has_the_headers_of_get(four, name):
-    told = []
+    reported = []
     for method in ("GET", "HEAD"):
         answer = four.open(
             f"/books/export?format={name}", method=method, headers={"X-Request-ID": "same"}
         )
-        told.append((answer.status_code, dict(answer.headers), answer.get_data()))
-    assert [status for status, _, _ in told] == [200, 200] and told[1][2] == b""
-    assert {**told[1][1], "Content-Length": str(len(told[0][2]))} == told[0][1]
+        reported.append((answer.status_code, dict(answer.headers), answer.get_data()))
+    assert [status for status, _, _ in reported] == [200, 200] and reported[1][2] == b""
+    assert {**reported[1][1], "Content-Length": str(len(reported[0][2]))} == reported[0][1]
 
 
 @pytest.mark.parametrize("parameter", ["limit=1", "page=1", "cursor=*", "nonsense=1"])

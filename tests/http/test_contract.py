@@ -70,10 +70,12 @@ def test_the_contract_is_open_on_a_private_catalogue_and_has_an_etag(make_app, p
 
 
 def test_the_commands_print_the_documents(runner, client):
-    told = runner.invoke(args=["openapi"])
-    assert told.exit_code == 0 and json.loads(told.output) == client.get("/openapi.json").json
-    told = runner.invoke(args=["schema"])
-    assert told.exit_code == 0 and told.output.encode().strip() == (
+    reported = runner.invoke(args=["openapi"])
+    assert (
+        reported.exit_code == 0 and json.loads(reported.output) == client.get("/openapi.json").json
+    )
+    reported = runner.invoke(args=["schema"])
+    assert reported.exit_code == 0 and reported.output.encode().strip() == (
         client.get("/schemas/bookapi.xsd").get_data().strip()
     )
 

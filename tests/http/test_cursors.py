@@ -463,15 +463,17 @@ NOT_OURS = [
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_an_invalid_cursor_is_a_400_that_names_the_parameter(client, name):
-    told = {
+    reported = {
         cursor[:50]: client.get("/books", query_string={"cursor": cursor, "format": name})
         for cursor in NOT_OURS
     }
     assert {
-        cursor: answer.status_code for cursor, answer in told.items() if answer.status_code != 400
+        cursor: answer.status_code
+        for cursor, answer in reported.items()
+        if answer.status_code != 400
     } == {}
-    assert {cursor: faults(answer) for cursor, answer in told.items()} == dict.fromkeys(
-        told, ["cursor"]
+    assert {cursor: faults(answer) for cursor, answer in reported.items()} == dict.fromkeys(
+        reported, ["cursor"]
     )
 
 
@@ -506,7 +508,7 @@ UNFIT = {
 
 
 def test_a_cursor_with_impossible_values_is_rejected(client):
-    told = {
+    reported = {
         f"{sort} {values}": client.get(
             "/books", query_string={"sort": sort, "cursor": made(f"{sort},id", values)}
         )
@@ -514,9 +516,9 @@ def test_a_cursor_with_impossible_values_is_rejected(client):
         for values in all_values
     }
     assert {
-        what: answer.status_code for what, answer in told.items() if answer.status_code != 400
+        what: answer.status_code for what, answer in reported.items() if answer.status_code != 400
     } == {}
-    assert {fault for answer in told.values() for fault in faults(answer)} == {"cursor"}
+    assert {fault for answer in reported.values() for fault in faults(answer)} == {"cursor"}
 
 
 def test_a_cursor_is_valid_for_its_own_sort_only(shelf):

@@ -34,7 +34,8 @@ STORY = [  # a request, and the changes it makes: action, book, version
     ("PUT", "/books/4", {"title": "h"}, [("updated", 4, 2)]),
 ]
 TOLD = [
-    (number, *step) for number, step in enumerate((step for *_, told in STORY for step in told), 1)
+    (number, *step)
+    for number, step in enumerate((step for *_, reported in STORY for step in reported), 1)
 ]
 
 
@@ -55,13 +56,13 @@ def page(answer):
 
 
 def test_each_change_appears_in_the_feed_and_changes_without_effect_do_not(app, admin):
-    told = []
+    reported = []
     for method, address, document, _ in STORY:
         before = seq(app)
         answer = admin.open(address, method=method, json=document)
-        told.append([step[1:] for step in steps(admin, before)])
-        assert len(told[-1]) == seq(app) - before, (method, address, answer.status_code)
-    assert told == [wanted for *_, wanted in STORY]
+        reported.append([step[1:] for step in steps(admin, before)])
+        assert len(reported[-1]) == seq(app) - before, (method, address, answer.status_code)
+    assert reported == [wanted for *_, wanted in STORY]
 
 
 def test_the_feed_has_all_changes_oldest_first(story, client):
@@ -81,8 +82,8 @@ def test_feed_entries_do_not_name_the_user(story):
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_only_admins_see_who_made_a_change(app, story, name):
-    told = app.test_client().get(f"/books/changes?format={name}").get_data(as_text=True)
-    assert "admin" not in told and "username" not in told
+    reported = app.test_client().get(f"/books/changes?format={name}").get_data(as_text=True)
+    assert "admin" not in reported and "username" not in reported
 
 
 @pytest.mark.parametrize("after", [None, 0, 1, 10, 11, 12, 10**15])
@@ -95,29 +96,29 @@ def test_a_feed_page_starts_strictly_after_its_parameter(story, after):
         answer = story.get("/books/changes", query_string=parameters)
         assert page(answer) == behind[: limit or 20], limit
         assert ("next" in answer.json["links"]) == (len(behind) > (limit or 20)), limit
-        told = header_links(answer) if "Link" in answer.headers else {}
-        assert {"self": answer.json["links"]["self"], **told} == answer.json["links"], limit
+        reported = header_links(answer) if "Link" in answer.headers else {}
+        assert {"self": answer.json["links"]["self"], **reported} == answer.json["links"], limit
 
 
 def test_without_links_there_is_no_link_header(story):
-    told = ["Link" in story.get(f"/books/changes?limit={limit}").headers for limit in (10, 11)]
-    assert told == [True, False]
+    reported = ["Link" in story.get(f"/books/changes?limit={limit}").headers for limit in (10, 11)]
+    assert reported == [True, False]
 
 
 @both
 @pytest.mark.parametrize("limit", [3, 11])
 def test_following_next_visits_every_change_once(story, name, limit):
-    address, told = f"/books/changes?limit={limit}&format={name}", []
+    address, reported = f"/books/changes?limit={limit}&format={name}", []
     while address:
         answer = story.get(address)
         if name == "xml":
             root = etree.fromstring(answer.get_data())
-            told += [int(step.text) for step in root.iter("seq")]
+            reported += [int(step.text) for step in root.iter("seq")]
             address = root.findtext("links/next")
         else:
-            told += [step["seq"] for step in answer.json["changes"]]
+            reported += [step["seq"] for step in answer.json["changes"]]
             address = answer.json["links"].get("next")
-    assert told == [step[0] for step in TOLD]
+    assert reported == [step[0] for step in TOLD]
 
 
 def test_next_is_absolute_and_keeps_the_other_parameters(story):
@@ -133,23 +134,23 @@ def test_next_is_absolute_and_keeps_the_other_parameters(story):
 
 def test_the_feed_is_written_in_xml_too(story):
     answer = story.get("/books/changes?limit=4", headers={"Accept": TYPES["xml"]})
-    told = story.get("/books/changes?limit=4").json
+    reported = story.get("/books/changes?limit=4").json
     root = etree.fromstring(answer.get_data())
     assert (answer.status_code, answer.mimetype, root.tag) == (200, TYPES["xml"], "changes")
     assert [child.tag for child in root] == ["changes", "links"]
     assert [child.tag for child in root.find("changes")] == ["change"] * 4
     assert [{member.tag: member.text for member in step} for step in root.find("changes")] == [
-        {name: str(value) for name, value in step.items()} for step in told["changes"]
+        {name: str(value) for name, value in step.items()} for step in reported["changes"]
     ]
-    assert root.findtext("links/next") == told["links"]["next"]
+    assert root.findtext("links/next") == reported["links"]["next"]
 
 
 @both
 def test_the_feed_of_an_empty_catalogue_is_empty(client, name):
     answer = client.get(f"/books/changes?format={name}")
-    told = etree.fromstring(answer.get_data()) if name == "xml" else answer.json
+    reported = etree.fromstring(answer.get_data()) if name == "xml" else answer.json
     assert answer.status_code == 200
-    assert (len(told.find("changes")) if name == "xml" else told["changes"]) == (
+    assert (len(reported.find("changes")) if name == "xml" else reported["changes"]) == (
         0 if name == "xml" else []
     )
 
@@ -194,14 +195,14 @@ WRONG = [
 
 @both
 def test_a_wrong_parameter_is_a_400_that_names_it(client, name):
-    told = [
+    reported = [
         (answer.status_code, faults(answer))
         for answer in (
             client.get(f"/books/changes?{query}", headers={"Accept": TYPES[name]})
             for query, _ in WRONG
         )
     ]
-    assert told == [(400, [parameter]) for _, parameter in WRONG]
+    assert reported == [(400, [parameter]) for _, parameter in WRONG]
 
 
 def test_after_a_number_beyond_the_last_change_the_feed_is_empty_or_a_400(story):
@@ -214,19 +215,19 @@ def test_after_a_number_beyond_the_last_change_the_feed_is_empty_or_a_400(story)
 
 def test_the_feed_has_the_same_readers_as_lists(make_app):
     client = make_app(PUBLIC_READ=False).test_client()
-    told = [client.get("/books/changes").status_code]
+    reported = [client.get("/books/changes").status_code]
     for who in ("member", "admin"):
         Auth(client).login(who)
-        told.append(client.get("/books/changes").status_code)
-    assert told == [401, 200, 200]
+        reported.append(client.get("/books/changes").status_code)
+    assert reported == [401, 200, 200]
 
 
 def test_the_feed_is_json_or_xml_only(client):
-    told = [
+    reported = [
         client.get(f"/books/changes?format={name}").status_code
         for name in ("json", "xml", "csv", "jsonl")
     ]
-    assert told == [200, 200, 406, 406]
+    assert reported == [200, 200, 406, 406]
 
 
 def test_the_feed_is_read_only(app, admin):
@@ -264,12 +265,12 @@ def test_the_feed_always_includes_the_newest_change(make_app, cache):
     app = make_app(ANSWER_CACHE_BYTES=cache)
     admin, reader = app.test_client(), app.test_client()
     Auth(admin).login()
-    for number, (method, address, document, told) in enumerate(STORY):
+    for number, (method, address, document, reported) in enumerate(STORY):
         before = page(reader.get("/books/changes"))
         admin.open(address, method=method, json=document)
         assert (
             page(reader.get("/books/changes"))[len(before) :]
-            == TOLD[len(before) : len(before) + len(told)]
+            == TOLD[len(before) : len(before) + len(reported)]
         ), number
 
 
@@ -326,8 +327,8 @@ def test_following_the_feed_misses_nothing_during_concurrent_writes(make_app):
                 writing.result()
         finally:
             done.set()
-        told = [following.result() for following in followers]
-    assert told[0] == told[1] == steps(admin)
-    assert [step[0] for step in told[0]] == list(range(1, seq(app) + 1)) and seq(app) == writers * (
-        each + each // 3
-    )
+        reported = [following.result() for following in followers]
+    assert reported[0] == reported[1] == steps(admin)
+    assert [step[0] for step in reported[0]] == list(range(1, seq(app) + 1)) and seq(
+        app
+    ) == writers * (each + each // 3)

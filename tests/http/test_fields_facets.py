@@ -103,7 +103,7 @@ def shelf(app, admin):
     return admin
 
 
-def told(pairs):
+def reported(pairs):
     """Values with their counts, as short as they are read: `value 2`."""
     return [f"{pair['value']} {pair['count']}" for pair in pairs]
 
@@ -282,7 +282,7 @@ FACETS = {
 def facets(client, query):
     answer = client.get(f"/books?{query}")
     assert answer.status_code == 200, answer.get_data()
-    return {name: told(pairs) for name, pairs in answer.json["facets"].items()}
+    return {name: reported(pairs) for name, pairs in answer.json["facets"].items()}
 
 
 def test_a_facet_counts_the_books_of_each_value_most_frequent_first(shelf):
@@ -518,7 +518,7 @@ TERMS = {
 def pairs(client, address):
     answer = client.get(address)
     assert answer.status_code == 200, answer.get_data()
-    return told(answer.json["terms"])
+    return reported(answer.json["terms"])
 
 
 def test_a_list_of_terms_has_every_value_with_its_number_of_books(shelf):
@@ -585,7 +585,7 @@ def test_following_next_visits_every_term(shelf):
     address, seen = "/books/subjects?limit=1", []
     while address:
         answer = shelf.get(address)
-        seen += told(answer.json["terms"])
+        seen += reported(answer.json["terms"])
         address = answer.json["links"].get("next")
     assert seen == TERMS["subjects"]
     assert "prev" in answer.json["links"]
@@ -632,7 +632,7 @@ def test_terms_have_an_etag_that_changes_with_the_catalogue(shelf, app):
     assert anonymous.get("/books/authors", headers={"If-None-Match": tag}).status_code == 304
     shelf.delete("/books/3")
     fresh = anonymous.get("/books/authors", headers={"If-None-Match": tag})
-    assert (fresh.status_code, told(fresh.json["terms"])) == (200, TERMS["authors"][1:])
+    assert (fresh.status_code, reported(fresh.json["terms"])) == (200, TERMS["authors"][1:])
 
 
 def test_terms_have_the_same_readers_as_the_catalogue(make_app):
@@ -759,5 +759,5 @@ def test_what_takes_too_long_is_given_up_for_all_who_asked_and_computed_again_la
     address = "/books?language=en-GB&facets=author"
     answers, computed = crowd(address, TooSlow())
     assert (len(computed), {status for status, _ in answers}) == (1, {503})
-    assert all("facets, language" in told["detail"] for _, told in answers)
+    assert all("facets, language" in reported["detail"] for _, reported in answers)
     assert admin.get(address).status_code == 200

@@ -313,11 +313,11 @@ def test_updated_since_accepts_every_timestamp_form_and_is_inclusive(shelf):
     shelf.patch("/books/3", json={"pages": 7})
     at = stamps(shelf)[2]
     for instant, wanted in ((at, ["zero"]), (at + timedelta(microseconds=1), [])):
-        told = {
+        reported = {
             style: shelf.get("/books", query_string={"updated_since": written(instant, style)})
             for style in STYLES
         }
-        assert {style: names(answer) for style, answer in told.items()} == dict.fromkeys(
+        assert {style: names(answer) for style, answer in reported.items()} == dict.fromkeys(
             STYLES, wanted
         )
 
@@ -387,18 +387,20 @@ NO_INSTANTS = [
 
 
 def test_timestamps_of_all_years_are_accepted(shelf):
-    told = {text: shelf.get("/books", query_string={"updated_since": text}) for text in INSTANTS}
-    assert {text: answer.json["total"] for text, answer in told.items()} == INSTANTS
+    reported = {
+        text: shelf.get("/books", query_string={"updated_since": text}) for text in INSTANTS
+    }
+    assert {text: answer.json["total"] for text, answer in reported.items()} == INSTANTS
 
 
 def test_invalid_timestamp_is_rejected(client):
-    told = {
+    reported = {
         text: client.get("/books", query_string={"updated_since": text}) for text in NO_INSTANTS
     }
     assert {
-        text: answer.status_code for text, answer in told.items() if answer.status_code != 400
+        text: answer.status_code for text, answer in reported.items() if answer.status_code != 400
     } == {}
-    assert {fault for answer in told.values() for fault in faults(answer)} == {"updated_since"}
+    assert {fault for answer in reported.values() for fault in faults(answer)} == {"updated_since"}
 
 
 def test_updated_since_finds_changes_and_deletions_are_in_the_trash(shelf):
@@ -512,11 +514,11 @@ BAD = [
 
 @pytest.mark.parametrize("address", ["/books", "/books/export"])
 def test_a_wrong_filter_is_a_400_that_names_it(client, address):
-    told = {query[:60]: client.get(address, query_string=query) for query, _ in BAD}
+    reported = {query[:60]: client.get(address, query_string=query) for query, _ in BAD}
     assert {
-        query: answer.status_code for query, answer in told.items() if answer.status_code != 400
+        query: answer.status_code for query, answer in reported.items() if answer.status_code != 400
     } == {}
-    assert {query: faults(answer) for query, answer in told.items()} == {
+    assert {query: faults(answer) for query, answer in reported.items()} == {
         query[:60]: named for query, named in BAD
     }
 
@@ -572,9 +574,9 @@ IN_TRASH = {
 
 
 def test_an_admin_sees_the_trash_through_every_filter_and_order(shelf):
-    told = {query: shelf.get(f"/books?state=deleted&{query}") for query in IN_TRASH}
-    assert {query: ids(answer) for query, answer in told.items()} == IN_TRASH
-    assert {answer.headers["Cache-Control"] for answer in told.values()} == {"no-store"}
+    reported = {query: shelf.get(f"/books?state=deleted&{query}") for query in IN_TRASH}
+    assert {query: ids(answer) for query, answer in reported.items()} == IN_TRASH
+    assert {answer.headers["Cache-Control"] for answer in reported.values()} == {"no-store"}
 
 
 def test_the_trash_has_totals_and_page_links(shelf):

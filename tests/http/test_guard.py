@@ -62,17 +62,17 @@ def test_every_response_has_the_security_headers(admin, monkeypatch):
 )
 def test_hsts_is_sent_over_https_only(client, address):
     for _ in range(2):  # the second one may be remembered
-        told = [
+        reported = [
             client.get(address, base_url=f"{scheme}://localhost").headers.get(
                 "Strict-Transport-Security"
             )
             for scheme in ("https", "http")
         ]
-        assert told == ["max-age=31536000; includeSubDomains", None]
+        assert reported == ["max-age=31536000; includeSubDomains", None]
 
 
 @pytest.mark.parametrize(
-    "address, told",
+    "address, reported",
     [
         ("/books", "no-cache"),
         ("/books/1", "no-cache"),
@@ -82,11 +82,11 @@ def test_hsts_is_sent_over_https_only(client, address):
         ("/books/9", "no-store"),
     ],
 )
-def test_cache_control_says_what_caches_may_store(admin, address, told):
+def test_cache_control_says_what_caches_may_store(admin, address, reported):
     admin.post("/books", json={"title": "a", "isbn": "9780306406157"})
     answer = admin.get(address)
-    assert answer.headers["Cache-Control"] == told
-    assert ("ETag" in answer.headers) == (told == "no-cache")
+    assert answer.headers["Cache-Control"] == reported
+    assert ("ETag" in answer.headers) == (reported == "no-cache")
 
 
 def test_responses_of_a_private_catalogue_are_not_for_shared_caches(make_app):
@@ -131,8 +131,8 @@ def test_any_other_request_id_is_replaced(client):
         "\x7f",
         '"',
     ):
-        told = client.get("/", headers={"X-Request-ID": given}).headers["X-Request-ID"]
-        assert told != given and re.fullmatch("[0-9a-f]{32}", told), given
+        reported = client.get("/", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+        assert reported != given and re.fullmatch("[0-9a-f]{32}", reported), given
 
 
 def test_each_request_has_its_own_id(client):
@@ -170,11 +170,11 @@ def test_a_cross_site_change_is_a_403(admin):
         ("PUT", "/books/1", 200),
         ("PATCH", "/books/1", 200),
     ):
-        told = [
+        reported = [
             admin.open(address, method=method, json={"title": "b"}, headers=headers).status_code
             for headers, _ in SITES
         ]
-        assert told == [right if own else 403 for _, own in SITES], method
+        assert reported == [right if own else 403 for _, own in SITES], method
     refused = [
         admin.delete("/books/1", headers=headers).status_code for headers, own in SITES if not own
     ]
@@ -195,11 +195,11 @@ def test_cross_site_login_and_logout_are_rejected(client, auth):
 
 def test_cross_site_reads_are_allowed(admin):
     for headers, _ in SITES:
-        told = [
+        reported = [
             admin.open("/books", method=method, headers=headers).status_code
             for method in ("GET", "HEAD", "OPTIONS")
         ]
-        assert told == [200] * 3, headers
+        assert reported == [200] * 3, headers
 
 
 @pytest.mark.parametrize(
@@ -211,11 +211,11 @@ def test_cross_site_reads_are_allowed(admin):
     ],
 )
 def test_the_origin_is_compared_with_the_host_of_the_request(client, base, origin):
-    told = [
+    reported = [
         client.post("/auth/logout", base_url=base, headers={"Origin": given}).status_code
         for given in (origin, origin + "1", origin.replace("http", "xhttp"))
     ]
-    assert told == [401, 403, 403]
+    assert reported == [401, 403, 403]
 
 
 # -- the host --------------------------------------------------------------------------
@@ -239,12 +239,12 @@ NO_HOSTS = [
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_an_invalid_host_is_a_400(client, name):
-    told = {}
+    reported = {}
     for host in NO_HOSTS:
         answer = client.get("/books", headers={"Host": host, "Accept": f"application/{name}"})
-        told[host] = (answer.status_code, answer.mimetype)
+        reported[host] = (answer.status_code, answer.mimetype)
     assert {
-        host: got for host, got in told.items() if got != (400, f"application/problem+{name}")
+        host: got for host, got in reported.items() if got != (400, f"application/problem+{name}")
     } == {}
 
 

@@ -34,7 +34,7 @@ from helpers.support import crash, csv_bytes
 # -- for the tests of this and of other files ------------------------------------------
 
 
-# -- what is told ----------------------------------------------------------------------
+# -- what is reported ----------------------------------------------------------------------
 
 
 @both
@@ -108,20 +108,20 @@ UPDATES = [
 
 @both
 def test_a_history_entry_lists_the_fields_that_changed(admin, name):
-    told, wanted = [], []
+    reported, wanted = [], []
     for number, (method, address, sent, changes) in enumerate(UPDATES, 1):
         admin.post("/books", json=FULL)
         answer = send(admin, method, address.replace("/1", f"/{number}"), name, sent)
         assert answer.status_code == 200, answer.get_data()
         entry = history(admin, number)[-1]
-        told.append(
+        reported.append(
             (entry["action"], entry["version"], entry["username"], entry["at"], differences(entry))
         )
         wanted.append(
             ("updated", 2, "admin", admin.get(f"/books/{number}").json["updated_at"], changes)
         )
         admin.delete(f"/books/{number}")
-    assert told == wanted
+    assert reported == wanted
 
 
 def test_deleting_and_restoring_have_entries_without_changes(admin):
@@ -129,11 +129,11 @@ def test_deleting_and_restoring_have_entries_without_changes(admin):
     admin.delete("/books/1")
     deleted_at = admin.get("/books/1?state=deleted").json["updated_at"]
     restored_at = admin.post("/books/1/restore").json["updated_at"]
-    told = [
+    reported = [
         (entry["seq"], entry["action"], entry["version"], entry["changes"])
         for entry in history(admin, 1)[1:]
     ]
-    assert told == [(2, "deleted", 2, []), (3, "restored", 3, [])]
+    assert reported == [(2, "deleted", 2, []), (3, "restored", 3, [])]
     assert [entry["at"] for entry in history(admin, 1)[1:]] == [deleted_at, restored_at]
 
 
@@ -228,14 +228,14 @@ def test_an_import_adds_one_history_entry_for_each_book_without_a_username(
     for options in (["--dry-run"], []):
         result = runner.invoke(args=["books", "import", str(path), *options])
         assert result.exit_code == 0, result.output
-    told = {
+    reported = {
         number: [
             (entry["action"], entry["version"], entry["username"], differences(entry))
             for entry in history(admin, number)
         ][-1]
         for number in (1, 2, 3)
     }
-    assert told == {
+    assert reported == {
         1: ("updated", 2, None, {"pages": (1, 5)}),
         2: ("created", 1, "admin", {"title": (None, "As it was"), "isbn": (None, "9780804429573")}),
         3: ("created", 1, None, {"title": (None, "New"), "isbn": (None, ISBN), "pages": (None, 4)}),
@@ -254,8 +254,8 @@ def test_an_import_that_restores_the_old_values_adds_no_history(app, admin, runn
     )
     for _ in range(3):
         assert runner.invoke(args=["books", "import", str(path)]).exit_code == 0
-    told = [(entry["version"], differences(entry)["pages"]) for entry in history(admin, 1)]
-    assert (told, seq(app)) == ([(1, (None, 5))], 1)
+    reported = [(entry["version"], differences(entry)["pages"]) for entry in history(admin, 1)]
+    assert (reported, seq(app)) == ([(1, (None, 5))], 1)
 
 
 def test_a_book_of_maximum_size_has_its_history(admin):
@@ -317,15 +317,15 @@ def test_a_history_is_written_in_xml_too(admin):
         assert [child.tag for child in element.find("changes")] == ["change"] * len(
             entry["changes"]
         )
-        for change, told in zip(entry["changes"], element.iter("change"), strict=True):
+        for change, reported in zip(entry["changes"], element.iter("change"), strict=True):
             values = [
                 str(change[name]) if isinstance(change[name], int) else change[name] or None
                 for name in ("before", "after")
             ]
             assert [
-                told.findtext("field"),
-                xml_value(told.find("before")),
-                xml_value(told.find("after")),
+                reported.findtext("field"),
+                xml_value(reported.find("before")),
+                xml_value(reported.find("after")),
             ] == [change["field"], *values]
 
 
@@ -391,8 +391,8 @@ def long_story(admin):
 )
 def test_a_history_is_paged_oldest_first(long_story, query, versions, there_is):
     answer = long_story.get(f"/books/1/history?{query}" if query else "/books/1/history")
-    told, links = [entry["version"] for entry in answer.json["history"]], answer.json["links"]
-    assert (answer.status_code, told) == (200, list(versions))
+    reported, links = [entry["version"] for entry in answer.json["history"]], answer.json["links"]
+    assert (answer.status_code, reported) == (200, list(versions))
     address = "http://localhost/books/1/history?"
     wanted = {relation: address + parameters for relation, parameters in there_is.items()}
     assert (
@@ -403,24 +403,24 @@ def test_a_history_is_paged_oldest_first(long_story, query, versions, there_is):
 
 @both
 def test_following_next_visits_the_whole_history(long_story, name):
-    address, told = f"/books/1/history?limit=7&format={name}", []
+    address, reported = f"/books/1/history?limit=7&format={name}", []
     while address:
         answer = long_story.get(address)
         if name == "xml":
             root = etree.fromstring(answer.get_data())
-            told += [int(version.text) for version in root.iter("version")]
+            reported += [int(version.text) for version in root.iter("version")]
             address = root.findtext("links/next")
         else:
-            told += [entry["version"] for entry in answer.json["history"]]
+            reported += [entry["version"] for entry in answer.json["history"]]
             address = answer.json["links"].get("next")
-    assert told == list(range(1, 26))
+    assert reported == list(range(1, 26))
 
 
 def test_history_seq_numbers_increase_and_match_the_feed(long_story):
     entries = history(long_story, 1)
     assert [entry["version"] for entry in entries] == list(range(1, 26))
-    told = [(entry["seq"], entry["action"], 1, entry["version"]) for entry in entries]
-    assert told == [step for step in steps(long_story) if step[2] == 1] == sorted(told)
+    reported = [(entry["seq"], entry["action"], 1, entry["version"]) for entry in entries]
+    assert reported == [step for step in steps(long_story) if step[2] == 1] == sorted(reported)
     assert [entry["at"] for entry in entries] == sorted(entry["at"] for entry in entries)
 
 
@@ -451,14 +451,14 @@ WRONG = [
 @both
 def test_a_wrong_parameter_is_a_400_that_names_it(admin, name):
     admin.post("/books", json={"title": "a"})
-    told = [
+    reported = [
         (answer.status_code, faults(answer))
         for answer in (
             admin.get(f"/books/1/history?{query}", headers={"Accept": TYPES[name]})
             for query, _ in WRONG
         )
     ]
-    assert told == [(400, [parameter]) for _, parameter in WRONG]
+    assert reported == [(400, [parameter]) for _, parameter in WRONG]
 
 
 # -- who may, and whose ----------------------------------------------------------------
@@ -493,11 +493,11 @@ def test_checks_run_in_the_documented_order(app, admin):
         (400, "GET", "/books/9/history?x=1", "admin", {}),
         (404, "GET", "/books/9/history", "admin", {}),
     ]
-    told = [
+    reported = [
         clients[who].open(address, method=method, headers=headers).status_code
         for _, method, address, who, headers in chain
     ]
-    assert told == [status for status, *_ in chain]
+    assert reported == [status for status, *_ in chain]
 
 
 @both
@@ -505,11 +505,11 @@ def test_only_unknown_books_have_no_history(admin, name):
     for _ in range(2):
         admin.post("/books", json={"title": "a"})
     admin.delete("/books/2")
-    told = [
+    reported = [
         admin.get(f"/books/{book_id}/history", headers={"Accept": TYPES[name]}).status_code
         for book_id in (1, 2, 3, 2**31, 2**63 - 1)
     ]
-    assert told == [200, 200, 404, 404, 404]
+    assert reported == [200, 200, 404, 404, 404]
     assert [entry["action"] for entry in history(admin, 2)] == ["created", "deleted"]
 
 

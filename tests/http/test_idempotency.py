@@ -94,10 +94,10 @@ def test_a_key_does_not_change_the_response(make_app, shelf, what, name):
         shelf.delete(f"/books/{number}")
     with_key = request(shelf, "k", what, name)
     own = ("X-Request-ID", "ETag", "Location", "Content-Length")  # of each book or request
-    told = [
+    reported = [
         [pair for pair in answer.headers if pair[0] not in own] for answer in (without, with_key)
     ]
-    assert told[0] == told[1] and with_key.status_code == without.status_code
+    assert reported[0] == reported[1] and with_key.status_code == without.status_code
     assert (
         ("ETag" in with_key.headers, "Location" in with_key.headers)
         == ("ETag" in without.headers, "Location" in without.headers)
@@ -107,32 +107,32 @@ def test_a_key_does_not_change_the_response(make_app, shelf, what, name):
 
 @each
 def test_without_a_key_a_repeated_request_is_done_again(shelf, what):
-    told = [request(shelf, None, what).status_code for _ in range(2)]
-    assert told == ([200, 409] if what == "restore" else [201, 409])
+    reported = [request(shelf, None, what).status_code for _ in range(2)]
+    assert reported == ([200, 409] if what == "restore" else [201, 409])
 
 
 @both
 def test_the_stored_response_is_replayed_whatever_became_of_the_book(app, admin, name):
     first = given(post(admin, "k", name=name))
     admin.patch("/books/1", json={"title": "Changed"})
-    told = [given(post(admin, "k", name=name))]
+    reported = [given(post(admin, "k", name=name))]
     admin.delete("/books/1")
-    told.append(given(post(admin, "k", name=name)))
+    reported.append(given(post(admin, "k", name=name)))
     admin.post("/books", json=FULL)
-    told.append(given(post(admin, "k", name=name)))
-    assert told == [first] * 3 and admin.get("/books/1").status_code == 410 and seq(app) == 4
+    reported.append(given(post(admin, "k", name=name)))
+    assert reported == [first] * 3 and admin.get("/books/1").status_code == 410 and seq(app) == 4
 
 
 def test_a_restore_is_replayed_though_its_precondition_fails_now(shelf):
     tag = shelf.get("/books/1?state=deleted").headers["ETag"]
-    told = [given(request(shelf, "k", "restore", **{"If-Match": tag})) for _ in range(2)]
-    assert told[0] == told[1] and told[0][0] == 200
+    reported = [given(request(shelf, "k", "restore", **{"If-Match": tag})) for _ in range(2)]
+    assert reported[0] == reported[1] and reported[0][0] == 200
     assert shelf.get("/books/1").json["version"] == 3
 
 
 def test_a_new_key_is_a_new_request(admin):
-    told = [post(admin, key, {"title": "a"}).json["id"] for key in ("k", "K", "k.", "kk", "k")]
-    assert told == [1, 2, 3, 4, 1]
+    reported = [post(admin, key, {"title": "a"}).json["id"] for key in ("k", "K", "k.", "kk", "k")]
+    assert reported == [1, 2, 3, 4, 1]
 
 
 @pytest.mark.slow
@@ -141,10 +141,12 @@ def test_a_large_response_is_replayed(admin):
         "books": [{"title": f"T{number}", "description": "\u00e9" * 200} for number in range(700)]
     }
     for name in ("json", "xml"):
-        told = [
+        reported = [
             given(post(admin, name, books, root="catalogue", Accept=TYPES[name])) for _ in range(2)
         ]
-        assert told[0] == told[1] and told[0][0] == 201 and len(told[0][1]) > 400_000
+        assert (
+            reported[0] == reported[1] and reported[0][0] == 201 and len(reported[0][1]) > 400_000
+        )
     assert admin.get("/books").json["total"] == 1400
 
 
@@ -155,9 +157,9 @@ def test_the_response_format_is_part_of_the_request_however_it_is_chosen(admin):
         ("/books?format=json", {}),
         ("/books", {"Accept": "application/xml;q=0.5, application/json"}),
     ]
-    told = [post(admin, "k", address=address, **headers) for address, headers in asked]
-    assert [given(answer) for answer in told] == [given(told[0])] * 4
-    assert told[0].status_code == 201
+    reported = [post(admin, "k", address=address, **headers) for address, headers in asked]
+    assert [given(answer) for answer in reported] == [given(reported[0])] * 4
+    assert reported[0].status_code == 201
 
 
 @each
@@ -197,10 +199,10 @@ def test_a_key_reused_for_another_request_is_a_422(app, shelf):
 def test_a_key_of_a_restore_is_valid_for_that_book_only(shelf):
     shelf.post("/books", json={"title": "b"})
     shelf.delete("/books/2")
-    told = [
+    reported = [
         post(shelf, "k", {}, address=f"/books/{number}/restore").status_code for number in (1, 2, 1)
     ]
-    assert told == [200, 422, 200]
+    assert reported == [200, 422, 200]
     assert shelf.get("/books/2").status_code == 410
 
 
@@ -268,7 +270,7 @@ WRONG = [
 @each
 def test_an_invalid_idempotency_key_is_a_400(app, shelf, what):
     before, (address, document, _) = rows(app), REQUESTS[what]
-    told = {
+    reported = {
         key: [
             shelf.post(
                 address,
@@ -280,7 +282,7 @@ def test_an_invalid_idempotency_key_is_a_400(app, shelf, what):
         ]
         for key in WRONG
     }
-    assert told == dict.fromkeys(WRONG, [400, 400])
+    assert reported == dict.fromkeys(WRONG, [400, 400])
     assert rows(app) == before and kept(app) == 0
 
 
@@ -300,8 +302,8 @@ def test_any_visible_ascii_is_a_valid_key(app, admin):
         "8e03978e-40d5-43dd",
     ]
     for number, key in enumerate(keys, 1):
-        told = [given(post(admin, key, {"title": "a"})) for _ in range(2)]
-        assert told[0] == told[1] and told[0][0] == 201 and kept(app) == number, key
+        reported = [given(post(admin, key, {"title": "a"})) for _ in range(2)]
+        assert reported[0] == reported[1] and reported[0][0] == 201 and kept(app) == number, key
 
 
 @pytest.mark.parametrize("key", ["k", "", "a b", "caf\xe9", "a" * 256])
@@ -312,7 +314,7 @@ def test_a_key_is_ignored_by_other_requests(app, admin, key):
         )
 
     admin.post("/books", json={"title": "a"})
-    told = [
+    reported = [
         ask(method, address, document).status_code
         for method, address, document in (
             ("GET", "/books", None),
@@ -330,7 +332,7 @@ def test_a_key_is_ignored_by_other_requests(app, admin, key):
             ("POST", "/auth/logout", None),
         )
     ]
-    assert told == [200] * 6 + [201, 200, 204, 410, 200, 200, 204]
+    assert reported == [200] * 6 + [201, 200, 204, 410, 200, 200, 204]
     assert kept(app) == 0
 
 
@@ -361,10 +363,10 @@ FAILURES = [
 def test_a_failure_is_not_stored_and_its_key_can_be_reused(app, shelf, name):
     shelf.post("/books", json={"title": "Taken", "isbn": OTHER})
     for number, (failing, status) in enumerate(FAILURES):
-        told = [post(shelf, f"k{number}", **{"name": name, **failing}) for _ in range(2)]
-        assert [answer.status_code for answer in told] == [status] * 2 and kept(app) == number, (
-            failing
-        )
+        reported = [post(shelf, f"k{number}", **{"name": name, **failing}) for _ in range(2)]
+        assert [answer.status_code for answer in reported] == [status] * 2 and kept(
+            app
+        ) == number, failing
         mended = [given(post(shelf, f"k{number}", {"title": "Mended"}, name)) for _ in range(2)]
         assert mended[0] == mended[1] and mended[0][0] == 201, failing
 
@@ -376,8 +378,8 @@ def test_after_a_crash_the_key_can_be_reused(app, shelf, monkeypatch, what):
         patch.setattr(store, "_new_state", crash)
         assert request(shelf, "k", what).status_code == 500
     assert rows(app) == before and kept(app) == 0
-    told = [given(request(shelf, "k", what)) for _ in range(2)]
-    assert told[0] == told[1] and told[0][0] in (200, 201)
+    reported = [given(request(shelf, "k", what)) for _ in range(2)]
+    assert reported[0] == reported[1] and reported[0][0] in (200, 201)
 
 
 def test_checks_run_in_the_documented_order(make_app):
@@ -400,13 +402,13 @@ def test_checks_run_in_the_documented_order(make_app):
         (403, "/books/9/restore", "member", b"", None),
         (400, "/books/9/restore", "admin", b"", None),
     ]
-    told = [
+    reported = [
         clients[who].post(
             address, data=body, content_type=kind, headers={"Idempotency-Key": "not a key"}
         )
         for _, address, who, body, kind in chain
     ]
-    assert [answer.status_code for answer in told] == [status for status, *_ in chain]
+    assert [answer.status_code for answer in reported] == [status for status, *_ in chain]
 
 
 @pytest.mark.parametrize("fate, status", [("demoted", 403), ("disabled", 401), ("deleted", 401)])
@@ -447,8 +449,8 @@ def test_concurrent_requests_with_one_key_are_done_once(app, shelf, what):
         return request(mine, "k", what)
 
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(ask, range(8)))
-    done = [given(answer) for answer in told if answer.status_code != 409]
+        reported = list(pool.map(ask, range(8)))
+    done = [given(answer) for answer in reported if answer.status_code != 409]
     assert done and done == [done[0]] * len(done) and done[0][0] in (200, 201)
     assert given(request(shelf, "k", what)) == done[0]
     assert seq(app) - before == (2 if what == "list" else 1) and kept(app) == 1
@@ -470,8 +472,8 @@ def test_two_apps_on_one_database_do_a_keyed_request_once(make_app, what):
         return request(mine, "k", what)
 
     with ThreadPoolExecutor(6) as pool:
-        told = list(pool.map(ask, range(6)))
-    done = [given(answer) for answer in told if answer.status_code != 409]
+        reported = list(pool.map(ask, range(6)))
+    done = [given(answer) for answer in reported if answer.status_code != 409]
     assert done and done == [done[0]] * len(done) and done[0][0] in (200, 201)
     assert (seq(apps[0]), kept(apps[0])) == (4 if what == "list" else 3, 1)
 
@@ -499,21 +501,23 @@ def test_a_second_request_with_the_key_waits_or_is_a_409(app, shelf, monkeypatch
         assert entered.wait(5)
         second = pool.submit(request, client(), "k", what)
         second.add_done_callback(lambda _: go_on.set())
-        told = [first.result(), second.result()]
-    assert told[0].status_code in (200, 201)
+        reported = [first.result(), second.result()]
+    assert reported[0].status_code in (200, 201)
     assert (
-        told[1].status_code == 409
-        and "existing" not in read(told[1])
-        or given(told[1]) == given(told[0])
+        reported[1].status_code == 409
+        and "existing" not in read(reported[1])
+        or given(reported[1]) == given(reported[0])
     )
-    assert given(request(shelf, "k", what)) == given(told[0])
+    assert given(request(shelf, "k", what)) == given(reported[0])
 
 
 def test_different_keys_do_not_block_each_other(app, admin):
     client = as_admin(app, admin)
     with ThreadPoolExecutor(6) as pool:
-        told = list(
+        reported = list(
             pool.map(lambda number: post(client(), f"k{number}", {"title": f"{number}"}), range(24))
         )
-    assert [answer.status_code for answer in told] == [201] * 24
-    assert sorted(answer.json["id"] for answer in told) == list(range(1, 25)) and kept(app) == 24
+    assert [answer.status_code for answer in reported] == [201] * 24
+    assert (
+        sorted(answer.json["id"] for answer in reported) == list(range(1, 25)) and kept(app) == 24
+    )

@@ -102,12 +102,12 @@ IN_ENGLISH = {
 
 @pytest.mark.parametrize("table", [FOUND, IN_ENGLISH], ids=["all", "english"])
 def test_filters_ignore_case_and_accents(shelf, table):
-    told = {query: shelf.get(f"/books?{query}") for query in table}
+    reported = {query: shelf.get(f"/books?{query}") for query in table}
     assert {
-        query: answer.status_code for query, answer in told.items() if answer.status_code != 200
+        query: answer.status_code for query, answer in reported.items() if answer.status_code != 200
     } == {}
-    assert {query: ids(answer) for query, answer in told.items()} == table
-    assert {query: answer.json["total"] for query, answer in told.items()} == {
+    assert {query: ids(answer) for query, answer in reported.items()} == table
+    assert {query: answer.json["total"] for query, answer in reported.items()} == {
         query: len(found) for query, found in table.items()
     }
 
@@ -374,17 +374,17 @@ BAD = [
 
 @pytest.mark.parametrize("name", ["json", "xml"])
 def test_a_wrong_parameter_is_a_400_that_names_it(client, name):
-    told = {
+    reported = {
         query[:40]: client.get(
             "/books", query_string=query, headers={"Accept": f"application/{name}"}
         )
         for query, _ in BAD
     }
     assert {
-        query: answer.status_code for query, answer in told.items() if answer.status_code != 400
+        query: answer.status_code for query, answer in reported.items() if answer.status_code != 400
     } == {}
     named = {query[:40]: fields for query, fields in BAD if fields}
-    assert {query: faults(told[query]) for query in named} == named
+    assert {query: faults(reported[query]) for query in named} == named
 
 
 def test_the_problem_names_the_parameter_as_a_parameter(client):
@@ -424,15 +424,15 @@ LONG_OR_ODD = [
 
 
 def test_long_and_unusual_values_are_accepted_or_rejected(shelf):
-    told = {query[:40]: shelf.get("/books", query_string=query) for query in LONG_OR_ODD}
+    reported = {query[:40]: shelf.get("/books", query_string=query) for query in LONG_OR_ODD}
     assert {
         query: answer.status_code
-        for query, answer in told.items()
+        for query, answer in reported.items()
         if answer.status_code not in (200, 400)
     } == {}
     assert [
         query
-        for query, answer in told.items()
+        for query, answer in reported.items()
         if answer.status_code == 200 and answer.json["total"] == 7
     ] == ["&"]
 

@@ -38,9 +38,9 @@ def raw(client, name, body):
 
 def errors(answer):
     """(pointer, field) of each error, with one detail each."""
-    told = read(answer)["errors"]
-    assert all(error["detail"] for error in told)
-    return [(error.get("pointer"), error.get("field")) for error in told]
+    reported = read(answer)["errors"]
+    assert all(error["detail"] for error in reported)
+    return [(error.get("pointer"), error.get("field")) for error in reported]
 
 
 # -- adding ----------------------------------------------------------------------------
@@ -61,11 +61,11 @@ def test_books_of_a_list_are_created_in_order(admin, name):
 
 
 def test_the_xml_response_is_a_catalogue(admin):
-    told = post(admin, "xml", [{"title": "a"}, {"title": "b"}]).get_data(as_text=True)
-    assert "<catalogue><books><book><id>1</id><title>a</title>" in told and told.endswith(
+    reported = post(admin, "xml", [{"title": "a"}, {"title": "b"}]).get_data(as_text=True)
+    assert "<catalogue><books><book><id>1</id><title>a</title>" in reported and reported.endswith(
         "</catalogue>"
     )
-    assert told.count("<book>") == 2
+    assert reported.count("<book>") == 2
 
 
 @pytest.mark.parametrize("sent, asked", [("json", "xml"), ("xml", "json")])
@@ -93,14 +93,14 @@ def test_a_list_has_1_to_1000_books(app, admin, name, number, status):
 def test_each_book_of_a_list_has_a_version_a_history_and_a_feed_entry(app, admin, name):
     post(admin, name, [FULL, {"title": "b"}])
     assert steps(admin) == [(1, "created", 1, 1), (2, "created", 2, 1)] and seq(app) == 2
-    told = [
+    reported = [
         [
             (entry["seq"], entry["version"], entry["username"], differences(entry))
             for entry in history(admin, number)
         ]
         for number in (1, 2)
     ]
-    assert told == [[(1, 1, "admin", SET)], [(2, 1, "admin", {"title": (None, "b")})]]
+    assert reported == [[(1, 1, "admin", SET)], [(2, 1, "admin", {"title": (None, "b")})]]
 
 
 def test_books_of_a_list_are_found_like_any_other(admin):
@@ -109,7 +109,7 @@ def test_books_of_a_list_are_found_like_any_other(admin):
         "json",
         [FULL, {"title": "Emma", "authors": ["Jane Austen"], "language": "en"}, {"title": "Other"}],
     )
-    told = {
+    reported = {
         query: admin.get(f"/books?{query}").json["total"]
         for query in (
             "",
@@ -121,7 +121,7 @@ def test_books_of_a_list_are_found_like_any_other(admin):
             "identifier=goodreads:6969",
         )
     }
-    assert list(told.values()) == [3, 2, 2, 2, 2, 1, 1]
+    assert list(reported.values()) == [3, 2, 2, 2, 2, 1, 1]
     assert [tuple(term.values()) for term in admin.get("/books/authors").json["terms"]] == [
         ("An Other", 1),
         ("Jane Austen", 2),
@@ -149,13 +149,17 @@ def test_the_isbn_of_a_book_in_the_trash_is_free(admin, name):
 @both
 def test_an_invalid_book_is_rejected_in_a_list_as_alone(app, admin, name):
     before = rows(app)
-    told = [post(admin, name, [{"title": "right"}, sent]) for sent, _ in INVALID]
-    assert [answer.status_code for answer in told] == [422] * len(INVALID)
-    assert [sorted(faults(answer)) for answer in told] == [sorted(fields) for _, fields in INVALID]
+    reported = [post(admin, name, [{"title": "right"}, sent]) for sent, _ in INVALID]
+    assert [answer.status_code for answer in reported] == [422] * len(INVALID)
+    assert [sorted(faults(answer)) for answer in reported] == [
+        sorted(fields) for _, fields in INVALID
+    ]
     assert [
-        sorted({pointer.split("/")[2:4][1] for pointer, _ in errors(answer)}) for answer in told
+        sorted({pointer.split("/")[2:4][1] for pointer, _ in errors(answer)}) for answer in reported
     ] == [sorted(fields) for _, fields in INVALID]
-    assert {pointer.split("/")[1:3][1] for answer in told for pointer, _ in errors(answer)} == {"1"}
+    assert {pointer.split("/")[1:3][1] for answer in reported for pointer, _ in errors(answer)} == {
+        "1"
+    }
     assert rows(app) == before
 
 
@@ -192,8 +196,8 @@ POINTED = [  # books, and the errors: pointer and field
 @both
 def test_every_error_of_every_book_is_reported_with_its_pointer(app, admin, name):
     answers = [post(admin, name, books) for books, _ in POINTED]
-    told = [(answer.status_code, sorted(errors(answer))) for answer in answers]
-    assert told == [(422, wanted) for _, wanted in POINTED]
+    reported = [(answer.status_code, sorted(errors(answer))) for answer in answers]
+    assert reported == [(422, wanted) for _, wanted in POINTED]
     assert seq(app) == 0
 
 
@@ -217,7 +221,7 @@ def test_at_most_100_errors_of_a_list_are_reported(app, admin, name):
     ]
 
 
-SHAPES = [  # in JSON and XML, and a pointer or field that is told, where there can be one
+SHAPES = [  # in JSON and XML, and a pointer or field that is reported, where there can be one
     ({"books": []}, b"<catalogue><books/></catalogue>", "books"),
     ({"books": None}, b"<catalogue><books></books></catalogue>", "books"),
     (
@@ -298,7 +302,7 @@ SHAPES = [  # in JSON and XML, and a pointer or field that is told, where there 
 
 
 def test_a_body_that_is_not_a_list_of_books_is_a_422(app, admin):
-    for document, xml, told in SHAPES:
+    for document, xml, reported in SHAPES:
         for name, body in (("json", write("json", document)), ("xml", xml)):
             answer = raw(admin, name, body)
             assert (answer.status_code, answer.mimetype) == (422, f"application/problem+{name}"), (
@@ -310,8 +314,8 @@ def test_a_body_that_is_not_a_list_of_books_is_a_422(app, admin):
                 for part in ("field", "pointer")
             ]
             assert places, body
-            assert not told or any(
-                f"{place}/".startswith(told.strip("/") + "/") for place in places
+            assert not reported or any(
+                f"{place}/".startswith(reported.strip("/") + "/") for place in places
             ), (body, places)
     assert seq(app) == 0
 
@@ -349,11 +353,11 @@ def test_a_list_is_accepted_by_post_only(app, admin, name):
         ("PATCH", "/books/1"),
         ("PUT", f"/books/isbn/{ISBN}"),
     ):
-        told = [
+        reported = [
             send(admin, method, address, name, {"books": [{"title": "b"}]}, root).status_code
             for root in ("catalogue", "book")
         ]
-        assert told == [422, 422], (method, address)
+        assert reported == [422, 422], (method, address)
     assert seq(app) == 1
 
 
@@ -429,11 +433,11 @@ def test_checks_run_in_the_documented_order(make_app):
         (422, "/books", "admin", wrong, TYPES["json"]),
         (409, "/books", "admin", taken, TYPES["json"]),
     ]
-    told = [
+    reported = [
         clients[who].post(address, data=body, content_type=kind)
         for _, address, who, body, kind in chain
     ]
-    assert [answer.status_code for answer in told] == [status for status, *_ in chain]
+    assert [answer.status_code for answer in reported] == [status for status, *_ in chain]
 
 
 @both
@@ -464,11 +468,11 @@ def test_concurrent_lists_with_a_common_isbn_are_stored_whole_or_not_at_all(app,
         )
 
     with ThreadPoolExecutor(5) as pool:
-        told = list(pool.map(add, range(5)))
-    assert sorted(answer.status_code for answer in told) == [201] + [409] * 4
+        reported = list(pool.map(add, range(5)))
+    assert sorted(answer.status_code for answer in reported) == [201] + [409] * 4
     books = admin.get("/books?limit=100").json["books"]
     assert len(books) == 11 and len({book["title"] for book in books}) == 1
-    assert {answer.json["existing"] for answer in told if answer.status_code == 409} == {
+    assert {answer.json["existing"] for answer in reported if answer.status_code == 409} == {
         "http://localhost/books/6"
     }
     assert seq(app) == 11
@@ -478,7 +482,7 @@ def test_concurrent_lists_with_a_common_isbn_are_stored_whole_or_not_at_all(app,
 def test_books_are_found_whichever_statement_stored_their_words(admin, monkeypatch, limit):
     monkeypatch.setattr(store, "MAX_STATEMENT", limit)
     post(admin, "json", [{"title": f"Unique{number} shared"} for number in range(250)])
-    told = [
+    reported = [
         admin.get(f"/books?q={word}").json["total"] for word in ("shared", "unique7", "unique249")
     ]
-    assert told == [250, 1, 1]
+    assert reported == [250, 1, 1]

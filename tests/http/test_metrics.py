@@ -116,13 +116,13 @@ def test_refusals_are_counted_by_reason(app, admin, stranger):
     assert changed["bookapi_refused_total", 'reason="queue"'] == 1
 
 
-def test_the_state_of_the_process_is_told(admin, stranger):
+def test_the_state_of_the_process_is_reported(admin, stranger):
     stranger.get("/books")
-    told = figures(admin)
-    assert told["bookapi_cache_bytes", None] > 500
-    assert 1 <= told["bookapi_database_connections", None] < 64
-    assert told["bookapi_write_queue", None] == told["bookapi_request_queue", None] == 0
-    assert ("bookapi_database_retries_total", None) in told
+    reported = figures(admin)
+    assert reported["bookapi_cache_bytes", None] > 500
+    assert 1 <= reported["bookapi_database_connections", None] < 64
+    assert reported["bookapi_write_queue", None] == reported["bookapi_request_queue", None] == 0
+    assert ("bookapi_database_retries_total", None) in reported
 
 
 # -- the access log --------------------------------------------------------------------
@@ -135,10 +135,10 @@ def logging(app):
     handler.setStream(stream)
 
     def lines():
-        told = stream.getvalue().splitlines()
+        reported = stream.getvalue().splitlines()
         stream.seek(0)
         stream.truncate()
-        return told
+        return reported
 
     return lines
 
@@ -149,11 +149,11 @@ def logged(make_app):
     app = make_app(ACCESS_LOG=True, LOG_FORMAT="json")
     lines = logging(app)
 
-    def told():
+    def reported():
         found = [json.loads(line) for line in lines()]
         return [line for line in found if line["message"] == "access"]
 
-    return app.test_client(), told
+    return app.test_client(), reported
 
 
 def test_each_request_has_a_line(logged):
@@ -167,21 +167,21 @@ def test_each_request_has_a_line(logged):
         client.head("/books/1"),
         client.get("/h%C3%A9%0Aforged", headers={"X-Request-ID": "mine"}),
     ]
-    told = lines()
+    reported = lines()
     lengths = [len(answer.data) for answer in answers]
-    assert [(line["method"], line["path"], line["status"], line["bytes"]) for line in told] == [
+    assert [(line["method"], line["path"], line["status"], line["bytes"]) for line in reported] == [
         ("GET", "/books", 200, lengths[0]),
         ("POST", "/books", 201, lengths[1]),
         ("GET", "/books/export", 200, lengths[2]),
         ("HEAD", "/books/1", 200, 0),
         ("GET", "/hé\nforged", 404, lengths[4]),
     ]
-    assert [line["request_id"] for line in told] == [
+    assert [line["request_id"] for line in reported] == [
         answer.headers["X-Request-ID"] for answer in answers
     ]
-    assert all(0 <= line["milliseconds"] < 60_000 for line in told)
-    assert told[1]["user"] == "admin" and told[4]["request_id"] == "mine"
-    assert "private" not in str(told)
+    assert all(0 <= line["milliseconds"] < 60_000 for line in reported)
+    assert reported[1]["user"] == "admin" and reported[4]["request_id"] == "mine"
+    assert "private" not in str(reported)
 
 
 def test_remembered_and_refused_requests_have_lines(logged):
@@ -190,9 +190,9 @@ def test_remembered_and_refused_requests_have_lines(logged):
     client.get("/books")
     client.application.extensions[LOAD] = Load(8, range(MAX_QUEUE * 10**6))
     client.get("/books?limit=2")
-    told = lines()
-    assert [line["status"] for line in told] == [200, 200, 503]
-    assert told[0]["bytes"] == told[1]["bytes"] > 0 and told[0]["user"] is None
+    reported = lines()
+    assert [line["status"] for line in reported] == [200, 200, 503]
+    assert reported[0]["bytes"] == reported[1]["bytes"] > 0 and reported[0]["user"] is None
 
 
 def test_a_line_as_text(make_app):

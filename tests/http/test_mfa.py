@@ -111,15 +111,15 @@ def test_a_secret_and_recovery_codes_cannot_be_guessed():
 def test_a_second_factor_is_active_after_its_first_correct_code(app, clock, name):
     client = signed_in(app, "member")
     answer = post_mfa(client, "/auth/mfa", name, current_password=PASSWORD)
-    told = read(answer)
-    assert (answer.status_code, list(told), answer.headers["Cache-Control"]) == (
+    reported = read(answer)
+    assert (answer.status_code, list(reported), answer.headers["Cache-Control"]) == (
         200,
         ["secret", "uri"],
         "no-store",
     )
     assert read(get(client, "/auth/mfa", name))["enabled"] == truth(name, False)
     assert login(app).status_code == 200
-    confirmed = post_mfa(client, "/auth/mfa/confirm", name, code=clock.code(told["secret"]))
+    confirmed = post_mfa(client, "/auth/mfa/confirm", name, code=clock.code(reported["secret"]))
     codes = codes_in(confirmed)
     assert (confirmed.status_code, len(set(codes)), confirmed.headers["Cache-Control"]) == (
         200,
@@ -133,17 +133,17 @@ def test_a_second_factor_is_active_after_its_first_correct_code(app, clock, name
 
 def test_the_otpauth_uri_is_valid(app, clock):
     add(app, "Zoë:K&M")
-    told = post_mfa(signed_in(app, "Zoë:K&M"), "/auth/mfa", current_password=PASSWORD).json
-    parts = urlsplit(told["uri"])
+    reported = post_mfa(signed_in(app, "Zoë:K&M"), "/auth/mfa", current_password=PASSWORD).json
+    parts = urlsplit(reported["uri"])
     assert (parts.scheme, parts.netloc, parse_qs(parts.query)["secret"]) == (
         "otpauth",
         "totp",
-        [told["secret"]],
+        [reported["secret"]],
     )
     assert unquote(parts.path) == "/bookapi:Zoë:K&M" and parse_qs(parts.query)["issuer"] == [
         "bookapi"
     ]
-    assert pyotp.parse_uri(told["uri"]).now() == pyotp.TOTP(told["secret"]).now()
+    assert pyotp.parse_uri(reported["uri"]).now() == pyotp.TOTP(reported["secret"]).now()
 
 
 def test_setting_up_a_factor_needs_the_current_password(app, subtests):
@@ -213,12 +213,14 @@ def test_activating_a_factor_ends_other_sessions(app, clock):
 
 
 def test_the_secret_and_recovery_codes_are_shown_once(app, factor):
-    told = [
+    reported = [
         factor.client.get(address).get_data(as_text=True) for address in ("/auth/mfa", "/auth/me")
     ]
-    told.append(signed_in(app).get(f"/auth/users/{id_of(app, 'member')}").get_data(as_text=True))
+    reported.append(
+        signed_in(app).get(f"/auth/users/{id_of(app, 'member')}").get_data(as_text=True)
+    )
     assert not any(
-        secret in text for text in told for secret in (factor.secret, *factor.recovery_codes)
+        secret in text for text in reported for secret in (factor.secret, *factor.recovery_codes)
     )
     [kept] = [user for user in rows(app, User) if user.username == "member"]
     assert not any(code in str(kept.recovery_hashes) for code in factor.recovery_codes)
@@ -236,7 +238,7 @@ def test_sign_in_needs_the_code(app, clock, factor, name):
 @both
 def test_only_a_correct_password_reveals_that_a_code_is_needed(app, clock, factor, name):
     right = clock.code(factor.secret)
-    for password, code, told in (
+    for password, code, reported in (
         (PASSWORD, None, MISSING),
         (PASSWORD, "" if name == "json" else None, MISSING),
         (PASSWORD, "000000", WRONG_CODE),
@@ -244,7 +246,7 @@ def test_only_a_correct_password_reveals_that_a_code_is_needed(app, clock, facto
         ("a wrong password", right, WRONG),
     ):
         answer = login(app, code, password=password, name=name)
-        assert (answer.status_code, read(answer)["detail"]) == (401, told), (password, code)
+        assert (answer.status_code, read(answer)["detail"]) == (401, reported), (password, code)
         assert "WWW-Authenticate" in answer.headers and "Set-Cookie" not in answer.headers
     assert login(app, right).status_code == 200
 
@@ -471,8 +473,8 @@ def test_only_admins_can_remove_the_factor_of_others(app, clock, who):
 
 def test_a_command_removes_the_factor_of_an_account(app, runner, factor):
     assert "mfa" in runner.invoke(args=["users", "list"]).output
-    told = runner.invoke(args=["users", "mfa-off", "MEMBER"])
-    assert (told.exit_code, login(app).status_code) == (0, 200)
+    reported = runner.invoke(args=["users", "mfa-off", "MEMBER"])
+    assert (reported.exit_code, login(app).status_code) == (0, 200)
     assert "mfa" not in runner.invoke(args=["users", "list"]).output
     unknown = runner.invoke(args=["users", "mfa-off", "nobody"])
     assert unknown.exit_code == 1 and len(unknown.stderr.splitlines()) == 1

@@ -188,7 +188,7 @@ def test_an_unauthorized_stream_request_gets_a_problem(make_app, accept):
 
 
 @pytest.mark.parametrize(
-    "accept, told",
+    "accept, reported",
     [
         (JSON, "application/problem+json"),
         (XML, "application/problem+xml"),
@@ -200,9 +200,9 @@ def test_an_unauthorized_stream_request_gets_a_problem(make_app, accept):
         ("", "application/problem+json"),
     ],
 )
-def test_routing_errors_use_the_requested_format(client, accept, told):
+def test_routing_errors_use_the_requested_format(client, accept, reported):
     answer = client.get("/nowhere", headers={"Accept": accept})
-    assert (answer.status_code, answer.mimetype) == (404, told)
+    assert (answer.status_code, answer.mimetype) == (404, reported)
 
 
 def _answers(client):
@@ -352,7 +352,7 @@ TAKEN = {
 }
 STALE = {"If-Match": '"1-99-json"'}
 UNACCEPTABLE = {"Accept": "text/plain"}
-# Each request has its own fault and all those that are to be told later.
+# Each request has its own fault and all those that are to be reported later.
 CHAIN = [
     (404, "PUT", "/nowhere", None, UNACCEPTABLE, LARGE, "text/plain"),
     (405, "POST", "/books/1", None, UNACCEPTABLE, LARGE, "text/plain"),
@@ -386,7 +386,7 @@ def test_checks_run_in_the_documented_order(make_app, verb, name):
     ):
         clients["admin"].post("/books", json=values)
     clients["admin"].delete("/books/3", headers={"If-Match": "*"})
-    told = [
+    reported = [
         clients[who].open(
             address,
             method=method.replace("PUT", verb),
@@ -396,8 +396,8 @@ def test_checks_run_in_the_documented_order(make_app, verb, name):
         )
         for _, method, address, who, headers, body, content_type in CHAIN
     ]
-    assert [answer.status_code for answer in told] == [link[0] for link in CHAIN]
-    assert [int(read(answer)["status"]) for answer in told] == [link[0] for link in CHAIN]
+    assert [answer.status_code for answer in reported] == [link[0] for link in CHAIN]
+    assert [int(read(answer)["status"]) for answer in reported] == [link[0] for link in CHAIN]
 
 
 @pytest.mark.parametrize(
@@ -416,11 +416,11 @@ def test_a_missing_book_is_reported_before_an_invalid_body(admin, body, content_
     admin.post("/books", json={"title": "Emma"})
     admin.delete("/books/1")
     for method in ("PUT", "PATCH"):
-        told = [
+        reported = [
             admin.open(address, method=method, data=body, content_type=content_type).status_code
             for address in ("/books/99", "/books/1")
         ]
-        assert told == [404, 410], method
+        assert reported == [404, 410], method
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])

@@ -177,8 +177,8 @@ def test_problems_are_told_in_the_language_of_their_reader(client, admin):
     assert error_at(answer, "title") == "darf höchstens 2000 Zeichen haben, dies hat 2001"
     assert error_at(answer, "pages").startswith("muss eine ganze Zahl von 1 bis ")
     broken = {**german, "Content-Type": "application/x-www-form-urlencoded"}
-    told = admin.post("/books/new%20{}<b>", data=fields, headers=broken)
-    assert told.status_code == 404 and "<b>" not in told.text
+    reported = admin.post("/books/new%20{}<b>", data=fields, headers=broken)
+    assert reported.status_code == 404 and "<b>" not in reported.text
 
 
 def test_covers_are_shown_from_the_hosts_of_the_setting_alone(make_app):
@@ -297,8 +297,8 @@ def test_pages_without_data_do_not_exist_for_clients_of_data(admin, accept):
     for address, status in ALONE.items():
         for method in ("GET", "HEAD"):
             assert admin.open(address, method=method, headers=asked).status_code == status, address
-        told = admin.open(address, method="OPTIONS", headers=asked).headers["Allow"]
-        assert "GET" not in told, address
+        reported = admin.open(address, method="OPTIONS", headers=asked).headers["Allow"]
+        assert "GET" not in reported, address
         assert page(admin, address).status_code == 200
         assert "GET" in admin.open(address, method="OPTIONS", headers=BROWSER).headers["Allow"]
         answer = admin.open(address, method="PUT", headers=asked)
@@ -409,7 +409,7 @@ def test_a_taken_isbn_leads_to_the_other_book(admin):
     assert "http://localhost/books/1" in answer.text
 
 
-def test_a_field_too_many_is_told(admin):
+def test_a_field_too_many_is_reported(admin):
     answer = send(admin, "/books/new", "/books", title="Emma", colour="red")
     assert answer.status_code == 422 and "colour" in alert(answer)
 
@@ -513,7 +513,7 @@ def test_a_form_is_no_body_for_clients_of_data(admin):
 
 
 @pytest.mark.parametrize("body", [b"title=%ff", b"title=a&title=b", b"\xff", b"a&" * 200])
-def test_a_form_that_cannot_be_read_is_told(admin, body):
+def test_a_form_that_cannot_be_read_is_reported(admin, body):
     answer = admin.post(
         "/books", data=body, content_type="application/x-www-form-urlencoded", headers=BROWSER
     )
@@ -521,7 +521,7 @@ def test_a_form_that_cannot_be_read_is_told(admin, body):
     assert admin.get("/books").json["total"] == 0
 
 
-def test_a_form_that_is_too_large_is_told(make_app):
+def test_a_form_that_is_too_large_is_reported(make_app):
     client = make_app(MAX_BODY_BYTES=4096).test_client()
     sign_in(client)
     answer = send(client, "/books/new", "/books", title="Emma", description="x" * 5000)
@@ -557,13 +557,13 @@ def test_an_import_that_is_rejected_shows_its_report(admin):
 @pytest.mark.parametrize(
     "content, name", [(b"\x89PNG\r\n", "x.png"), (b"{", "x.json"), (b"<!DOCTYPE html>", "x.html")]
 )
-def test_an_upload_that_is_no_catalogue_is_told(admin, content, name):
+def test_an_upload_that_is_no_catalogue_is_reported(admin, content, name):
     answer = upload(admin, content, name)
     assert answer.status_code in (400, 415, 422) and alert(answer)
     assert "<form" in answer.text and admin.get("/books").json["total"] == 0
 
 
-def test_a_file_that_is_too_large_is_told(make_app):
+def test_a_file_that_is_too_large_is_reported(make_app):
     client = make_app(MAX_IMPORT_BYTES=4096).test_client()
     sign_in(client)
     answer = upload(client, b"title\n" + b"x\n" * 5000)

@@ -245,8 +245,8 @@ def test_concurrent_sign_ins_with_an_outdated_hash_both_succeed(app, outdated, m
     monkeypatch.setattr(passwords, "make_hash", slowly)
     app.extensions[LOAD] = Load(threads=8)
     with ThreadPoolExecutor(2) as pool:
-        told = [pool.submit(Auth(app.test_client()).login, "outdated") for _ in range(2)]
-        assert [each.result(PATIENCE).status_code for each in told] == [200, 200]
+        reported = [pool.submit(Auth(app.test_client()).login, "outdated") for _ in range(2)]
+        assert [each.result(PATIENCE).status_code for each in reported] == [200, 200]
 
 
 # -- made by the service ---------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_a_username_may_be_typed_in_full_width_or_upper_case(client):
     ],
 )
 def test_a_lookalike_username_does_not_sign_in(app, username):
-    told = [
+    reported = [
         app.test_client().post(
             "/auth/login",
             json={"username": name, "password": PASSWORD},
@@ -342,8 +342,8 @@ def test_a_lookalike_username_does_not_sign_in(app, username):
         )
         for name in ("nobody at all", username)
     ]
-    assert {answer.status_code for answer in told} == {401}
-    assert len({(answer.get_data(), str(answer.headers)) for answer in told}) == 1
+    assert {answer.status_code for answer in reported} == {401}
+    assert len({(answer.get_data(), str(answer.headers)) for answer in reported}) == 1
 
 
 @pytest.mark.parametrize(

@@ -105,14 +105,14 @@ def test_a_nested_error_has_a_pointer(admin):
 
 
 @pytest.mark.parametrize(
-    "key, told", [("a/b", "a~1b"), ("a~b", "a~0b"), ("~1", "~01"), ("", ""), ("é", "é")]
+    "key, reported", [("a/b", "a~1b"), ("a~b", "a~0b"), ("~1", "~01"), ("", ""), ("é", "é")]
 )
-def test_a_pointer_is_escaped_as_in_rfc_6901(admin, key, told):
+def test_a_pointer_is_escaped_as_in_rfc_6901(admin, key, reported):
     answer = admin.post(
         "/books", json={"title": "a", "identifiers": [{"scheme": "a", "value": "b", key: 1}]}
     )
     assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json["errors"]] == [f"/identifiers/0/{told}"]
+    assert [error["pointer"] for error in answer.json["errors"]] == [f"/identifiers/0/{reported}"]
 
 
 # -- crashes ---------------------------------------------------------------------------

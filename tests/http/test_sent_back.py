@@ -139,13 +139,13 @@ def test_a_version_in_the_body_is_enough_where_if_match_is_required(make_app, me
 @changes
 def test_where_a_version_and_if_match_are_sent_both_must_match(admin, book, method, address):
     tag = admin.get("/books/1").headers["ETag"]
-    told = [
+    reported = [
         admin.open(
             address, method=method, json={"title": "a", "version": version}, headers={"If-Match": t}
         ).status_code
         for version, t in ((1, tag), (2, '"x"'), (1, "*"), (2, tag))
     ]
-    assert told == [412, 412, 412, 200]
+    assert reported == [412, 412, 412, 200]
 
 
 @pytest.mark.parametrize("body", [1, [], "a", True])

@@ -90,16 +90,16 @@ def test_own_sessions_are_listed_newest_first_with_address_and_agent(app, name):
     from_a_place(app, "192.0.2.7", "Lynx/2.9")
     from_a_place(app, "2001:db8::7", "curl/8", "member")
     client = from_a_place(app, "198.51.100.9", "Firefox <&>")
-    told = listed(client, name)
-    assert [list(session) for session in told["sessions"]] == [FIELDS, FIELDS]
+    reported = listed(client, name)
+    assert [list(session) for session in reported["sessions"]] == [FIELDS, FIELDS]
     assert [
         (session["address"], session["user_agent"], session["current"])
-        for session in told["sessions"]
+        for session in reported["sessions"]
     ] == [
         ("198.51.100.9", "Firefox <&>", truth(name, True)),
         ("192.0.2.7", "Lynx/2.9", truth(name, False)),
     ]
-    assert (int(told["total"]), int(told["limit"])) == (2, 20)
+    assert (int(reported["total"]), int(reported["limit"])) == (2, 20)
 
 
 def test_the_list_has_neither_a_secret_nor_its_hash(app, admin):
@@ -112,10 +112,10 @@ def test_the_list_has_neither_a_secret_nor_its_hash(app, admin):
 @both
 def test_the_list_has_pages(app, name):
     client = [signed_in(app) for _ in range(5)][-1]
-    told = listed(client, name, "?limit=2&page=2")
+    reported = listed(client, name, "?limit=2&page=2")
     newest = [str(session["id"]) for session in listed(client)["sessions"]]
-    assert [str(session["id"]) for session in told["sessions"]] == newest[2:4]
-    assert (int(told["total"]), sorted(told["links"])) == (
+    assert [str(session["id"]) for session in reported["sessions"]] == newest[2:4]
+    assert (int(reported["total"]), sorted(reported["links"])) == (
         5,
         ["first", "last", "next", "prev", "self"],
     )
@@ -128,8 +128,8 @@ def test_a_missing_user_agent_is_null(app, name):
     client.post(
         "/auth/login", json={"username": "admin", "password": PASSWORD}, headers={"User-Agent": ""}
     )
-    [told] = listed(client, name)["sessions"]
-    assert told.get("user_agent") is None
+    [reported] = listed(client, name)["sessions"]
+    assert reported.get("user_agent") is None
 
 
 def test_any_user_agent_can_be_shown(app, subtests):
@@ -137,9 +137,9 @@ def test_any_user_agent_can_be_shown(app, subtests):
         for agent in ["x" * 5000, "a\x01b\x1b[31m", "\u00ff\u00fe"]:
             with subtests.test(name=name, agent=agent):
                 client = from_a_place(app, "192.0.2.7", agent)
-                told, *_ = listed(client, name)["sessions"]
-                assert 0 < len(told["user_agent"]) <= MAX_AGENT
-                assert "\x01" not in told["user_agent"] and "\x1b" not in told["user_agent"]
+                reported, *_ = listed(client, name)["sessions"]
+                assert 0 < len(reported["user_agent"]) <= MAX_AGENT
+                assert "\x01" not in reported["user_agent"] and "\x1b" not in reported["user_agent"]
 
 
 def test_any_address_of_a_proxy_can_be_shown(app, subtests):
@@ -147,8 +147,8 @@ def test_any_address_of_a_proxy_can_be_shown(app, subtests):
         for address in ["x" * 500, "", None]:
             with subtests.test(name=name, address=address):
                 client = from_a_place(app, address, "curl/8")
-                told, *_ = listed(client, name)["sessions"]
-                assert told.get("address") == ((address or "")[:64] or None)
+                reported, *_ = listed(client, name)["sessions"]
+                assert reported.get("address") == ((address or "")[:64] or None)
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_a_session_shows_when_it_ends(app, admin, idle, opened, left):
     """By thirty idle minutes or by twelve hours, whichever comes first."""
     other = signed_in(app)
     age(app, last_seen_at=idle, created_at=opened)
-    [_, told] = [session["expires_at"] for session in listed(other)["sessions"]]
-    assert abs(now() + left - parse_timestamp(told)) < timedelta(minutes=1)
+    [_, reported] = [session["expires_at"] for session in listed(other)["sessions"]]
+    assert abs(now() + left - parse_timestamp(reported)) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -173,22 +173,26 @@ def test_expired_sessions_are_not_listed(app, ages):
     signed_in(app)
     age(app, **ages)
     client = signed_in(app)
-    told = listed(client)
-    assert (len(told["sessions"]), told["total"], told["sessions"][0]["current"]) == (1, 1, True)
+    reported = listed(client)
+    assert (len(reported["sessions"]), reported["total"], reported["sessions"][0]["current"]) == (
+        1,
+        1,
+        True,
+    )
 
 
 def test_a_request_extends_its_session(app, admin):
     age(app, last_seen_at=timedelta(minutes=20))
     admin.get("/auth/me")
-    [told] = listed(admin)["sessions"]
-    assert told["last_seen_at"] > format_timestamp(now() - timedelta(minutes=1))
-    assert told["expires_at"] > format_timestamp(now() + timedelta(minutes=28))
+    [reported] = listed(admin)["sessions"]
+    assert reported["last_seen_at"] > format_timestamp(now() - timedelta(minutes=1))
+    assert reported["expires_at"] > format_timestamp(now() + timedelta(minutes=28))
 
 
 def test_a_token_sees_the_sessions_of_its_owner(app, admin):
     headers = bearer(make_token(admin, "read")["secret"])
-    told = stranger(app).get("/auth/sessions", headers=headers).json
-    assert [session["current"] for session in told["sessions"]] == [False]
+    reported = stranger(app).get("/auth/sessions", headers=headers).json
+    assert [session["current"] for session in reported["sessions"]] == [False]
 
 
 # -- ending one ------------------------------------------------------------------------
@@ -358,19 +362,19 @@ def test_the_name_of_the_cookie_is_a_setting(make_app):
 
 
 @pytest.mark.parametrize(
-    "settings, told",
+    "settings, reported",
     [
         ({}, "SameSite=Lax"),
         ({"COOKIE_SAMESITE": "strict"}, "SameSite=Strict"),
         ({"COOKIE_SAMESITE": "none", "SECURE_COOKIES": True}, "SameSite=None"),
     ],
 )
-def test_same_site_of_the_cookie_is_a_setting(make_app, settings, told):
+def test_same_site_of_the_cookie_is_a_setting(make_app, settings, reported):
     client = make_app(**settings).test_client()
     opened = Auth(client).login().headers["Set-Cookie"]
-    assert told in opened.split("; ") and ("Secure" in opened) == ("SECURE_COOKIES" in settings)
+    assert reported in opened.split("; ") and ("Secure" in opened) == ("SECURE_COOKIES" in settings)
     ended = client.post("/auth/logout", base_url="https://localhost").headers.get("Set-Cookie", "")
-    assert not settings.get("SECURE_COOKIES") or told in ended.split("; ")
+    assert not settings.get("SECURE_COOKIES") or reported in ended.split("; ")
 
 
 def test_cookies_of_other_applications_on_the_host_mean_nothing(admin):

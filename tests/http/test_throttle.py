@@ -140,12 +140,12 @@ def test_ten_failures_of_a_username_are_free(client, clock, username):
 
 
 def test_known_and_unknown_usernames_get_the_same_response(client, clock):
-    told = []
+    reported = []
     for username in ("member", "nobody"):
         fail(client, username=username)
         answer = login(client, username, headers={"X-Request-ID": "same"})
-        told.append((answer.status_code, answer.get_data(), str(answer.headers)))
-    assert told[0] == told[1]
+        reported.append((answer.status_code, answer.get_data(), str(answer.headers)))
+    assert reported[0] == reported[1]
 
 
 def test_each_further_failure_doubles_the_wait_up_to_an_hour(client, clock):
@@ -366,10 +366,10 @@ GUARDED = {
 @pytest.mark.parametrize("address", GUARDED)
 def test_guesses_of_the_current_password_are_throttled_separately(app, client, clock, address):
     own = signed_in(app)
-    told = [own.post(address, json=GUARDED[address]) for _ in range(FREE + 1)]
-    assert [answer.status_code for answer in told] == [403] * FREE + [429]
+    reported = [own.post(address, json=GUARDED[address]) for _ in range(FREE + 1)]
+    assert [answer.status_code for answer in reported] == [403] * FREE + [429]
     right = {**GUARDED[address], "current_password": PASSWORD}
-    assert wait_of(told[-1]) == wait_of(own.post(address, json=right)) == 30
+    assert wait_of(reported[-1]) == wait_of(own.post(address, json=right)) == 30
     assert (own.get("/auth/me").status_code, login(client, password=PASSWORD).status_code) == (
         200,
         200,
@@ -378,19 +378,19 @@ def test_guesses_of_the_current_password_are_throttled_separately(app, client, c
 
 def test_sessions_share_the_throttle_of_the_current_password(app, clock):
     every = [signed_in(app) for _ in range(3)]
-    told = [
+    reported = [
         every[number % 3].post("/auth/password", json=GUARDED["/auth/password"])
         for number in range(FREE + 1)
     ]
-    assert [answer.status_code for answer in told] == [403] * FREE + [429]
+    assert [answer.status_code for answer in reported] == [403] * FREE + [429]
 
 
 def test_guesses_of_codes_are_throttled_separately(app, client, clock):
     own = signed_in(app)
     assert own.post("/auth/mfa", json={"current_password": PASSWORD}).status_code == 200
-    told = [own.post("/auth/mfa/confirm", json={"code": "wrong"}) for _ in range(FREE + 1)]
-    assert [answer.status_code for answer in told] == [403] * FREE + [429]
-    assert (wait_of(told[-1]), login(client, password=PASSWORD).status_code) == (30, 200)
+    reported = [own.post("/auth/mfa/confirm", json={"code": "wrong"}) for _ in range(FREE + 1)]
+    assert [answer.status_code for answer in reported] == [403] * FREE + [429]
+    assert (wait_of(reported[-1]), login(client, password=PASSWORD).status_code) == (30, 200)
 
 
 def test_a_correct_current_password_resets_its_throttle(app, clock):
@@ -501,7 +501,7 @@ def test_the_throttle_stores_no_usernames(app, client, clock):
     assert len(kept) == 2 and all(len(subject) == 64 and subject.isalnum() for (subject,) in kept)
 
 
-# -- what is told ----------------------------------------------------------------------
+# -- what is reported ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["json", "xml"])
@@ -511,11 +511,11 @@ def test_a_throttled_attempt_gets_a_problem_in_either_format(client, clock, name
     answer = send(
         client, "POST", "/auth/login", name, {"username": "member", "password": PASSWORD}, "login"
     )
-    told = read(answer)
+    reported = read(answer)
     assert (answer.status_code, answer.mimetype) == (429, f"application/problem+{name}")
-    assert (int(told["status"]), told["title"]) == (429, "Too Many Requests")
-    assert told["type"] == "urn:bookapi:problem:throttled"
-    assert "try again in 30 seconds" in told["detail"]
+    assert (int(reported["status"]), reported["title"]) == (429, "Too Many Requests")
+    assert reported["type"] == "urn:bookapi:problem:throttled"
+    assert "try again in 30 seconds" in reported["detail"]
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("30", "no-store")
     assert "Set-Cookie" not in answer.headers
 

@@ -68,16 +68,16 @@ def secret(token):
 @pytest.mark.parametrize("scope", ["read", "write"])
 def test_a_new_token_is_shown_once_and_works(app, admin, name, scope):
     answer = make(admin, name, scope=scope)
-    told = read(answer)
+    reported = read(answer)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (201, "no-store")
-    assert list(told) == [*LISTED[name][:-1], "secret", "created_at"]
-    assert (told["name"], told["scope"]) == (
+    assert list(reported) == [*LISTED[name][:-1], "secret", "created_at"]
+    assert (reported["name"], reported["scope"]) == (
         "nightly import",
         scope,
     )
-    assert tokens.PATTERN.fullmatch(told["secret"]) and told["created_at"].endswith("Z")
-    assert ask(app, bearer(told["secret"])).json["username"] == "admin"
-    assert told["secret"] not in get(admin, "/auth/tokens", name).get_data(as_text=True)
+    assert tokens.PATTERN.fullmatch(reported["secret"]) and reported["created_at"].endswith("Z")
+    assert ask(app, bearer(reported["secret"])).json["username"] == "admin"
+    assert reported["secret"] not in get(admin, "/auth/tokens", name).get_data(as_text=True)
 
 
 def test_only_the_hash_of_a_token_is_stored(app, secret):
@@ -93,7 +93,7 @@ def test_tokens_are_unique(admin):
 
 @both
 @pytest.mark.parametrize(
-    "given, told",
+    "given, reported",
     [
         (FUTURE, FUTURE),
         ("2999-01-01T02:00:00+02:00", "2999-01-01T00:00:00.000000Z"),
@@ -101,11 +101,11 @@ def test_tokens_are_unique(admin):
         ("2999-01-01t00:00:00.5z", "2999-01-01T00:00:00.500000Z"),
     ],
 )
-def test_a_token_may_expire(admin, name, given, told):
+def test_a_token_may_expire(admin, name, given, reported):
     answer = make(admin, name, expires_at=given)
-    assert (answer.status_code, read(answer).get("expires_at")) == (201, told)
+    assert (answer.status_code, read(answer).get("expires_at")) == (201, reported)
     [listed] = page(get(admin, "/auth/tokens", name), "tokens")["tokens"]
-    assert listed.get("expires_at") == told
+    assert listed.get("expires_at") == reported
 
 
 def test_an_expiry_that_is_not_in_the_future_is_a_422(app, admin, subtests):
@@ -210,10 +210,10 @@ def test_own_tokens_are_listed_newest_first_without_secrets(app, admin, name):
     made = [make_token(admin, name=f"script {number}") for number in range(5)]
     make_token(signed_in(app, "member"), "read")
     answer = get(admin, "/auth/tokens?limit=2&page=2", name)
-    told = page(answer, "tokens")
-    assert [token["name"] for token in told["tokens"]] == ["script 2", "script 1"]
-    assert {list(token) == LISTED[name] for token in told["tokens"]} == {True}
-    assert (int(told["total"]), int(told["limit"]), answer.headers["Cache-Control"]) == (
+    reported = page(answer, "tokens")
+    assert [token["name"] for token in reported["tokens"]] == ["script 2", "script 1"]
+    assert {list(token) == LISTED[name] for token in reported["tokens"]} == {True}
+    assert (int(reported["total"]), int(reported["limit"]), answer.headers["Cache-Control"]) == (
         5,
         2,
         "no-store",
@@ -243,8 +243,8 @@ def test_a_token_of_another_user_is_a_404(app, token, name):
     answers = [
         member.delete(f"/auth/tokens/{number}", headers=spare) for number in (token["id"], NO_ID)
     ]
-    told = [{**read(answer), "instance": None} for answer in answers]
-    assert {answer.status_code for answer in answers} == {404} and told[0] == told[1]
+    reported = [{**read(answer), "instance": None} for answer in answers]
+    assert {answer.status_code for answer in answers} == {404} and reported[0] == reported[1]
     assert ask(app, bearer(token["secret"])).status_code == 200
 
 

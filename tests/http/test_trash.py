@@ -66,20 +66,20 @@ def test_a_restored_book_is_found_by_everything_that_found_it_before(app, admin)
 
 
 def test_the_trash_holds_a_book_until_it_is_restored(gone):
-    told = []
+    reported = []
     for act in (lambda: None, lambda: restore(gone), lambda: gone.delete("/books/1")):
         act()
         totals = [
             gone.get(address).json["total"]
             for address in ("/books?state=deleted", "/books?state=deleted&q=handsome", "/books")
         ]
-        told.append((*totals, gone.get("/books/1").status_code))
-    assert told == [(1, 1, 1, 410), (0, 0, 2, 200), (1, 1, 1, 410)]
+        reported.append((*totals, gone.get("/books/1").status_code))
+    assert reported == [(1, 1, 1, 410), (0, 0, 2, 200), (1, 1, 1, 410)]
 
 
 @both
 def test_a_restored_book_is_visible_at_once(app, gone, name):
-    reader, told = app.test_client(), []
+    reader, reported = app.test_client(), []
     for act in (
         lambda: None,
         lambda: restore(gone),
@@ -89,8 +89,8 @@ def test_a_restored_book_is_visible_at_once(app, gone, name):
         act()
         answers = [reader.get(f"/books/1?format={name}") for _ in range(2)]
         tags = [re.sub("-[0-9]{20}-", "-", each.headers.get("ETag", "")) for each in answers]
-        told.append(list(zip([each.status_code for each in answers], tags, strict=False)))
-    assert told == [
+        reported.append(list(zip([each.status_code for each in answers], tags, strict=False)))
+    assert reported == [
         [(410, "")] * 2,
         [(200, f'"1-3-{name}"')] * 2,
         [(410, "")] * 2,
@@ -114,9 +114,11 @@ def test_the_etag_of_a_restore_is_valid_for_the_next_change(gone):
         gone.get("/books/1?state=deleted").headers["ETag"],
         restore(gone, name="xml").headers["ETag"],
     ]
-    told = [gone.patch("/books/1", json={"pages": 9}, headers={"If-Match": tag}) for tag in tags]
-    assert [answer.status_code for answer in told] == [412, 200]
-    assert (told[1].json["pages"], told[1].json["version"]) == (9, 4)
+    reported = [
+        gone.patch("/books/1", json={"pages": 9}, headers={"If-Match": tag}) for tag in tags
+    ]
+    assert [answer.status_code for answer in reported] == [412, 200]
+    assert (reported[1].json["pages"], reported[1].json["version"]) == (9, 4)
 
 
 BODIES = [
@@ -166,11 +168,11 @@ def test_restoring_a_live_book_is_a_409(app, gone, name):
 @both
 def test_restoring_an_unknown_book_is_a_404(app, gone, name):
     before = rows(app)
-    told = [
+    reported = [
         restore(gone, book_id, name).status_code
         for book_id in (3, 0, "01", "-1", "x", 2**31, 2**63 - 1, 2**63)
     ]
-    assert told == [404] * 8
+    assert reported == [404] * 8
     assert rows(app) == before
 
 
@@ -225,14 +227,14 @@ def test_checks_run_in_the_documented_order(make_app):
         (409, "POST", "/books/2/restore", "admin", {}),
         (409, "POST", "/books/1/restore", "admin", {}),
     ]
-    told = [
+    reported = [
         clients[who].open(
             address, method=method, headers=headers, data=b"{", content_type="text/plain"
         )
         for _, method, address, who, headers in chain
     ]
-    told = [answer.status_code for answer in told]
-    assert told == [status for status, *_ in chain]
+    reported = [answer.status_code for answer in reported]
+    assert reported == [status for status, *_ in chain]
     assert set(clients["admin"].get("/books/9/restore").headers["Allow"].split(", ")) == {
         "POST",
         "OPTIONS",
@@ -256,8 +258,8 @@ def _in_parallel(app, admin, requests):
 
 
 def test_concurrent_restores_restore_a_book_once(app, gone):
-    told = _in_parallel(app, gone, [("POST", "/books/1/restore", None)] * 6)
-    assert sorted(told) == [200] + [409] * 5
+    reported = _in_parallel(app, gone, [("POST", "/books/1/restore", None)] * 6)
+    assert sorted(reported) == [200] + [409] * 5
     assert (gone.get("/books/1").json["version"], seq(app), gone.get("/books").json["total"]) == (
         3,
         4,
@@ -269,13 +271,17 @@ def test_of_two_deleted_books_with_one_isbn_one_can_be_restored(app, admin):
     for number in range(1, 5):
         admin.post("/books", json=FULL)
         admin.delete(f"/books/{number}")
-    told = _in_parallel(
+    reported = _in_parallel(
         app,
         admin,
         [("POST", f"/books/{number}/restore", None) for number in range(1, 5)]
         + [("POST", "/books", FULL)],
     )
-    assert len([status for status in told if status < 300]) == 1 and set(told) <= {200, 201, 409}
+    assert len([status for status in reported if status < 300]) == 1 and set(reported) <= {
+        200,
+        201,
+        409,
+    }
     assert admin.get("/books").json["total"] == admin.get(f"/books?isbn={ISBN}").json["total"] == 1
 
 
@@ -338,7 +344,7 @@ NO_DIGITS = str.maketrans("", "", "-T:.Z")
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: " ".join(change[:2]))
 def test_a_change_succeeds_if_an_etag_of_the_newest_version_matches(admin, change):
-    told = []
+    reported = []
     for number, (tag, _) in enumerate(TAGS, 1):
         address = _second_version(admin, number, change)
         answer = admin.open(
@@ -347,7 +353,7 @@ def test_a_change_succeeds_if_an_etag_of_the_newest_version_matches(admin, chang
             json={"title": "c"},
             headers={"If-Match": _tag(admin, number, tag)},
         )
-        told.append(answer.status_code)
+        reported.append(answer.status_code)
         versions = [
             admin.get(f"/books/{number}?state=deleted").json["version"],
             len(history(admin, number)),
@@ -355,7 +361,7 @@ def test_a_change_succeeds_if_an_etag_of_the_newest_version_matches(admin, chang
         assert versions == [3 if answer.status_code < 300 else 2] * 2, tag
         if admin.get(f"/books/{number}").status_code == 200:
             admin.patch(f"/books/{number}", json={"isbn": None})
-    assert told == [change[2] if right else 412 for _, right in TAGS]
+    assert reported == [change[2] if right else 412 for _, right in TAGS]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: " ".join(change[:2]))
@@ -393,11 +399,11 @@ def test_with_require_if_match_every_change_but_a_restore_needs_it(make_app):
         ("DELETE", "/books/1"),
         ("PUT", f"/books/isbn/{ISBN}"),
     ):
-        told = [
+        reported = [
             ask(method, address, **headers)
             for headers in ({}, {"If-None-Match": '"x"'}, {"If-Match": '"x"'})
         ]
-        assert told == [428, 428, 412], (method, address)
+        assert reported == [428, 428, 412], (method, address)
     assert ask("DELETE", "/books/1", **{"If-Match": _tag(admin, 1, '"{}-1-xml"')}) == 204
     assert [ask("POST", "/books/1/restore"), ask("POST", "/books")] == [200, 201]
 

@@ -78,15 +78,19 @@ def admin_id(app):
 )
 def test_creating_an_account_answers_its_url_and_it_signs_in(app, admin, name, sent, role):
     answer = make(admin, name, **sent)
-    told = read(answer)
-    assert (answer.status_code, list(told), answer.headers["Cache-Control"]) == (
+    reported = read(answer)
+    assert (answer.status_code, list(reported), answer.headers["Cache-Control"]) == (
         201,
         FIELDS,
         "no-store",
     )
-    assert (told["username"], told["role"], told["active"]) == ("carol", role, truth(name, True))
-    assert answer.headers["Location"] == f"http://localhost/auth/users/{told['id']}"
-    assert read(get(admin, answer.headers["Location"], name)) == told
+    assert (reported["username"], reported["role"], reported["active"]) == (
+        "carol",
+        role,
+        truth(name, True),
+    )
+    assert answer.headers["Location"] == f"http://localhost/auth/users/{reported['id']}"
+    assert read(get(admin, answer.headers["Location"], name)) == reported
     assert login(app, "carol") == 200
 
 
@@ -278,13 +282,13 @@ def test_the_accounts_are_a_list_with_pages(app, admin, name):
     for number in range(5):
         add(app, f"user-{number}")
     answer = get(admin, "/auth/users?limit=3&page=2", name)
-    told = page(answer, "users")
+    reported = page(answer, "users")
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
-    assert [user["username"] for user in told["users"]] == ["user-1", "user-2", "user-3"]
-    assert {list(user) == FIELDS for user in told["users"]} == {True}
-    assert (int(told["total"]), int(told["limit"])) == (7, 3)
+    assert [user["username"] for user in reported["users"]] == ["user-1", "user-2", "user-3"]
+    assert {list(user) == FIELDS for user in reported["users"]} == {True}
+    assert (int(reported["total"]), int(reported["limit"])) == (7, 3)
     base = "http://localhost/auth/users?limit=3&page="
-    assert told["links"] == {
+    assert reported["links"] == {
         "self": base + "2",
         "first": base + "1",
         "prev": base + "1",
@@ -302,9 +306,9 @@ def test_every_account_is_on_one_page_and_one_beyond_the_last_is_empty(app, admi
         add(app, f"user-{number}")
     seen, address = [], "/auth/users"
     while address:
-        told = admin.get(address).json
-        seen += [user["id"] for user in told["users"]]
-        address = told["links"].get("next")
+        reported = admin.get(address).json
+        seen += [user["id"] for user in reported["users"]]
+        address = reported["links"].get("next")
     assert len(seen) == len(set(seen)) == 47 and seen == sorted(seen)
     beyond = admin.get("/auth/users?page=4")
     assert (beyond.status_code, beyond.json["users"], beyond.json["total"]) == (200, [], 47)
@@ -346,8 +350,8 @@ def test_a_list_has_no_other_format_and_an_unknown_one_is_a_406(admin, subtests)
 def test_one_account_can_be_read(admin, member_id, subtests):
     for name in ("json", "xml"):
         with subtests.test(name=name):
-            told = read(get(admin, f"/auth/users/{member_id}", name))
-            assert (list(told), told["username"], str(told["id"])) == (
+            reported = read(get(admin, f"/auth/users/{member_id}", name))
+            assert (list(reported), reported["username"], str(reported["id"])) == (
                 FIELDS,
                 "member",
                 str(member_id),
@@ -392,11 +396,11 @@ def test_only_the_sent_fields_change(app, admin, member_id, name):
     before = read(get(admin, f"/auth/users/{member_id}", name))
     for sent in ({"role": "admin"}, {"active": False}, {"active": True, "role": "member"}):
         answer = alter(admin, member_id, name, **sent)
-        told = {
+        reported = {
             field: truth(name, value) if isinstance(value, bool) else value
             for field, value in sent.items()
         }
-        before |= told
+        before |= reported
         assert (answer.status_code, read(answer)) == (200, before)
     assert read(get(admin, f"/auth/users/{member_id}", name)) == before
 
@@ -486,14 +490,14 @@ def test_a_change_is_atomic(app, admin, member_id):
         {"password": NEW, "role": "king"},
     ):
         assert alter(admin, member_id, **sent).status_code == 422
-    told = get(admin, f"/auth/users/{member_id}").json
-    assert (told["role"], told["active"], login(app, "member")) == ("member", True, 200)
+    reported = get(admin, f"/auth/users/{member_id}").json
+    assert (reported["role"], reported["active"], login(app, "member")) == ("member", True, 200)
 
 
 @both
 def test_several_fields_change_at_once(app, admin, member_id, name):
-    told = read(alter(admin, member_id, name, role="admin", active=False, password=NEW))
-    assert (told["role"], told["active"]) == ("admin", truth(name, False))
+    reported = read(alter(admin, member_id, name, role="admin", active=False, password=NEW))
+    assert (reported["role"], reported["active"]) == ("admin", truth(name, False))
     assert alter(admin, member_id, name, active=True).status_code == 200
     assert [login(app, "member", password) for password in (PASSWORD, NEW)] == [401, 200]
 
@@ -593,8 +597,8 @@ def test_the_history_keeps_the_name_of_a_deleted_account(app, admin, name):
     second_id = add(app, "second", "admin")
     book = signed_in(app, "second").post("/books", json={"title": "Emma"}).json
     assert admin.delete(f"/auth/users/{second_id}").status_code == 204
-    told = get(admin, f"/books/{book['id']}/history", name).get_data(as_text=True)
-    assert "second" in told
+    reported = get(admin, f"/books/{book['id']}/history", name).get_data(as_text=True)
+    assert "second" in reported
 
 
 def test_ids_are_never_reused(admin):
@@ -639,7 +643,7 @@ def test_an_admin_can_end_all_own_sessions(app, admin, admin_id):
     assert (me(admin), login(app, "admin")) == (401, 200)
 
 
-# -- what is never told ----------------------------------------------------------------
+# -- what is never reported ----------------------------------------------------------------
 
 
 @both
@@ -656,10 +660,10 @@ def test_no_response_contains_a_password_or_a_hash(app, admin, member_id, name):
             for address in ("/auth/users", f"/auth/users/{member_id}", "/auth/events")
         ),
     ]
-    told = b"".join(answer.get_data() for answer in answers).decode()
+    reported = b"".join(answer.get_data() for answer in answers).decode()
     hashes = [user.password_hash for user in rows(app, User)]
     for secret in (PASSWORD, NEW[:14], "short but secr", "argon2", *hashes):
-        assert secret not in told
+        assert secret not in reported
     assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
 
 

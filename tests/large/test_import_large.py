@@ -45,14 +45,14 @@ def test_a_field_of_a_gigabyte_takes_bounded_memory(instance, tmp_path, name):
         for _ in range(GIGABYTE // len(PIECE)):
             out.write(PIECE)
         out.write(ends)
-    with (tmp_path / "told").open("wb") as told:
+    with (tmp_path / "told").open("wb") as reported:
         command = [sys.executable, "-m", "bookapi", "books", "import", str(file), "--dry-run"]
         # A child's figure begins with the memory of the process that starts it: a small one.
         used = subprocess.run(
             [sys.executable, "-c", MEASURED, *command],
             env=environment(instance),
             stdout=subprocess.PIPE,
-            stderr=told,
+            stderr=reported,
             text=True,
         )
     file.unlink()

@@ -105,9 +105,9 @@ class Library:
             [],
         )
         while address:
-            told = self.get(address)
-            ids += [book["id"] for book in told["books"]]
-            address = told["links"].get("next")
+            reported = self.get(address)
+            ids += [book["id"] for book in reported["books"]]
+            address = reported["links"].get("next")
         return ids
 
 
@@ -418,7 +418,7 @@ def counted(name, books):
     return sorted(counts.items(), key=lambda pair: (-pair[1], order(pair[0])))
 
 
-def told(name, counts):
+def reported(name, counts):
     """The same of an answer."""
     same = (lambda value: value) if name in ("language", "decade") else key
     return [(same(term["value"]), term["count"]) for term in counts]
@@ -429,7 +429,7 @@ def test_facets_and_totals_agree_with_plain_python(library, parameters, is_meant
     books = list(filter(is_meant, library.records))
     answer = library.get("/books", facets=",".join(FACETS), limit=1, fields="id", **parameters)
     assert answer["total"] == len(books)
-    assert {name: told(name, counts) for name, counts in answer["facets"].items()} == {
+    assert {name: reported(name, counts) for name, counts in answer["facets"].items()} == {
         name: counted(name, books)[:COMMONEST] for name in FACETS
     }
 
@@ -439,7 +439,7 @@ def test_facets_of_a_search_count_the_books_it_finds(library, query):
     found = library.text.phrase(words(query))
     books = [book for book in library.records if book["id"] in found]
     answer = library.get("/books", q=query, facets=",".join(FACETS), limit=1, fields="id")
-    assert {name: told(name, counts) for name, counts in answer["facets"].items()} == {
+    assert {name: reported(name, counts) for name, counts in answer["facets"].items()} == {
         name: counted(name, books)[:COMMONEST] for name in FACETS
     }
 
@@ -452,7 +452,7 @@ def test_term_lists_show_every_value_with_its_number_of_books(library, name):
     for sort, expected in (("value", by_value), ("-count", by_count), ("-value", by_value[::-1])):
         for page in (1, 2, last // 2 or 1, last):
             answer = library.get(f"/books/{name}s", sort=sort, limit=100, page=page)
-            assert told(name, answer["terms"]) == expected[100 * page - 100 : 100 * page], (
+            assert reported(name, answer["terms"]) == expected[100 * page - 100 : 100 * page], (
                 sort,
                 page,
             )
@@ -563,7 +563,7 @@ FEW = {
 @pytest.mark.parametrize("kind", FEW)
 def test_a_query_for_few_books_costs_little_in_every_sort(library, watch, kind, way):
     parameters = FEW[kind](library.records, library.text)
-    told = {
+    reported = {
         sort: watch.get("/books", sort=sort, fields="id", **parameters, **way)
         for sort in (
             "id",
@@ -576,8 +576,8 @@ def test_a_query_for_few_books_costs_little_in_every_sort(library, watch, kind, 
             "author,-title",
         )
     }
-    assert {answer.json["total"] for answer, _ in told.values()} <= {*range(6)}
-    assert {sort: cost for sort, (_, cost) in told.items() if cost > LITTLE} == {}
+    assert {answer.json["total"] for answer, _ in reported.values()} <= {*range(6)}
+    assert {sort: cost for sort, (_, cost) in reported.items() if cost > LITTLE} == {}
 
 
 def walks(library, statements):

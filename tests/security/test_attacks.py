@@ -227,14 +227,16 @@ class Attacker:
         """Fails for an answer that is a failure of ours, is not well-formed, or tells what is
         inside.
         """
-        told = answer.get_data()
-        assert answer.status_code < 500, (what, told)
-        if told:
-            assert json.loads(told) if "json" in answer.mimetype else len(etree.fromstring(told)), (
-                what
-            )
+        reported = answer.get_data()
+        assert answer.status_code < 500, (what, reported)
+        if reported:
+            assert (
+                json.loads(reported)
+                if "json" in answer.mimetype
+                else len(etree.fromstring(reported))
+            ), what
         assert answer.status_code < 400 or answer.mimetype.startswith("application/problem+"), what
-        text = told.decode()
+        text = reported.decode()
         assert not PASSWD.search(text) and self._canary.secret not in text, what
         inside = (
             {found.lower() for found in INSIDE.findall(text)}
@@ -255,8 +257,8 @@ def _plain(body):
 def _resident():
     """The bytes of memory that this process has; 0 where the system does not tell."""
     gc.collect()
-    told = Path("/proc/self/statm")
-    return int(told.read_text().split()[1]) * PAGE if told.exists() else 0
+    reported = Path("/proc/self/statm")
+    return int(reported.read_text().split()[1]) * PAGE if reported.exists() else 0
 
 
 @pytest.fixture

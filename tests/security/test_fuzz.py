@@ -351,18 +351,18 @@ def _once(read):
     """What a reader says: its data, or which of the two errors and its words."""
     begun = time.process_time()
     try:
-        told = read()
+        reported = read()
     except Invalid as error:
         assert error.errors and all(error["detail"] for error in error.errors)
-        told = ("Invalid", str(error))
+        reported = ("Invalid", str(error))
     except Malformed as error:
         assert str(error)
-        told = ("Malformed", str(error))
+        reported = ("Malformed", str(error))
     else:
-        _plain(told)
-        told = ("data", repr(told))
+        _plain(reported)
+        reported = ("data", repr(reported))
     assert time.process_time() - begun < SECONDS
-    return told
+    return reported
 
 
 def _check(read):
@@ -389,14 +389,14 @@ def _streamed(module, body, encoding):
 @fuzz
 @given(inputs("json"))
 def test_any_json_is_read_like_the_standard_library_or_rejected(body):
-    kind, told = _check(partial(by_name("json").loads, body))
-    assert kind == "Malformed" or told == repr(standard.loads(body)) or "Decimal" in told
+    kind, reported = _check(partial(by_name("json").loads, body))
+    assert kind == "Malformed" or reported == repr(standard.loads(body)) or "Decimal" in reported
 
 
 @fuzz
 @given(inputs("xml"), st.sampled_from([None, None, None, "utf-8", "UTF-16", "latin-1", "x"]))
 def test_any_malformed_xml_and_any_doctype_is_rejected(body, charset):
-    kind, told = _check(partial(by_name("xml").loads, body, ROOTS, charset))
+    kind, reported = _check(partial(by_name("xml").loads, body, ROOTS, charset))
     assert kind != "data" or etree.fromstring(body).tag in ROOTS
     for begin in (b"<!DOCTYPE book [<!ENTITY e 'a'>]>", b" <!-- a --><!doctype book>"):
         with pytest.raises(Malformed):
@@ -448,11 +448,11 @@ NESTED = st.recursive(
 def test_a_document_is_too_deep_exactly_at_the_limit(text):
     expected = _depth(standard.loads(text))
     try:
-        told = _depth(by_name("json").loads(text.encode()))
+        reported = _depth(by_name("json").loads(text.encode()))
     except Malformed as error:
         assert "nested deeper" in str(error) and expected > MAX_DEPTH
     else:
-        assert told == expected <= MAX_DEPTH
+        assert reported == expected <= MAX_DEPTH
 
 
 # -- what there is too much of ---------------------------------------------------------

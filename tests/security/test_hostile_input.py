@@ -37,11 +37,13 @@ class Watch:
         answer = self.client.open(address, method=method, **more)
         body = answer.get_data()
         self.seconds.append(time.perf_counter() - begun)
-        told = (method, str(address)[:80], repr(more)[:200], answer.status_code)
-        assert answer.status_code < 500 and (not statuses or answer.status_code in statuses), told
-        assert "json" not in answer.mimetype or json.loads(body) is not None, told
-        assert "xml" not in answer.mimetype or etree.fromstring(body) is not None, told
-        assert self.seconds[-1] < SLOW, told
+        reported = (method, str(address)[:80], repr(more)[:200], answer.status_code)
+        assert answer.status_code < 500 and (not statuses or answer.status_code in statuses), (
+            reported
+        )
+        assert "json" not in answer.mimetype or json.loads(body) is not None, reported
+        assert "xml" not in answer.mimetype or etree.fromstring(body) is not None, reported
+        assert self.seconds[-1] < SLOW, reported
         return answer
 
     def in_time(self):

@@ -496,7 +496,7 @@ def test_if_two_admins_end_each_other_one_stays(two, pool, apps, first, second):
     )
     for _ in range(17):
         (one, its), (other, others) = rival(two[0], "first"), rival(two[apps - 1], "second")
-        told = at_once(
+        reported = at_once(
             pool,
             *[
                 lambda client=client, victim=victim, end=ENDS[end]: (
@@ -505,7 +505,9 @@ def test_if_two_admins_end_each_other_one_stays(two, pool, apps, first, second):
                 for client, victim, end in ((its, other, first), (others, one, second))
             ],
         )
-        assert sorted(told)[0] in (200, 204) and sorted(told)[1] in (401, 403, 409), told
+        assert sorted(reported)[0] in (200, 204) and sorted(reported)[1] in (401, 403, 409), (
+            reported
+        )
         assert admins(two[0]) == 1
 
 
@@ -643,14 +645,14 @@ SPELLINGS = [
 def test_concurrent_spellings_of_a_username_create_one_account(two, pool):
     clients = [signed_in(two[number % 2], "admin") for number in range(16)]
     given = [{"username": SPELLINGS[number // 2], "password": NEW} for number in range(16)]
-    told = at_once(
+    reported = at_once(
         pool,
         *[
             lambda client=client, sent=sent: client.post("/auth/users", json=sent).status_code
             for client, sent in zip(clients, given, strict=False)
         ],
     )
-    assert Counter(told) == {201: 1, 409: 15}
+    assert Counter(reported) == {201: 1, 409: 15}
     assert len(clients[0].get("/auth/users").json["users"]) == 3
 
 
@@ -691,11 +693,11 @@ def test_concurrent_changes_of_one_account_cause_no_error(two, pool):
     end = time.monotonic() + SECONDS
     jobs = [lambda number=number: _in_and_out(two[number % 2]) for number in range(4)]
     jobs += [lambda number=number: use(two[number % 2]) for number in range(3)] + [turn]
-    told = at_once(pool, *[lambda job=job: _until(end, job) for job in jobs])
+    reported = at_once(pool, *[lambda job=job: _until(end, job) for job in jobs])
     for statuses, possible in zip(
-        told, [{200, 204, 401}] * 4 + [{200, 201, 403}] * 3 + [{200, 204}], strict=False
+        reported, [{200, 204, 401}] * 4 + [{200, 201, 403}] * 3 + [{200, 204}], strict=False
     ):
-        assert statuses.keys() <= possible and statuses[200], told
+        assert statuses.keys() <= possible and statuses[200], reported
     with two[0].app_context(), db.read() as connection:
         user = accounts.existing(connection, "victim")
         failures = connection.scalar(select(func.sum(Throttle.failures)))

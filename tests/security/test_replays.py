@@ -78,7 +78,9 @@ def logout(victim):
 
 
 def session_deleted(victim):
-    older = min(victim.first.get("/auth/sessions").json["sessions"], key=lambda told: told["id"])
+    older = min(
+        victim.first.get("/auth/sessions").json["sessions"], key=lambda reported: reported["id"]
+    )
     assert victim.second.delete(f"/auth/sessions/{older['id']}").status_code == 204
     return victim.shown(sessions=[0])
 
@@ -105,8 +107,8 @@ def password_by_an_admin(victim):
 
 
 def password_by_the_console(victim):
-    told = victim.app.test_cli_runner().invoke(args=["users", "password", victim.name])
-    assert told.exit_code == 0
+    reported = victim.app.test_cli_runner().invoke(args=["users", "password", victim.name])
+    assert reported.exit_code == 0
     return victim.shown(sessions=[0, 1])
 
 
@@ -285,9 +287,9 @@ def test_tokens_of_a_demoted_admin_have_member_rights(workers):
     victim = Victim(workers[0], {})
     another_role(victim)
     write = bearer(victim.tokens[0]["secret"])
-    told = [
+    reported = [
         stranger(app).open(address, method=method, headers=write, json={"title": "a"}).status_code
         for app in workers
         for method, address in (("GET", "/auth/me"), ("POST", "/books"), ("GET", "/auth/users"))
     ]
-    assert told == [200, 403, 403] * 2
+    assert reported == [200, 403, 403] * 2

@@ -323,7 +323,7 @@ class World:
         self.rules = sorted(
             app.url_map.iter_rules(), key=lambda rule: (rule.rule, sorted(rule.methods))
         )
-        self._clients, self.credentials, self.told = {None: app.test_client()}, [], Counter()
+        self._clients, self.credentials, self.reported = {None: app.test_client()}, [], Counter()
         for role in ("member", "admin"):
             self._sign_in(role)
         self._open_token("admin")
@@ -359,12 +359,12 @@ class World:
         """
         answer = self.open(role, address, **more)
         body = answer.get_data()
-        self.told[answer.status_code] += 1
+        self.reported[answer.status_code] += 1
         put_out = answer.status_code == 401 and not {"Authorization", "Cookie"} & set(
             more.get("headers", ())
         )
         if role and (
-            put_out or self.told.total() % 100 == 0
+            put_out or self.reported.total() % 100 == 0
         ):  # at times, too, for it may have got another role
             self._sign_in(role)
         return answer, body
@@ -463,8 +463,8 @@ def _check_problem(answer, body, sent):
     problem = _parsed(answer.mimetype, body)
     status = problem["status"] if isinstance(problem, dict) else problem.findtext("{*}status")
     assert int(status) == answer.status_code
-    told = {found.lower() for found in INSIDE.findall(body.decode())}
-    assert all(found in sent for found in told), told
+    reported = {found.lower() for found in INSIDE.findall(body.decode())}
+    assert all(found in sent for found in reported), reported
 
 
 @pytest.mark.parametrize(
@@ -500,8 +500,8 @@ def test_any_request_gets_a_documented_response(app):
         try:
             _check(more["method"], answer, body, sent)
         except Exception as error:
-            told = (role, more, address, answer.status, dict(answer.headers), body[:1000])
-            raise AssertionError(told) from error
+            reported = (role, more, address, answer.status, dict(answer.headers), body[:1000])
+            raise AssertionError(reported) from error
 
     check()
-    assert {200, 201, 400, 401, 403, 404, 405, 406, 415, 422} <= set(world.told), world.told
+    assert {200, 201, 400, 401, 403, 404, 405, 406, 415, 422} <= set(world.reported), world.reported

@@ -55,7 +55,7 @@ def verdict(access, method, caller, settings):
     if method == "OPTIONS":
         return None
     if caller.by == "token" and caller.role is None:
-        return 401  # a wrong key is told, even where none is needed
+        return 401  # a wrong key is reported, even where none is needed
     if access == Access.ANYONE or access == Access.READER and settings.get("PUBLIC_READ", True):
         return None
     if caller.role is None:
@@ -312,6 +312,6 @@ def test_the_routes_command_lists_every_route_with_its_access(runner):
     """Whoever adds a route, or changes who may, says so here: bookapi routes >
     tests/data/routes.txt.
     """
-    told = runner.invoke(args=["routes"])
-    assert told.exit_code == 0
-    assert told.output == ROUTES.read_text("utf-8")
+    reported = runner.invoke(args=["routes"])
+    assert reported.exit_code == 0
+    assert reported.output == ROUTES.read_text("utf-8")

@@ -392,7 +392,9 @@ def test_five_hundred_naughty_strings_run_nothing_and_break_no_page(stocked, mak
     # What the Content-Security-Policy stops is an error here, too.
     page.on(
         "console",
-        lambda told: page.faults.append(told.text) if told.type in ("error", "warning") else None,
+        lambda reported: (
+            page.faults.append(reported.text) if reported.type in ("error", "warning") else None
+        ),
     )
     sign_in(page, stocked)
     # Those with control characters are no titles; an escaped one is.

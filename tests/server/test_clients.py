@@ -151,14 +151,14 @@ def test_classes_generated_from_the_xsd_read_and_write_our_documents(
 
 
 def test_a_conformance_run_finds_nothing_wrong_and_says_what_is(service, tmp_path):
-    told = bookapi(
+    reported = bookapi(
         tmp_path, "check-api", service.url, "--write", "--token-stdin", stdin=service.token
     )
-    assert (told.returncode, "wrong" in told.stdout) == (0, False), told.stdout
-    assert len(told.stdout.splitlines()) == 11
+    assert (reported.returncode, "wrong" in reported.stdout) == (0, False), reported.stdout
+    assert len(reported.stdout.splitlines()) == 11
     elsewhere = service.url.replace("127.0.0.1", "localhost") + "/shelf"
-    told = bookapi(tmp_path, "check-api", elsewhere)
-    assert told.returncode == 1 and "wrong" in told.stdout and "mend" not in told.stderr
+    reported = bookapi(tmp_path, "check-api", elsewhere)
+    assert reported.returncode == 1 and "wrong" in reported.stdout and "mend" not in reported.stderr
 
 
 # Checks that are off: `positive_data_acceptance`, as the schemas have no words for what a cursor,
@@ -228,8 +228,8 @@ def adapted(language, service):
 def test_the_first_client_runs(service, tmp_path, language, name, command):
     needs(command[0])
     (tmp_path / name).write_text(adapted(language, service))
-    told = html.unescape(run(*command, folder=tmp_path))
-    assert "A Room of One's Own" in told and "9780141183534" in told, told
+    reported = html.unescape(run(*command, folder=tmp_path))
+    assert "A Room of One's Own" in reported and "9780141183534" in reported, reported
 
 
 JAXB = "/usr/share/java"
@@ -248,8 +248,8 @@ def test_the_first_client_in_java_runs_with_classes_of_xjc(service, xsd, tmp_pat
     (tmp_path / "Client.java").write_text(adapted("java", service))
     sources = [*tmp_path.glob("bookapi/*.java"), tmp_path / "Client.java"]
     run("javac", "-nowarn", "-cp", f"{jars}:.", *sources, folder=tmp_path)
-    told = run("java", "-cp", f"{jars}:.", "Client", folder=tmp_path)
-    assert "A Room of One's Own" in told and "9780141183534" in told, told
+    reported = run("java", "-cp", f"{jars}:.", "Client", folder=tmp_path)
+    assert "A Room of One's Own" in reported and "9780141183534" in reported, reported
 
 
 def test_the_first_client_in_c_sharp_runs(service, tmp_path):
@@ -257,8 +257,8 @@ def test_the_first_client_in_c_sharp_runs(service, tmp_path):
     (tmp_path / "Client.cs").write_text(adapted("csharp", service))
     libraries = [f"-r:{name}.dll" for name in ("System.Net.Http", "System.Xml.Linq", "System.Core")]
     run("mcs", *libraries, "Client.cs", folder=tmp_path)
-    told = run("mono", "Client.exe", folder=tmp_path)
-    assert "A Room of One's Own" in told and "9780141183534" in told, told
+    reported = run("mono", "Client.exe", folder=tmp_path)
+    assert "A Room of One's Own" in reported and "9780141183534" in reported, reported
 
 
 # -- /docs in a browser

@@ -56,9 +56,9 @@ def test_each_worker_tells_the_figures_of_all_and_counts_survive_a_replacement(f
             assert service.get("/books").status == 200
         # Remembered responses are added once a second; from then on every worker says the same.
         wait_until(lambda: lists(scrape(service, cookie)) == ASKED)
-        told = [scrape(service, cookie) for _ in range(8)]
-        assert {lists(text) for text in told} == {ASKED}
-        hits = value(told[-1], "bookapi_cache_hits_total")
+        reported = [scrape(service, cookie) for _ in range(8)]
+        assert {lists(text) for text in reported} == {ASKED}
+        hits = value(reported[-1], "bookapi_cache_hits_total")
         assert ASKED - 16 <= hits < ASKED  # two requests at once may both find nothing
         os.kill(service.process.pid, signal.SIGHUP)
         wait_until(lambda: len(service.children()) == 2 and not before & set(service.children()))
@@ -86,6 +86,6 @@ def _shared_folder(service):
 
 
 def _live(_, shared):
-    """The processes whose present state is told."""
+    """The processes whose present state is reported."""
     time.sleep(0.05)
     return {int(file.stem.rpartition("_")[2]) for file in shared.glob("gauge_live*.db")}

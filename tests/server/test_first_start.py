@@ -1,5 +1,5 @@
 """Starting from the environment alone: `serve --init`, `--wait`, `bookapi health`, and what systemd
-is told.
+is reported.
 """
 
 import signal
@@ -160,5 +160,5 @@ def test_systemd_is_told_when_the_service_is_ready_and_that_it_is_alive(
             began = time.monotonic()
             assert systemd.recv(100) == b"WATCHDOG=1" and time.monotonic() - began < 10
             assert service.end() == 0
-        while (told := systemd.recv(100)) != b"STOPPING=1":
-            assert told == b"WATCHDOG=1"
+        while (reported := systemd.recv(100)) != b"STOPPING=1":
+            assert reported == b"WATCHDOG=1"

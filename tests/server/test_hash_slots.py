@@ -72,11 +72,11 @@ def test_a_sign_in_without_a_slot_is_refused_before_flask_and_ends_its_connectio
 
 def test_an_attempt_without_a_slot_is_no_failure(app, client):
     with all_slots_taken(app):
-        told = [
+        reported = [
             client.post("/auth/login", json={"username": "member", "password": "wrong"})
             for _ in range(12)
         ]
-    assert {answer.status_code for answer in told} == {503}
+    assert {answer.status_code for answer in reported} == {503}
     assert (
         client.post("/auth/login", json={"username": "member", "password": PASSWORD}).status_code
         == 200
@@ -110,28 +110,30 @@ def folder(tmp_path_factory):
 
 def guess(client, number, end):
     """Guess passwords of many names without a pause; what was answered."""
-    told = Counter()
+    reported = Counter()
     while time.monotonic() < end:
-        name = f"name-{number}-{sum(told.values()) // 9}"
+        name = f"name-{number}-{sum(reported.values()) // 9}"
         answer = client.ask(
             "POST",
             "/auth/login",
             {"username": name, "password": "a wrong password"},
             **{"X-Forwarded-For": f"203.0.113.{number}"},
         )
-        told[answer.status, answer.status in (429, 503) and "retry-after" in answer.headers] += 1
-    return told
+        reported[
+            answer.status, answer.status in (429, 503) and "retry-after" in answer.headers
+        ] += 1
+    return reported
 
 
 def read(client, end):
     """The status of each read and how long it took."""
-    told = []
+    reported = []
     while time.monotonic() < end:
         begun = time.monotonic()
-        status = client.ask("GET", f"/books?limit={1 + len(told) % 100}").status
-        told.append((status, time.monotonic() - begun))
+        status = client.ask("GET", f"/books?limit={1 + len(reported) % 100}").status
+        reported.append((status, time.monotonic() - begun))
         time.sleep(0.02)
-    return told
+    return reported
 
 
 @pytest.mark.stress

@@ -67,9 +67,9 @@ class Front:
     def rate(self, seconds=2):
         """Reads a second of two clients (NGINX refuses what they ask beyond its limit)."""
         with crowding(self.address, 2, seconds, "/books?limit=20&sort=title", self.tls) as crowd:
-            told = crowd()
-        assert told.keys() <= {"200", "429"} if self.tls else {"200"}, told
-        return told["200"] / seconds
+            reported = crowd()
+        assert reported.keys() <= {"200", "429"} if self.tls else {"200"}, reported
+        return reported["200"] / seconds
 
 
 @pytest.fixture(params=["direct", "nginx"])
@@ -131,8 +131,8 @@ def _slowest_probe(front):
             assert status == 200
             waits.append(wait)
             time.sleep(0.2)
-        told = crowd()
-    assert told.keys() <= {"200", "503", "429"} and "200" in told, told
+        reported = crowd()
+    assert reported.keys() <= {"200", "503", "429"} and "200" in reported, reported
     return max(waits)
 
 
@@ -141,7 +141,7 @@ def _slowest_probe(front):
 RATE, ASKERS = 200, 20  # requests a second, by so many clients
 
 
-def _ask(number, port, cookie, wanted, told):
+def _ask(number, port, cookie, wanted, reported):
     """Ask at a steady pace, each tenth client to change something: the statuses and failures."""
     client, due = connection("127.0.0.1", port, number, True), time.monotonic() + number / RATE
     book = json.dumps({"title": f"Added by {number}"})
@@ -154,9 +154,9 @@ def _ask(number, port, cookie, wanted, told):
             client.request(*asked)
             answer = client.getresponse()
             answer.read()
-            told.append(answer.status)
+            reported.append(answer.status)
         except (OSError, http.client.HTTPException) as error:
-            told.append(repr(error))
+            reported.append(repr(error))
             client.close()
     client.close()
 
@@ -172,9 +172,9 @@ def test_twenty_replacements_under_200_requests_a_second_fail_none(folder, tmp_p
         account = {"username": "admin", "password": PASSWORD}
         signed_in = front.https("/auth/login", "POST", account)
         cookie = signed_in.headers["Set-Cookie"].partition(";")[0]
-        told, wanted = [], threading.Event()
+        reported, wanted = [], threading.Event()
         threads = [
-            threading.Thread(target=_ask, args=(number, front.port, cookie, wanted, told))
+            threading.Thread(target=_ask, args=(number, front.port, cookie, wanted, reported))
             for number in range(ASKERS)
         ]
         begun = time.monotonic()
@@ -192,9 +192,9 @@ def test_twenty_replacements_under_200_requests_a_second_fail_none(folder, tmp_p
         wanted.set()
         for thread in threads:
             thread.join()
-    print(f"{len(told)} requests, {len(told) / took:.0f} a second: {Counter(told)}")
-    assert set(told) == {200, 201}
-    assert len(told) / took > RATE / 2  # others may be at work on this machine
+    print(f"{len(reported)} requests, {len(reported) / took:.0f} a second: {Counter(reported)}")
+    assert set(reported) == {200, 201}
+    assert len(reported) / took > RATE / 2  # others may be at work on this machine
 
 
 SLOW, WINDOW = 1000, 3  # clients; seconds

@@ -258,7 +258,7 @@ class Storm:
         return None if right else (status, body, versions[book])
 
     def _known(self, ask, book, versions, created, deleted, tags):
-        """304 may only be told for what is not older than the newest that was acknowledged."""
+        """304 may only be reported for what is not older than the newest that was acknowledged."""
         tag = tags.get(book, '"x"')
         status, headers, body = ask("GET", f"/books/{book}", **{"If-None-Match": tag})
         version = int(headers["ETag"].split("-")[1])
@@ -356,10 +356,10 @@ def test_forwarding_headers_are_part_of_the_cache_key(folder):
             for scheme in ("http", "https")
             for port in ({}, {"X-Forwarded-Port": "8080"})
         ]
-        told = {}
+        reported = {}
         for variant in [*variants, *variants, *variants[::-1]]:
             status, _, body = connection.ask("GET", "/", **variant)
             base = f"{variant['X-Forwarded-Proto']}://{variant['X-Forwarded-Host']}"
             assert status == 200 and json.loads(body)["links"]["books"].startswith(base), variant
-            assert told.setdefault(str(variant), body) == body
-        assert len(set(told.values())) == len(variants)
+            assert reported.setdefault(str(variant), body) == body
+        assert len(set(reported.values())) == len(variants)

@@ -88,9 +88,9 @@ def test_an_endless_record_is_rejected(name, begin, again, monkeypatch):
 
 def test_an_endless_line_is_reported_and_the_next_one_is_read():
     body = b'{"title": "a"}\n' + b"x" * (3 * formats.MAX_RECORD) + b'\n{"title": "b"}\n'
-    told = list(formats.by_name("jsonl").read(io.BytesIO(body)))
-    assert [line for line, _ in told] == [1, 2, 3] and told[2][1] == {"title": "b"}
-    assert "has more than" in str(told[1][1])
+    reported = list(formats.by_name("jsonl").read(io.BytesIO(body)))
+    assert [line for line, _ in reported] == [1, 2, 3] and reported[2][1] == {"title": "b"}
+    assert "has more than" in str(reported[1][1])
 
 
 @pytest.mark.slow

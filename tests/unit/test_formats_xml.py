@@ -65,7 +65,7 @@ def _as_read(value):
     return str(value)
 
 
-def _told(body, root="book"):
+def _faults(body, root="book"):
     with pytest.raises(Invalid) as failure:
         xml.loads(body.encode() if isinstance(body, str) else body, (root,))
     return failure.value.errors
@@ -270,7 +270,7 @@ def test_elements_may_come_in_any_order(inner, read):
     ],
 )
 def test_an_unexpected_root_element_is_reported(body):
-    assert _told(body) == [
+    assert _faults(body) == [
         {"pointer": "/", "detail": "the root element must be <book>, without a namespace"}
     ]
 
@@ -319,13 +319,13 @@ def test_an_unexpected_root_element_is_reported(body):
     ],
 )
 def test_xml_that_json_could_not_express_is_rejected_with_its_path(body, where, detail):
-    errors = _told(body)
+    errors = _faults(body)
     assert any(error.items() >= where.items() and detail in error["detail"] for error in errors)
     assert len(errors) == 1
 
 
 def test_all_errors_of_a_document_are_reported_at_once():
-    errors = _told('<book a="b"><title c="d">T</title><title/><authors>A</authors></book>')
+    errors = _faults('<book a="b"><title c="d">T</title><title/><authors>A</authors></book>')
     assert [error.get("field") for error in errors] == [None, "title", "title", "authors"]
 
 
