@@ -4,7 +4,6 @@ A dry run matches the records and writes nothing. With `abort` all is matched fi
 then written in one transaction; with `skip` in short ones, so that others can write in between.
 """
 
-import functools
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -26,7 +25,6 @@ __all__ = ["Options", "Prepared", "Rejected", "prepare", "run"]
 PLANS = 3  # of an `abort` import, until it is matched inside the lock
 # Seconds that a transaction should take with `skip`; the batches become smaller or larger.
 MAX_SECONDS = 0.25
-_write_alone = functools.partial(db.write, alone=True)
 
 
 class Rejected(Exception):
@@ -40,6 +38,10 @@ class Rejected(Exception):
 
 class _Outdated(Exception):
     """The catalogue has changed since an import was planned."""
+
+
+def _write(operation: Callable[..., Any], *args: Any) -> Any:
+    return db.write(operation, *args, alone=True)
 
 
 def run(
@@ -68,9 +70,7 @@ def run(
             try:
                 if planned.report.counts["rejected"]:
                     raise Rejected(planned.report)
-                report = (write or _write_alone)(
-                    _store_all, prepared, planned, by, attempt == PLANS
-                )
+                report = (write or _write)(_store_all, prepared, planned, by, attempt == PLANS)
             except _Outdated:
                 continue
             except Rejected:
@@ -135,7 +135,7 @@ def _store_in_batches(
     rows = prepared.rows()
     while batch := list(islice(rows, size)):
         begun = time.perf_counter()
-        outcome, made = _write_alone(_store_batch, matcher, batch, prepared, by)
+        outcome, made = _write(_store_batch, matcher, batch, prepared, by)
         matcher.accept(made)
         outcome.add_to(done)
         progress(batch[-1].number)
