@@ -26,10 +26,14 @@ MINUTES = 300  # seconds for the slowest step: installing from a registry
 
 
 def run(*command, folder, stdin=None):
-    """A command, run to its end; fails with what it said."""
+    """A command, run to its end; fails with what it said. It finds the programs beside Python, too:
+    xsdata calls ruff.
+    """
+    beside = str(Path(sys.executable).parent)
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
+        env={**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"},
         input=stdin,
         capture_output=True,
         text=True,
