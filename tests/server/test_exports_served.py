@@ -86,6 +86,7 @@ def test_what_is_known_already_is_not_sent_again(service):
     assert (answer.status, answer.body) == (304, b"")
 
 
+@pytest.mark.slow
 def test_exports_beyond_the_limit_are_refused_until_others_were_read(folder):
     with serving(folder, EXPORT_SPOOL_BYTES=str(20 * 1024 * 1024)) as service:
         with service.connect() as reader:

@@ -261,6 +261,7 @@ class Visitors:
                 return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_sigterm_during_requests_loses_no_response(folder, workers):
     with serving(folder, "--workers", workers) as service, Visitors(service) as visitors:
@@ -283,6 +284,7 @@ class Newcomers(Visitors):
             self.answered += 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_connections_accepted_during_shutdown_are_answered(folder, workers):
     with serving(folder, "--workers", workers) as service, Newcomers(service, 8) as newcomers:
@@ -291,6 +293,7 @@ def test_connections_accepted_during_shutdown_are_answered(folder, workers):
     assert newcomers.lost == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_no_connection_is_accepted_and_dropped_while_draining(folder, workers):
     with (
@@ -304,6 +307,7 @@ def test_no_connection_is_accepted_and_dropped_while_draining(folder, workers):
         assert service.process.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_a_partial_request_at_shutdown_is_answered(folder):
     with serving(folder) as service, service.connect() as connection:
         request = post(
@@ -319,6 +323,7 @@ def test_a_partial_request_at_shutdown_is_answered(folder):
         assert service.process.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_a_long_response_at_shutdown_is_completed(folder):
     with serving(folder) as service, service.connect() as connection:
         connection.sendall(b"GET /books/export?format=jsonl HTTP/1.0\r\n\r\n")
@@ -334,6 +339,7 @@ def read_to_end_bytes(connection):
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+@pytest.mark.slow
 def test_sigint_ends_the_service(folder):
     with serving(folder) as service:
         assert service.get().status == 200
@@ -344,6 +350,7 @@ def test_sigint_ends_the_service(folder):
 # -- replacing -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_sighup_replaces_the_workers_without_downtime(folder, workers):
     with serving(folder, "--workers", workers) as service, Visitors(service) as visitors:
@@ -359,6 +366,7 @@ def test_sighup_replaces_the_workers_without_downtime(folder, workers):
         assert service.end() == 0
 
 
+@pytest.mark.slow
 def test_sighup_reloads_the_settings(folder):
     with serving(folder) as service:
         assert service.get("/books?limit=1").status == 200
@@ -368,6 +376,7 @@ def test_sighup_reloads_the_settings(folder):
         assert service.get("/healthz").status == 200
 
 
+@pytest.mark.slow
 def test_sighup_with_an_invalid_setting_keeps_the_old_worker(folder):
     with serving(folder) as service:
         (folder / "config.py").write_text("PUBLIC_READ = 'perhaps'\n")
@@ -377,6 +386,7 @@ def test_sighup_with_an_invalid_setting_keeps_the_old_worker(folder):
         assert service.end() == 0
 
 
+@pytest.mark.slow
 def test_sigterm_soon_after_sighup_is_handled(folder):
     with serving(folder) as service, service.connect():  # idle: the old worker drains for a while
         service.process.send_signal(signal.SIGHUP)
@@ -386,6 +396,7 @@ def test_sigterm_soon_after_sighup_is_handled(folder):
         assert service.process.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_two_workers_share_the_work_and_a_dead_one_is_replaced(folder):
     with serving(folder, "--workers", "2") as service:
         before = service.children()
@@ -394,6 +405,7 @@ def test_two_workers_share_the_work_and_a_dead_one_is_replaced(folder):
         assert (len(before), service.get().status) == (2, 200)
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_supervisor_is_killed(folder):
     with serving(folder, "--workers", "2") as service:
         children = service.children()
@@ -402,6 +414,7 @@ def test_workers_end_when_their_supervisor_is_killed(folder):
         assert len(children) == 2
 
 
+@pytest.mark.slow
 def test_a_service_survives_the_shell_that_started_it(folder):
     command = f'"{sys.executable}" -m bookapi serve --port 0'
     shell = f'{command} > "{folder}/said" 2> "{folder}/log" & echo $!'
@@ -429,6 +442,7 @@ def test_a_service_survives_the_shell_that_started_it(folder):
 # -- where it listens ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_unix_socket_serves_its_group_and_is_reused_after_a_crash(folder):
     path = folder / "socket"
     with serving(folder, "--unix-socket", str(path)) as service:
@@ -440,6 +454,7 @@ def test_a_unix_socket_serves_its_group_and_is_reused_after_a_crash(folder):
         assert service.get().status == 200
 
 
+@pytest.mark.slow
 def test_a_unix_socket_in_use_is_not_taken(folder):
     path = str(folder / "socket")
     with serving(folder, "--unix-socket", path) as service:
@@ -479,6 +494,7 @@ def _spoilt(path):
     path.write_bytes(b"this is no database " * 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [_gone, _replaced, _spoilt])
 def test_a_missing_database_makes_the_service_unready_and_is_not_recreated(folder, harm):
     with serving(folder) as service:

@@ -136,6 +136,7 @@ def test_any_sequence_gives_the_same_with_and_without_a_cache(
 WRITERS, READERS, TURNS = 3, 5, 20
 
 
+@pytest.mark.slow
 def test_no_thread_sees_a_state_older_than_acknowledged(app, editor):
     app.extensions[LOAD] = Load(threads=100)
     cookie = {"Cookie": f"bookapi={editor.get_cookie('bookapi').value}"}
