@@ -23,13 +23,6 @@ PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parall
 # Hashing needs nothing of the interpreter: without this, those who sign in take every processor.
 _turns = threading.BoundedSemaphore(max(1, len(os.sched_getaffinity(0)) // 2))
 
-# Compared against when there is no such account, so that the answer takes as long: salt and digest
-# are zeros, which no password has.
-_DUMMY_HASH = (
-    f"$argon2id$v=19$m={PARAMETERS.memory_cost},t={PARAMETERS.time_cost},p={PARAMETERS.parallelism}"
-    f"${'A' * 22}${'A' * 43}"
-)
-
 
 # -- strength --------------------------------------------------------------------------------------
 
@@ -114,6 +107,14 @@ def make_hash(password: str) -> str:
         return _hasher.hash(password)
 
 
+def dummy_hash() -> str:
+    """A hash to compare against where there is no account, so that the answer takes as long: its
+    salt and digest are zeros, which no password has.
+    """
+    costs = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${'A' * 22}${'A' * 43}"
+
+
 def matches(password_hash: str | None, password: str) -> bool:
     """Whether this is the password; False takes as long where there is no hash. What cannot be a
     password is not hashed at its full length.
@@ -121,7 +122,7 @@ def matches(password_hash: str | None, password: str) -> bool:
     possible = len(password) <= MAX_LENGTH and _is_encodable(password)
     try:
         with _turns:
-            verified = _hasher.verify(password_hash or _DUMMY_HASH, password if possible else "")
+            verified = _hasher.verify(password_hash or dummy_hash(), password if possible else "")
     except (VerificationError, InvalidHashError):
         return False
     return verified and possible and password_hash is not None

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..formats.html import TYPED
 from ..formats.html import fields as read_fields
-from ..schemas import Integer
+from ..schemas import MAX_INTEGER, Integer
 from .cache import NO_STORE, CachePolicy
 from .endpoints import Form
 from .languages import best_language
@@ -23,7 +23,7 @@ from .routing import base_url
 
 SIGN_IN = "/auth/login"
 MULTIPART = "multipart/form-data"  # of an import's form
-_VERSION = Integer(1, 2**63 - 1)
+_VERSION = Integer(1, MAX_INTEGER)
 NEXT = "{next}"  # in `Form.then`: the address that the form names in `next`
 
 

@@ -18,7 +18,7 @@ class Request(flask.Request):
     Set by the checks: `begun` (by time.perf_counter), `format` of the response (None: not chosen
     yet) and `slots` of the costly requests. The rest is about the form that it was sent by
     (`http/pages.py`): the fields as they were typed, the account that it signed in, the form that
-    the sign-in kept with its address, and the book as somebody else has stored it meanwhile.
+    the sign-in kept with its address, and the book as another client has stored it meanwhile.
     """
 
     begun: float | None = None

@@ -9,12 +9,13 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, MapAdapter
 
+from ..schemas import MAX_INTEGER
 from .endpoints import Endpoint, declaration_of
 from .negotiation import wants_page
 from .request import Request, current_request
 from .security import host
 
-LARGEST_ID = 2**63 - 1
+LARGEST_ID = MAX_INTEGER
 
 
 class Id(BaseConverter):

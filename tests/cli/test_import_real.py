@@ -19,6 +19,8 @@ from helpers.data import open_catalogue
 from helpers.instance import DATA, DATABASE_URL, add_accounts, settings, wipe
 from helpers.support import csv_bytes
 
+pytestmark = pytest.mark.slow
+
 LOC_ISBNS = 6873
 TEXTS = (
     "title",
@@ -251,7 +253,6 @@ def test_every_command_succeeds_without_errors(imported):
     assert imported.report["rejected"] == 0 and imported.report["errors"] == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("suffix", READERS)
 def test_every_field_of_every_book_equals_the_source(imported, suffix):
     books = list(READERS[suffix](imported.files[suffix]))

@@ -33,7 +33,7 @@ class Side:
         self.name, self._clients, self._tags = name, (app.test_client(), client), {}
 
     def answer(self, request):
-        """What is told to a request: status, headers, body."""
+        """The response to a request: status, headers, body."""
         headers, tags = dict(request.headers), self._tags.get(request.path, [])
         if request.match == "*" or (request.match and tags):
             known = {"*": "*", **({"latest": tags[-1], "first": tags[0]} if tags else {})}

@@ -169,6 +169,13 @@ def test_hashes_have_the_configured_parameters_and_their_own_salt(real):
     assert parameters.salt_len >= 16 and parameters.hash_len >= 32 and len(one) <= 255
 
 
+def test_a_name_without_an_account_costs_as_much_as_one_with(real):
+    dummy = passwords.dummy_hash()
+    assert argon2.extract_parameters(dummy) == argon2.extract_parameters(passwords.make_hash(GOOD))
+    with pytest.raises(argon2.exceptions.VerifyMismatchError):  # computed, not refused as damaged
+        passwords.PARAMETERS.verify(dummy, GOOD)
+
+
 def test_a_password_of_a_megabyte_is_rejected_quickly(real, monkeypatch):
     hashed, verify = [], argon2.PasswordHasher.verify
     monkeypatch.setattr(

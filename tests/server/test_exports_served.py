@@ -8,6 +8,8 @@ from helpers.servers import serving
 from helpers.support import bookapi, jsonl_bytes
 from helpers.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 BOOKS = 1500  # of 10 KB: more than the kernel's buffers hold
 EXPORT = b"GET /books/export?format=jsonl HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -86,7 +88,6 @@ def test_what_is_known_already_is_not_sent_again(service):
     assert (answer.status, answer.body) == (304, b"")
 
 
-@pytest.mark.slow
 def test_exports_beyond_the_limit_are_refused_until_others_were_read(folder):
     with serving(folder, EXPORT_SPOOL_BYTES=str(20 * 1024 * 1024)) as service:
         with service.connect() as reader:

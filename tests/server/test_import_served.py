@@ -14,6 +14,8 @@ from helpers.servers import is_problem, post, serving
 from helpers.support import bookapi, jsonl_bytes
 from helpers.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 MAX_BODY, MAX_IMPORT = 64 * 1024, 16 * 1024 * 1024
 LITTLE = 1024 * 1024
 LARGE = jsonl_bytes({"title": "Large"}) + (b" " * 1023 + b"\n") * (MAX_IMPORT // 1024 - 1)
@@ -125,14 +127,12 @@ def half_sent(service, cookie):
         connection.close()
 
 
-@pytest.mark.slow
 def test_a_large_body_is_in_a_file_and_removed_with_the_connection(service, cookie):
     with half_sent(service, cookie):
         wait_until(lambda: in_files(service) > LITTLE)
     wait_until(lambda: in_files(service) < LITTLE)
 
 
-@pytest.mark.slow
 @each_way
 def test_a_client_that_hangs_up_in_the_middle_stores_nothing(service, cookie, chunked):
     body = jsonl_bytes(*[{"title": f"Hung up {number}"} for number in range(200_000)])
@@ -162,7 +162,6 @@ def token(service, name, scope):
     return answer.json()["secret"]
 
 
-@pytest.mark.slow
 @each_way
 def test_a_large_import_by_a_write_token_is_accepted(service, chunked):
     owned = [

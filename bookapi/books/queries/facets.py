@@ -119,7 +119,7 @@ _TOTAL = select(func.count()).where(Term.kind == bindparam("kind"))
 @functools.lru_cache(maxsize=128)
 def _spellings(name: str, size: int) -> Select[Any]:
     """(key, smallest spelling) of these keys: mostly that of the whole catalogue, and then the
-    first book found with it tells so."""
+    first book found with it is enough to know."""
     kind, key = KINDS[name], Term.term_key
     keys = [bindparam(f"key_{index}", type_=String()) for index in range(size)]
     is_meant = kind.key == key, is_marked(kind.book_id)

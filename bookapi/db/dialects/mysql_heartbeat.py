@@ -19,7 +19,7 @@ SILENT_SECONDS = 2.0  # without an answer to a ping: the server hangs
 
 class Heartbeat:
     """Pings the server all the time, on a connection of its own. While the server hangs, all other
-    connections are shut down and new ones refused, so that nobody waits for it, neither for a
+    connections are shut down and new ones refused, so that no request waits for it, neither for a
     connection nor for an answer."""
 
     def __init__(self) -> None:
