@@ -20,9 +20,13 @@ def two_databases(request, folder):
     template = request.getfixturevalue("template")
     with template.app_context():
         db.write(wipe)
-        with db.engine.begin() as connection:  # ids begin with 1 again
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
             for table in Base.metadata.tables:
-                connection.exec_driver_sql(f"ALTER TABLE `{table}` AUTO_INCREMENT = 1")
+                if table != "catalogue":  # ids begin with 1 again, whatever is not purged yet
+                    connection.exec_driver_sql(f"TRUNCATE TABLE `{table}`")
+            connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 1")
+            connection.exec_driver_sql("UPDATE catalogue SET last_user_id = 0")
         db.write(add_accounts, template.password_hash)
     sqlite = create_app(settings(folder, DATABASE_URL=sqlite_url(folder), SECRET_KEY=SECRET))
     with sqlite.app_context():

@@ -16,7 +16,12 @@ MYSQL_INDEX = "ft_book_words_words"
 def index_fault() -> str | None:
     """What is wrong with the full-text index, if it does not find what its table holds. No writer
     has to wait meanwhile."""
-    return db.ask(_sqlite_index_fault) if db.dialect.file else _mysql_index_fault()
+    if db.dialect.file:
+        return db.ask(_sqlite_index_fault)
+    try:
+        return _mysql_index_fault()
+    except FAILURES as error:  # there is no such index
+        return fault_of(error)
 
 
 def _sqlite_index_fault(connection: Connection) -> str | None:
