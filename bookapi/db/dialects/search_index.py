@@ -17,7 +17,8 @@ def index_fault() -> str | None:
     """What is wrong with the full-text index, if it does not find what its table holds. No writer
     has to wait meanwhile."""
     if db.dialect.file:
-        return db.ask(_sqlite_index_fault)
+        with db.read(limited=False) as connection:
+            return _sqlite_index_fault(connection)
     try:
         return _mysql_index_fault()
     except FAILURES as error:  # there is no such index
