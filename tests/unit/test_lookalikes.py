@@ -97,6 +97,7 @@ def test_every_spelling_of_one_name_is_alike(name):
             assert alike(name, spelling)
 
 
+@pytest.mark.slow
 def test_every_character_has_a_skeleton_that_is_its_own_and_meets_its_compared_form():
     for character in map(chr, range(0x10000)):  # the Basic Multilingual Plane, surrogates included
         found, compared = usernames.skeleton(character), usernames.canonical(character)

@@ -137,6 +137,7 @@ class Key(int):
         return super().__hash__()
 
 
+@pytest.mark.slow
 def test_concurrent_threads_keep_the_byte_count_right():
     room, keys, together = 4000, [Key(number) for number in range(6)], threading.Barrier(THREADS)
     made = RevisionCache(room)

@@ -112,6 +112,7 @@ def test_odd_characters_are_judged_without_a_failure(odd):
 AMBIGUOUS = "4@8({[<369&#!17|0$5+7%2/"  # each may stand for a letter, several for two
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "password",
     [
