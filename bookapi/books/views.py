@@ -310,9 +310,9 @@ def _missing() -> NoReturn:
 
 def _listing(paging: bool = True) -> queries.Listing:
     """The list that is asked for; 401 or 403 where it is not for everyone."""
-    if request.args.get("state") == "deleted":
-        require_admin()
     arguments = request.args
+    if arguments.getlist("state")[:1] == ["deleted"]:
+        require_admin()
     if chosen_format().is_page:  # a form sends its empty fields, too
         pairs = arguments.items(multi=True)
         arguments = MultiDict([(name, value) for name, value in pairs if value])

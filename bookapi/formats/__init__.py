@@ -45,7 +45,7 @@ def _unsupported(*args: Any) -> Any:
     raise NotImplementedError("this format has no such function")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Format:
     """A format. `order` is the server's preference, low first; the first of `media_types` is sent.
 

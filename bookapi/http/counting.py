@@ -3,6 +3,7 @@
 Labels have a bounded number of values: routes as they are declared, never paths; known methods.
 """
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +19,8 @@ from .request import Request
 ROUTE = "bookapi.route"  # in the environ, once a response is made
 USER = "bookapi.user"  # in the environ, once the client is known
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_requests = functools.cache(metrics.REQUESTS.labels)
+_seconds = functools.cache(metrics.SECONDS.labels)
 
 
 def begin(request: Request) -> None:
@@ -33,9 +36,9 @@ def count(request: Request, response: Response) -> None:
     status = response.status_code
     if status == 200 and is_not_modified(environ, response.headers.get("ETag")):
         status = 304  # as it is sent
-    metrics.REQUESTS.labels(method, route, str(status)).inc()
+    _requests(method, route, str(status)).inc()
     if request.begun is not None:
-        metrics.SECONDS.labels(route).observe(time.perf_counter() - request.begun)
+        _seconds(route).observe(time.perf_counter() - request.begun)
 
 
 class AccessLog:

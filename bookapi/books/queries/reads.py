@@ -57,7 +57,14 @@ _BY_FURTHER_ISBN = (
 def page(listing: Listing) -> Page:
     """A page of the list; a 503 that names the parameters to narrow where it takes too long."""
     try:
-        return _page(listing)
+        with db.read() as connection:
+            read = _Reading(connection, listing)
+            total = read.total()
+            found = Found(connection, read.shape, read.values, total, read.every)
+            ids, cursor = read.paged(found) if listing.page or not total else read.behind_cursor()
+            shown = _records(connection, ids, listing.fields)
+            counts = {name: read.commonest(name, found) for name in listing.facets}
+        return Page(shown, total, read.mark if read.lasts else None, cursor, counts)
     except TooSlow as error:
         names = [name for name, _ in listing.shape.filters]
         slow = {"facets": listing.facets, "q": listing.match, "page": (listing.page or 1) > 1}
@@ -65,37 +72,27 @@ def page(listing: Listing) -> Page:
         raise TooSlow(f"narrow one of these parameters: {less}") from error
 
 
-def _page(listing: Listing) -> Page:
-    with db.read() as connection:
-        read = _Reading(connection, listing)
-        total = read.total()
-        found = read.found(total)
-        ids, cursor = read.paged(found) if listing.page or not total else read.behind_cursor()
-        shown = _records(connection, ids, listing.fields)
-        counts = {name: read.commonest(name, found) for name in listing.facets}
-    return Page(shown, total, read.mark if read.lasts else None, cursor, counts)
-
-
 class _Reading:
     """One list being read in one transaction."""
+
+    every: int  # all books outside the trash
 
     def __init__(self, connection: Connection, listing: Listing):
         self.connection, self.listing = connection, listing
         self.shape, self.sort = listing.shape, listing.sort
         self.values = _values(connection, listing)
         self.lasts = listing.match is None or db.dialect.search_is_current
-        self.mark, self._books = fetch(connection, _STATE)[0]
+        self.mark, self.every = fetch(connection, _STATE)[0]
 
     def total(self) -> int:
         """The number of books on all pages."""
-        every: int = self._books
         if self.shape == Shape():
-            return every
+            return self.every
         known = statements.counted_already(self.shape)
         if known is not None:
             return int(fetch(self.connection, known, self.values)[0][0])
         if self.shape == Shape(search="without"):  # few or many: what is found is counted faster
-            return every - self._counted(statements.count_excluded())
+            return self.every - self._counted(statements.count_excluded())
         return self._counted(statements.count(self.shape))
 
     def _counted(self, query: Select[Any]) -> int:
@@ -109,9 +106,6 @@ class _Reading:
         if self.lasts:
             remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
-
-    def found(self, total: int) -> Found:
-        return Found(self.connection, self.shape, self.values, total, self._books)
 
     def commonest(self, facet: str, found: Found) -> list[dict[str, Any]]:
         """The most frequent values of a facet."""
@@ -141,7 +135,7 @@ class _Reading:
             ids = self._between_edges(first, last, backwards)
         if ids is None:
             page, values = statements.page, dict[str, Any]()
-            if total * SORTED_FACTOR > self._books and self._walks_far(found):
+            if total * SORTED_FACTOR > self.every and self._walks_far(found):
                 page = statements.among
                 if not statements.has_language_alone(self.shape):
                     values = found.marked
@@ -155,7 +149,7 @@ class _Reading:
     def _walked(self, first: int, last: int, total: int, backwards: bool) -> list[int] | None:
         """The ids of a page found by walking the sort's index from one end, where a part of it not
         larger than the number of books found should do; None where it does not."""
-        most = WALKED_ROWS + WALKED_FACTOR * last * self._books // total
+        most = WALKED_ROWS + WALKED_FACTOR * last * self.every // total
         if most > total or not statements.can_walk(self.shape, self.sort):
             return None
         terms = self.listing.match.terms if self.listing.match else ()
@@ -170,7 +164,7 @@ class _Reading:
 
     def _walks_far(self, found: Found) -> bool:
         by_id = self.sort[0] in ("id", "-id")  # most are found so
-        return found.may_be_marked and not by_id and statements.can_walk(self.shape, self.sort)
+        return not by_id and statements.can_walk(self.shape, self.sort) and found.may_be_marked
 
     @property
     def _is_by_level(self) -> bool:
