@@ -1,13 +1,13 @@
 """The Flask application: a view's data becomes a response in the format that the client chose."""
 
 import functools
-import string
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any
 
+import flask
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 from werkzeug.utils import get_content_type
 from werkzeug.wsgi import wrap_file
 
@@ -22,9 +22,6 @@ from .http.results import Result
 from .http.routing import allowed_methods, declared_here
 from .http.spool import SpooledFile
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
 
 class BookApi(Flask):
     """A Flask whose views return data: a dict, (dict, status, headers) or a `Result`; and whose
@@ -33,16 +30,14 @@ class BookApi(Flask):
 
     request_class = Request
 
-    def wsgi_app(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        """Flask's own, for query strings of any bytes: those that are not percent-encoded may be no
-        UTF-8.
+    def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
+        """Flask's own without the host, on which no address depends, and for HTTP alone: `Upgrade`
+        is ignored (RFC 9110, section 7.8).
         """
-        query = environ.get("QUERY_STRING", "")
-        if not query.isascii():
-            environ["QUERY_STRING"] = quote(query, safe=string.punctuation, encoding="latin-1")
-        return super().wsgi_app(environ, start_response)
+        if request is None:
+            return super().create_url_adapter(None)
+        scheme, method, path = request.scheme, request.method, request.path
+        return self.url_map.bind("", request.root_path, None, scheme, method, path)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself: none here is a coroutine, and Flask would ask that of eight for each
@@ -63,14 +58,15 @@ class BookApi(Flask):
         """The response for what a view or an error handler returned."""
         if isinstance(rv, HTTPException):
             return _problem_response(rv)
-        if (redirect := pages.redirect_after(rv)) is not None:
+        request = current_request()
+        if (redirect := pages.redirect_after(request, rv)) is not None:
             return redirect
         if isinstance(rv, dict):
-            return _data_response(Result(rv))
-        if isinstance(rv, tuple) and isinstance(rv[0], dict):
-            return _data_response(Result(*rv))
+            rv = Result(rv)
+        elif isinstance(rv, tuple) and isinstance(rv[0], dict):
+            rv = Result(*rv)
         if isinstance(rv, Result):
-            return _data_response(rv)
+            return _data_response(request, rv)
         return super().make_response(rv)
 
 
@@ -79,8 +75,8 @@ def _content_type(media_type: str) -> str:
     return get_content_type(media_type, "utf-8")
 
 
-def _data_response(result: Result) -> Response:
-    chosen = chosen_format()
+def _data_response(request: Request, result: Result) -> Response:
+    chosen = request.format or chosen_format()
     headers = {"Content-Type": _content_type(chosen.media_types[0]), **result.headers}
     etag, body, policy = result.etag, None, result.cache
     if chosen.is_page:  # has more in it than its data
@@ -89,10 +85,14 @@ def _data_response(result: Result) -> Response:
     passthrough = isinstance(result.data, SpooledFile)
     chunks: Iterable[bytes] = iter(())  # [] would have a length
     if isinstance(result.data, SpooledFile):
-        chunks = wrap_file(current_request().environ, result.data)  # type: ignore[arg-type]
+        chunks = wrap_file(request.environ, result.data)  # type: ignore[arg-type]
         headers["Content-Length"] = str(result.data.size)
     elif result.data is not None:
-        body = _written(chosen, result)
+        if chosen.can("dumps"):
+            resource = result.resource or (request.declared and request.declared.resource)
+            body = chosen.dumps(result.data, resource or "")
+        else:  # a format of books alone
+            body = b"".join(chosen.write(result.data["books"], result.fields))
         chunks = [body]
         headers["Content-Length"] = str(len(body))
         if etag is None and policy.public:
@@ -102,15 +102,6 @@ def _data_response(result: Result) -> Response:
     response = DataResponse(chunks, result.status, headers, direct_passthrough=passthrough)
     response.body, response.policy = body, policy
     return response
-
-
-def _written(chosen: formats.Format, result: Result) -> bytes:
-    if not chosen.can("dumps"):  # a format of books alone
-        return b"".join(chosen.write(result.data["books"], result.fields))  # type: ignore[index]
-    declared = current_request().declared
-    resource = result.resource or (declared.resource if declared else None)
-    body: bytes = chosen.dumps(result.data, resource or "")
-    return body
 
 
 def _problem_response(error: HTTPException) -> Response:

@@ -1,5 +1,6 @@
 """The application: its parts, and the order in which they see a request."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,7 +30,6 @@ from .pages import forms
 
 # What a request passes before its view, in the order of docs/api.md, Order of checks.
 CHECKS: tuple[Callable[[Request], Response | None], ...] = (
-    counting.begin,
     strict.refuse,
     security.check_host,
     routing.check_route,
@@ -59,6 +59,7 @@ MIDDLEWARES = (load, cors, counting, proxy, strict)  # the last is the outermost
 def check_request() -> Response | None:
     """Run the checks; the response of one that has one is sent in place of the view's."""
     request = current_request()
+    request.begun = time.perf_counter()
     for check in CHECKS:
         if (response := check(request)) is not None:
             return response

@@ -21,17 +21,12 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _bits = random.Random().getrandbits  # noqa: S311 # no secret; asks the system for its seed alone
 
 
-def new_request_id() -> str:
-    """An id that no other request has."""
-    return f"{_bits(128):032x}"
-
-
 def new_request_id_for(environ: Mapping[str, Any]) -> str:
     """The id for the request with this WSGI environment: the client's, if it is sane, else a new
     one.
     """
     given: str | None = environ.get("HTTP_X_REQUEST_ID")
-    return given if given and _SANE_ID.fullmatch(given) else new_request_id()
+    return given if given and _SANE_ID.fullmatch(given) else f"{_bits(128):032x}"
 
 
 def request_id() -> str:

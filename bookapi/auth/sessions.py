@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from werkzeug.exceptions import HTTPException
 
 from ..db import db, fetch, now, rfc3339
+from ..http.request import current_request
 from ..text import printable
 from ..timestamps import format_timestamp
 from . import audit, usernames
@@ -128,7 +129,8 @@ def _mark(random: str, username: str) -> str:
 
 def load() -> SignedIn | None:
     """Who sends this request, by its cookie, if the session is open and the account active."""
-    after_this_request(_vary_by_cookie)
+    request = current_request()
+    request.varies += ("Cookie",)
     secret = request.cookies.get(cookie_name())
     if not secret:
         return None
@@ -157,11 +159,6 @@ _BY_SECRET = (
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.secret_hash == bindparam("secret_hash"), User.active)
 )
-
-
-def _vary_by_cookie(response: Response) -> Response:
-    response.vary.add("Cookie")
-    return response
 
 
 def _write_if_free(operation: Callable[..., Any], *args: Any) -> None:

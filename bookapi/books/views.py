@@ -12,7 +12,6 @@ from ..formats import Malformed
 from ..http.bodies import deferred_body
 from ..http.cache import (
     NO_STORE,
-    REVALIDATE,
     CachePolicy,
     until_book_changes,
     until_catalogue_changes,
@@ -66,8 +65,6 @@ book_parameters = BookParameters()
 def read_list() -> Result:
     """A page of the books that match."""
     listing = _listing()
-    if chosen_format().is_page:
-        listing = listing._replace(facets=PAGE_FACETS)
     page = queries.page(listing)
     links = (
         onward_links("cursor", page.cursor, first="*")
@@ -84,7 +81,7 @@ def read_list() -> Result:
     return Result(
         document,
         headers=link_header(links),
-        cache=_policy(listing, until_catalogue_changes(page.revision)),
+        cache=_policy(listing, page.revision),
         fields=listing.fields,
     )
 
@@ -168,7 +165,7 @@ def export() -> Result:
     revision, records = queries.export(listing)
     etag = export_etag(revision, listing)
     file = write_books(records, listing.fields, etag)
-    return Result(file, cache=_policy(listing, REVALIDATE), etag=etag)
+    return Result(file, cache=_policy(listing), etag=etag)
 
 
 @blueprint.get("/changes")
@@ -313,12 +310,13 @@ def _listing(paging: bool = True) -> queries.Listing:
     arguments = request.args
     if arguments.getlist("state")[:1] == ["deleted"]:
         require_admin()
-    if chosen_format().is_page:  # a form sends its empty fields, too
-        pairs = arguments.items(multi=True)
-        arguments = MultiDict([(name, value) for name, value in pairs if value])
-    return queries.parse(arguments, paging)
+    if not chosen_format().is_page:
+        return queries.parse(arguments, paging)
+    pairs = arguments.items(multi=True)  # a form sends its empty fields, too
+    given = MultiDict([(name, value) for name, value in pairs if value])
+    return queries.parse(given)._replace(facets=PAGE_FACETS)
 
 
-def _policy(listing: queries.Listing, policy: CachePolicy) -> CachePolicy:
+def _policy(listing: queries.Listing, revision: int | None = None) -> CachePolicy:
     """The policy of a list; the trash is for admins alone."""
-    return NO_STORE if listing.shape.in_trash else policy
+    return NO_STORE if listing.shape.in_trash else CachePolicy(True, revision)

@@ -106,9 +106,7 @@ def _names(header: str, record: Mapping[str, Any] | None) -> bool:
 
 
 def add_vary(request: Request, response: Response) -> None:
-    """Vary: Accept, on every response whose format was negotiated."""
-    if request.format is not None:
-        if "Vary" in response.headers:
-            response.vary.add("Accept")
-        else:
-            response.headers.add("Vary", "Accept")
+    """Vary: what was looked at, and Accept on every response whose format was negotiated."""
+    names = request.varies if request.format is None else (*request.varies, "Accept")
+    if names:
+        response.headers.add("Vary", ", ".join(dict.fromkeys(names)))

@@ -23,11 +23,6 @@ _requests = functools.cache(metrics.REQUESTS.labels)
 _seconds = functools.cache(metrics.SECONDS.labels)
 
 
-def begin(request: Request) -> None:
-    """Note the time."""
-    request.begun = time.perf_counter()
-
-
 def count(request: Request, response: Response) -> None:
     """Count the request by its response."""
     environ = request.environ

@@ -17,7 +17,7 @@ from .endpoints import Form
 from .languages import best_language
 from .negotiation import chosen_format, wants_page
 from .problems import Problem
-from .request import current_request
+from .request import Request, current_request
 from .results import Result
 from .routing import base_url
 
@@ -27,11 +27,10 @@ _VERSION = Integer(1, MAX_INTEGER)
 NEXT = "{next}"  # in `Form.then`: the address that the form names in `next`
 
 
-def sent_form() -> Form | None:
+def sent_form(request: Request) -> Form | None:
     """The declared form that this request was sent by; None for any other client: where data is
     read too, a form is read only if the answer is a page.
     """
-    request = current_request()
     declared = request.declared if request.method == "POST" else None
     if declared is None or declared.form is None:
         return None
@@ -59,7 +58,7 @@ def typed_fields() -> dict[str, str]:
 def form_version() -> int | None:
     """The version of a book that the page of a form showed, 428 without one; None for any other
     client."""
-    if sent_form() is None:
+    if sent_form(current_request()) is None:
         return None
     version = typed_fields().get("version")
     if not version:
@@ -84,11 +83,11 @@ def safe_path(address: str) -> str:
     return address if is_path and is_plain and len(address) <= 2000 else "/"
 
 
-def redirect_after(returned: Any) -> Response | None:
+def redirect_after(request: Request, returned: Any) -> Response | None:
     """Where a browser goes after its form was done, for what the view returned; None where that is
     shown.
     """
-    form = sent_form()
+    form = sent_form(request)
     if form is None or form.then is None or isinstance(returned, Response):
         return None
     data = returned.data if isinstance(returned, Result) else returned
@@ -96,7 +95,6 @@ def redirect_after(returned: Any) -> Response | None:
     members = data if isinstance(data, Mapping) else {}
     sent = typed_fields()
     if form.then == NEXT and "action" in sent:  # the sign-in kept a form, which is shown again
-        request = current_request()
         request.signed_in, request.resumed_action = members["user"], safe_path(sent["action"])
         request.resumed = {
             name.removeprefix(TYPED): text for name, text in sent.items() if name.startswith(TYPED)
@@ -126,7 +124,7 @@ def problem_page(error: HTTPException) -> str:
     """The template of a problem: the form that it is about, else a page of its own. A form whose
     session has ended is kept by the sign-in.
     """
-    form = sent_form()
+    form = sent_form(current_request())
     if form is None:
         return "problem"
     return "login" if error.code == 401 else form.page
@@ -142,7 +140,8 @@ def page_language() -> str:
 
 def page_headers() -> dict[str, str]:
     """What every page says of itself."""
-    return {"Content-Language": page_language(), "Vary": "Accept-Language"}
+    current_request().varies += ("Accept-Language",)
+    return {"Content-Language": page_language()}
 
 
 def page_policy(policy: CachePolicy) -> CachePolicy:

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
-from flask import request
-
 from .cache import NO_STORE, CachePolicy
 from .parameters import Parameter, Parameters, integer, load_query
+from .request import Request, current_request
 from .results import Result
 from .routing import base_url
 
@@ -73,7 +72,8 @@ def onward_links(parameter: str, following: int | str | None, **others: str) -> 
 
 
 def _links(parameter: str, others: Mapping[str, int | str]) -> dict[str, str]:
-    base, given = base_url(request.path), _parameters()
+    request = current_request()
+    base, given = base_url(request.path), _parameters(request)
     kept = "&".join([pair for name, pair in given if name != parameter])
     start = f"{base}?{kept}&{parameter}=" if kept else f"{base}?{parameter}="
     links = {"self": f"{base}?{'&'.join([pair for _, pair in given])}" if given else base}
@@ -84,7 +84,7 @@ def _links(parameter: str, others: Mapping[str, int | str]) -> dict[str, str]:
 _PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$()*+,;:@/?=&-]|%[0-9A-Fa-f]{2})*")
 
 
-def _parameters() -> list[tuple[str, str]]:
+def _parameters(request: Request) -> list[tuple[str, str]]:
     """(name, name=value) of each parameter, as they were sent if that was properly encoded."""
     query = request.environ.get("QUERY_STRING", "")
     if not _PLAIN_QUERY.fullmatch(query):

@@ -16,14 +16,16 @@ class Request(flask.Request):
     """Flask's request.
 
     Set by the checks: `begun` (by time.perf_counter), `format` of the response (None: not chosen
-    yet) and `slots` of the costly requests. The rest is about the form that it was sent by
-    (`http/pages.py`): the fields as they were typed, the account that it signed in, the form that
-    the sign-in kept with its address, and the book as another client has stored it meanwhile.
+    yet), `slots` of the costly requests, and what the response `varies` by. The rest is about the
+    form that it was sent by (`http/pages.py`): the fields as they were typed, the account that it
+    signed in, the form that the sign-in kept with its address, and the book as another client has
+    stored it meanwhile.
     """
 
     begun: float | None = None
     format: formats.Format | None = None
     slots: ExitStack | None = None
+    varies: tuple[str, ...] = ()
     typed: dict[str, str] | None = None
     signed_in: Any = None
     resumed: dict[str, str] | None = None

@@ -43,7 +43,15 @@ def check_route(request: Request) -> Response | None:
     and HEAD.
     """
     if request.routing_exception is None:
-        _refuse_page(request)
+        if (
+            request.declared
+            and request.declared.page_only
+            and request.method != "OPTIONS"
+            and not wants_page()
+        ):
+            # 405 where a client of data may do something else (the form to sign in)
+            others = allowed_methods()
+            raise NotFound if others == {"OPTIONS"} else MethodNotAllowed(sorted(others))
         return None
     if isinstance(request.routing_exception, MethodNotAllowed):
         raise MethodNotAllowed(sorted(allowed_methods()))
@@ -84,17 +92,6 @@ def declared_here(method: str) -> Endpoint | None:
 def _adapter() -> MapAdapter:
     adapter: MapAdapter = request_ctx.url_adapter  # type: ignore[assignment] # a request has one
     return adapter
-
-
-def _refuse_page(request: Request) -> None:
-    """404 for a client of data at an address that has a page alone, 405 where it has other methods
-    (the form to sign in).
-    """
-    declared = request.declared
-    if declared is None or not declared.page_only or request.method == "OPTIONS" or wants_page():
-        return
-    others = allowed_methods()
-    raise NotFound if others == {"OPTIONS"} else MethodNotAllowed(sorted(others))
 
 
 def _exists(path: str) -> bool:

@@ -60,24 +60,21 @@ def host_of(environ: Mapping[str, Any]) -> str:
 
 def check_host(request: Request) -> None:
     """400 for a Host header that names no host, or one that is not in TRUSTED_HOSTS."""
-    fault = _host_fault(request.environ)
-    if fault is not None and not (request.declared and request.declared.any_host):
-        raise Problem(400, fault)
-
-
-def _host_fault(environ: Mapping[str, Any]) -> str | None:
-    if "HTTP_HOST" not in environ and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-        return "the request has no Host header"  # RFC 9112, section 3.2
+    if request.declared and request.declared.any_host:
+        return
+    environ = request.environ
     given = environ.get("HTTP_HOST")
+    if given is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        raise Problem(400, "the request has no Host header")  # RFC 9112, section 3.2
     found = _HOST.fullmatch(host_of(environ) if given is None else given.lower())
     if (
         not found
         or not 1 <= int(found[2] or 1) <= 65535
         or (found[1].startswith("[") and not _is_ipv6(found[1][1:-1]))
     ):
-        return "the Host header is not valid"
-    trusted = current_app.extensions[TRUSTED]
-    return None if is_trusted(found[1], trusted) else "this host is not served here"
+        raise Problem(400, "the Host header is not valid")
+    if not is_trusted(found[1], current_app.extensions[TRUSTED]):
+        raise Problem(400, "this host is not served here")
 
 
 def _is_ipv6(text: str) -> bool:

@@ -6,8 +6,10 @@ connection behind it: what follows on the connection may be part of the refused 
 
 import io
 import re
+import string
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask
 
@@ -29,6 +31,9 @@ class StrictMiddleware:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():  # bytes that are not percent-encoded may be no UTF-8
+            environ["QUERY_STRING"] = quote(query, safe=string.punctuation, encoding="latin-1")
         target = environ.get("REQUEST_URI", "/")  # of waitress
         if "HTTP_TRANSFER_ENCODING" in environ:  # waitress removes it only where it decodes it
             refused = (400, "the Transfer-Encoding is not one of HTTP/1.1")

@@ -152,7 +152,7 @@ def safe_typed() -> dict[str, str]:
     """
     if (resumed := current_request().resumed) is not None:
         return dict(resumed)
-    if sent_form() is None:
+    if sent_form(current_request()) is None:
         return {}
     try:
         fields = typed_fields()
@@ -163,7 +163,7 @@ def safe_typed() -> dict[str, str]:
 
 def kept_fields() -> dict[str, str]:
     """The hidden fields by which the sign-in keeps the form of a book that was sent too late."""
-    form, fields = sent_form(), safe_typed()
+    form, fields = sent_form(current_request()), safe_typed()
     if form is not None and form.page == "book_form":
         kept = {
             f"{TYPED}{name}": text for name, text in fields.items() if name not in CONTROL_FIELDS

@@ -41,7 +41,7 @@ def csrf_token() -> str:
 
 def check(request: Request) -> None:
     """403 for a form without the token of this browser; its key is read as an Idempotency-Key."""
-    if sent_form() is None:
+    if sent_form(request) is None:
         return
     try:
         typed = typed_fields()

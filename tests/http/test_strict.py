@@ -37,6 +37,11 @@ def test_a_transfer_encoding_that_the_server_did_not_decode_is_a_400(client, val
     assert answer.status_code == 400 and "Content-Length" not in answer.headers
 
 
+def test_an_offer_to_upgrade_to_websocket_is_ignored(client):
+    answer = client.delete("/books", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+    assert answer.status_code == 405 and "GET" in answer.allow
+
+
 class FullDisk(io.RawIOBase):
     def readable(self):
         return True

@@ -27,6 +27,7 @@ from ...http.parameters import (
     load_parameters,
 )
 from ...http.problems import Problem
+from ...http.request import current_request
 from ..schemas import WRITABLE
 from . import profiles
 from .files import SUFFIXES
@@ -108,7 +109,7 @@ def arguments() -> MultiDict[str, str]:
     """The parameters of this import: of the address, and what the form of a page sends beside its
     file.
     """
-    if sent_form() is None:
+    if sent_form(current_request()) is None:
         return request.args
     ours = {name: text for name, text in typed_fields().items() if name not in CONTROL_FIELDS}
     return MultiDict([*request.args.items(multi=True), *ours.items()])
@@ -156,7 +157,7 @@ class Body:
 
 def _part() -> FileStorage:
     parts = [*request.files.items(multi=True)]
-    is_only = not request.form or sent_form() is not None
+    is_only = not request.form or sent_form(current_request()) is not None
     if len(parts) != 1 or not is_only or parts[0][0] != "file":
         raise Problem(400, "multipart/form-data must have one part, the file, named file")
     return parts[0][1]
