@@ -16,7 +16,7 @@ from ..http.problems import Problem
 from . import audit, mfa, passwords, usernames
 from .audit import Action
 from .models import ADMIN, Account, LoginSession, Token, User
-from .permissions import Actor
+from .permissions import SignedIn
 
 # -- looking up ------------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ def add(
     password_hash: str,
     role: str,
     provisional: bool = False,
-    by: Actor | None = None,
+    by: SignedIn | None = None,
 ) -> Account:
     """A new account. One that `init` created and that was never used is taken over."""
     _begin(connection, by)
@@ -139,7 +139,7 @@ def _invalid(field: str, error: str) -> Problem:
 
 
 def change(
-    connection: Connection, user_id: int, values: dict[str, Any], by: Actor | None = None
+    connection: Connection, user_id: int, values: dict[str, Any], by: SignedIn | None = None
 ) -> Account:
     """The account with other values of `role`, `active` or `password_hash`; its sessions end. 404
     where there is none.
@@ -166,7 +166,7 @@ def change(
     return by_id(connection, user_id)
 
 
-def remove(connection: Connection, user_id: int, by: Actor | None = None) -> None:
+def remove(connection: Connection, user_id: int, by: SignedIn | None = None) -> None:
     """Delete the account with its sessions and tokens; the history keeps its name. 404 where there
     is none.
     """
@@ -177,7 +177,7 @@ def remove(connection: Connection, user_id: int, by: Actor | None = None) -> Non
     _refuse_last_admin(connection, user)
 
 
-def end_sessions(connection: Connection, user_id: int, by: Actor | None = None) -> None:
+def end_sessions(connection: Connection, user_id: int, by: SignedIn | None = None) -> None:
     """End all sessions of the account; 404 where there is none."""
     _begin(connection, by)
     user = _found(locked(connection, user_id))
@@ -185,7 +185,7 @@ def end_sessions(connection: Connection, user_id: int, by: Actor | None = None) 
     _record(connection, Action.SESSIONS_ENDED, user, by)
 
 
-def revoke_tokens(connection: Connection, user_id: int, by: Actor | None = None) -> None:
+def revoke_tokens(connection: Connection, user_id: int, by: SignedIn | None = None) -> None:
     """Revoke all API tokens of the account; 404 where there is none."""
     _begin(connection, by)
     user = _found(locked(connection, user_id))
@@ -193,7 +193,7 @@ def revoke_tokens(connection: Connection, user_id: int, by: Actor | None = None)
     _record(connection, Action.TOKENS_REVOKED, user, by)
 
 
-def drop_second_factor(connection: Connection, user_id: int, by: Actor | None = None) -> None:
+def drop_second_factor(connection: Connection, user_id: int, by: SignedIn | None = None) -> None:
     """Remove the account's second factor; its sessions end. 404 where there is no such account."""
     _begin(connection, by)
     user = _found(locked(connection, user_id))
@@ -201,7 +201,7 @@ def drop_second_factor(connection: Connection, user_id: int, by: Actor | None = 
         _drop_second_factor(connection, user, by)
 
 
-def _begin(connection: Connection, by: Actor | None) -> None:
+def _begin(connection: Connection, by: SignedIn | None) -> None:
     lock_catalogue(connection)
     if by is not None:
         by.confirm(connection)
@@ -233,7 +233,7 @@ def _record(
     connection: Connection,
     action: Action,
     user: Account,
-    by: Actor | None,
+    by: SignedIn | None,
     detail: str | None = None,
 ) -> None:
     audit.record(connection, action, user.username, by.username if by else None, detail)
@@ -242,11 +242,11 @@ def _record(
 # -- one's own -------------------------------------------------------------------------------------
 
 
-def _own(connection: Connection, by: Actor, known_hash: str | None = None) -> Account:
+def _own(connection: Connection, by: SignedIn, known_hash: str | None = None) -> Account:
     """The account that sends the request, locked; 401 where its session has ended, 403 where its
     password is no longer the one that was shown.
     """
-    user = locked(connection, by.user_id)
+    user = locked(connection, by.id)
     by.confirm_signed_in(connection)
     user = _found(user)
     if known_hash is not None and user.password_hash != known_hash:
@@ -255,7 +255,7 @@ def _own(connection: Connection, by: Actor, known_hash: str | None = None) -> Ac
 
 
 def change_own_password(
-    connection: Connection, by: Actor, known_hash: str, password_hash: str
+    connection: Connection, by: SignedIn, known_hash: str, password_hash: str
 ) -> None:
     """Change the password of the account that sends the request; its other sessions end."""
     user = _own(connection, by, known_hash)
@@ -264,7 +264,7 @@ def change_own_password(
     _record(connection, Action.PASSWORD_CHANGED, user, by)
 
 
-def offer_second_factor(connection: Connection, by: Actor, known_hash: str, secret: str) -> None:
+def offer_second_factor(connection: Connection, by: SignedIn, known_hash: str, secret: str) -> None:
     """Keep a secret that becomes the second factor with its first confirmed code. 409 where there
     is a factor: it must not be replaced without one of its codes.
     """
@@ -275,7 +275,7 @@ def offer_second_factor(connection: Connection, by: Actor, known_hash: str, secr
 
 
 def accept_second_factor(
-    connection: Connection, by: Actor, code: str, recovery_codes: list[str]
+    connection: Connection, by: SignedIn, code: str, recovery_codes: list[str]
 ) -> bool:
     """Require a code at sign-in from now on; other sessions end. False for a wrong code; 409 where
     no secret was offered.
@@ -299,7 +299,9 @@ def accept_second_factor(
     return True
 
 
-def drop_own_second_factor(connection: Connection, by: Actor, known_hash: str, code: str) -> bool:
+def drop_own_second_factor(
+    connection: Connection, by: SignedIn, known_hash: str, code: str
+) -> bool:
     """Remove the second factor of the account that sends the request; False for a wrong code."""
     user = _own(connection, by, known_hash)
     if user.totp_secret is None:
@@ -310,8 +312,8 @@ def drop_own_second_factor(connection: Connection, by: Actor, known_hash: str, c
     return True
 
 
-def _drop_second_factor(connection: Connection, user: Account, by: Actor | None) -> None:
-    own = by is not None and by.user_id == user.id
+def _drop_second_factor(connection: Connection, user: Account, by: SignedIn | None) -> None:
+    own = by is not None and by.id == user.id
     empty = dict.fromkeys(("totp_secret", "totp_offered", "totp_step", "recovery_hashes"))
     _update(connection, user.id, **empty)
     _delete_sessions(connection, user.id, keep=by.session_id if by and own else None)

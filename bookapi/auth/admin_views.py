@@ -142,5 +142,5 @@ def _refuse_own(user_id: int, instead: str) -> None:
     """403 for a change of one's own account that elsewhere asks for the password: an open session
     is not enough.
     """
-    if user_id == actor().user_id:
+    if user_id == actor().id:
         raise Problem(403, instead)

@@ -20,7 +20,7 @@ from ..http.problems import Problem
 from . import accounts, audit, usernames
 from .audit import Action
 from .models import AnyRow, Token, User, insert_row, read_page
-from .permissions import ACCOUNT, Actor, SignedIn
+from .permissions import ACCOUNT, SignedIn
 from .sessions import seen_interval
 from .throttle import Attempt
 
@@ -154,27 +154,27 @@ def _described(token: AnyRow) -> str:
 # -- creating, listing, revoking -------------------------------------------------------------------
 
 
-def add(connection: Connection, by: Actor, values: dict[str, Any], secret: str) -> AnyRow:
+def add(connection: Connection, by: SignedIn, values: dict[str, Any], secret: str) -> AnyRow:
     """A new token of the account that sends the request; `values`: name, scope, expires_at. 409
     beyond MAX_TOKENS.
     """
-    accounts.locked(connection, by.user_id)
+    accounts.locked(connection, by.id)
     by.confirm_signed_in(connection)
     valid = or_(Token.expires_at.is_(None), Token.expires_at > now())
-    count = select(func.count()).where(Token.user_id == by.user_id, valid)
+    count = select(func.count()).where(Token.user_id == by.id, valid)
     if (connection.scalar(count) or 0) >= MAX_TOKENS:
         raise Problem(409, f"an account can have {MAX_TOKENS} tokens; revoke one first")
-    row = {"user_id": by.user_id, "secret_hash": hash_of(secret), **values}
+    row = {"user_id": by.id, "secret_hash": hash_of(secret), **values}
     token_id = insert_row(connection, Token, **row)
     token = connection.execute(select(Token).where(Token.id == token_id)).one()
     audit.record(connection, Action.TOKEN_ADDED, by.username, by.username, _described(token))
     return token
 
 
-def revoke(connection: Connection, by: Actor, token_id: int) -> bool:
+def revoke(connection: Connection, by: SignedIn, token_id: int) -> bool:
     """Revoke a token of the account that sends the request; False where it has no such token."""
     token = connection.execute(
-        select(Token).where(Token.id == token_id, Token.user_id == by.user_id).with_for_update()
+        select(Token).where(Token.id == token_id, Token.user_id == by.id).with_for_update()
     ).one_or_none()
     if token is None:
         return False

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy.engine import Connection
 
-from ..auth.permissions import Actor
+from ..auth.permissions import SignedIn
 from ..db import now
 from ..http.conditional import Preconditions
 from ..http.problems import Problem
@@ -41,7 +41,7 @@ class IsbnTaken(Exception):
         self.taken = taken
 
 
-def create(connection: Connection, values: Mapping[str, Any], by: Actor | None = None) -> Record:
+def create(connection: Connection, values: Mapping[str, Any], by: SignedIn | None = None) -> Record:
     """Add a book of valid values; returns its record."""
     state = State(connection, by)
     _refuse_taken(connection, values.get("isbn"))
@@ -49,7 +49,7 @@ def create(connection: Connection, values: Mapping[str, Any], by: Actor | None =
 
 
 def create_all(
-    connection: Connection, books: list[dict[str, Any]], by: Actor | None = None
+    connection: Connection, books: list[dict[str, Any]], by: SignedIn | None = None
 ) -> list[Record]:
     """Add books of valid values, all or none; returns their records."""
     state = State(connection, by)
@@ -64,7 +64,7 @@ def change(
     book_id: int,
     edit: Edit,
     preconditions: Preconditions,
-    by: Actor | None = None,
+    by: SignedIn | None = None,
 ) -> Record:
     """Change the fields of the edit; returns the record."""
     state, record = State(connection, by), _fetch(connection, book_id)
@@ -77,7 +77,7 @@ def put_isbn(
     isbn: str,
     edit: Edit,
     preconditions: Preconditions,
-    by: Actor | None = None,
+    by: SignedIn | None = None,
 ) -> tuple[Record, bool]:
     """Create or replace the book of an ISBN; returns its record and whether it is new."""
     state, record = State(connection, by), store.by_isbn(connection, isbn)
@@ -89,7 +89,7 @@ def put_isbn(
 
 
 def delete(
-    connection: Connection, book_id: int, preconditions: Preconditions, by: Actor | None = None
+    connection: Connection, book_id: int, preconditions: Preconditions, by: SignedIn | None = None
 ) -> None:
     """Move a book to the trash; its ISBN is free again."""
     state, record = State(connection, by), _fetch(connection, book_id)
@@ -99,7 +99,7 @@ def delete(
 
 
 def restore(
-    connection: Connection, book_id: int, preconditions: Preconditions, by: Actor | None = None
+    connection: Connection, book_id: int, preconditions: Preconditions, by: SignedIn | None = None
 ) -> Record:
     """Take a book out of the trash; returns its record."""
     state = State(connection, by)

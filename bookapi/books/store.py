@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from ..auth.permissions import Actor
+from ..auth.permissions import SignedIn
 from ..catalogue import Catalogue, locked
 from ..db import fetch, run
 from ..text import KEY_LENGTH, key
@@ -86,11 +86,11 @@ class State:
     """The catalogue's row, locked until the commit, so that one writer at a time changes books.
     `by` is the account (None: the command line); raises 401 or 403 if it has lost its access."""
 
-    def __init__(self, connection: Connection, by: Actor | None = None):
+    def __init__(self, connection: Connection, by: SignedIn | None = None):
         self.seq, self.last_id, self.total = locked(connection)
         if by is not None:
             by.confirm(connection)
-        self.by = by and by.username
+        self.by = None if by is None else by.username
 
     def next_id(self) -> int:
         """The id of a new book."""

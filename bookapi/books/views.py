@@ -98,7 +98,7 @@ def read_list() -> Result:
 def create() -> Result:
     """Add a book, or a list of books: all of them or none."""
     read, by = deferred_body(), actor()
-    key = idempotency_key(by.user_id)
+    key = idempotency_key(by.id)
     sent = read()
     if isinstance(sent, list):
         raise invalid(
@@ -127,7 +127,7 @@ def import_books() -> dict[str, Any]:
     with upload.Body() as body:
         options = upload.options(upload.arguments())
         options = options._replace(encoding=options.encoding or body.charset)
-        key = idempotency_key(actor().user_id, body.covered(options))
+        key = idempotency_key(actor().id, body.covered(options))
         try:
             prepared = service.prepare(body.file, options, body.reader)
         except Malformed as error:
@@ -243,7 +243,7 @@ def delete(book_id: int) -> tuple[str, int]:
 def restore(book_id: int) -> Result:
     """Take a book out of the trash."""
     by, conditions = actor(), Preconditions(form_version(), required=False)
-    key = idempotency_key(by.user_id, ())
+    key = idempotency_key(by.id, ())
     return _book(run_idempotent(key, changes.restore, book_id, conditions, by=by))
 
 

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from bookapi.auth import sessions
 from bookapi.auth.models import Event, LoginSession, Token
-from bookapi.auth.permissions import Actor
+from bookapi.auth.permissions import SignedIn
 from bookapi.auth.sessions import MAX_AGENT
 from bookapi.db import now
 from bookapi.timestamps import format_timestamp, parse_timestamp
@@ -321,10 +321,15 @@ def confirm(app, actor):
     return None
 
 
+def account_of(row, **credential):
+    account = row.user_id, "admin", "admin", now().isoformat(), False
+    return SignedIn.of(account, row.secret_hash, **credential)
+
+
 @pytest.fixture
 def actor(app, admin):
     [row] = rows(app, LoginSession)
-    return Actor(row.user_id, "admin", row.id, None, row.secret_hash)
+    return account_of(row, session_id=row.id)
 
 
 def test_a_change_goes_on_while_the_session_is_open(app, actor):
@@ -349,7 +354,7 @@ def test_a_change_is_refused_when_its_token_has_expired(app, admin, left, status
     [row] = rows(app, Token)
     statement = update(Token).values(expires_at=now() + left)
     change(app, lambda connection: connection.execute(statement))
-    assert confirm(app, Actor(row.user_id, "admin", None, row.id, row.secret_hash)) == status
+    assert confirm(app, account_of(row, token_id=row.id)) == status
 
 
 # -- the cookie ------------------------------------------------------------------------

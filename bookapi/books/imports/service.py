@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from ...auth.permissions import Actor
+from ...auth.permissions import SignedIn
 from ...db import db
 from .. import changes, store
 from ..store import CREATED, UPDATED, Change, State
@@ -46,7 +46,7 @@ def _write(operation: Callable[..., Any], *args: Any) -> Any:
 
 def run(
     prepared: Prepared,
-    by: Actor | None = None,
+    by: SignedIn | None = None,
     progress: Callable[[int], None] = lambda number: None,
     write: Callable[..., Any] | None = None,
 ) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _result(connection: Connection, report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _store_all(
-    connection: Connection, prepared: Prepared, planned: Planned, by: Actor | None, is_last: bool
+    connection: Connection, prepared: Prepared, planned: Planned, by: SignedIn | None, is_last: bool
 ) -> dict[str, Any]:
     """Write what was planned, in one transaction, while nobody else can change the catalogue.
 
@@ -128,7 +128,7 @@ def _changes(state: State, actions: list[Action]) -> list[Change]:
 
 
 def _store_in_batches(
-    prepared: Prepared, by: Actor | None, progress: Callable[[int], None]
+    prepared: Prepared, by: SignedIn | None, progress: Callable[[int], None]
 ) -> dict[str, Any]:
     done, size = prepared.report, 100
     matcher = Matcher(prepared.options.stale)
@@ -152,7 +152,7 @@ def _store_batch(
     matcher: Matcher,
     batch: list[ImportRow],
     prepared: Prepared,
-    by: Actor | None,
+    by: SignedIn | None,
 ) -> tuple[Outcome, set[int]]:
     state = State(connection, by)
     first = state.last_id
