@@ -71,13 +71,15 @@ class BookApi(Flask):
 
 
 @functools.cache
-def _content_type(media_type: str) -> str:
-    return get_content_type(media_type, "utf-8")
+def _about(chosen: formats.Format) -> tuple[str, bool]:
+    """Its Content-Type, and whether it writes any document."""
+    return get_content_type(chosen.media_types[0], "utf-8"), chosen.can("dumps")
 
 
 def _data_response(request: Request, result: Result) -> Response:
     chosen = request.format or chosen_format()
-    headers = {"Content-Type": _content_type(chosen.media_types[0]), **result.headers}
+    content_type, writes_all = _about(chosen)
+    headers = {"Content-Type": content_type, **result.headers}
     etag, body, policy = result.etag, None, result.cache
     if chosen.is_page:  # has more in it than its data
         etag, policy = None, pages.page_policy(policy)
@@ -88,7 +90,7 @@ def _data_response(request: Request, result: Result) -> Response:
         chunks = wrap_file(request.environ, result.data)  # type: ignore[arg-type]
         headers["Content-Length"] = str(result.data.size)
     elif result.data is not None:
-        if chosen.can("dumps"):
+        if writes_all:
             resource = result.resource or (request.declared and request.declared.resource)
             body = chosen.dumps(result.data, resource or "")
         else:  # a format of books alone

@@ -77,7 +77,7 @@ class Load:
 def take_slot(request: Request) -> None:
     """Before a view: a slot of the cost that its endpoint declares, until the response is made."""
     cost = request.declared and request.declared.cost
-    if "facets" in request.args:
+    if request.query_string and "facets" in request.args:
         cost = Cost.TERMS
     if cost and request.method != "OPTIONS":
         account = getattr(current_user, "id", None) if cost is Cost.IMPORT else None

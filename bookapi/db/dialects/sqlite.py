@@ -24,7 +24,7 @@ PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
 # thousand. Inside a full-text search a step may take a tenth of a millisecond: with many more it
 # would stop seconds late.
 PROGRESS_STEPS = 5_000
-_DEADLINE = "bookapi.deadline"  # in the `info` of a connection
+_DRIVER = "bookapi.driver"  # in the `info` of a connection: that of the driver, with its Deadline
 _LARGE = "bookapi.large_cache"
 # KiB of pages kept in memory: by SQLite's default, and for a write that touches many.
 CACHE, LARGE_CACHE = 2000, 32 * 1024
@@ -93,7 +93,7 @@ class SqliteDialect(Dialect):
         event.listen(engine, "engine_disposed", self._disposed)
 
     def _opened(self, driver: Any, record: Any) -> None:
-        record.info[_DEADLINE] = Deadline(driver)
+        record.info[_DRIVER] = driver, Deadline(driver)
         if self._keeper is None:
             self._keeper = self.connect()
         self._guard.note_opened()
@@ -130,14 +130,15 @@ class SqliteDialect(Dialect):
 
     def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
         connection = self._take(engine)
+        driver, deadline = connection.info[_DRIVER]
         if seconds is not None:
-            connection.info[_DEADLINE].end = time.monotonic() + seconds
-        _driver(connection).execute("BEGIN")
+            deadline.end = time.monotonic() + seconds
+        driver.execute("BEGIN")
         return connection
 
     def begin_write(self, engine: Engine, seconds: float, is_long: bool = False) -> Connection:
         connection = self._take(engine)
-        driver = _driver(connection)
+        driver, _ = connection.info[_DRIVER]
         try:
             driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
             if is_long:
@@ -164,22 +165,19 @@ class SqliteDialect(Dialect):
         if connection.invalidated:
             connection.close()
             return
-        connection.info[_DEADLINE].end = math.inf
+        driver, deadline = connection.info[_DRIVER]
+        deadline.end = math.inf
         connection.rollback()
-        _driver(connection).rollback()  # of what SQLAlchemy did not begin
+        driver.rollback()  # of what SQLAlchemy did not begin
         if connection.info.pop(_LARGE, False):
-            _driver(connection).execute(f"PRAGMA cache_size = -{CACHE}")
+            driver.execute(f"PRAGMA cache_size = -{CACHE}")
         self._idle.append(connection)
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.driver_connection
 
 
 def begin(connection: Connection) -> None:
     """Begin a transaction as the execution option `begin` says (the driver begins none by
     itself)."""
-    driver = _driver(connection)
+    driver, _ = connection.info[_DRIVER]
     if not driver.in_transaction:
         driver.execute(connection.get_execution_options().get("begin", "BEGIN"))
 
