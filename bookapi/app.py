@@ -6,6 +6,7 @@ from typing import Any
 
 import flask
 from flask import Flask, Response
+from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.utils import get_content_type
@@ -23,12 +24,20 @@ from .http.routing import allowed_methods, declared_here
 from .http.spool import SpooledFile
 
 
+class NoSessions(SessionInterface):
+    """Flask's signed session cookie is not used, and no response varies by it."""
+
+    def open_session(self, app: Flask, request: flask.Request) -> SessionMixin | None:
+        """None: Flask gives the request an empty session that cannot be changed."""
+        return None
+
+
 class BookApi(Flask):
     """A Flask whose views return data: a dict, (dict, status, headers) or a `Result`; and whose
     failures are problems.
     """
 
-    request_class = Request
+    request_class, session_interface = Request, NoSessions()
 
     def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
         """Flask's own without the host, on which no address depends, and for HTTP alone: `Upgrade`
@@ -59,7 +68,7 @@ class BookApi(Flask):
         if isinstance(rv, HTTPException):
             return _problem_response(rv)
         request = current_request()
-        if (redirect := pages.redirect_after(request, rv)) is not None:
+        if request.method == "POST" and (redirect := pages.redirect_after(request, rv)) is not None:
             return redirect
         if isinstance(rv, dict):
             rv = Result(rv)

@@ -11,7 +11,6 @@ from .app import BookApi
 from .auth import permissions
 from .http import (
     cache,
-    conditional,
     cors,
     counting,
     endpoints,
@@ -26,6 +25,7 @@ from .http import (
     strict,
 )
 from .http.request import Request, current_request
+from .http.security import SAFE_METHODS
 from .pages import forms
 
 # What a request passes before its view, in the order of docs/api.md, Order of checks.
@@ -39,6 +39,8 @@ CHECKS: tuple[Callable[[Request], Response | None], ...] = (
     forms.check,
     load.take_slot,
 )
+_OF_CHANGES = (security.refuse_cross_site, forms.check)
+CHECKS_OF_READS = tuple(check for check in CHECKS if check not in _OF_CHANGES)
 PARTS = (
     logs,
     db,
@@ -60,7 +62,7 @@ def check_request() -> Response | None:
     """Run the checks; the response of one that has one is sent in place of the view's."""
     request = current_request()
     request.begun = time.perf_counter()
-    for check in CHECKS:
+    for check in CHECKS if request.method not in SAFE_METHODS else CHECKS_OF_READS:
         if (response := check(request)) is not None:
             return response
     return None
@@ -70,8 +72,7 @@ def finish_response(response: Response) -> Response:
     """Count a response, and add the headers that the view did not set."""
     request = current_request()
     counting.count(request, response)
-    cache.add_cache_control(response)
-    conditional.add_vary(request, response)
+    cache.add_headers(request, response)
     security.add_headers(request, response)
     return response
 

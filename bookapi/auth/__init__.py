@@ -1,20 +1,11 @@
 """Accounts: sign-in, permissions and the audit log."""
 
 from flask import Flask, Request
-from flask.sessions import SessionInterface, SessionMixin
 from flask_login import LoginManager
 
 from ..http.counting import USER
 from . import admin_views, commands, proxy_login, sessions, tokens, views
 from .permissions import SignedIn
-
-
-class NoSessions(SessionInterface):
-    """Flask's signed session cookie is not used, and no response varies by it."""
-
-    def open_session(self, app: Flask, request: Request) -> SessionMixin | None:
-        """None: Flask gives the request an empty session that cannot be changed."""
-        return None
 
 
 def load_user(request: Request) -> SignedIn | None:
@@ -29,7 +20,6 @@ def load_user(request: Request) -> SignedIn | None:
 
 def init_app(app: Flask) -> None:
     """Register sign-in, the views and the command of accounts."""
-    app.session_interface = NoSessions()
     # A session may move to another address, and no cookie can have this name: there is none to
     # be remembered by.
     app.config.update(SESSION_PROTECTION=None, REMEMBER_COOKIE_NAME=";")

@@ -113,11 +113,6 @@ def authorize(request: Request) -> None:
         _CHECKS[declared.access]()
 
 
-def _require_reader() -> None:
-    if not current_app.config["PUBLIC_READ"]:
-        _require_signed_in()
-
-
 def _require_signed_in() -> SignedIn:
     if not current_account.is_authenticated:
         raise Problem(
@@ -157,7 +152,7 @@ def _refuse(detail: str) -> NoReturn:
 
 _CHECKS: dict[Access, Callable[[], object]] = {
     Access.ANYONE: lambda: None,
-    Access.READER: _require_reader,
+    Access.READER: lambda: current_app.config["PUBLIC_READ"] or _require_signed_in(),
     Access.SIGNED_IN: _require_signed_in,
     Access.IN_SESSION: _require_session,
     Access.ADMIN: require_admin,

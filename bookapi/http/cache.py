@@ -18,6 +18,7 @@ from .conditional import is_not_modified
 from .counting import ROUTE
 from .languages import best_language
 from .proxy import USER as PROXY_USER
+from .request import Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -154,7 +155,9 @@ class DataResponse(Response):
         else:
             start_response(self.status, headers)
             sent = [self.body] if environ["REQUEST_METHOD"] != "HEAD" else []
-        return SentBody(sent, self)
+        kept = SentBody(sent)
+        kept.response = self
+        return kept
 
 
 class SentBody(list[bytes]):
@@ -162,9 +165,7 @@ class SentBody(list[bytes]):
     comes by it.
     """
 
-    def __init__(self, chunks: list[bytes], response: DataResponse):
-        super().__init__(chunks)
-        self.response = response
+    response: DataResponse
 
 
 def _without_body(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -270,8 +271,10 @@ class CacheMiddleware:
         self._cache.put(key, policy.revision, found, size)
 
 
-def add_cache_control(response: Response) -> None:
-    """Cache-Control by the policy of the response; `no-store` for a failure."""
+def add_headers(request: Request, response: Response) -> None:
+    """Cache-Control by the policy of the response, `no-store` for a failure; and Vary, with Accept
+    on every response whose format was negotiated.
+    """
     policy = response.policy if isinstance(response, DataResponse) else NO_STORE
     value = "no-store"
     if policy.public and response.status_code == 200:
@@ -279,6 +282,9 @@ def add_cache_control(response: Response) -> None:
     if policy.immutable and response.status_code == 200:
         value = "public, max-age=31536000, immutable"
     response.headers.add("Cache-Control", value)
+    names = request.varies if request.format is None else (*request.varies, "Accept")
+    if names:
+        response.headers.add("Vary", ", ".join(dict.fromkeys(names)))
 
 
 def init_app(app: Flask) -> None:

@@ -1,5 +1,4 @@
-"""Conditional requests (RFC 9110, sections 8.8 and 13): ETag, If-Match, If-None-Match and 304; and
-Vary.
+"""Conditional requests (RFC 9110, sections 8.8 and 13): ETag, If-Match, If-None-Match and 304.
 
 The rules are in docs/api.md, ETags and preconditions.
 """
@@ -9,13 +8,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, current_app
+from flask import current_app
 from werkzeug.http import parse_etags
 
 from .. import formats
 from .negotiation import chosen_format
 from .problems import Problem
-from .request import Request, current_request
+from .request import current_request
 
 DIGEST_LENGTH = 32  # hexadecimal digits
 # What compressing proxies append to a tag: Apache's mod_deflate and mod_brotli.
@@ -103,10 +102,3 @@ def _names(header: str, record: Mapping[str, Any] | None) -> bool:
         return True
     given = _opaque(header)
     return any(book_etag(record, module.name)[1:-1] in given for module in formats.all_formats())
-
-
-def add_vary(request: Request, response: Response) -> None:
-    """Vary: what was looked at, and Accept on every response whose format was negotiated."""
-    names = request.varies if request.format is None else (*request.varies, "Accept")
-    if names:
-        response.headers.add("Vary", ", ".join(dict.fromkeys(names)))

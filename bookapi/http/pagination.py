@@ -7,13 +7,14 @@ from urllib.parse import unquote_plus, urlencode
 
 from .cache import NO_STORE, CachePolicy
 from .parameters import Parameter, Parameters, integer, load_query
-from .request import Request, current_request
+from .request import current_request
 from .results import Result
 from .routing import base_url
 
 MAX_LIMIT, DEFAULT_LIMIT = 100, 20
 MAX_PAGE = 10**15
 MAX_LINK_HEADER = 2048  # characters; NGINX takes 4 KiB of headers by default
+_PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$()*+,;:@/?=&-]|%[0-9A-Fa-f]{2})*")  # well encoded
 
 
 class Page(NamedTuple):
@@ -73,25 +74,17 @@ def onward_links(parameter: str, following: int | str | None, **others: str) -> 
 
 def _links(parameter: str, others: Mapping[str, int | str]) -> dict[str, str]:
     request = current_request()
-    base, given = base_url(request.path), _parameters(request)
+    base, query = base_url(request.path), request.environ.get("QUERY_STRING", "")
+    if _PLAIN_QUERY.fullmatch(query):  # as they were sent
+        given = [(unquote_plus(pair.partition("=")[0]), pair) for pair in query.split("&") if pair]
+    else:
+        sent = request.args.items(multi=True)
+        given = [(name, urlencode([(name, value)])) for name, value in sent]
     kept = "&".join([pair for name, pair in given if name != parameter])
     start = f"{base}?{kept}&{parameter}=" if kept else f"{base}?{parameter}="
     links = {"self": f"{base}?{'&'.join([pair for _, pair in given])}" if given else base}
     links.update({relation: f"{start}{value}" for relation, value in others.items()})
     return links
-
-
-_PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$()*+,;:@/?=&-]|%[0-9A-Fa-f]{2})*")
-
-
-def _parameters(request: Request) -> list[tuple[str, str]]:
-    """(name, name=value) of each parameter, as they were sent if that was properly encoded."""
-    query = request.environ.get("QUERY_STRING", "")
-    if not _PLAIN_QUERY.fullmatch(query):
-        return [
-            (name, urlencode([(name, value)])) for name, value in request.args.items(multi=True)
-        ]
-    return [(unquote_plus(pair.partition("=")[0]), pair) for pair in query.split("&") if pair]
 
 
 def link_header(links: dict[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ..schemas import MAX_INTEGER
 from .endpoints import Endpoint, declaration_of
 from .negotiation import wants_page
 from .request import Request, current_request
-from .security import host
+from .security import host_of
 
 LARGEST_ID = MAX_INTEGER
 
@@ -35,7 +35,7 @@ def base_url(path: str) -> str:
     has five links.)
     """
     request = current_request()
-    return f"{request.scheme}://{host(request)}{quote(request.root_path + path)}"
+    return f"{request.scheme}://{host_of(request.environ)}{quote(request.root_path + path)}"
 
 
 def check_route(request: Request) -> Response | None:

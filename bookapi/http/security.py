@@ -39,18 +39,13 @@ _PAGE_POLICY = (
 )
 
 
-def host(request: Request) -> str:
-    """The host that this request was sent to, with its port if that is not the scheme's own: what
-    links are built from.
+def host_of(environ: Mapping[str, Any]) -> str:
+    """The host that a request was sent to, by its WSGI environment, with its port if that is not
+    the scheme's own: what links are built from.
 
     In lower case (RFC 3986, section 3.2.2). werkzeug's own has no host where the name has an
     underscore.
     """
-    return host_of(request.environ)
-
-
-def host_of(environ: Mapping[str, Any]) -> str:
-    """`host` by the WSGI environment of a request."""
     given: str | None = environ.get("HTTP_HOST")
     if given is None:  # HTTP/1.0
         name, port = environ["SERVER_NAME"], environ.get("SERVER_PORT")
@@ -73,7 +68,8 @@ def check_host(request: Request) -> None:
         or (found[1].startswith("[") and not _is_ipv6(found[1][1:-1]))
     ):
         raise Problem(400, "the Host header is not valid")
-    if not is_trusted(found[1], current_app.extensions[TRUSTED]):
+    trusted = current_app.extensions[TRUSTED]
+    if trusted and not is_trusted(found[1], trusted):
         raise Problem(400, "this host is not served here")
 
 
@@ -86,9 +82,9 @@ def _is_ipv6(text: str) -> bool:
 
 def is_trusted(name: str, trusted: list[str]) -> bool:
     """Whether a host name without its port is among these; one with a leading dot includes
-    subdomains. None: any is.
+    subdomains.
     """
-    return not trusted or any(
+    return any(
         name == entry.lower().lstrip(".") or entry[0] == "." and name.endswith(entry.lower())
         for entry in trusted
     )
@@ -98,15 +94,15 @@ def refuse_cross_site(request: Request) -> None:
     """403 for a change that a browser sends from another site, but for the origins of CORS_ORIGINS.
     Clients that send neither header are no browsers.
     """
-    if request.method in SAFE_METHODS:
-        return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if origin in current_app.config["CORS_ORIGINS"]:
         return
     if site is not None:
         is_foreign = site not in ("same-origin", "none")
     else:
-        is_foreign = origin is not None and origin != f"{request.scheme}://{host(request)}"
+        is_foreign = (
+            origin is not None and origin != f"{request.scheme}://{host_of(request.environ)}"
+        )
     if is_foreign:
         raise Problem(403, "a change from a page of another site is refused")
 

@@ -59,12 +59,10 @@ def page(listing: Listing) -> Page:
     try:
         with db.read() as connection:
             read = _Reading(connection, listing)
-            total = read.total()
-            found = Found(connection, read.shape, read.values, total, read.every)
-            ids, cursor = read.paged(found) if listing.page or not total else read.behind_cursor()
+            ids, cursor = read.paged() if listing.page or not read.number else read.behind_cursor()
             shown = _records(connection, ids, listing.fields)
-            counts = {name: read.commonest(name, found) for name in listing.facets}
-        return Page(shown, total, read.mark if read.lasts else None, cursor, counts)
+            counts = {name: read.commonest(name) for name in listing.facets}
+        return Page(shown, read.number, read.mark if read.lasts else None, cursor, counts)
     except TooSlow as error:
         names = [name for name, _ in listing.shape.filters]
         slow = {"facets": listing.facets, "q": listing.match, "page": (listing.page or 1) > 1}
@@ -72,10 +70,8 @@ def page(listing: Listing) -> Page:
         raise TooSlow(f"narrow one of these parameters: {less}") from error
 
 
-class _Reading:
+class _Reading(Found):
     """One list being read in one transaction."""
-
-    every: int  # all books outside the trash
 
     def __init__(self, connection: Connection, listing: Listing):
         self.connection, self.listing = connection, listing
@@ -83,8 +79,9 @@ class _Reading:
         self.values = _values(connection, listing)
         self.lasts = listing.match is None or db.dialect.search_is_current
         self.mark, self.every = fetch(connection, _STATE)[0]
+        self.number = self._total()
 
-    def total(self) -> int:
+    def _total(self) -> int:
         """The number of books on all pages."""
         if self.shape == Shape():
             return self.every
@@ -107,9 +104,9 @@ class _Reading:
             remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
 
-    def commonest(self, facet: str, found: Found) -> list[dict[str, Any]]:
+    def commonest(self, facet: str) -> list[dict[str, Any]]:
         """The most frequent values of a facet."""
-        return self.once(facet, lambda: facets.commonest(facet, found))
+        return self.once(facet, lambda: facets.commonest(facet, self))
 
     def once(self, what: str, make: Callable[[], T]) -> T:
         """What `make` returns; where another request is making the same of this state, its
@@ -118,9 +115,9 @@ class _Reading:
             return make()
         return once((what, self.mark, self.shape, self.listing.values, self.listing.match), make)
 
-    def paged(self, found: Found) -> tuple[list[int], None]:
+    def paged(self) -> tuple[list[int], None]:
         """The ids of the page of that number, by the way that reads least."""
-        total = found.number
+        total = self.number
         first = ((self.listing.page or 1) - 1) * self.listing.limit
         last = min(first + self.listing.limit, total)
         if first >= total:
@@ -135,10 +132,10 @@ class _Reading:
             ids = self._between_edges(first, last, backwards)
         if ids is None:
             page, values = statements.page, dict[str, Any]()
-            if total * SORTED_FACTOR > self.every and self._walks_far(found):
+            if total * SORTED_FACTOR > self.every and self._walks_far:
                 page = statements.among
                 if not statements.has_language_alone(self.shape):
-                    values = found.marked
+                    values = self.marked
             query = page(self.shape, self.sort, backwards)
             ids = self._ids(query, limit=last - first, offset=first, **values)
         return ids[::-1] if backwards else ids, None
@@ -162,9 +159,10 @@ class _Reading:
         ids = self._ids(walked, most=most)
         return ids[first:last] if len(ids) >= last else None
 
-    def _walks_far(self, found: Found) -> bool:
+    @property
+    def _walks_far(self) -> bool:
         by_id = self.sort[0] in ("id", "-id")  # most are found so
-        return not by_id and statements.can_walk(self.shape, self.sort) and found.may_be_marked
+        return not by_id and statements.can_walk(self.shape, self.sort) and self.may_be_marked
 
     @property
     def _is_by_level(self) -> bool:

@@ -46,16 +46,11 @@ class Found:
     """The books of a list in one read transaction: so many (`number`) of `every` one of the
     catalogue."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        shape: Shape,
-        values: dict[str, Any],
-        number: int,
-        every: int,
-    ):
-        self.connection, self.shape, self.values = connection, shape, values
-        self.number, self.every = number, every
+    connection: Connection
+    shape: Shape
+    values: dict[str, Any]
+    number: int
+    every: int
 
     @cached_property
     def may_be_marked(self) -> bool:
