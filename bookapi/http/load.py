@@ -6,11 +6,12 @@ Beyond a limit a request is answered 503 at once. So are most requests while the
 probes never are.
 """
 
+import os
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sized
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sized
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +34,15 @@ RETRY = {"Retry-After": "1"}
 _DETAIL = "the service is busy; try again in a moment"
 
 
+_ALL = os.sched_getaffinity(0)  # the processors that this process has at its start
+
+
+def run_on(cpus: Collection[int]) -> None:
+    """Keep this thread, and those that it starts, to these processors, if the system lets it."""
+    with suppress(OSError):
+        os.sched_setaffinity(0, cpus)
+
+
 class Load:
     """Counts the costly requests in progress. `queue`: the requests that wait for a thread."""
 
@@ -44,8 +54,8 @@ class Load:
 
     @contextmanager
     def slot(self, kind: Cost, account: int | None = None) -> Iterator[None]:
-        """Run a block of this kind; 503 where too many do. `account`: it may have half of the
-        kind's slots.
+        """Run a block of this kind, on any processor; 503 where too many do. `account`: it may have
+        half of the kind's slots.
         """
         limits: dict[Hashable, int] = {kind: self.limits[kind], None: self._all}
         if account is not None:
@@ -55,9 +65,12 @@ class Load:
                 metrics.REFUSED.labels(kind).inc()
                 raise Problem(503, _DETAIL, RETRY)
             self._running.update(limits.keys())
+        own = os.sched_getaffinity(0)
         try:
+            run_on(_ALL)
             yield
         finally:
+            run_on(own)
             with self._lock:
                 self._running -= Counter(limits.keys())
 

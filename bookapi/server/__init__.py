@@ -6,7 +6,7 @@ serves the application and drains on SIGTERM; ``health``: asks a service whether
 ``notify``: tells systemd.
 """
 
-from .command import command, is_first_worker, is_preparing, supervise, work
+from .command import command, is_first_worker, is_preparing, keep_to_processor, supervise, work
 from .health import health
 from .supervisor import WORKER
 
@@ -16,6 +16,7 @@ __all__ = [
     "health",
     "is_first_worker",
     "is_preparing",
+    "keep_to_processor",
     "supervise",
     "work",
 ]

@@ -10,13 +10,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from .listening import address
 from .notify import notify
 
-WORKER = (
-    "_BOOKAPI_WORKER"  # in a worker's environment: two file descriptors, and whether it is first
-)
+# In a worker's environment: two file descriptors, its processor (-1: any), and whether it is first.
+WORKER = "_BOOKAPI_WORKER"
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 START_SECONDS = 60  # for a worker to be ready
 DRAIN_SECONDS = 25  # for a worker to finish what is in progress; Kubernetes kills after 30
@@ -28,7 +28,8 @@ class Child:
     other side is gone.
     """
 
-    def __init__(self, listening: socket.socket, first: bool):
+    def __init__(self, listening: socket.socket, cpu: int, first: bool):
+        self.cpu = cpu
         self.born, self.ready, self.outdated = time.monotonic(), False, False
         self.kill_at: float | None = None  # since it was told to stop
         self._control, theirs = socket.socketpair()
@@ -38,7 +39,7 @@ class Child:
             self.process = subprocess.Popen(
                 [sys.executable, *sys.orig_argv[1:]],
                 pass_fds=files,
-                env={**os.environ, WORKER: f"{files[0]},{files[1]},{first:d}"},
+                env={**os.environ, WORKER: f"{files[0]},{files[1]},{cpu},{first:d}"},
             )
 
     def check(self) -> int | None:
@@ -61,11 +62,11 @@ class Child:
 
 class Supervisor:
     """Starts `workers` processes on a listening socket, restarts those that die, and replaces them
-    on SIGHUP.
+    on SIGHUP. `cpus`: those that they are spread over, one each; none: they run on any.
     """
 
-    def __init__(self, listening: socket.socket, workers: int):
-        self._listening, self._workers = listening, workers
+    def __init__(self, listening: socket.socket, workers: int, cpus: Sequence[int] = ()):
+        self._listening, self._workers, self._cpus = listening, workers, cpus
         self._children: list[Child] = []
         self._announced = False
         self._failures, self._start_at, self._told_at = 0, 0.0, 0.0
@@ -126,7 +127,9 @@ class Supervisor:
             outdated[0].stop()
         elif len(self._children) < self._workers or outdated:
             if time.monotonic() >= self._start_at:
-                self._children.append(Child(self._listening, first=not self._children))
+                taken = [child.cpu for child in self._children if not child.outdated]
+                cpu = min(self._cpus, key=taken.count, default=-1)
+                self._children.append(Child(self._listening, cpu, first=not self._children))
         elif not self._announced:
             self._announced = True
             print(f"serving on {address(self._listening)}", flush=True)

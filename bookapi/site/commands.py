@@ -106,6 +106,8 @@ def _serve(threads: int, workers: int, init: bool, wait: int, **options: Any) ->
         _prepare(init, wait)
         return
     is_worker = server.WORKER in os.environ
+    if is_worker:
+        server.keep_to_processor()  # and so all threads that are started from here on
     if not is_worker and (init or wait):  # nothing to check before they are done
         server.supervise(threads=threads, workers=workers, init=init, wait=wait, **options)
     if not current_app.config["SECRET_KEY"]:

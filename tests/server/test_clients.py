@@ -180,7 +180,12 @@ EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "3"))  # for each operati
 @pytest.mark.parametrize("who", ["anyone", "admin"])
 def test_random_requests_get_what_is_documented(service, tmp_path, who):
     pytest.importorskip("schemathesis")
-    options = ["--mode=all", "--checks=all", f"--exclude-checks={OFF}", f"--max-examples={EXAMPLES}"]
+    options = [
+        "--mode=all",
+        "--checks=all",
+        f"--exclude-checks={OFF}",
+        f"--max-examples={EXAMPLES}",
+    ]
     # What ends the credentials of this very run is left to other tests.
     (tmp_path / "schemathesis.toml").write_text(
         f"[checks]\nnegative_data_rejection.expected-statuses = {REFUSALS}\n"
