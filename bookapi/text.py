@@ -34,8 +34,7 @@ def clean(text: str) -> str | None:
     Raises ValueError for a character that XML 1.0 forbids, and for so many combining marks in a row
     as no language has: NFC takes the square of their number.
     """
-    found = FORBIDDEN.search(text)
-    if found:
+    if not text.isprintable() and (found := FORBIDDEN.search(text)):  # those are not printable
         raise ValueError(
             f"must not have the character U+{ord(found[0]):04X}, which XML 1.0 forbids"
         )

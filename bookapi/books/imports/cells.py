@@ -208,7 +208,6 @@ _FLOAT = re.compile(r"[0-9]+[.,]?[0-9]*[eE]\+?[0-9]+")
 _SEPARATORS = re.compile(r"[,;|/\n()\[\]{}<>]+")
 
 
-@functools.lru_cache(maxsize=8192)
 def read_isbns(text: str) -> tuple[tuple[str, ...], Issue | None]:
     """All ISBNs of a cell, each once; the issue is about the cell, where it has none."""
     try:
@@ -239,6 +238,12 @@ def read_isbns(text: str) -> tuple[tuple[str, ...], Issue | None]:
     return tuple(found), None if found else problem
 
 
+def read_isbn(text: str) -> tuple[str | None, Issue | None]:
+    """The ISBN of a cell that has no other one."""
+    isbns, issue = read_isbns(text)
+    return (isbns[0], issue) if len(isbns) == 1 else (None, issue)
+
+
 # -- texts
 
 TEXT_INVALID = Issue("text-invalid", "is not a text, or has a character that XML forbids; left out")
@@ -255,16 +260,12 @@ def as_text(value: Any) -> str | None:
 
 def read_text(value: Any, longest: int) -> tuple[str | None, Issue | None]:
     """The stored form of a text, cut where it is too long."""
-    if type(value) is str and value.isascii() and value.isprintable():  # so none is forbidden
-        stored: str | None = value.strip()
-        if stored and len(stored) <= longest:
-            return stored, None
-    text = as_text(value)
+    text = value if type(value) is str else as_text(value)
     try:
-        stored = clean(text[: longest * 8]) if text is not None else None
+        stored = clean(text[: longest * 8]) if text is not None else ""
     except ValueError:
-        text = None
-    if text is None:
+        stored = ""
+    if stored == "":
         return None, TEXT_INVALID
     if stored and len(stored) > longest:
         detail = f"may have at most {longest} characters; cut"

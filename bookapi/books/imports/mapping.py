@@ -1,30 +1,19 @@
 """From a file's columns to the fields of a book.
 
 Names are matched once for each header (for each set of members in JSON and XML), cells are read by
-`cells`.
+`readers`.
 """
 
-import functools
 import re
-import tomllib
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...formats import csv
-from ...text import fold
 from ...timestamps import format_timestamp, parse_timestamp
 from ..schemas import LISTS, READ_ONLY, WRITABLE
 from . import cells
-from .profiles import Profile, bare
-from .readers import (
-    CELLS,
-    NOT_A_BOOK,
-    READERS,
-    TITLE_MISSING,
-    MappedRecord,
-    Rules,
-)
+from .profiles import OWN, Profile, bare
+from .readers import CELLS, NOT_A_BOOK, READERS, TITLE_MISSING, MappedRecord, Rules
 
 MAX_NAMES = 1000  # of columns, and of sets of columns, that are remembered
 
@@ -51,17 +40,6 @@ class Plan(NamedTuple):
     ignored: list[str]
 
 
-@functools.cache
-def names_of_fields() -> dict[str, list[str]]:
-    """{field: the names of columns that mean it}, as `bare` has them."""
-    known = tomllib.loads(Path(__file__).with_name("columns.toml").read_text("utf-8"))
-    return {name: [_bare(alias) for alias in (name, *known.get(name, []))] for name in WRITABLE}
-
-
-def _bare(name: str) -> str:
-    return bare(fold(name))
-
-
 _OWN = {bare(name): name for name in READ_ONLY}
 
 
@@ -77,8 +55,7 @@ class Mapping:
     the profile.
 
     `clears`: whether empty cells and nulls clear a field; else they are "not known". `is_table`:
-    the
-    apostrophe before a cell is a spreadsheet's.
+    the apostrophe before a cell is a spreadsheet's.
     """
 
     def __init__(
@@ -90,18 +67,20 @@ class Mapping:
         clears: bool,
         is_table: bool = True,
     ):
-        self.profile, self._chosen, self._separators = profile, columns, separators
+        self._profile = profile = profile or OWN
+        self._chosen, self._separators = columns, separators
         self._skipped = {name.strip() for name in skipped}
-        self._rules = Rules(
-            clears, profile.drop if profile else {}, profile.otherwise if profile else None
-        )
-        self._is_table = is_table
+        self._rules, self._is_table = Rules(profile, clears), is_table
         self._plans: dict[tuple[str, ...], Plan] = {}
         self.fields_of: dict[str, str | None] = {}  # name → what became of it; None: ignored
-        if profile:
-            self._schemes = {bare(name): scheme for name, scheme in profile.identifiers.items()}
-            self._left_out = {bare(name) for name in profile.ignored}
-            self._only = {bare(name): values for name, values in profile.only.items()}
+        self._names = {
+            target: [*map(bare, [names] if isinstance(names, str) else names)]
+            for target, names in profile.fields.items()
+            if target not in columns
+        }
+        self._schemes = {bare(name): scheme for name, scheme in profile.identifiers.items()}
+        self._left_out = {bare(name) for name in profile.ignored}
+        self._only = {bare(name): values for name, values in profile.only.items()}
 
     @property
     def ignored(self) -> list[str]:
@@ -126,21 +105,23 @@ class Mapping:
         found: dict[str, list[tuple[int, Source]]] = {}
         plan = Plan([], [], {}, [], [])
         for index, name in enumerate(names):
-            targets = self._targets(name)
+            compared, targets = bare(name), self._targets(name)
             for target, rank in targets:
                 source = Source(index, self._prepare(target, name), self._split(target, name))
                 found.setdefault(target, []).append((rank, source))
-            scheme = self._schemes.get(bare(name)) if self.profile else None
-            if scheme and self.profile:
-                is_key = bare(name) == bare(self.profile.key)
+            meaning = targets[0][0] if targets else ""
+            if scheme := self._schemes.get(compared):
+                is_key = compared == bare(self._profile.key)
                 plan.identifiers.append((index, scheme, self._prepare("", name), is_key))
-            elif self.profile and bare(name) in self._only:
-                plan.only.append((index, self._only[bare(name)]))
-            elif not self.profile and bare(name) in _OWN:
-                plan.own[_OWN[bare(name)]] = index
-            self._note(
-                name, targets[0][0] if targets else scheme and f"identifiers ({scheme})", plan
-            )
+                meaning = meaning or f"identifiers ({scheme})"
+            elif compared in self._only:
+                plan.only.append((index, self._only[compared]))
+            elif self._profile is OWN and compared in _OWN:
+                plan.own[_OWN[compared]] = index
+            if not meaning and not self._is_left_out(name):
+                plan.ignored.append(name)
+            if name.strip() and name not in self.fields_of and len(self.fields_of) < MAX_NAMES:
+                self.fields_of[name] = None if name in plan.ignored else meaning
         for target in WRITABLE:  # in this order: identifiers behind the ISBN
             if target in found:
                 ranked = sorted(found[target], key=lambda ranked: ranked[0])
@@ -150,53 +131,36 @@ class Mapping:
                 plan.fields.append((target, column, CELLS.get(target), sources))
         return plan
 
-    def _note(self, name: str, target: str | None, plan: Plan) -> None:
-        if target is None and not (
-            not name.strip()
-            or name in self._skipped
-            or (bare(name) in self._left_out if self.profile else bare(name) in _OWN)
-            or (self.profile and name.startswith(("*", "#")) and "*" in self.profile.ignored)
-        ):
-            plan.ignored.append(name)
-        if name.strip() and name not in self.fields_of and len(self.fields_of) < MAX_NAMES:
-            self.fields_of[name] = None if name in plan.ignored else target or ""
+    def _is_left_out(self, name: str) -> bool:
+        """Whether a column need not be named in the report."""
+        is_special = name.startswith(("*", "#")) and "*" in self._profile.ignored
+        return (
+            not name.strip() or name in self._skipped or bare(name) in self._left_out or is_special
+        )
 
     def _targets(self, name: str) -> list[tuple[str, int]]:
         """The fields that a column is read for, with its rank among those of the field."""
         chosen = [(target, -1) for target, column in self._chosen.items() if column == name]
         if chosen or name in self._skipped:
             return chosen
-        if self.profile:
-            return [
-                (target, columns.index(bare(name)))
-                for target in self.profile.fields
-                if target not in self._chosen
-                and bare(name) in (columns := [bare(n) for n in self.profile.columns_of(target)])
-            ]
-        name = _bare(name)
+        compared = bare(name)
         return [
-            (target, aliases.index(name))
-            for target, aliases in names_of_fields().items()
-            if target not in self._chosen and name in aliases
+            (of, names.index(compared)) for of, names in self._names.items() if compared in names
         ]
 
     def _split(self, target: str, name: str) -> list[str]:
+        """What separates items in a cell: the first of these that occurs."""
         if target in self._separators:
             return [self._separators[target]]
-        if not self.profile:
-            return []
-        found: str | list[str] = self.profile.split.get(
-            name, self.profile.split.get(target, [" | "])
-        )
+        split = self._profile.split
+        found: str | list[str] = split.get(name, split.get(target, " | "))
         return [found] if isinstance(found, str) else found
 
     def _prepare(self, target: str, name: str) -> Callable[[Any], Any] | None:
         """What the profile says is done to the cells of a column before they are read."""
-        profile, steps = self.profile, list[Callable[[Any], Any]]()
-        if not profile:
+        profile, steps = self._profile, list[Callable[[str], str]]()
+        if profile is OWN:
             return None
-        if name in profile.parts:
-            steps.append(functools.partial(_part, profile.parts[name]))
         if prefix := profile.prefixes.get(name):
             steps.append(lambda text: text.removeprefix(prefix))
         if pattern := profile.patterns.get(f"{target}: {name}") or profile.patterns.get(name):
@@ -208,7 +172,7 @@ class Mapping:
             steps.append(cells.without_isbd)
         if target == "authors":
             steps.append(lambda text: " ".join(text.split()))
-        return functools.partial(_each, steps)
+        return lambda value: _prepared(value, profile.parts.get(name), steps)
 
     def read(self, names: tuple[str, ...], row: list[Any]) -> MappedRecord:
         """The record of a row with these columns."""
@@ -220,27 +184,25 @@ class Mapping:
                 return record
         if plan.own:
             record.own = _own({name: row[i] for name, i in plan.own.items() if i < width})
-        clears = self._rules.clears
+        clears, values = self._rules.clears, record.values
         for target, index, read, sources in plan.fields:
             value = row[index] if 0 <= index < width else None
             if value == "" and not clears:
                 continue
-            if value and type(value) is str and value[0] != "'":  # the commonest cells
-                stored, issue = read(value) if read else (None, None)
+            if read and value and type(value) is str and value[0] != "'":  # the commonest cells
+                stored, issue = read(value)
                 if stored is not None and issue is None:
-                    record.values[target] = stored
-                else:
-                    READERS[target](self._rules, target, [(value, sources[0].separators)], record)
-            else:
-                self._read_field(target, sources, row, record)
+                    values[target] = stored
+                    continue
+            self._read_field(target, sources, row, record)
         for index, scheme, prepare, is_key in plan.identifiers:
             if index < width and not _is_empty(row[index]):
                 value = prepare(row[index]) if prepare else row[index]
                 record.identify(scheme, value, is_key)
-        for target, needed in self.profile.needs.items() if self.profile else ():
-            if needed not in record.values:
-                record.values.pop(target, None)
-        if "title" not in record.values and record.error is None:
+        for target, needed in self._profile.needs.items():
+            if needed not in values:
+                values.pop(target, None)
+        if "title" not in values and record.error is None:
             record.error = (TITLE_MISSING, "title", None)
         return record
 
@@ -253,11 +215,9 @@ class Mapping:
             if index >= len(row):
                 continue
             has_cell, value = True, row[index]
-            if _is_empty(value):
-                continue
-            if prepare:
+            if prepare and not _is_empty(value):
                 value = prepare(value)
-            elif self._is_table and type(value) is str and value[0] == "'":
+            elif self._is_table and type(value) is str and value[:1] == "'":
                 value = csv.unquote(value)
             if not _is_empty(value):
                 found.append((value, separators))
@@ -272,25 +232,21 @@ def _is_empty(value: Any) -> bool:
     return not value and value != 0
 
 
-def _each(steps: list[Callable[[Any], Any]], value: Any) -> Any:
-    """The steps done to a value, or to each of a list or of an object with numbers for names."""
+def _prepared(value: Any, part: str | None, steps: list[Callable[[str], str]]) -> Any:
+    """The steps done to a value, or to each of a list or of an object with numbers for names;
+    `part`: the member that counts of an object."""
     if isinstance(value, dict) and value and all(str(name).isdecimal() for name in value):
         value = list(value.values())
     if isinstance(value, list):
         items = [" > ".join(map(str, item)) if isinstance(item, list) else item for item in value]
-        done = [_each(steps, item) for item in items]
+        done = [_prepared(item, part, steps) for item in items]
         return [item for item in done if not _is_empty(item)]
-    for step in steps:
-        if value is None or isinstance(value, list):
-            break
-        if not isinstance(value, str) and step.__class__ is not functools.partial:
-            break
-        value = step(value)
+    if part and isinstance(value, dict):
+        value = value.get(part)
+    if isinstance(value, str):
+        for step in steps:
+            value = step(value)
     return value
-
-
-def _part(name: str, value: Any) -> Any:
-    return value.get(name) if isinstance(value, dict) else value
 
 
 def _own(found: dict[str, Any]) -> tuple[int, str, int | None, str | None] | None:

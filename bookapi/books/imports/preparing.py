@@ -159,8 +159,10 @@ def _read_all(
 
 def _mapping(options: Options, names: list[str], is_table: bool, done: Report) -> Mapping:
     profile = profiles.choose(names, options.profile or None)
-    done.profile = profile.name if profile else None
-    clears = options.empty == "clear" or (options.empty is None and not is_table and not profile)
+    done.profile = profile.name or None
+    clears = options.empty == "clear" or (
+        options.empty is None and not is_table and not profile.name
+    )
     mapping = Mapping(
         profile,
         dict(options.columns),

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,23 +11,23 @@ from ...schemas import Text
 from ..schemas import LISTS, WRITABLE, book_schema
 from . import cells
 from .cells import Issue
+from .profiles import Profile
 
-MAX_IDENTIFIERS = 50
 NOT_A_BOOK = Issue("not-a-book", "is not a book; left out")
 TITLE_MISSING = Issue("title-missing", "is missing")
+_IDENTIFIER_INVALID = Issue("identifier-invalid", "is not scheme:value; left out")
+_SCHEME = re.compile("[a-z0-9._-]{1,32}")
+_FIELDS: dict[str, Any] = book_schema.fields
 
 
 class Rules(NamedTuple):
     """How the cells of a file are read.
 
-    `clears`: whether empty cells and nulls clear a field; else they are "not known". `drop`: items
-    that are left out, by field. `otherwise`: the scheme of what is no ISBN in its column, "" for
-    none; None: the file is of no other program, and its identifiers replace those that are there.
+    `clears`: whether empty cells and nulls clear a field; else they are "not known".
     """
 
+    profile: Profile
     clears: bool
-    drop: Mapping[str, list[str]]
-    otherwise: str | None
 
 
 @dataclass(slots=True)
@@ -62,108 +62,70 @@ class MappedRecord:
                     self.key = (scheme, text)
 
 
-# (rules, field, values with their separators, record)
-Values = list[tuple[Any, list[str]]]
+Values = list[tuple[Any, list[str]]]  # cells with their separators
 
 
-def _read_text(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
-    value = found[0][0]
-    if isinstance(value, list):
-        if len(value) > 1:
-            detail = f"has {len(value)} values; the first is kept"
-            record.note(name, Issue(f"{name}-several", detail), value)
-        value = value[0]
-    text, issue = CELLS[name](value)
-    if name == "title":
-        if issue or text is None:
-            record.error = (issue or TITLE_MISSING, name, value)
+def _read_one(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
+    """The first of the cells that can be read."""
+    for value, _ in found:
+        if isinstance(value, list):
+            if name == "language":
+                value = "/".join(map(str, value))
+            else:
+                if len(value) > 1:
+                    detail = f"has {len(value)} values; the first is kept"
+                    record.note(name, Issue(f"{name}-several", detail), value)
+                value = value[0]
+        text = cells.as_text(value)
+        if text is not None and not text.strip():
+            if rules.clears and name != "title":
+                record.values[name] = None
+            continue
+        stored, issue = CELLS[name](text) if text is not None else (None, cells.TEXT_INVALID)
+        if name == "title" and issue:
+            record.error = (issue, name, value)
             return
-        record.values[name] = text
-        return
-    record.note(name, issue, value)
-    if text is not None or (issue is None and rules.clears):
-        record.values[name] = text
-
-
-def _reader(read: Callable[[str], tuple[Any, Issue | None]], several: str = "") -> Any:
-    def read_one(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
-        for value, _ in found:
-            if isinstance(value, list) and all(isinstance(item, str) for item in value):
-                value = (several or "\n").join(value) if several else value[0]
-            text = cells.as_text(value)
-            result, issue = read(text) if text is not None else (None, cells.TEXT_INVALID)
-            if text is not None and not text.strip():
-                if rules.clears:
-                    record.values[name] = None
-                continue
-            record.note(name, issue, value)
-            if result is not None:
-                record.values[name] = result
-                return
-
-    return read_one
-
-
-def _items(value: Any, separators: list[str]) -> list[Any]:
-    if isinstance(value, dict):
-        return []
-    if not isinstance(value, str):
-        return value if isinstance(value, list) else [value]
-    if not separators:
-        return csv.split(value)
-    for separator in separators:
-        if separator in value:
-            return csv.split(value, separator)
-    return [value]
+        record.note(name, issue, value)
+        if stored is not None:
+            record.values[name] = stored
+            return
 
 
 def _read_list(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
-    items: list[str] = []
-    longest = LONGEST_ITEM[name]
-    dropped = rules.drop.get(name, ())
+    """The items of all cells."""
+    read, most = ITEMS[name], _FIELDS[name].max_items
+    dropped = rules.profile.drop.get(name, ())
+    items: list[Any] = []
     for value, separators in found:
-        values = _items(value, separators)
-        if isinstance(value, dict):
-            record.note(name, cells.TEXT_INVALID, value)
-        for item in values[: MAX_ITEMS[name] + 1]:
-            text, issue = cells.read_text(item, longest)
+        for item in _split(name, value, separators)[: most + 1]:
+            stored, issue = read(item)
             record.note(name, issue, item)
-            if text and text not in dropped and (len(found) == 1 or text not in items):
-                items.append(text)
-    if len(items) > MAX_ITEMS[name]:
-        detail = f"has more than {MAX_ITEMS[name]} items; the first are kept"
+            if stored and stored not in dropped and (len(found) == 1 or stored not in items):
+                items.append(stored)
+    if len(items) > most:
+        detail = f"has more than {most} items; the first are kept"
         record.note(name, Issue("list-cut", detail), items[-1])
-        items = items[: MAX_ITEMS[name]]
-    if items or rules.clears:
+        del items[most:]
+    if name == "identifiers" and rules.profile.name:
+        _add_identifiers(items, record)
+    elif items or rules.clears:
         record.values[name] = items
 
 
-_IDENTIFIER_INVALID = Issue("identifier-invalid", "is not scheme:value; left out")
-_SCHEME = re.compile("[a-z0-9._-]{1,32}")
+def _split(name: str, value: Any, separators: list[str]) -> list[Any]:
+    if isinstance(value, str):
+        separator = next((each for each in separators if each in value), separators[-1])
+        return csv.split(value, separator)
+    if isinstance(value, dict) and name == "identifiers":
+        return [
+            {"scheme": scheme, "value": item}
+            for scheme, each in value.items()
+            for item in (each if isinstance(each, list) else [each])
+        ]
+    return value if isinstance(value, list) else [value]
 
 
-def _read_identifiers(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
-    pairs: list[dict[str, str]] = []
-    for value, separators in found:
-        if isinstance(value, dict):
-            value = [
-                {"scheme": scheme, "value": item}
-                for scheme, each in value.items()
-                for item in (each if isinstance(each, list) else [each])
-            ]
-        for item in _items(value, separators)[: MAX_IDENTIFIERS + 1]:
-            pair = _identifier(item)
-            if pair is None:
-                record.note(name, _IDENTIFIER_INVALID, item)
-            else:
-                pairs.append(pair)
-    if len(pairs) > MAX_IDENTIFIERS:
-        detail = f"has more than {MAX_IDENTIFIERS} items; the first are kept"
-        record.note(name, Issue("list-cut", detail), pairs[-1]["value"])
-        pairs = pairs[:MAX_IDENTIFIERS]
-    if rules.otherwise is None:
-        record.values[name] = pairs
-        return
+def _add_identifiers(pairs: list[dict[str, str]], record: MappedRecord) -> None:
     for pair in pairs:
         if pair["scheme"] == "isbn" and not record.values.get("isbn"):
             record.values["isbn"] = pair["value"]
@@ -171,25 +133,30 @@ def _read_identifiers(rules: Rules, name: str, found: Values, record: MappedReco
             record.adds.append(pair)
 
 
-def _identifier(item: Any) -> dict[str, str] | None:
+def _read_name(longest: int, item: Any) -> tuple[Any, Issue | None]:
+    return _read_text(item, longest) if type(item) is str else cells.read_text(item, longest)
+
+
+_read_text = functools.lru_cache(4096)(cells.read_text)  # names recur
+
+
+def _read_identifier(item: Any) -> tuple[dict[str, str] | None, Issue | None]:
     if isinstance(item, str):
-        scheme, colon, value = item.partition(":")
+        scheme, _, value = item.partition(":")
         item = {"scheme": scheme, "value": value}
-    if not isinstance(item, dict) or not isinstance(item.get("scheme"), str) or len(item) != 2:
-        return None
-    scheme = item["scheme"].strip().lower().replace(" ", "-")
-    text, issue = cells.read_text(item.get("value"), 500)
-    if not _SCHEME.fullmatch(scheme) or not text or issue:
-        return None
-    if scheme == "isbn":
-        isbns, _ = cells.read_isbns(text)
-        return {"scheme": scheme, "value": isbns[0]} if isbns else None
-    return {"scheme": scheme, "value": text}
+    if isinstance(item, dict) and isinstance(item.get("scheme"), str) and len(item) == 2:
+        scheme = item["scheme"].strip().lower().replace(" ", "-")
+        text, issue = cells.read_text(item.get("value"), 500)
+        if scheme == "isbn" and text:
+            text = next(iter(cells.read_isbns(text)[0]), None)
+        if _SCHEME.fullmatch(scheme) and text and not issue:
+            return {"scheme": scheme, "value": text}, None
+    return None, _IDENTIFIER_INVALID
 
 
 def _read_isbn(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
     digits: dict[str, None] = {}
-    wrong: list[tuple[Issue | None, Any]] = []
+    wrong: list[tuple[Issue, Any]] = []
     is_empty = True
     for value, _ in found:
         for item in value if isinstance(value, list) else [value]:
@@ -200,42 +167,37 @@ def _read_isbn(rules: Rules, name: str, found: Values, record: MappedRecord) -> 
             if issue:
                 wrong.append((issue, item))
     first = next(iter(digits), None)
-    further = list(digits)[1:]
     for issue, item in wrong:
-        if rules.otherwise and first is None:
-            record.identify(rules.otherwise, item, True)
+        if rules.profile.otherwise and first is None:
+            record.identify(rules.profile.otherwise, item, True)
         elif first is None or issue is not cells.ISBN_AS_NUMBER:
             record.note(name, issue, item)
     if first is not None or (is_empty and rules.clears):
         record.values[name] = first
-    record.adds += [{"scheme": "isbn", "value": number} for number in further]
+    record.adds += [{"scheme": "isbn", "value": number} for number in [*digits][1:]]
 
 
-_FIELDS: dict[str, Any] = book_schema.fields
-_PARSED: dict[str, Callable[[str], tuple[Any, Issue | None]]] = {
+# What reads a cell of a field that is one value, and an item of one that is a list.
+CELLS: dict[str, Callable[[str], tuple[Any, Issue | None]]] = {
+    **{
+        name: functools.partial(cells.read_text, longest=_FIELDS[name].max_length)
+        for name in WRITABLE
+        if type(_FIELDS[name]) is Text
+    },
+    "isbn": cells.read_isbn,
     "published": cells.read_date,
     "language": cells.read_language,
     "pages": cells.read_pages,
     "copies": cells.read_copies,
     "cover_url": cells.read_cover,
 }
-# What reads a cell of a field that is one value.
-CELLS: dict[str, Callable[[Any], tuple[Any, Issue | None]]] = {
-    **{
-        name: functools.partial(cells.read_text, longest=_FIELDS[name].max_length)
-        for name in WRITABLE
-        if type(_FIELDS[name]) is Text
-    },
-    **_PARSED,
+ITEMS: dict[str, Callable[[Any], tuple[Any, Issue | None]]] = {
+    "authors": functools.partial(_read_name, _FIELDS["authors"].inner.max_length),
+    "subjects": functools.partial(_read_name, _FIELDS["subjects"].inner.max_length),
+    "identifiers": _read_identifier,
 }
-READERS: dict[str, Any] = {
-    **dict.fromkeys(CELLS, _read_text),
-    **{name: _reader(read, "/" * (name == "language")) for name, read in _PARSED.items()},
+READERS: dict[str, Callable[[Rules, str, Values, MappedRecord], None]] = {
+    **dict.fromkeys(CELLS, _read_one),
     **dict.fromkeys(LISTS, _read_list),
-    "identifiers": _read_identifiers,
     "isbn": _read_isbn,
-}
-MAX_ITEMS: dict[str, int] = {name: _FIELDS[name].max_items for name in LISTS}
-LONGEST_ITEM: dict[str, int] = {
-    name: _FIELDS[name].inner.max_length for name in ("authors", "subjects")
 }

@@ -21,19 +21,24 @@ removed; `otherwise`: the scheme of what stands in the ISBN's column and is none
 import functools
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ....text import fold
+from ...schemas import READ_ONLY, WRITABLE
 
+
+@functools.lru_cache(4096)
 def bare(name: str) -> str:
-    """A column's name as it is compared: without case, spaces and punctuation."""
-    return re.sub(r"[\W_]+", "", name).casefold()
+    """A column's name as it is compared: without case, accents, spaces and punctuation."""
+    return re.sub(r"[\W_]+", "", fold(name))
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One program's export."""
+    """One program's export. `OWN` has no name."""
 
     file: str
     program: str
@@ -58,10 +63,14 @@ class Profile:
         """Whether a file with these columns, as `bare` has them, is of this program."""
         return any(all(bare(name) in columns for name in names) for names in self.recognise)
 
-    def columns_of(self, name: str) -> list[str]:
-        """The columns of a field."""
-        columns = self.fields.get(name, [])
-        return [columns] if isinstance(columns, str) else columns
+
+def _own() -> Profile:
+    known = tomllib.loads(Path(__file__).parent.with_name("columns.toml").read_text("utf-8"))
+    fields: dict[str, Any] = {name: [name, *known.get(name, [])] for name in WRITABLE}
+    return Profile("", "", [], fields, ignored=[*READ_ONLY])
+
+
+OWN = _own()  # an export of this service, or any spreadsheet
 
 
 @functools.cache
@@ -79,11 +88,11 @@ def names() -> list[str]:
     return sorted({profile.name for profile in all_profiles().values()})
 
 
-def choose(columns: list[str], name: str | None = None) -> Profile | None:
+def choose(columns: Iterable[str], name: str | None = None) -> Profile:
     """The profile of a file with these columns, of several the one that asks for more columns; or
-    the one of that name.
+    the one of that name. Without any: OWN.
     """
     known = {bare(column) for column in columns}
     every = [p for p in all_profiles().values() if name in (None, p.name)]
     found = [profile for profile in every if profile.matches(known)] or (every if name else [])
-    return max(found, key=lambda p: max(map(len, p.recognise)), default=None)
+    return max(found, key=lambda p: max(map(len, p.recognise)), default=OWN)
