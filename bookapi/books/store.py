@@ -12,11 +12,9 @@ from sqlalchemy import (
     Select,
     String,
     Update,
-    and_,
     bindparam,
     delete,
     insert,
-    or_,
     select,
     update,
 )
@@ -311,21 +309,16 @@ def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict[str, An
 
 def by_identifiers(
     connection: Connection, wanted: Iterable[tuple[str, str]]
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """(scheme, value, record) of the books outside the trash with one of these identifiers, oldest
-    first."""
-    found = []
-    for some in _some_at_a_time(wanted):
-        values = {
-            f"{name}_{index}": part
-            for index, pair in enumerate(some)
-            for name, part in zip(("scheme", "value"), pair)
-        }
-        rows = fetch(connection, _with_identifiers(len(some)), values)
-        found += [
-            (row[-2], row[-1], record) for row, record in zip(rows, records.from_rows(FIELDS, rows))
-        ]
-    return sorted(found, key=lambda entry: entry[-1]["id"])
+) -> Iterator[dict[str, Any]]:
+    """The records of the books outside the trash with one of these identifiers (scheme, value)."""
+    by_scheme: dict[str, set[str]] = {}
+    for scheme, value in wanted:
+        by_scheme.setdefault(scheme, set()).add(value)
+    for scheme, every in by_scheme.items():
+        for some in _some_at_a_time(every):
+            values = {f"value_{index}": value for index, value in enumerate(some)}
+            rows = fetch(connection, _with_identifiers(len(some)), {**values, "scheme": scheme})
+            yield from records.from_rows(FIELDS, rows)
 
 
 def _some_at_a_time(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -346,20 +339,10 @@ def _with_isbns(number: int) -> Select[Any]:
 
 @functools.cache
 def _with_identifiers(number: int) -> Select[Any]:
-    pairs = [
-        (bindparam(f"scheme_{index}", type_=String()), bindparam(f"value_{index}", type_=String()))
-        for index in range(number)
-    ]
+    values = [bindparam(f"value_{index}", type_=String()) for index in range(number)]
+    of_identifier = BookIdentifier.scheme == bindparam("scheme", type_=String())
     return (
-        records.selection(FIELDS, BookIdentifier.scheme, BookIdentifier.value)
+        records.selection()
         .join(BookIdentifier, BookIdentifier.book_id == Book.id)
-        .where(
-            Book.deleted_at.is_(None),
-            or_(
-                *[
-                    and_(BookIdentifier.scheme == scheme, BookIdentifier.value == value)
-                    for scheme, value in pairs
-                ]
-            ),
-        )
+        .where(Book.deleted_at.is_(None), of_identifier, BookIdentifier.value.in_(values))
     )

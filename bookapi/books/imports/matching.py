@@ -10,10 +10,16 @@
 """
 
 import functools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from sqlalchemy import bindparam
+from sqlalchemy.engine import Connection
+
 from ...text import fold, key
+from .. import records, store
+from ..models import Book
+from ..schemas import FIELDS
 from .cells import Issue
 
 # Identifiers of these schemes name a work or a series, or are not unique.
@@ -37,7 +43,6 @@ WORK_SCHEMES = frozenset(
         "doi-series",
     ]
 )
-NEW, UPDATED, UNCHANGED, REJECTED = "created", "updated", "unchanged", "rejected"
 
 
 class ImportRow(NamedTuple):
@@ -51,11 +56,6 @@ class ImportRow(NamedTuple):
     adds: list[dict[str, str]]
     own: tuple[int, str, int | None, str | None] | None
     key: tuple[str, str] | None
-
-    @property
-    def place(self) -> tuple[int, int | None]:
-        """Where the record stands in the file."""
-        return self.number, self.line
 
     @property
     def work_key(self) -> tuple[str, str] | None:
@@ -279,3 +279,47 @@ def changed_fields(
 
 def _identifier(digits: str | None) -> dict[str, Any]:
     return {"scheme": "isbn", "value": digits}
+
+
+# -- the books that may be those of some rows
+
+_BY_IDS = records.selection(FIELDS).where(
+    Book.id.in_(bindparam("ids", expanding=True)), Book.deleted_at.is_(None)
+)
+_BY_TITLES = records.selection(FIELDS).where(
+    Book.title_key.in_(bindparam("titles", expanding=True)), Book.deleted_at.is_(None)
+)
+_TRASH = records.selection(("id", "created_at")).where(
+    Book.id.in_(bindparam("ids", expanding=True)), Book.deleted_at.is_not(None)
+)
+
+
+def candidates(connection: Connection, rows: list[ImportRow]) -> Iterator[dict[str, Any]]:
+    """The stored books that these rows may be."""
+    if ids := [row.own[0] for row in rows if row.own]:
+        yield from _fetch(connection, _BY_IDS, ids=ids)
+    digits = {row.values["isbn"] for row in rows if row.values.get("isbn")}
+    yield from store.by_isbns(connection, digits)
+    wanted = {known_by for row in rows if (known_by := row.work_key)}
+    wanted |= {("isbn", number) for number in digits}
+    yield from store.by_identifiers(connection, wanted)
+    titles = {
+        key(row.values["title"])
+        for row in rows
+        if not row.values.get("isbn") and row.work_key is None
+    }
+    if titles:
+        yield from _fetch(connection, _BY_TITLES, titles=list(titles))
+
+
+def _fetch(connection: Connection, statement: Any, **values: Any) -> list[dict[str, Any]]:
+    return records.from_rows(FIELDS, list(map(tuple, connection.execute(statement, values).all())))
+
+
+def in_trash(
+    connection: Connection, rows: list[ImportRow], stored: StoredBooks
+) -> set[tuple[int, str]]:
+    """(id, created_at) of the books in the trash that these rows were exported from."""
+    ids = [row.own[0] for row in rows if row.own and row.own[0] not in stored.by_id]
+    found = connection.execute(_TRASH, {"ids": ids}).all() if ids else []
+    return {(row[0], row[1]) for row in found}

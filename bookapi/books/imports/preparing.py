@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterator
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import orjson
 
@@ -14,8 +14,7 @@ from . import files, profiles
 from .cells import Issue
 from .mapping import Mapping
 from .matching import ImportRow, edition_of
-from .readers import MappedRecord
-from .report import Report
+from .report import Listener, Report
 
 PROGRESS = 500  # records between two calls of `progress`
 
@@ -38,20 +37,36 @@ class Options(NamedTuple):
     skipped: tuple[str, ...] = ()
 
 
-class Prepared:
-    """The valid rows of a file, in a temporary file, and the report on the others."""
+class Spool:
+    """Values in a temporary file, to be read again from the first one."""
 
-    def __init__(self, options: Options, done: Report):
-        self.options, self.report = options, done
+    def __init__(self) -> None:
         self._file: BinaryIO = TemporaryFile()  # noqa: SIM115 # closed by __exit__
-        self._seen: dict[int, tuple[int, Any]] = {}
-        self.repeats: dict[int, list[ImportRow]] = {}  # row → later ones of the same book
 
-    def __enter__(self) -> "Prepared":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
         self._file.close()
+
+    def write(self, value: Any) -> None:
+        """Keep a value of JSON."""
+        self._file.write(orjson.dumps(value) + b"\n")
+
+    def values(self) -> Iterator[Any]:
+        """All that was kept."""
+        self._file.seek(0)
+        return map(orjson.loads, self._file)
+
+
+class Prepared(Spool):
+    """The valid rows of a file, and the report on the others."""
+
+    def __init__(self, options: Options, report: Report):
+        super().__init__()
+        self.options, self.report = options, report
+        self._seen: dict[int, tuple[int, Any]] = {}
+        self.repeats: dict[int, list[ImportRow]] = {}  # row → later ones of the same book
 
     @property
     def is_rejected(self) -> bool:
@@ -67,18 +82,13 @@ class Prepared:
             if number != row.number and (own == other or None in (own, other)):
                 self.repeats.setdefault(number, []).append(row)
                 return
-        self._file.write(orjson.dumps(tuple(row)) + b"\n")
+        self.write(tuple(row))
 
     def rows(self) -> Iterator[ImportRow]:
         """The rows from the first one."""
-        self._file.seek(0)
-        for line in self._file:
-            yield _row(orjson.loads(line))
-
-
-def _row(parts: list[Any]) -> ImportRow:
-    number, line, values, adds, own, known_by = parts
-    return ImportRow(number, line, values, adds, own and tuple(own), known_by and tuple(known_by))
+        for number, line, values, adds, own, known_by in self.values():
+            own, known_by = own and tuple(own), known_by and tuple(known_by)
+            yield ImportRow(number, line, values, adds, own, known_by)
 
 
 def prepare(
@@ -86,16 +96,15 @@ def prepare(
     options: Options,
     reader: Format | None = None,
     progress: Callable[[int], None] = lambda number: None,
-    listener: Callable[[str, dict[str, Any], dict[str, Any] | None], None] | None = None,
+    listener: Listener | None = None,
 ) -> Prepared:
     """Read a file. Raises Malformed or Invalid where it is no file of books."""
     contents = files.open_file(raw, reader, options.encoding, options.delimiter, options.sheet)
-    current: list[Any] = [None]
-    done = Report(lambda which, entry: listener(which, entry, current[0])) if listener else Report()
-    done.encoding, done.delimiter = contents.encoding, contents.delimiter
-    prepared = Prepared(options, done)
+    report = Report(listener)
+    report.encoding, report.delimiter = contents.encoding, contents.delimiter
+    prepared = Prepared(options, report)
     try:
-        _read_all(contents, prepared, current if listener else None, progress)
+        _read_all(contents, prepared, progress)
     except BaseException:
         prepared.__exit__()
         raise
@@ -103,80 +112,54 @@ def prepare(
 
 
 def _read_all(
-    contents: files.Contents,
-    prepared: Prepared,
-    current: list[Any] | None,
-    progress: Callable[[int], None],
+    contents: files.Contents, prepared: Prepared, progress: Callable[[int], None]
 ) -> None:
-    options, done = prepared.options, prepared.report
-    mapping: Mapping | None = None
-    header = tuple(contents.header) if contents.header is not None else None
-    if header is not None:
-        mapping = _mapping(options, list(header), True, done)
-        mapping.plan(header)
+    options, report = prepared.options, prepared.report
+    header = contents.header and tuple(contents.header)
+    mapping = _mapping(options, header, True, report) if header else None
     number = 0
     try:
         for number, (line, record) in enumerate(contents.records, 1):
-            if current is not None:
-                named = (
-                    zip(header or (), record, strict=False) if isinstance(record, list) else record
-                )
-                current[0] = None if isinstance(record, ValueError) else dict(named)
-            if isinstance(record, Malformed | Invalid):
-                done.counts["read"] += 1
-                _reject(done, (number, line), record)
-                continue
-            if header is not None:
-                names, row = header, record
-                if len(row) > len(header) and any(row[len(header) :]):
+            report.record = None
+            if not isinstance(record, ValueError):
+                names, row = (header, record) if header else (tuple(record), [*record.values()])
+                report.record = names, row
+                if header and any(row[len(header) :]):
                     detail = f"has {len(row)} fields where the header has {len(header)}"
-                    done.counts["read"] += 1
-                    _reject(done, (number, line), Malformed(detail))
-                    continue
+                    record = Malformed(detail)
+            if isinstance(record, ValueError):
+                _reject(report, (number, line), record)
             else:
-                names, row = tuple(record), list(record.values())
-                mapping = mapping or _mapping(options, list(names), False, done)
-            assert mapping is not None  # noqa: S101
-            _take(prepared, mapping, (number, line), names, mapping.read(names, row))
+                mapping = mapping or _mapping(options, names, False, report)
+                _take(prepared, mapping, (number, line), names, row)
             if number % PROGRESS == 0:
                 progress(number)
     except Malformed as error:
-        if options.on_error != "skip" or done.counts["read"] == done.counts["rejected"]:
+        if options.on_error != "skip" or report.counts["read"] == report.counts["rejected"]:
             place = f", behind record {number}" if number and "line" not in str(error) else ""
             raise Malformed(f"{error}{place}") from None
-        done.counts["read"] += 1
-        done.counts["rejected"] += 1
-        detail = f"{error}; nothing behind it could be read"
-        done.add("errors", (number + 1, None), Issue("unreadable", detail))
+        _reject(report, (number + 1, None), Malformed(f"{error}; nothing behind it could be read"))
     progress(number)
-    if current is not None:
-        current[0] = None
-    if mapping is not None:
-        done.set_columns(mapping.fields_of, mapping.ignored)
+    report.record = None
+    if mapping:
+        report.set_columns(mapping.fields_of, mapping.ignored)
         if mapping.missing:
             raise Malformed(f"there is no column {', '.join(mapping.missing)}")
 
 
-def _mapping(options: Options, names: list[str], is_table: bool, done: Report) -> Mapping:
+def _mapping(options: Options, names: tuple[str, ...], is_table: bool, report: Report) -> Mapping:
     profile = profiles.choose(names, options.profile or None)
-    done.profile = profile.name or None
-    clears = options.empty == "clear" or (
-        options.empty is None and not is_table and not profile.name
-    )
-    mapping = Mapping(
-        profile,
-        dict(options.columns),
-        dict(options.separators),
-        options.skipped,
-        clears,
-        is_table,
-    )
-    mapping.plan(tuple(names))
+    report.profile = profile.name or None
+    is_own = not is_table and profile is profiles.OWN  # there a null is meant
+    clears = is_own if options.empty is None else options.empty == "clear"
+    columns, separators = dict(options.columns), dict(options.separators)
+    mapping = Mapping(profile, columns, separators, options.skipped, clears, is_table)
+    mapping.plan(names)
     targets = set(mapping.fields_of.values())
     missing = [name for name in ("title", "authors", "isbn") if name not in targets]
     if "title" in missing or (missing and mapping.ignored):
         detail = f"no column is the {' or '.join(missing)}; name it with column.{missing[0]}=NAME"
-        done.add("warnings", (0, None), Issue("no-column", detail), missing[0])
+        report.add("warnings", (0, None), Issue("no-column", detail), missing[0])
     return mapping
 
 
@@ -185,32 +168,32 @@ def _take(
     mapping: Mapping,
     place: tuple[int, int | None],
     names: tuple[str, ...],
-    found: MappedRecord,
+    row: list[Any],
 ) -> None:
-    done = prepared.report
+    report, found = prepared.report, mapping.read(names, row)
     problems = [found.error] if found.error else []
     if prepared.options.strict and found.is_book:
-        problems += found.issues
         unknown = Issue("field-unknown", "is not a field of a book")
+        problems += found.issues
         problems += [(unknown, name, None) for name in mapping.plan(names).ignored]
     else:
         for issue, name, value in found.issues:
-            done.add("warnings", place, issue, name, value)
+            report.add("warnings", place, issue, name, value)
     if not found.is_book:
         return
-    done.counts["read"] += 1
+    report.counts["read"] += 1
     if problems:
-        done.counts["rejected"] += 1
+        report.counts["rejected"] += 1
         for issue, name, value in problems:
-            done.add("errors", place, issue, name, value)
-        return
-    prepared.add(ImportRow(*place, found.values, found.adds, found.own, found.key))
-
-
-def _reject(done: Report, place: tuple[int, int | None], error: Malformed | Invalid) -> None:
-    done.counts["rejected"] += 1
-    if isinstance(error, Malformed):
-        done.add("errors", place, Issue("unreadable", str(error)))
+            report.add("errors", place, issue, name, value)
     else:
-        for each in error.errors[:100]:
-            done.add("errors", place, Issue("unreadable", each["detail"]), each.get("field"))
+        prepared.add(ImportRow(*place, found.values, found.adds, found.own, found.key))
+
+
+def _reject(report: Report, place: tuple[int, int | None], error: ValueError) -> None:
+    """What could not be read is a rejected record."""
+    report.counts["read"] += 1
+    report.counts["rejected"] += 1
+    faults = error.errors[:100] if isinstance(error, Invalid) else [{"detail": str(error)}]
+    for fault in faults:
+        report.add("errors", place, Issue("unreadable", fault["detail"]), fault.get("field"))

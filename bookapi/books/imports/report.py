@@ -3,7 +3,7 @@
 import copy
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...text import printable
@@ -15,12 +15,15 @@ MAX_LENGTH = 200  # characters of anything of a record
 COUNTS = ("read", "created", "updated", "unchanged", "rejected")
 
 
+Listener = Callable[[str, dict[str, Any], dict[str, Any] | None], None]
+
+
 class Report:
     """What an import did. `listener` is given every error and warning, also those beyond the
-    limits.
+    limits, and the record that was being read (`record`: its names and values).
     """
 
-    def __init__(self, listener: Callable[[str, dict[str, Any]], None] | None = None) -> None:
+    def __init__(self, listener: Listener | None = None) -> None:
         self.counts = dict.fromkeys(COUNTS, 0)
         self.profile: str | None = None
         self.encoding = "utf-8"
@@ -30,6 +33,7 @@ class Report:
         self.warnings: list[dict[str, Any]] = []
         self.ignored: list[str] = []
         self._kinds: Counter[tuple[str, str, str | None]] = Counter()
+        self.record: tuple[Iterable[str], Iterable[Any]] | None = None
         self._listener = listener
 
     def add(
@@ -60,7 +64,7 @@ class Report:
             if wanted:
                 reported.append(entry)
             if self._listener:
-                self._listener(which, entry)
+                self._listener(which, entry, self.record and dict(zip(*self.record)))
 
     def copy(self) -> "Report":
         """A report that goes on from this one, without its listener."""
