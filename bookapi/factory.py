@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Response
+from flask import Response, current_app
 
 from . import __version__, auth, books, config, db, logs, pages, site
 from .app import BookApi
@@ -62,6 +62,8 @@ def check_request() -> Response | None:
     """Run the checks; the response of one that has one is sent in place of the view's."""
     request = current_request()
     request.begun = time.perf_counter()
+    if request.endpoint is not None:
+        request.declared = endpoints.declaration_of(current_app.view_functions[request.endpoint])
     for check in CHECKS if request.method not in SAFE_METHODS else CHECKS_OF_READS:
         if (response := check(request)) is not None:
             return response

@@ -319,4 +319,4 @@ def _listing(paging: bool = True) -> queries.Listing:
 
 def _policy(listing: queries.Listing, revision: int | None = None) -> CachePolicy:
     """The policy of a list; the trash is for admins alone."""
-    return NO_STORE if listing.shape.in_trash else CachePolicy(True, revision)
+    return NO_STORE if listing.shape.in_trash else CachePolicy(public=True, revision=revision)

@@ -79,13 +79,6 @@ class Load:
         running = self._running
         return running[kind] >= self.limits[kind] or running[None] >= self._all
 
-    def is_refused(self) -> bool:
-        """Whether to refuse a request that a thread has just begun with; as many are served as the
-        queue may hold.
-        """
-        waiting = len(self.queue)
-        return waiting > MAX_QUEUE and random.random() * waiting > MAX_QUEUE  # noqa: S311
-
 
 def take_slot(request: Request) -> None:
     """Before a view: a slot of the cost that its endpoint declares, until the response is made."""
@@ -122,7 +115,12 @@ class LoadMiddleware:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         load, path, method = self._extensions[LOAD], environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        if load.is_refused() and path not in PROBES:
+        waiting = len(load.queue)
+        if (
+            waiting > MAX_QUEUE
+            and random.random() * waiting > MAX_QUEUE  # noqa: S311 # so as many are served as may wait
+            and path not in PROBES
+        ):
             metrics.REFUSED.labels("queue").inc()
         elif (method, path) in self._hashing and load.is_full(Cost.HASHING):
             metrics.REFUSED.labels(Cost.HASHING).inc()

@@ -2,27 +2,27 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import cached_property
 from typing import Any
 
 import flask
 from flask.globals import request_ctx
 
 from .. import formats
-from .endpoints import Endpoint, declaration_of
+from .endpoints import Endpoint
 
 
 class Request(flask.Request):
     """Flask's request.
 
-    Set by the checks: `begun` (by time.perf_counter), `format` of the response (None: not chosen
-    yet), `slots` of the costly requests, and what the response `varies` by. The rest is about the
-    form that it was sent by (`http/pages.py`): the fields as they were typed, the account that it
-    signed in, the form that the sign-in kept with its address, and the book as another client has
-    stored it meanwhile.
+    Set by the checks: `begun` (by time.perf_counter), how its endpoint is `declared` (None: no
+    route matched), `format` of the response (None: not chosen yet), `slots` of the costly requests,
+    and what the response `varies` by. The rest is about the form that it was sent by
+    (`http/pages.py`): the fields as they were typed, the account that it signed in, the form that
+    the sign-in kept with its address, and the book as another client has stored it meanwhile.
     """
 
     begun: float | None = None
+    declared: Endpoint | None = None
     format: formats.Format | None = None
     slots: ExitStack | None = None
     varies: tuple[str, ...] = ()
@@ -31,12 +31,6 @@ class Request(flask.Request):
     resumed: dict[str, str] | None = None
     resumed_action: str | None = None
     stored: Mapping[str, Any] | None = None
-
-    @cached_property
-    def declared(self) -> Endpoint | None:
-        """The declaration of the view that it is for; None where no route matched."""
-        name = self.endpoint
-        return None if name is None else declaration_of(request_ctx.app.view_functions[name])
 
 
 def current_request() -> Request:
