@@ -22,7 +22,7 @@ from .. import formats
 from ..cli import Group
 from ..db import db
 from . import changes, queries
-from .imports import files, mapping, profiles, service, upload
+from .imports import files, mapping, service, upload
 from .imports.report import COUNTS
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
@@ -64,6 +64,24 @@ def _text(context: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
+def _parameters(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that are parameters of POST /books/import, too."""
+    for name, meaning in reversed(upload.MEANINGS.items()):
+        values = upload.CHOICES.get(name)
+        kind: dict[str, Any] = {"type": click.Choice([*values])} if values else {"callback": _text}
+        if values and True in values.values():
+            kind = {"is_flag": True}
+        default = service.Options._field_defaults[name]
+        option = click.option(
+            "--" + name.replace("_", "-"),
+            default=default,
+            help=f"{meaning[0].upper()}{meaning[1:]}.",
+            **kind,
+        )
+        command = option(command)
+    return command
+
+
 @books.command("import")
 @click.argument("file")
 @click.option(
@@ -72,38 +90,7 @@ def _text(context: click.Context, parameter: click.Parameter, value: str | None)
     type=click.Choice(_readable()),
     help="Default: by the file's name, else by what it looks like.",
 )
-@click.option(
-    "--mode",
-    type=click.Choice(["upsert", "create"]),
-    default="upsert",
-    show_default=True,
-    help="upsert updates the book that a record is; create rejects the record.",
-)
-@click.option(
-    "--on-error",
-    type=click.Choice(["abort", "skip"]),
-    default="abort",
-    show_default=True,
-    help="abort stores nothing when one record is rejected; skip leaves rejected ones out.",
-)
-@click.option("--strict", is_flag=True, help="Reject records with anything that can't be read.")
-@click.option("--dry-run", is_flag=True, help="Report what would be done; store nothing.")
-@click.option(
-    "--empty",
-    type=click.Choice(["keep", "clear"]),
-    help="What empty cells do; default keep, but null in JSON and XML of this service clears.",
-)
-@click.option(
-    "--stale",
-    type=click.Choice(["reject", "overwrite"]),
-    default="reject",
-    help="What happens to a record of an own export whose book has changed since.",
-)
-@click.option(
-    "--profile",
-    type=click.Choice(profiles.names()),
-    help="The program that wrote the file; default: recognised by its columns.",
-)
+@_parameters
 @click.option(
     "--column",
     "columns",
@@ -123,9 +110,6 @@ def _text(context: click.Context, parameter: click.Parameter, value: str | None)
     callback=_pairs,
     help="What separates the items of a list in one cell; default ' | '.",
 )
-@click.option("--encoding", callback=_text, help="The file's encoding; default: detected.")
-@click.option("--delimiter", callback=_text, help="What separates cells; default: detected.")
-@click.option("--sheet", help="The sheet of a workbook; default: the first.")
 @click.option(
     "--report",
     "report_file",
