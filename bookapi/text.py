@@ -145,7 +145,8 @@ _PUNCTUATION = _of_categories(
     (0x2E80, 0x3400),
 )
 _WORD = re.compile(f"(?:[^\\W_{_UNSPACED}]|[{_MARKS}])+|(?![{_PUNCTUATION}])[{_UNSPACED}]")
-_ASCII_WORD = re.compile("[a-z0-9]+")
+# In ASCII a table does: everything but letters and digits becomes a space.
+_SPACED = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
 # Modifier letters that romanization puts inside names, and invisible characters.
 _MODIFIERS = re.compile("[\u02b0-\u02ff\u200b-\u200f\u2060\ufeff\u00ad]")
 
@@ -156,7 +157,7 @@ def words(text: str) -> list[str]:
     """
     folded = _without_case(text)
     if folded.isascii():
-        return _ASCII_WORD.findall(folded)
+        return folded.encode().translate(_SPACED).decode().split()
     return _WORD.findall(_MODIFIERS.sub("", unicodedata.normalize("NFC", folded)))
 
 

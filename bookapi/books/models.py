@@ -183,11 +183,10 @@ def lists_of(book_id: int, values: list[Any]) -> list[dict[str, Any]]:
     rows: dict[Any, dict[str, Any]] = {}
     for value in values:
         if isinstance(value, str):
-            name_key = key(value)
-            rows.setdefault(name_key, {"name": value, "name_key": name_key})
+            compared: Any = key(value)
+            columns = {"name": value, "name_key": compared}
         else:
-            rows.setdefault((value["scheme"], value["value"]), value)
-    return [
-        {"book_id": book_id, "position": position, **row}
-        for position, row in enumerate(rows.values())
-    ]
+            compared, columns = (value["scheme"], value["value"]), value
+        if compared not in rows:
+            rows[compared] = {"book_id": book_id, "position": len(rows), **columns}
+    return [*rows.values()]

@@ -201,12 +201,14 @@ class Matcher:
             if book["isbn"] in (None, digits)
         ]
         candidates = [book for book in candidates if not self._is_taken(book)]
+        is_free = owner in candidates and not self._is_given(digits)
+        if is_free and len(candidates) == 1:  # whatever its edition
+            return Match(owner)
         edition = candidates and edition_of(row.values)
-        same = [book for book in candidates if edition_of(book) == edition]
-        if same:
-            book = next((book for book in same if agrees(book, row)), same[0])
+        if same := [book for book in candidates if edition_of(book) == edition]:
+            book = _most_alike(same, row)
             return Match(book, book["isbn"] != digits)
-        if owner and not self._is_taken(owner) and not self._is_given(digits):
+        if is_free:
             return Match(owner)
         if owner or self._is_given(digits):
             return Match(None, True, _ISBN_TAKEN, "isbn")
@@ -223,9 +225,7 @@ class Matcher:
             and (book["isbn"] is None or not digits or book["isbn"] == digits)
             and (row.key is not None or edition_of(book) == edition)
         ]
-        if not candidates:
-            return None
-        return Match(next((book for book in candidates if agrees(book, row)), candidates[0]))
+        return Match(_most_alike(candidates, row)) if candidates else None
 
     def _by_all_fields(self, row: ImportRow, stored: StoredBooks) -> Match | None:
         books = stored.by_title.get(key(row.values["title"]), ())
@@ -244,6 +244,12 @@ class Matcher:
 _ISBN_TAKEN = Issue(
     "isbn-taken", "is the ISBN of another book that this import names; kept as an identifier"
 )
+
+
+def _most_alike(books: list[dict[str, Any]], row: ImportRow) -> dict[str, Any]:
+    """Of several books the first one that a record would not change, else the first."""
+    others = books if len(books) > 1 else []
+    return next((book for book in others if agrees(book, row)), books[0])
 
 
 def agrees(book: dict[str, Any], row: ImportRow) -> bool:
