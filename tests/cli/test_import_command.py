@@ -711,6 +711,13 @@ def test_the_encoding_option_is_used(load, client, encoding):
     assert [book["title"] for book in stored(client)] == ["Les Mis\u00e9rables"]
 
 
+def test_capitals_alone_are_taken_for_windows_1252(load, client):
+    rows = [["Ö", "ÅÄÖ"], ["ÄÖÜ", "É"]]
+    report, _ = load(csv_bytes(["title", "authors"], *rows, encoding="cp1252"))
+    assert report["encoding"] == "windows-1252"
+    assert [[book["title"], *book["authors"]] for book in stored(client)] == rows
+
+
 @pytest.mark.parametrize(
     "written, read",
     [

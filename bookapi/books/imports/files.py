@@ -8,8 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import charset_normalizer
 
@@ -54,16 +53,16 @@ _NAMES = {
 _LATIN = ["cp1252", "cp1250", "cp1254", "mac_roman"]
 _ALL = [*_LATIN, "cp1251", "cp1253", "shift_jis", "gb18030", "big5", "euc_jp", "euc_kr", "koi8_r"]
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
+# The commonest capitals of Windows-1252. Alone, other encodings have them for letters, too.
+_CAPITALS = re.compile(rb"[\x00-\x7f\xc4-\xc6\xc9\xd6\xd8\xdc]*")  # ÄÅÆÉÖØÜ
 # A letter that programs took for Windows-1252 twice: ü as Ã?Â¼. Says nothing of the encoding.
 _TWICE = re.compile(rb"[\xc3-\xc5]\?\xc2[\x80-\xbf]")
 
 
-@dataclass
-class Contents:
+class Contents(NamedTuple):
     """A file that is being read: `header` where it has columns, and (line, row, record or
     error)."""
 
-    format: str
     header: list[str] | None
     encoding: str
     delimiter: str | None
@@ -80,36 +79,35 @@ def open_file(
     """The contents of a file from its beginning, which may be in gzip; without a `reader`, by what
     it looks like. Raises Malformed for what is no file of books.
     """
-    raw.seek(0)
-    is_gzip = raw.read(2) == b"\x1f\x8b"
-    raw.seek(0)
-    stream = cast(BinaryIO, io.BufferedReader(_Gunzip(raw))) if is_gzip else raw
+    stream = _opened(raw)
     try:
         head = stream.read(_SAMPLE)
         reader = _reader(head, reader)
         if reader.name == "workbook":
-            stream = io.BytesIO(head + stream.read(64 * 1024 * 1024)) if is_gzip else raw
-            table = reader.table(stream, None, sheet)
-            return Contents("workbook", table.header, "utf-8", None, table.rows)
+            book = raw if stream is raw else io.BytesIO(head + stream.read(64 * 1024 * 1024))
+            table = reader.table(book, None, sheet)
+            return Contents(table.header, "utf-8", None, table.rows)
         named = encoding or _bom(head)
         if named is None and reader.name == "csv":
             named = _detected(head, _rest(stream))
-        raw.seek(0)
-        stream = cast(BinaryIO, io.BufferedReader(_Gunzip(raw))) if is_gzip else raw
+        stream = _opened(raw)
         shown = codecs.lookup(named).name if named and formats.is_charset(named) else "utf-8"
         shown = _NAMES.get(shown, shown)
         if reader.can("table"):
             table = reader.table(stream, named, delimiter)
-            return Contents(reader.name, table.header, shown, table.delimiter, _guarded(table.rows))
-        return Contents(
-            reader.name,
-            None,
-            shown,
-            None,
-            _guarded(reader.read(stream, named if reader.name == "jsonl" else encoding)),
-        )
+            return Contents(table.header, shown, table.delimiter, _guarded(table.rows))
+        records = reader.read(stream, named if reader.name == "jsonl" else encoding)
+        return Contents(None, shown, None, _guarded(records))
     except _DAMAGE as error:
         raise Malformed(f"the gzip file is damaged: {error}") from None
+
+
+def _opened(raw: BinaryIO) -> BinaryIO:
+    """The file from its beginning, unpacked if it is in gzip."""
+    raw.seek(0)
+    is_gzip = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    return cast(BinaryIO, io.BufferedReader(_Gunzip(raw))) if is_gzip else raw
 
 
 def _rest(stream: BinaryIO) -> Iterator[bytes]:
@@ -193,7 +191,7 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
     if bad * 4 <= good:
         return None
     sample = _TWICE.sub(b"", sample)
-    if sample.isascii():
+    if _CAPITALS.fullmatch(sample):
         return "cp1252"
     words = [word for word in _WORD.findall(sample) if not word.isascii()]
     letters = sum(len(re.sub(rb"[^A-Za-z]", b"", word)) for word in words)

@@ -43,13 +43,6 @@ class Plan(NamedTuple):
 _OWN = {bare(name): name for name in READ_ONLY}
 
 
-def check_fields(names: Iterable[str]) -> None:
-    """Raises ValueError for a name that is not a field an import can fill."""
-    for name in names:
-        if name not in WRITABLE:
-            raise ValueError(f"{name} is not a field of a book; there is {', '.join(WRITABLE)}")
-
-
 class Mapping:
     """The columns of one import. `columns` and `separators` (by field) and `skipped` names win over
     the profile.

@@ -21,28 +21,7 @@ from .. import records, store
 from ..models import Book
 from ..schemas import FIELDS
 from .cells import Issue
-
-# Identifiers of these schemes name a work or a series, or are not unique.
-WORK_SCHEMES = frozenset(
-    [
-        "isbn",
-        "issn",
-        "librarything-work",
-        "openlibrary-work",
-        "goodreads-work",
-        "hardcover-work",
-        "wikidata",
-        "viaf",
-        "isfdb",
-        "inventaire-work",
-        "ddc",
-        "dewey",
-        "lcc",
-        "udc",
-        "bisac",
-        "doi-series",
-    ]
-)
+from .profiles import WORK_SCHEMES
 
 
 class ImportRow(NamedTuple):

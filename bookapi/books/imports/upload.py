@@ -4,7 +4,7 @@ import errno
 import functools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
@@ -44,7 +44,6 @@ CHOICES: dict[str, dict[str, Any]] = {
     "empty": {"keep": "keep", "clear": "clear"},
     "stale": {"reject": "reject", "overwrite": "overwrite"},
 }
-TEXTS = ("profile", "encoding", "delimiter", "sheet")
 PREFIXES = {"column.": "columns", "split.": "separators"}
 MEANINGS = {
     "mode": "create: a record that is a stored book is rejected",
@@ -60,13 +59,13 @@ MEANINGS = {
 }
 
 
-def _text(name: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if wrong := wrong_text(name, text):
-            raise ValueError(wrong)
-        return text
+TEXTS = tuple(name for name in MEANINGS if name not in CHOICES)
 
-    return parse
+
+def _text(name: str, text: str) -> str:
+    if wrong := wrong_text(name, text):
+        raise ValueError(wrong)
+    return text
 
 
 class SkippedColumns(RepeatedParameter):
@@ -84,7 +83,7 @@ class ImportParameters(Parameters):
 
 _NAMED: dict[str, Field[Any]] = {
     **{name: Parameter(choice(values), None, MEANINGS[name]) for name, values in CHOICES.items()},
-    **{name: Parameter(_text(name), None, MEANINGS[name]) for name in TEXTS},
+    **{name: Parameter(functools.partial(_text, name), None, MEANINGS[name]) for name in TEXTS},
     **{f"column.{name}": Parameter(str, None, f"the column with {name}") for name in WRITABLE},
     **{f"split.{name}": Parameter(str, None, f"what separates {name}") for name in WRITABLE},
 }

@@ -40,7 +40,6 @@ def bare(name: str) -> str:
 class Profile:
     """One program's export. `OWN` has no name."""
 
-    file: str
     program: str
     recognise: list[list[str]]
     fields: dict[str, str | list[str]]
@@ -64,13 +63,12 @@ class Profile:
         return any(all(bare(name) in columns for name in names) for names in self.recognise)
 
 
-def _own() -> Profile:
-    known = tomllib.loads(Path(__file__).parent.with_name("columns.toml").read_text("utf-8"))
-    fields: dict[str, Any] = {name: [name, *known.get(name, [])] for name in WRITABLE}
-    return Profile("", "", [], fields, ignored=[*READ_ONLY])
-
-
-OWN = _own()  # an export of this service, or any spreadsheet
+_KNOWN = tomllib.loads(Path(__file__).parent.with_name("columns.toml").read_text("utf-8"))
+WORK_SCHEMES = frozenset(_KNOWN["work_schemes"])
+# An export of this service, or any spreadsheet.
+OWN = Profile(
+    "", [], {name: [name, *_KNOWN.get(name, [])] for name in WRITABLE}, ignored=[*READ_ONLY]
+)
 
 
 @functools.cache
@@ -79,7 +77,7 @@ def all_profiles() -> dict[str, Profile]:
     found: dict[str, Profile] = {}
     for path in sorted(Path(__file__).parent.glob("*.toml")):
         data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-        found[path.stem] = Profile(path.stem, **{"name": path.stem, **data})
+        found[path.stem] = Profile(**{"name": path.stem, **data})
     return found
 
 
