@@ -1,5 +1,6 @@
 """The catalogue over HTTP: docs/api.md, Resources."""
 
+import contextlib
 import functools
 from typing import Any, NoReturn
 
@@ -124,7 +125,7 @@ def create() -> Result:
 )
 def import_books() -> dict[str, Any]:
     """Many books in one body, with a report: all of them or none, or all that are right."""
-    with upload.Body() as body:
+    with contextlib.closing(upload.Body()) as body:
         options = upload.options(upload.arguments())
         options = options._replace(encoding=options.encoding or body.charset)
         key = idempotency_key(actor().id, body.covered(options))

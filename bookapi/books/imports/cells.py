@@ -87,11 +87,10 @@ DATES = (
     Rule(re.compile(r"[0.]+(?<!0000)"), lambda found: None, DATE_UNREADABLE),
     Rule(re.compile(_YEAR), _date),
     Rule(
-        re.compile(rf"(?P<y>-?[0-9]{{4}})-(?P<m>[0-9]{{1,2}})(?:-(?P<d>[0-9]{{1,2}}))?{_TIME}"),
+        re.compile(
+            rf"(?P<y>-?[0-9]{{4}})([-/])(?P<m>[0-9]{{1,2}})(?:\2(?P<d>[0-9]{{1,2}}))?{_TIME}"
+        ),
         _date,
-    ),
-    Rule(
-        re.compile(rf"(?P<y>[0-9]{{4}})/(?P<m>[0-9]{{1,2}})(?:/(?P<d>[0-9]{{1,2}}))?{_TIME}"), _date
     ),
     Rule(re.compile(r"(?P<y>1[0-9]{3}|20[0-9]{2})(?P<m>[01][0-9])(?P<d>[0-3][0-9])"), _date),
     Rule(re.compile(r"(?P<d>[0-9]{1,2})\.\s?(?P<m>[0-9]{1,2})\.\s?(?P<y>[0-9]{4})"), _date),

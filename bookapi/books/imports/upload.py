@@ -126,7 +126,7 @@ def wrong_text(name: str, value: str) -> str | None:
 
 
 class Body:
-    """The body of this request in a file until the end of a `with`; 415, 413 or 400 where it can't
+    """The body of this request in a file until it is closed; 415, 413 or 400 where it can't
     be imported.
     """
 
@@ -141,10 +141,8 @@ class Body:
         else:
             self.file = _received(cast(BinaryIO, request.stream), request.content_length)
 
-    def __enter__(self) -> "Body":
-        return self
-
-    def __exit__(self, *exc_info: Any) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self.file.close()
 
     def covered(self, chosen: Options) -> Iterator[bytes]:
