@@ -135,9 +135,6 @@ def expressions(
 class Fts5:
     """FTS5, section 3 of its documentation."""
 
-    #: Whether the expression of a level finds nothing of the levels above it.
-    levels_are_disjoint = True
-
     @staticmethod
     def _term(term: Term, tag: str) -> str:
         words = [tag + _encoded(word, term.prefix) for word in term.words]
@@ -166,8 +163,6 @@ class Fts5:
 class InnoDbFullText:
     """Boolean full-text searches of InnoDB. Behind a phrase it forgets what `*` means and that `-`
     excludes: beginnings come first, and what must not occur is a search of its own."""
-
-    levels_are_disjoint = False
 
     @staticmethod
     def _term(term: Term, tag: str) -> str:
@@ -199,8 +194,8 @@ class InnoDbFullText:
 
 
 class found(FunctionElement[Any]):
-    """The books that a search finds, as a table: of `id`, given one expression, or one and that of
-    what must not occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading,
+    """The books that a search finds, as a table: of `id`, given one expression, and those of what
+    must not occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading,
     0 anywhere), given those of all levels in order and that of what must not occur."""
 
     name = "found"
@@ -232,5 +227,5 @@ def _found_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     ]
     *nearer, anywhere = every[: len(LEVELS)] if len(every) > len(LEVELS) else every[:1]
     more = f", {' + '.join(f'({match} > 0)' for match in nearer)} AS relevance" if nearer else ""
-    less = f" AND NOT {every[-1]}" if len(every) > 1 else ""
+    less = "".join(f" AND NOT {match}" for match in every[len(nearer) + 1 :])
     return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere}{less})"  # noqa: S608 # bound parameters, too

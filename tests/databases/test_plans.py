@@ -316,6 +316,12 @@ def test_many_books_are_found_without_their_rows(asked, address, step):
     assert named(plans) == []
 
 
+def test_a_page_by_relevance_is_found_level_by_level(asked):
+    plans = asked("/books?q=common&limit=2")
+    assert named(plans) == []
+    assert not any("AS relevance" in sql for sql, _ in plans)
+
+
 def test_the_counts_of_one_term_are_looked_up(asked):
     for kind in KINDS[:5]:
         plans = asked(f"/books?{FILTERS[kind]}")

@@ -166,11 +166,7 @@ class _Reading(Found):
 
     @property
     def _is_by_level(self) -> bool:
-        return (
-            self.sort == BY_RELEVANCE
-            and self.shape.search == "terms"
-            and db.dialect.full_text.levels_are_disjoint
-        )
+        return self.sort == BY_RELEVANCE and self.shape.search == "terms"
 
     def _by_level(self, first: int, last: int) -> list[int]:
         """The ids of a page by relevance: level by level, until the page is full."""

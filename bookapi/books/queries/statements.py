@@ -64,8 +64,11 @@ class Source:
             )
 
     def _search(self, ranked: bool, with_books: bool, level: str, narrow: bool) -> None:
-        every = [f"q_{level}" for level in LEVELS] if ranked else [f"q_{level}" if level else "q"]
-        hits = _found(*every, "q_less")
+        if ranked:
+            hits = _found(*[f"q_{each}" for each in LEVELS], "q_less")
+        else:  # what the level above has is not found at this one once more
+            nearer = LEVELS[: LEVELS.index(level)][-1:] if level else ""
+            hits = _found(f"q_{level}" if level else "q", *[f"q_{each}" for each in nearer], "q_less")
         self.table, self.relevance = hits, hits.c.get("relevance")
         if with_books:
             index = "ix_books_deleted_at_id" if narrow else ""
