@@ -7,7 +7,7 @@ N ?= 10000
 SECONDS ?= 3
 BIN = $(VENV)/bin
 
-.PHONY: help run test test-cluster lint format types coverage bench bench-large deploy requirements clean
+.PHONY: help run test test-cluster test-mysql lint format types coverage bench bench-large deploy requirements clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -39,6 +39,10 @@ bench: $(VENV)/installed  ## measure the service (N=10000 books, SECONDS=3 a tur
 
 test-cluster: $(VENV)/installed-test  ## Galera and MariaDB that fail (needs mariadb-server, galera-4, haproxy, rsync, socat)
 	$(BIN)/python -m pytest -m cluster -s tests/cluster
+
+MYSQL_TESTS ?= tests/databases tests/http/test_books.py tests/http/test_lists.py tests/http/search
+test-mysql: $(VENV)/installed-test  ## the tests of databases, books and search on a real MySQL 9 (MYSQL_PREFIX=/ for an installed one)
+	tests/databases/with-mysql $(BIN)/python -m pytest $(MYSQL_TESTS) $(PYTEST)
 
 deploy: $(VENV)/installed  ## write deploy/ anew, after a change of its templates
 	BOOKAPI_INSTANCE_PATH=$(VENV) $(BIN)/bookapi genconfig all --directory deploy

@@ -113,7 +113,7 @@ def plan(sql, bound):
         if db.engine.dialect.name == "sqlite":
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}", bound)
             return [row[3] for row in cursor.fetchall()]
-        cursor.execute(f"EXPLAIN {sql}", bound)
+        cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {sql}", bound)  # MySQL 9 has another default
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=False)) for row in cursor.fetchall()]
     finally:
