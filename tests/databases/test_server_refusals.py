@@ -34,7 +34,8 @@ def served(make_app, root):
     account of its own.
     """
     url = make_url(DATABASE_URL)
-    root.execute(f"CREATE OR REPLACE USER {OTHER}@'127.0.0.1' IDENTIFIED BY 'first'")
+    root.execute(f"DROP USER IF EXISTS {OTHER}@'127.0.0.1'")
+    root.execute(f"CREATE USER {OTHER}@'127.0.0.1' IDENTIFIED BY 'first'")
     root.execute(f"GRANT ALL ON `{url.database}`.* TO {OTHER}@'127.0.0.1'")
     own = url.set(username=OTHER, password="first").render_as_string(hide_password=False)
     app = make_app(DATABASE_URL=own, DATABASE_WAIT_SECONDS=1, PROPAGATE_EXCEPTIONS=False)
