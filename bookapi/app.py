@@ -76,7 +76,10 @@ class BookApi(Flask):
             rv = Result(*rv)
         if isinstance(rv, Result):
             return _data_response(request, rv)
-        return super().make_response(rv)
+        response = super().make_response(rv)
+        if response.status_code == 204:
+            del response.headers["Content-Type"]
+        return response
 
 
 @functools.cache

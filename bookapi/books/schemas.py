@@ -189,7 +189,8 @@ class EditSchema(BookSchema):
     """A book that is changed: read-only fields may be sent back. null is "not sent"."""
 
     id = Integer(1, MAX_INTEGER, allow_none=True, metadata=_READ_ONLY["id"])
-    version = Integer(1, MAX_INTEGER, allow_none=True, metadata=_READ_ONLY["version"])
+    # One that no book can have is another one than the stored one, too.
+    version = Integer(-MAX_INTEGER, MAX_INTEGER, allow_none=True, metadata=_READ_ONLY["version"])
     created_at = Timestamp(allow_none=True, metadata=_READ_ONLY["created_at"])
     updated_at = Timestamp(allow_none=True, metadata=_READ_ONLY["updated_at"])
 

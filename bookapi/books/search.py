@@ -68,6 +68,9 @@ _PART = re.compile(r'(?:(?<!\S)(-)(?!-))?(?:"([^"]*)"?|([^\s"]+))')
 _AROUND = "()[]{}<>.,;:!?'\""  # punctuation around an ISBN
 
 
+_CONTROL = re.compile("[\x7f-\x9f]")  # those below U+0020 are blanks, or refused by `clean`
+
+
 def parse(text: str) -> Match | None:
     """The search that a query means; None where it is empty. A search without any terms finds
     nothing.
@@ -75,6 +78,8 @@ def parse(text: str) -> Match | None:
     Raises ValueError for what cannot be searched: characters that no book may have, or more than
     one search may cost.
     """
+    if _CONTROL.search(text):
+        raise ValueError("must not have control characters")
     cleaned = clean(text)
     if cleaned is None:
         return None

@@ -169,7 +169,7 @@ def document(
 
 def describe(error: HTTPException) -> dict[str, Any]:
     """The problem document of a failure of this request."""
-    status, instance = error.code or 500, quote(request.path)
+    status, instance = error.code or 500, quote(request.root_path + request.path)
     if isinstance(error, Problem):
         return document(status, error.description or "", instance, error.type, **error.members)
     return document(status, _DETAILS.get(status, error.description) or "", instance)

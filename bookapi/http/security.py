@@ -16,7 +16,10 @@ PAGE_HEADERS = "bookapi.page_headers"  # in the application's extensions
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 # Underscores are no part of a host name, but names of containers and NGINX upstreams have them.
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
+_HOST = re.compile(
+    r"(\[[0-9a-f:.]+\]|(?:[a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*\.?)(?::([0-9]{0,5}))?",
+    re.ASCII,
+)
 
 HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -50,7 +53,8 @@ def host_of(environ: Mapping[str, Any]) -> str:
     if given is None:  # HTTP/1.0
         name, port = environ["SERVER_NAME"], environ.get("SERVER_PORT")
         given = f"{f'[{name}]' if ':' in name else name}:{port}" if port else name
-    return given.lower().removesuffix(DEFAULT_PORTS.get(environ["wsgi.url_scheme"], ""))
+    given = given.lower().removesuffix(":")  # RFC 3986, section 3.2.3: the port may be empty
+    return given.removesuffix(DEFAULT_PORTS.get(environ["wsgi.url_scheme"], ""))
 
 
 def check_host(request: Request) -> None:

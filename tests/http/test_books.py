@@ -295,6 +295,7 @@ def test_a_deleted_book_is_gone(admin, name):
     send(admin, "POST", "/books", name, FULL)
     answer = admin.delete("/books/1")
     assert (answer.status_code, answer.get_data()) == (204, b"")
+    assert "Content-Type" not in answer.headers
     reported = [
         send(admin, method, "/books/1", name, FULL).status_code
         for method in ("GET", "PUT", "PATCH", "DELETE")

@@ -234,6 +234,10 @@ NO_HOSTS = [
     "a,b",
     "%00",
     "user:pw@a",
+    ".",
+    "..",
+    "-",
+    "a..b",
 ]
 
 
@@ -257,6 +261,8 @@ def test_an_invalid_host_is_a_400(client, name):
         "[::1]:80",
         "BOOKS.example",
         "xn--bcher-kva.example",
+        "books.example.",
+        "books.example:",
     ],
 )
 def test_any_host_is_accepted_without_trusted_hosts(client, host):
@@ -265,7 +271,7 @@ def test_any_host_is_accepted_without_trusted_hosts(client, host):
     assert (
         read(answer)["links"]["books"]
         .lower()
-        .startswith("http://" + host.lower().removesuffix(":80"))
+        .startswith("http://" + host.lower().removesuffix(":80").removesuffix(":"))
     )
 
 

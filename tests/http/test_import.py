@@ -47,6 +47,18 @@ def test_an_export_can_be_imported_into_another_catalogue_unchanged(app, admin, 
     assert [book["id"] for book in stored(admin)] == [4, 5, 6]
 
 
+@each
+def test_values_that_mean_nothing_elsewhere_come_back_from_an_export(app, admin, name):
+    for number, language in enumerate(["nan", "und", "root"]):
+        sent = {"title": f"a{number}", "language": language, "published": "0101-01-01"}
+        assert admin.post("/books", json=sent).status_code == 201
+    before, exported = stored(admin), admin.get(f"/books/export?format={name}").get_data()
+    for book in before:
+        admin.delete(f"/books/{book['id']}")
+    assert counts(post_import(admin, exported, name, strict="true")) == (3, 3, 0, 0, 0)
+    assert [own(book) for book in stored(admin)] == [own(book) for book in before]
+
+
 @both
 @pytest.mark.parametrize(
     "parameters", ["", "facets=language,decade", "cursor=*&limit=1", "q=emma", "fields=title,isbn"]

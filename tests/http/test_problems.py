@@ -81,6 +81,11 @@ def test_instance_is_the_path_without_the_query(client, name):
     assert "secret" not in answer.get_data(as_text=True)
 
 
+def test_instance_has_the_prefix_that_a_proxy_took_away(client):
+    answer = client.get("/nowhere", environ_overrides={"SCRIPT_NAME": "/library"})
+    assert answer.json["instance"] == "/library/nowhere"
+
+
 @both
 def test_all_errors_are_reported_at_once(admin, name):
     answer = send(

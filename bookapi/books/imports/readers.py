@@ -3,11 +3,13 @@
 import functools
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...formats import csv
 from ...schemas import Text
+from ..fields import dates, languages
 from ..schemas import LISTS, WRITABLE, book_schema
 from . import cells
 from .cells import Issue
@@ -81,7 +83,7 @@ def _read_one(rules: Rules, name: str, found: Values, record: MappedRecord) -> N
             if rules.clears and name != "title":
                 record.values[name] = None
             continue
-        stored, issue = CELLS[name](text) if text is not None else (None, cells.TEXT_INVALID)
+        stored, issue = _read_cell(name, text, is_own=record.own is not None)
         if name == "title" and issue:
             record.error = (issue, name, value)
             return
@@ -89,6 +91,16 @@ def _read_one(rules: Rules, name: str, found: Values, record: MappedRecord) -> N
         if stored is not None:
             record.values[name] = stored
             return
+
+
+def _read_cell(name: str, text: str | None, is_own: bool) -> tuple[Any, Issue | None]:
+    """`is_own`: of an export of this service, where "nan" is a language and no missing value."""
+    if text is None:
+        return None, cells.TEXT_INVALID
+    if is_own and name in STORED:
+        with suppress(ValueError):
+            return STORED[name](text), None
+    return CELLS[name](text)
 
 
 def _read_list(rules: Rules, name: str, found: Values, record: MappedRecord) -> None:
@@ -190,6 +202,11 @@ CELLS: dict[str, Callable[[str], tuple[Any, Issue | None]]] = {
     "pages": cells.read_pages,
     "copies": cells.read_copies,
     "cover_url": cells.read_cover,
+}
+# What reads the values of these fields that are stored.
+STORED: dict[str, Callable[[str], str]] = {
+    "published": dates.parse,
+    "language": languages.canonical,
 }
 ITEMS: dict[str, Callable[[Any], tuple[Any, Issue | None]]] = {
     "authors": functools.partial(_read_name, _FIELDS["authors"].inner.max_length),

@@ -76,7 +76,7 @@ class ImportParameters(Parameters):
     skip_column = SkippedColumns(str, None, "a column that is ignored without notice")
 
     error_messages = {
-        "unknown": "unknown parameter; there is "
+        "unknown": "is no parameter here; there is "
         + ", ".join((*CHOICES, *TEXTS, "column.FIELD", "split.FIELD", "skip_column"))
     }
 

@@ -68,7 +68,9 @@ class Source:
             hits = _found(*[f"q_{each}" for each in LEVELS], "q_less")
         else:  # what the level above has is not found at this one once more
             nearer = LEVELS[: LEVELS.index(level)][-1:] if level else ""
-            hits = _found(f"q_{level}" if level else "q", *[f"q_{each}" for each in nearer], "q_less")
+            hits = _found(
+                f"q_{level}" if level else "q", *[f"q_{each}" for each in nearer], "q_less"
+            )
         self.table, self.relevance = hits, hits.c.get("relevance")
         if with_books:
             index = "ix_books_deleted_at_id" if narrow else ""

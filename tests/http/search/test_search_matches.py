@@ -396,6 +396,7 @@ def test_a_search_is_the_same_in_every_format(editor, name):
 
 
 BAD = ["x" * 2001, "a " * 101, "a* b* c* d* e*", "\0", "a\x01", "\ufffe", "\uffff", "日" * 101]
+BAD += ["a\x7fb", "a\x85b"]
 
 
 def test_an_invalid_search_is_a_400_that_names_q(editor):
