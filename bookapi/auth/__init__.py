@@ -23,8 +23,7 @@ def init_app(app: Flask) -> None:
     # A session may move to another address, and no cookie can have this name: there is none to
     # be remembered by.
     app.config.update(SESSION_PROTECTION=None, REMEMBER_COOKIE_NAME=";")
-    # Not by `init_app`, which adds a hook for that to each response.
-    manager = app.login_manager = LoginManager()  # type: ignore[attr-defined]
+    manager = LoginManager(app, add_context_processor=False)
     manager.request_loader(load_user)
     proxy_login.init_app(app)
     app.register_blueprint(views.blueprint)

@@ -116,11 +116,9 @@ class LoadMiddleware:
     ) -> Iterable[bytes]:
         load, path, method = self._extensions[LOAD], environ["PATH_INFO"], environ["REQUEST_METHOD"]
         waiting = len(load.queue)
-        if (
-            waiting > MAX_QUEUE
-            and random.random() * waiting > MAX_QUEUE  # noqa: S311 # so as many are served as may wait
-            and path not in PROBES
-        ):
+        # By chance, so that as many of those that wait are served as may wait.
+        is_refused = waiting > MAX_QUEUE and random.random() * waiting > MAX_QUEUE  # noqa: S311
+        if is_refused and path not in PROBES:
             metrics.REFUSED.labels("queue").inc()
         elif (method, path) in self._hashing and load.is_full(Cost.HASHING):
             metrics.REFUSED.labels(Cost.HASHING).inc()

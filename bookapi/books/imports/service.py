@@ -78,7 +78,7 @@ def run(
                 continue
             except Rejected:
                 pass
-            planned.outcome.add_to(report)  # its listener is told what the plan that counts says
+            planned.outcome.add_to(report)  # of the last plan alone
         if stored is None and not options.dry_run:
             raise Rejected(report)
         return stored or report.as_dict()
