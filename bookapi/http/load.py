@@ -2,14 +2,15 @@
 
 waitress has one queue for all threads, first come, first served. So costly requests may take only
 some of the threads: each kind has a limit, and together they leave two threads to everything else.
-Beyond a limit a request is answered 503 at once. So are most requests while the queue is long; the
-probes never are.
+Those who ask for the same facets wait for one result, and count as one of the kind. Beyond a limit
+a request is answered 503 at once. So are most requests while the queue is long; the probes never
+are.
 """
 
 import os
 import random
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -49,22 +50,30 @@ class Load:
     def __init__(self, threads: int = THREADS, queue: Sized = ()):
         half = max(1, threads // 2)
         self.limits = {**dict.fromkeys(Cost, half), Cost.HASHING: max(1, threads // 4)}
-        self.queue, self._all = queue, max(1, threads - 2)
-        self._lock, self._running = threading.RLock(), Counter[Hashable]()
+        self.queue, self._all, self._taken = queue, max(1, threads - 2), 0
+        self._lock = threading.RLock()
+        # What runs of a kind, or of an account, with the number of requests for it.
+        self._running = defaultdict[Hashable, Counter[Hashable]](Counter)
 
     @contextmanager
-    def slot(self, kind: Cost, account: int | None = None) -> Iterator[None]:
+    def slot(self, kind: Cost, account: int | None = None, work: Hashable = None) -> Iterator[None]:
         """Run a block of this kind, on any processor; 503 where too many do. `account`: it may have
-        half of the kind's slots.
+        half of the kind's slots; `work`: blocks of the same work share a slot.
         """
-        limits: dict[Hashable, int] = {kind: self.limits[kind], None: self._all}
+        work = work or object()
+        limits: dict[Hashable, int] = {kind: self.limits[kind]}
         if account is not None:
             limits[kind, account] = max(1, self.limits[kind] // 2)
         with self._lock:
-            if any(self._running[key] >= limit for key, limit in limits.items()):
+            if self._taken >= self._all or any(
+                work not in self._running[key] and len(self._running[key]) >= limit
+                for key, limit in limits.items()
+            ):
                 metrics.REFUSED.labels(kind).inc()
                 raise Problem(503, _DETAIL, RETRY)
-            self._running.update(limits.keys())
+            self._taken += 1
+            for key in limits:
+                self._running[key][work] += 1
         own = os.sched_getaffinity(0)
         try:
             run_on(_ALL)
@@ -72,24 +81,25 @@ class Load:
         finally:
             run_on(own)
             with self._lock:
-                self._running -= Counter(limits.keys())
+                self._taken -= 1
+                for key in limits:
+                    self._running[key] -= Counter((work,))
 
     def is_full(self, kind: Cost) -> bool:
         """Whether no more of this kind may run at this moment."""
-        running = self._running
-        return running[kind] >= self.limits[kind] or running[None] >= self._all
+        return len(self._running[kind]) >= self.limits[kind] or self._taken >= self._all
 
 
 def take_slot(request: Request) -> None:
     """Before a view: a slot of the cost that its endpoint declares, until the response is made."""
-    cost = request.declared and request.declared.cost
+    cost, work = request.declared and request.declared.cost, None
     if request.query_string and "facets" in request.args:
-        cost = Cost.TERMS
+        cost, work = Cost.TERMS, request.full_path
     if cost and request.method != "OPTIONS":
         account = getattr(current_user, "id", None) if cost is Cost.IMPORT else None
         load: Load = current_app.extensions[LOAD]
         request.slots = ExitStack()
-        request.slots.enter_context(load.slot(cost, account))
+        request.slots.enter_context(load.slot(cost, account, work))
 
 
 def give_back_slot(_: BaseException | None) -> None:

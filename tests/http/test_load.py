@@ -1,5 +1,7 @@
 """Requests that are rejected because of too many others."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from bookapi.http.endpoints import Cost
@@ -48,6 +50,25 @@ def test_an_account_has_half_of_the_imports():
         2,
         0,
     ]
+
+
+def test_those_who_wait_for_the_same_share_a_slot():
+    load, shared = Load(8), ExitStack()
+    with shared:
+        for _ in range(5):
+            shared.enter_context(load.slot(Cost.TERMS, work="the same"))
+        with load.slot(Cost.TERMS, work="another"), pytest.raises(Problem):
+            shared.enter_context(load.slot(Cost.TERMS, work="the same"))  # two threads are left
+        shared.enter_context(load.slot(Cost.TERMS, work="the same"))
+    assert len(take_all(load, Cost.TERMS)) == 4
+
+
+def test_what_several_do_takes_a_slot_until_the_last_of_them_ends():
+    load = Load(8)
+    with load.slot(Cost.TERMS, work="the same"):
+        with load.slot(Cost.TERMS, work="the same"):
+            pass
+        assert len(take_all(load, Cost.TERMS)) == 3
 
 
 @pytest.fixture
