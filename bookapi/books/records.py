@@ -1,5 +1,6 @@
 """Records (docs/api.md, A book) from rows, without marshmallow; a test compares the two."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -29,7 +30,7 @@ def selection(fields: tuple[str, ...] = FIELDS, *more: Any) -> Select[Any]:
     return select(*columns(fields), *more)
 
 
-def from_rows(fields: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+def from_rows(fields: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
     """The records of rows with these fields; their lists are read from one document, not one by
     one."""
     names = [(name, at) for at, name in enumerate(fields) if name in LISTS]

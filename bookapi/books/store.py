@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection
 
 from ..auth.permissions import SignedIn
 from ..catalogue import Catalogue, locked
-from ..db import fetch, run
+from ..db import db, fetch, run
 from ..text import KEY_LENGTH, key
 from ..timestamps import stored, stored_text
 from . import records, search, terms
@@ -288,13 +288,13 @@ _BY_ISBN = records.selection().where(Book.live_isbn == bindparam("isbn"))
 
 def by_id(connection: Connection, book_id: int) -> tuple[dict[str, Any], bool] | None:
     """The record of that id and whether it is in the trash; None if there never was one."""
-    rows = fetch(connection, _ONE, {"id": book_id})
+    rows = db.dialect.fetch_wide(connection, _ONE, {"id": book_id})
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
 def by_isbn(connection: Connection, digits: str | None) -> dict[str, Any] | None:
     """The record of the book whose own ISBN this is."""
-    rows = fetch(connection, _BY_ISBN, {"isbn": digits}) if digits else []
+    rows = digits and db.dialect.fetch_wide(connection, _BY_ISBN, {"isbn": digits})
     return records.from_rows(FIELDS, rows)[0] if rows else None
 
 
@@ -303,7 +303,8 @@ def by_isbns(connection: Connection, digits: Iterable[str]) -> list[dict[str, An
     found = []
     for some in _some_at_a_time(digits):
         values = {f"isbn_{index}": value for index, value in enumerate(some)}
-        found += records.from_rows(FIELDS, fetch(connection, _with_isbns(len(some)), values))
+        rows = db.dialect.fetch_wide(connection, _with_isbns(len(some)), values)
+        found += records.from_rows(FIELDS, rows)
     return found
 
 
@@ -317,7 +318,8 @@ def by_identifiers(
     for scheme, every in by_scheme.items():
         for some in _some_at_a_time(every):
             values = {f"value_{index}": value for index, value in enumerate(some)}
-            rows = fetch(connection, _with_identifiers(len(some)), {**values, "scheme": scheme})
+            values["scheme"] = scheme
+            rows = db.dialect.fetch_wide(connection, _with_identifiers(len(some)), values)
             yield from records.from_rows(FIELDS, rows)
 
 

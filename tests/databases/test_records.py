@@ -16,6 +16,7 @@ from helpers.support import NO_PRECONDITIONS, edit
 NASTY = {
     "title": "'; DROP TABLE books; --",
     "authors": ['"', "\\", "[]", "null", "📚", "a\r\nb", "%s"],
+    "publisher": '\t"\\u0041\\"\u0080\u2028\ue000\U0001f4da</b>\U0010fffd',
     "subjects": ["ף\u202e", "a\u2028b"],
     "identifiers": [
         {"scheme": "a", "value": '{"value": "\\u0000"}'},
@@ -41,7 +42,7 @@ def _create(document):
 def _read():
     """Every row that there is, as the service reads it."""
     with db.read() as connection:
-        every = connection.execute(records.selection().order_by(Book.id)).all()
+        every = db.dialect.fetch_wide(connection, records.selection().order_by(Book.id), {})
     return records.from_rows(FIELDS, every)
 
 

@@ -222,7 +222,7 @@ def _records(
 ) -> list[dict[str, Any]]:
     if not ids:
         return []
-    rows = fetch(
+    rows = db.dialect.fetch_wide(
         connection,
         statements.rows(fields, len(ids)),
         {f"id_{index}": book_id for index, book_id in enumerate(ids)},
@@ -269,7 +269,7 @@ def _states_and_records(listing: Listing) -> Generator[Any]:
 def one(book_id: int) -> tuple[dict[str, Any], bool] | None:
     """The record of that id and whether it is in the trash; None where there never was one."""
     with db.read() as connection:
-        rows = fetch(connection, _ONE, {"id": book_id})
+        rows = db.dialect.fetch_wide(connection, _ONE, {"id": book_id})
     return (records.from_rows(FIELDS, rows)[0], rows[0][-1] is not None) if rows else None
 
 
@@ -277,5 +277,6 @@ def by_isbn(digits: str) -> tuple[dict[str, Any], int] | None:
     """The record of an ISBN, its own before another book's further one; and the revision read."""
     with db.read() as connection:
         values = {"isbn": digits}
-        rows = fetch(connection, _BY_ISBN, values) or fetch(connection, _BY_FURTHER_ISBN, values)
+        rows = db.dialect.fetch_wide(connection, _BY_ISBN, values)
+        rows = rows or db.dialect.fetch_wide(connection, _BY_FURTHER_ISBN, values)
         return (records.from_rows(FIELDS, rows)[0], revision_of(connection)) if rows else None

@@ -1,13 +1,15 @@
 """What each dialect can do."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import URL, Connection, Engine, interfaces
+from sqlalchemy.sql import Select
 from sqlalchemy.sql.elements import ClauseElement
 
-from ..prepared import compiled
+from ..prepared import compiled, fetch
 from ..search import Fts5, InnoDbFullText
 
 
@@ -73,6 +75,12 @@ class Dialect(ABC):
     def begin_write(self, engine: Engine, seconds: float, is_long: bool = False) -> Connection:
         """A connection in a new transaction that may change things, perhaps many; waits so long for
         the lock of another process."""
+
+    def fetch_wide(
+        self, connection: Connection, statement: Select[Any], values: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """As `fetch`, for rows of many columns."""
+        return fetch(connection, statement, values)
 
     def end(self, connection: Connection) -> None:
         """End the transaction of either, if it is open still, and give the connection back."""

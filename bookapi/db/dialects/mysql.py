@@ -1,13 +1,17 @@
 """MySQL and MariaDB."""
 
+import functools
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import pymysql
-from sqlalchemy import event
+from sqlalchemy import Select, event, func
 from sqlalchemy.engine import Connection, Engine
 
+from ..prepared import REMEMBERED, fetch
 from ..search import MAX_TOKEN, MIN_TOKEN, TABLE, InnoDbFullText
 from .base import Dialect, Watch
 from .mysql_heartbeat import Heartbeat
@@ -106,12 +110,26 @@ class MysqlDialect(Dialect):
         connection.begin()
         return connection
 
+    def fetch_wide(
+        self, connection: Connection, statement: Select[Any], values: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        # PyMySQL is written in Python: 22 columns take it thrice the time of one with them as JSON.
+        rows = fetch(connection, _as_json(statement), values)
+        found: list[list[Any]] = orjson.loads(f"[{','.join([row[0] for row in rows])}]")
+        return found
+
     def end(self, connection: Connection) -> None:
         if not connection.invalidated:
             driver: Any = connection.connection.driver_connection
             if getattr(driver, "end", None) is not None:
                 driver.end = None
         connection.close()
+
+
+@functools.lru_cache(REMEMBERED)
+def _as_json(statement: Select[Any]) -> Select[Any]:
+    """The statement with all its columns as one JSON array."""
+    return statement.with_only_columns(func.json_array(*statement.selected_columns))
 
 
 def limited(sql: str, seconds: float, is_mariadb: bool) -> str:
