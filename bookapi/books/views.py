@@ -32,7 +32,7 @@ from ..http.pagination import (
     paged,
 )
 from ..http.parameters import Parameter, Parameters, load_query
-from ..http.problems import Problem, Sanitized, invalid
+from ..http.problems import Problem, Sanitized, bad_parameters, invalid
 from ..http.results import Result
 from ..http.spool import write_books
 from . import changes, queries
@@ -132,7 +132,10 @@ def import_books() -> dict[str, Any]:
         try:
             prepared = service.prepare(body.file, options, body.reader)
         except Malformed as error:
-            raise Problem(400, f"{error}; nothing was stored") from None
+            detail = f"{error}; nothing was stored"
+            if error.parameters:
+                raise bad_parameters([(name, detail) for name in error.parameters]) from None
+            raise Problem(400, detail) from None
         run = functools.partial(service.run, prepared, actor())
         with prepared:
             if key is None or options.dry_run or prepared.is_rejected:

@@ -16,7 +16,13 @@ from typing import Any, BinaryIO
 
 
 class Malformed(ValueError):
-    """A body that is not what its media type says; the message says where and why."""
+    """A body that is not what its media type says; the message says where and why. `parameters`:
+    those of the request that it does not fit.
+    """
+
+    def __init__(self, message: str, *parameters: str):
+        super().__init__(message)
+        self.parameters = parameters
 
 
 class Invalid(ValueError):

@@ -23,7 +23,8 @@ def table(stream: BinaryIO, encoding: str | None = None, sheet: str | None = Non
         stream.seek(0)
         book = python_calamine.load_workbook(stream)
         if sheet is not None and sheet not in book.sheet_names:
-            raise Malformed(f"there is no sheet {sheet!r}; there is {', '.join(book.sheet_names)}")
+            others = ", ".join(book.sheet_names)
+            raise Malformed(f"there is no sheet {sheet!r}; there is {others}", "sheet")
         found = book.get_sheet_by_name(sheet) if sheet else book.get_sheet_by_index(0)
         begins = (found.start or (0, 0))[0] + 1
         rows = _rows(found.iter_rows(), begins)

@@ -104,11 +104,3 @@ def test_an_empty_file_is_refused(bring, client, name):
         refused = bring(name, content, *options)
         assert refused.exit_code == 1 and "the file is empty" in refused.output
     assert stored(client) == []
-
-
-def test_a_row_with_ten_thousand_columns_costs_only_itself(bring, client):
-    content = ROWS + b"x," * 9_999 + b"x\n" + b"Last,y\n"
-    refused = bring("a.csv", content)
-    assert refused.exit_code == 1 and "line 42" in refused.output and stored(client) == []
-    assert bring("a.csv", content, "--on-error", "skip").exit_code == 0
-    assert [book["title"] for book in stored(client)] == [*WHOLE, "Last"]

@@ -130,3 +130,42 @@ def test_strict_rejects_what_would_be_read_leniently(admin, record):
     assert counts(post_import(admin, body, strict="false", dry_run="true"))[1] == 1
     answer = post_import(admin, body, strict="true")
     assert is_refused(answer, 422) and answer.json["report"]["errors"][0]["field"] in record
+
+
+@pytest.mark.parametrize(
+    "query, named",
+    [
+        ("column.title=Nope", ["column.title"]),
+        ("column.pages=Nope&column.title=No", ["column.pages", "column.title"]),
+    ],
+)
+@both
+def test_a_column_that_the_file_has_not_is_a_400_that_names_the_parameter(
+    admin, query, named, name
+):
+    answer = admin.post(
+        f"/books/import?{query}&format={name}", data=b"a,b\nEmma,1\n", content_type=KINDS["csv"]
+    )
+    assert is_refused(answer, 400) and sorted(faults(answer)) == named
+    assert "nothing was stored" in read(answer)["detail"]
+
+
+KNOWN = [
+    ({"title": "Emma", "isbn": "9780141439587"}, "isbn"),
+    ({"title": "Emma", "identifiers": [{"scheme": "lccn", "value": "1"}]}, "identifiers"),
+    ({"title": "Emma"}, "title"),
+]
+
+
+@pytest.mark.parametrize("record, field", KNOWN)
+def test_create_names_the_field_by_which_a_book_is_known(admin, record, field):
+    post_import(admin, jsonl_bytes(record))
+    report = post_import(admin, jsonl_bytes(record), mode="create").json["report"]
+    assert [(e["kind"], e["field"]) for e in report["errors"]] == [("book-exists", field)]
+
+
+def test_create_names_the_id_of_an_own_export(admin):
+    post_import(admin, jsonl_bytes(FULL))
+    exported = admin.get("/books/export?format=jsonl").get_data()
+    report = post_import(admin, exported, mode="create").json["report"]
+    assert [(e["kind"], e["field"]) for e in report["errors"]] == [("book-exists", "id")]

@@ -11,9 +11,9 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-import langcodes
 from marshmallow import ValidationError
 
 from ...text import clean
@@ -185,15 +185,10 @@ def read_language(text: str) -> tuple[str | None, Issue | None]:
 
 
 def _language(text: str) -> str | None:
-    if UNKNOWN.fullmatch(text) or text.lower() == "und":
-        return None
-    try:
-        return languages.canonical(text)
-    except ValueError:
-        try:
-            return languages.canonical(str(langcodes.find(text)))
-        except (LookupError, ValueError):
-            return None
+    for read in (languages.canonical, languages.named) if not UNKNOWN.fullmatch(text) else ():
+        with suppress(ValueError):
+            return found if (found := read(text)) != "und" else None
+    return None
 
 
 # -- ISBNs

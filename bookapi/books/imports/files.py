@@ -51,10 +51,23 @@ _NAMES = {
     "utf-16-be": "utf-16",
 }
 _LATIN = ["cp1252", "cp1250", "cp1254", "mac_roman"]
-_ALL = [*_LATIN, "cp1251", "cp1253", "shift_jis", "gb18030", "big5", "euc_jp", "euc_kr", "koi8_r"]
+_ALL = [
+    *_LATIN,
+    "cp1251",
+    "cp1253",
+    "shift_jis",
+    "gb18030",
+    "big5",
+    "euc_jp",
+    "euc_kr",
+    "koi8_r",
+    "koi8_u",
+]
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 # The commonest capitals of Windows-1252. Alone, other encodings have them for letters, too.
 _CAPITALS = re.compile(rb"[\x00-\x7f\xc4-\xc6\xc9\xd6\xd8\xdc]*")  # ÄÅÆÉÖØÜ
+# What Cyrillic and Greek capitals are in Shift JIS. No Japanese text has many.
+_HALF_WIDTH = re.compile("[\uff61-\uff9f]+")
 # A letter that programs took for Windows-1252 twice: ü as Ã?Â¼. Says nothing of the encoding.
 _TWICE = re.compile(rb"[\xc3-\xc5]\?\xc2[\x80-\xbf]")
 
@@ -197,8 +210,11 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
     letters = sum(len(re.sub(rb"[^A-Za-z]", b"", word)) for word in words)
     # In other scripts few bytes of such a word are ASCII letters, with two bytes a character, too.
     is_latin = letters * 2 > sum(map(len, words))
-    matches = charset_normalizer.from_bytes(sample, cp_isolation=_LATIN if is_latin else _ALL)
-    found = matches.best()
+    if not is_latin:  # English beside them says nothing
+        sample = _WORD.sub(lambda word: b"" if word[0].isascii() else word[0], sample)
+    found_all = charset_normalizer.from_bytes(sample, cp_isolation=_LATIN if is_latin else _ALL)
+    matches = [each for each in found_all if len(_HALF_WIDTH.findall(str(each))) * 2 < len(words)]
+    found = matches[0] if matches else None
     for match in matches:
         # Where its letters are as likely, it is the commonest by far.
         if "cp1252" in match.could_be_from_charset and found and match.chaos <= found.chaos + 0.02:

@@ -81,9 +81,9 @@ class Mapping:
         return [name for name, target in self.fields_of.items() if target is None]
 
     @property
-    def missing(self) -> list[str]:
-        """Names that were chosen explicitly and never met."""
-        return [name for name in self._chosen.values() if name not in self.fields_of]
+    def missing(self) -> dict[str, str]:
+        """Names that were chosen explicitly and never met, by their fields."""
+        return {of: name for of, name in self._chosen.items() if name not in self.fields_of}
 
     def plan(self, names: tuple[str, ...]) -> Plan:
         """What is read from records with these columns."""

@@ -49,7 +49,8 @@ class ImportRow(NamedTuple):
 
 class Match(NamedTuple):
     """The book that a record is (None: a new one), whether its ISBN is kept as an identifier only,
-    what there is to say, and whether the record is rejected for it.
+    what there is to say, the field that this or the match is about, and whether the record is
+    rejected for it.
     """
 
     book: dict[str, Any] | None
@@ -169,7 +170,7 @@ class Matcher:
         owner = stored.by_isbn.get(digits) if digits else None
         if digits and book["isbn"] != digits and (owner or self._is_given(digits)):
             return Match(book, True, _ISBN_TAKEN, "isbn")
-        return Match(book)
+        return Match(book, field="id")
 
     def _by_isbn(self, row: ImportRow, digits: str, stored: StoredBooks) -> Match | None:
         owner = stored.by_isbn.get(digits)
@@ -182,13 +183,13 @@ class Matcher:
         candidates = [book for book in candidates if not self._is_taken(book)]
         is_free = owner in candidates and not self._is_given(digits)
         if is_free and len(candidates) == 1:  # whatever its edition
-            return Match(owner)
+            return Match(owner, field="isbn")
         edition = candidates and edition_of(row.values)
         if same := [book for book in candidates if edition_of(book) == edition]:
             book = _most_alike(same, row)
-            return Match(book, book["isbn"] != digits)
+            return Match(book, book["isbn"] != digits, field="isbn")
         if is_free:
-            return Match(owner)
+            return Match(owner, field="isbn")
         if owner or self._is_given(digits):
             return Match(None, True, _ISBN_TAKEN, "isbn")
         return None
@@ -204,13 +205,15 @@ class Matcher:
             and (book["isbn"] is None or not digits or book["isbn"] == digits)
             and (row.key is not None or edition_of(book) == edition)
         ]
-        return Match(_most_alike(candidates, row)) if candidates else None
+        if not candidates:
+            return None
+        return Match(_most_alike(candidates, row), field="identifiers")
 
     def _by_all_fields(self, row: ImportRow, stored: StoredBooks) -> Match | None:
         books = stored.by_title.get(key(row.values["title"]), ())
         for book in books:
             if not self._is_taken(book) and agrees(book, row):
-                return Match(book)
+                return Match(book, field="title")
         authors = [fold(name) for name in (row.values.get("authors") or [])[:1]]
         for book in books:
             same_author = [fold(name) for name in book["authors"][:1]] == authors

@@ -116,6 +116,8 @@ def _read_all(
 ) -> None:
     options, report = prepared.options, prepared.report
     header = contents.header and tuple(contents.header)
+    while header and not header[-1]:  # its cells belong to no column
+        header = header[:-1]
     mapping = _mapping(options, header, True, report) if header else None
     number = 0
     try:
@@ -124,9 +126,6 @@ def _read_all(
             if not isinstance(record, ValueError):
                 names, row = (header, record) if header else (tuple(record), [*record.values()])
                 report.record = names, row
-                if header and any(row[len(header) :]):
-                    detail = f"has {len(row)} fields where the header has {len(header)}"
-                    record = Malformed(detail)
             if isinstance(record, ValueError):
                 _reject(report, (number, line), record)
             else:
@@ -144,7 +143,9 @@ def _read_all(
     if mapping:
         report.set_columns(mapping.fields_of, mapping.ignored)
         if mapping.missing:
-            raise Malformed(f"there is no column {', '.join(mapping.missing)}")
+            names = tuple(mapping.missing.values())
+            parameters = (f"column.{field}" for field in mapping.missing)
+            raise Malformed(f"there is no column {', '.join(names)}", *parameters)
 
 
 def _mapping(options: Options, names: tuple[str, ...], is_table: bool, report: Report) -> Mapping:
@@ -171,6 +172,9 @@ def _take(
     row: list[Any],
 ) -> None:
     report, found = prepared.report, mapping.read(names, row)
+    if beyond := [cell for cell in row[len(names) :] if cell.strip()]:
+        detail = f"has {len(row)} cells where the header has {len(names)}; the last are left out"
+        found.note(None, Issue("cells-left-over", detail), beyond)
     problems = [found.error] if found.error else []
     if prepared.options.strict and found.is_book:
         unknown = Issue("field-unknown", "is not a field of a book")

@@ -137,7 +137,7 @@ def _match_rows(
     for row in rows:
         found = matcher.match(row, stored, in_trash)
         if is_create and found.book and not found.is_rejected:
-            found = Match(found.book, issue=_EXISTS, field="isbn", is_rejected=True)
+            found = found._replace(issue=_EXISTS, is_rejected=True)
         if found.issue:
             outcome.note(row, found.issue, found.field, found.is_rejected)
         repeats = _repeats(outcome, row, found, prepared.repeats.get(row.number, []))
