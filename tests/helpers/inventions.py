@@ -1,10 +1,13 @@
 """Hypothesis strategies for texts and books, nasty on purpose. docs/api.md, A book."""
 
+from datetime import datetime
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from bookapi.books.schemas import FIELDS
 from bookapi.text import clean
+from bookapi.timestamps import format_timestamp
 
 bounded = settings(
     max_examples=60,
@@ -32,9 +35,7 @@ texts = st.text(
 stored = texts.map(clean).filter(bool)  # NFC, trimmed, not empty
 
 _SCHEMES = st.text("abcxyz019._-", min_size=1, max_size=32).filter(lambda scheme: scheme != "isbn")
-_INSTANTS = st.datetimes().map(
-    lambda instant: f"{instant:%m-%dT%H:%M:%S}.{instant.microsecond:06d}Z"
-)
+_INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(format_timestamp)
 _YEARS = st.tuples(st.integers(1, 9999), st.booleans()).map(
     lambda made: "-" * made[1] + f"{made[0]:04d}"
 )
@@ -63,9 +64,6 @@ def _or_null(strategy):
 
 def books(text=stored):
     """Records as the service writes them: every field, in the documented order."""
-    instants = st.tuples(st.integers(1970, 2100), _INSTANTS).map(
-        lambda made: f"{made[0]}-{made[1]}"
-    )
     lists = st.lists(text, max_size=4)
     fields = {
         "id": st.integers(1, 2**63 - 1),
@@ -92,8 +90,8 @@ def books(text=stored):
         "call_number": _or_null(text),
         "copies": _or_null(st.integers(0, 100000)),
         "version": st.integers(1, 10**6),
-        "created_at": instants,
-        "updated_at": instants,
+        "created_at": _INSTANTS,
+        "updated_at": _INSTANTS,
     }
     assert tuple(fields) == FIELDS
     return st.fixed_dictionaries(fields)
