@@ -23,6 +23,7 @@ from .types import (
     LongBinary,
     LongText,
     apart,
+    in_order_of,
     rfc3339,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "each",
     "fetch",
     "found",
+    "in_order_of",
     "now",
     "rfc3339",
     "run",

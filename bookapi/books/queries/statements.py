@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from ...db import JoinInOrder, found
+from ...db import JoinInOrder, found, in_order_of
 from ...db.search import LEVELS
 from .. import records
 from ..models import Book, Term
@@ -156,16 +156,23 @@ def _keys(source: Source, shape: Shape, sort: tuple[str, ...]) -> tuple[Key, ...
     return sorting.keys(sort, source.book_id, source.relevance, dict(shape.filters))
 
 
+def _ordered(
+    made: Select[Any], keys: tuple[Key, ...], backwards: bool, shape: Shape | None = None
+) -> Select[Any]:
+    """A part of the books of a shape, or of the whole catalogue, in the order of these keys."""
+    if shape in (None, Shape()):
+        named = "_".join(dict.fromkeys((keys[0].column.key, "id")))
+        made = in_order_of(f"ix_books_deleted_at_{named}", Book, made)
+    by_index = shape is None or _by_index(shape, (keys[0].name,))
+    return made.order_by(*sorting.order(keys, backwards, by_index)).limit(bindparam("limit"))
+
+
 @functools.lru_cache(maxsize=_REMEMBERED)
 def page(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """The ids from `offset` on, `limit` of them, counted from the end where `backwards`."""
     source, keys = _source(shape, sort)
-    return (
-        source.select(source.book_id)
-        .order_by(*sorting.order(keys, backwards, _by_index(shape, sort)))
-        .limit(bindparam("limit"))
-        .offset(bindparam("offset"))
-    )
+    made = _ordered(source.select(source.book_id), keys, backwards, shape)
+    return made.offset(bindparam("offset"))
 
 
 # Filters that say nothing about where in the order of these keys the books stand.
@@ -201,13 +208,8 @@ def walked(
     """The ids of the books of this shape among the first `most` of the whole catalogue in this
     order, or among the last ones."""
     keys = _keys(Source(Shape()), shape, sort)
-    walk = (
-        select(Book.id)
-        .where(Book.deleted_at.is_(None))
-        .order_by(*sorting.order(keys, backwards))
-        .limit(bindparam("most"))
-        .subquery("walk")
-    )
+    whole = select(Book.id).where(Book.deleted_at.is_(None))
+    walk = _ordered(whole, keys, backwards).limit(bindparam("most")).subquery("walk")
     return (
         select(Book.id)
         .select_from(JoinInOrder(walk, Book.__table__, Book.id == walk.c.id))
@@ -220,13 +222,8 @@ def walked(
 def among(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """As `page`, for many books: all of the sort's index is walked."""
     keys = _keys(Source(Shape()), shape, sort)
-    return (
-        select(Book.id)
-        .where(*in_walk(shape))
-        .order_by(*sorting.order(keys, backwards))
-        .limit(bindparam("limit"))
-        .offset(bindparam("offset"))
-    )
+    made = _ordered(select(Book.id).where(*in_walk(shape)), keys, backwards)
+    return made.offset(bindparam("offset"))
 
 
 def has_language_alone(shape: Shape) -> bool:
@@ -274,13 +271,8 @@ def edge(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """The first sort key of the book at the place `offset` of the whole catalogue, counted from the
     end where `backwards`; as in the next two."""
     keys = _keys(Source(Shape()), Shape(), sort[:1])
-    return (
-        select(keys[0].column)
-        .where(Book.deleted_at.is_(None))
-        .order_by(*sorting.order(keys, backwards))
-        .limit(1)
-        .offset(bindparam("offset"))
-    )
+    made = select(keys[0].column).where(Book.deleted_at.is_(None))
+    return _ordered(made, keys, backwards).limit(1).offset(bindparam("offset"))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -301,13 +293,8 @@ def between_edges(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     # No BETWEEN: MariaDB 10.11 makes it an equality where both ends are equal in the collation of
     # the connection, which takes all characters beyond U+FFFF for the same.
     within = keys[0].column >= low, keys[0].column <= high
-    return (
-        select(Book.id)
-        .where(Book.deleted_at.is_(None), *within)
-        .order_by(*sorting.order(keys, backwards))
-        .limit(bindparam("limit"))
-        .offset(bindparam("offset"))
-    )
+    made = select(Book.id).where(Book.deleted_at.is_(None), *within)
+    return _ordered(made, keys, backwards).offset(bindparam("offset"))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -317,9 +304,7 @@ def onward(shape: Shape, sort: tuple[str, ...], begun: bool) -> Select[Any]:
     made = source.select(source.book_id, *[key.value for key in keys])
     if begun:
         made = made.where(sorting.behind(keys))
-    return made.order_by(*sorting.order(keys, by_index=_by_index(shape, sort))).limit(
-        bindparam("limit")
-    )
+    return _ordered(made, keys, False, shape)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
