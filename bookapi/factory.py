@@ -17,6 +17,7 @@ from .http import (
     idempotency,
     load,
     negotiation,
+    parameters,
     problems,
     proxy,
     routing,
@@ -36,6 +37,7 @@ CHECKS: tuple[Callable[[Request], Response | None], ...] = (
     negotiation.choose,
     security.refuse_cross_site,
     permissions.authorize,
+    parameters.refuse_unknown,
     forms.check,
     load.take_slot,
 )

@@ -31,7 +31,7 @@ from ..http.pagination import (
     page_parameters,
     paged,
 )
-from ..http.parameters import Parameter, Parameters, load_query
+from ..http.parameters import Parameter, Parameters, choice, load_query
 from ..http.problems import Problem, Sanitized, bad_parameters, invalid
 from ..http.results import Result
 from ..http.spool import write_books
@@ -55,7 +55,9 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 
 class BookParameters(Parameters):
-    state = Parameter(str, None, "deleted: from the trash, too; for admins")
+    state = Parameter(
+        choice({"deleted": "deleted"}), None, "deleted: from the trash, too; for admins"
+    )
 
 
 book_parameters = BookParameters()
@@ -203,10 +205,11 @@ def read_terms(kind: str) -> Result:
 @endpoint(Access.READER, "book", query=book_parameters, errors=(410,), etag=True)
 def read_one(book_id: int) -> Result:
     """One book; `state=deleted` shows an admin the one in the trash, too."""
+    asked = request.args if chosen_format().is_page else load_query()
     record, in_trash = queries.one(book_id) or _missing()
     if not in_trash:
         return _book(record, until_book_changes(record))
-    if request.args.get("state") != "deleted":
+    if asked.get("state") != "deleted":
         raise Problem(410, "the book is in the trash", type="in-trash")
     require_admin()
     return _book(record)

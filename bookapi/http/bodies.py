@@ -11,6 +11,7 @@ from werkzeug.http import parse_options_header
 from .. import formats
 from .endpoints import Endpoint
 from .negotiation import chosen_format
+from .parameters import refuse_unknown
 from .problems import Problem
 from .request import current_request
 
@@ -27,8 +28,10 @@ def deferred_body() -> Callable[[], Any]:
     resource. 415, 413 and 400 are raised at once.
     """
     reader, charset = _reader()
+    body = current_request().get_data()
+    refuse_unknown(current_request(), True)
     try:
-        data = reader.loads(current_request().get_data(), _declared().roots, charset)
+        data = reader.loads(body, _declared().roots, charset)
     except formats.Malformed as error:
         raise BadRequest(str(error)) from None
     except formats.Invalid as error:

@@ -13,10 +13,12 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from werkzeug.datastructures import MultiDict
 
 from .problems import bad_parameters, messages_of
-from .request import current_request
+from .request import Request, current_request
 
 MAX_VALUES = 20  # of a parameter that may be repeated
 _NUMBER = re.compile("[0-9]{1,19}")
+# What elsewhere stands for another method means nothing here.
+_METHOD = re.compile("_?(x[-_])?(http[-_])?method([-_]override)?", re.IGNORECASE)
 
 Arguments = MultiDict[str, str]
 Errors = list[tuple[str, str]]
@@ -140,8 +142,28 @@ def load_query() -> dict[str, Any]:
     where any is wrong.
     """
     request = current_request()
-    assert request.declared and request.declared.query  # noqa: S101 # only such views call this
-    return load_parameters(request.declared.query, request.args)
+    given = [pair for pair in request.args.items(multi=True) if not _METHOD.fullmatch(pair[0])]
+    schema = request.declared and request.declared.query
+    return load_parameters(schema or _none, MultiDict(given))
+
+
+_none = Parameters()
+
+
+def refuse_unknown(request: Request, has_read_body: bool = False) -> None:
+    """400 for parameters of an endpoint that has none; where there is a body, once it was received.
+
+    Pages, which people link to with parameters of others, and probes take any.
+    """
+    declared, chosen = request.declared, request.format
+    if (
+        request.environ.get("QUERY_STRING")
+        and declared
+        and chosen
+        and not (declared.query or declared.any_host or chosen.is_page)
+        and bool(declared.body) == has_read_body
+    ):
+        load_query()
 
 
 def load_parameters(schema: Schema, arguments: Arguments) -> dict[str, Any]:
