@@ -95,7 +95,11 @@ class Text(fields.Field[Any]):
 class Verbatim(fields.Field[str]):
     """Text exactly as it was received: a username to look up, a password."""
 
-    default_error_messages = {"type": "must be a string", "required": "is required"}
+    default_error_messages = {
+        "type": "must be a string",
+        "null": "must not be null or empty",
+        "required": "is required",
+    }
 
     def json_schema(self) -> JsonSchema:
         """Its type."""

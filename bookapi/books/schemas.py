@@ -95,6 +95,8 @@ class IdentifierSchema(Schema):
 class Identifier(fields.Nested):
     """An identifier; a further ISBN is checked and kept as thirteen digits, like the first."""
 
+    default_error_messages = {"null": IdentifierSchema.error_messages["type"]}
+
     def __init__(self) -> None:
         super().__init__(IdentifierSchema)
 

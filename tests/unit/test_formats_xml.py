@@ -580,3 +580,18 @@ def test_naughty_strings_survive_an_xml_round_trip_or_are_rejected():
 def test_lists_of_one_or_no_item_are_lists(record):
     read = xml.loads(xml.dumps(record, "book"), ("book",))
     assert {name: read[name] for name in LISTS} == {name: record[name] for name in LISTS}
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b"<book>\n<title>a</titl></book>", " at line 2, column 16"),
+        (b"<book>\n\n<title>&</title></book>", " at line 3, column 9"),
+        (b"<book><title>a&nbsp;</title></book>", ""),
+        (b"", ""),
+    ],
+)
+def test_where_a_document_is_not_well_formed_is_said_in_words_of_ours(body, place):
+    with pytest.raises(Malformed) as raised:
+        xml.loads(body, ("book",))
+    assert str(raised.value) == f"not well-formed XML{place}"

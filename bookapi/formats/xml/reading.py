@@ -131,7 +131,9 @@ class _Document:
                     of_records = 0
                 depth -= 1
         except etree.XMLSyntaxError as error:
-            raise Malformed(f"not well-formed XML: {error.msg or 'it is empty'}") from None
+            line, column = error.position
+            place = f" at line {line}, column {column}" if line else ""
+            raise Malformed(f"not well-formed XML{place}") from None
 
     def _remove(self, record: Any) -> None:
         """Free the memory of a record and of what stands before it."""
