@@ -4,6 +4,7 @@ import pymysql
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from .extension import db
 from .failures import FileFault, cause, translate, unavailable
 from .sqlite import sqlite3
 
@@ -37,6 +38,6 @@ def _hint(error: Exception) -> str:
     driver = getattr(failure, "orig", failure)
     if isinstance(driver, pymysql.err.MySQLError):
         return _BY_CODE.get(driver.args[0] if driver.args else 0, "")
-    if isinstance(driver, sqlite3.Error | FileFault):
-        return "bookapi init makes one where there is none"
-    return ""
+    file = db.dialect.file
+    is_missing = isinstance(driver, sqlite3.Error | FileFault) and file and not file.exists()
+    return "there is no file; bookapi init makes one" if is_missing else ""

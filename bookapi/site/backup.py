@@ -43,11 +43,15 @@ def backup(file: Path, force: bool) -> None:
         with file.open("rb") as older:
             if older.read(16) not in (b"", b"SQLite format 3\0"):
                 raise BackupError(f"{file}: exists already and is no backup")
-    with _in_one_line(f"{file}: no backup was made"), temporary_database(file.parent) as copy:
-        copies.copy_database(copy, revision)
-        summary = _verify(copy, "the database", "; bookapi check tells more")
-        copy.dispose()
-        copies.publish(Path(copy.url.database or ""), file)
+    try:
+        with _in_one_line(f"{file}: no backup was made"), temporary_database(file.parent) as copy:
+            copies.copy_database(copy, revision)
+            summary = _verify(copy, "the database", "; bookapi check tells more")
+            copy.dispose()
+            copies.publish(Path(copy.url.database or ""), file)
+    except OSError as error:
+        error.filename = str(file)  # not the temporary one
+        raise
     click.echo(f"{file}: {summary}")
 
 

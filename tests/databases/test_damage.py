@@ -114,6 +114,7 @@ def test_after_damage_nothing_is_acknowledged_and_the_service_is_not_ready(
     lines = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert all(str(path) in line.getMessage() or "restart" in line.getMessage() for line in lines)
     assert not any(line.exc_info for line in lines)
+    assert any("bookapi init" in line.getMessage() for line in lines) == (not path.exists())
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503, "until a restart"
 
