@@ -14,6 +14,7 @@ from .. import formats
 from .problems import Problem, bad_parameters
 from .request import Request, current_request
 
+_EQUALS = re.compile(r"\s*=\s*")
 _Q = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
@@ -127,7 +128,7 @@ def parse_accept(accept: str) -> list[tuple[str, float]]:
     """
     ranges = []
     for item in parse_list_header(accept):
-        media_range, parameters = parse_options_header(item)
+        media_range, parameters = parse_options_header(_EQUALS.sub("=", item))
         found = _Q.fullmatch(parameters.get("q", "1").strip())
         if found:
             media_range = media_range.strip().lower()

@@ -35,6 +35,8 @@ HTML = "text/html"
         ("application/xml, application/json", JSON),
         ("text/xml;q=0.3, application/json;q=0.4", JSON),
         ("application/json;q=0.3, text/xml;q=0.4", XML),
+        ("application/json;q = 0.3, text/xml; q =0.4", XML),
+        ("application/json; q= 0, application/xml;q=0.1", XML),
         ("application/xml ; q=0.9 , application/json ; q=0.8", XML),
         ("text/html, application/xml;q=0.9, */*;q=0.8", HTML),
         ("text/html, image/*;q=0.9, */*;q=0.1", HTML),
