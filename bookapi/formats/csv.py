@@ -22,7 +22,7 @@ _FORMULA = re.compile("'*[=+\\-@\t\r]")
 _BAR = re.compile(r"(?:(?<= )|\A)(\\*)\|(?= |\Z)")
 _ESCAPED_BAR = re.compile(r"(?:(?<= )|\A)\\(\\*)\|(?= |\Z)")
 _UNDECODED = re.compile("[\udc80-\udcff]")
-_BLANK = " \t,;|\r\n\xa0"  # of a row that only separates or ends a sheet
+_BLANK = " \t,;|\r\n\xa0\x1a"  # of a row that only separates or ends a sheet, or a file of DOS
 _IN_QUOTES = re.compile('"[^"]*"')
 
 csv.field_size_limit(MAX_CELL)

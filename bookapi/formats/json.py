@@ -61,16 +61,16 @@ def loads(body: bytes, roots: Sequence[str] = (), charset: str | None = None) ->
     return parse(text)
 
 
-def parse(text: str) -> Any:
-    """`loads` for text that is decoded already."""
+def parse(text: str, is_record: bool = False) -> Any:
+    """`loads` for text that is decoded already; `is_record`: it stands somewhere in a file."""
     try:
         data = json.loads(
             text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
         )
     except json.JSONDecodeError as error:
-        raise Malformed(
-            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
+        place = f"line {error.lineno}, column {error.colno}"
+        place = f"its character {error.pos + 1}" if is_record else place
+        raise Malformed(f"not JSON: {error.msg} at {place}") from None
     except RecursionError:
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels") from None
     if text.count("{") + text.count("[") > MAX_DEPTH or text.count(",") > MAX_FIELDS:
@@ -191,7 +191,7 @@ def _members(text: "_Splitter") -> Iterator[Record]:
 def as_record(text: str) -> dict[str, Any] | Malformed:
     """The record that a text is; a Malformed in its place where it is none."""
     try:
-        data = parse(text)
+        data = parse(text, is_record=True)
     except Malformed as error:
         return error
     return data if isinstance(data, dict) else Malformed("is not an object")

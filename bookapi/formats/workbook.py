@@ -26,8 +26,7 @@ def table(stream: BinaryIO, encoding: str | None = None, sheet: str | None = Non
             others = ", ".join(book.sheet_names)
             raise Malformed(f"there is no sheet {sheet!r}; there is {others}", "sheet")
         found = book.get_sheet_by_name(sheet) if sheet else book.get_sheet_by_index(0)
-        begins = (found.start or (0, 0))[0] + 1
-        rows = _rows(found.iter_rows(), begins)
+        rows = _rows(found.iter_rows())  # the empty ones before the header, too
     except (python_calamine.CalamineError, zipfile.BadZipFile, OSError, IndexError) as error:
         raise Malformed(f"not a workbook that can be read ({error})") from None
     _, header = next(rows, (0, []))
@@ -36,8 +35,8 @@ def table(stream: BinaryIO, encoding: str | None = None, sheet: str | None = Non
     return Table([str(name).strip() for name in header], None, rows)
 
 
-def _rows(rows: Iterator[list[Any]], begins: int) -> Iterator[tuple[int, list[Any]]]:
-    for number, row in enumerate(rows, begins):
+def _rows(rows: Iterator[list[Any]]) -> Iterator[tuple[int, list[Any]]]:
+    for number, row in enumerate(rows, 1):
         cells = [_cell(value) for value in row]
         if any(cell not in ("", None) for cell in cells):
             yield number, cells

@@ -879,7 +879,7 @@ def test_cells_beyond_the_header_are_left_out_with_a_warning(load, client, row, 
     [warning] = [each for each in report["warnings"] if each["kind"] == "cells-left-over"]
     assert (warning["record"], warning["line"]) == (2, 3)
     assert (
-        json.dumps(left_over).startswith(warning["value"]) and "header has 2" in warning["detail"]
+        json.dumps(left_over).startswith(warning["value"]) and "the 2 columns" in warning["detail"]
     )
     assert [book["title"] for book in stored(client)] == ["Other", "Emma"]
 
@@ -1025,3 +1025,25 @@ def test_an_invalid_record_of_a_document_is_rejected_alone(load, client, name, c
     report, _ = load(content, "--on-error", "skip", name=name)
     assert counts(report) == (2, 0, 0, 1)
     assert [reported["record"] for reported in report["errors"]] == [2]
+
+
+def test_a_rejected_record_is_not_said_to_be_cut_or_left_out(load):
+    rows = [["x" * 2001, ""], ["a\x01", ""], ["Emma", "soon"]]
+    report, _ = load(csv_bytes(["title", "pages"], *rows), "--strict", fails=1)
+    assert [error["detail"] for error in report["errors"]] == [
+        "may have at most 2000 characters",
+        "is not a text, or has a character that XML forbids",
+        "is not a number of pages that can be read",
+    ]
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\x1a\r\n"])
+def test_the_end_of_a_file_of_dos_is_no_record(load, client, end):
+    report, _ = load(b"title,pages\r\nEmma,3\r\n" + end)
+    assert (counts(report), report["read"], report["warnings"]) == ((1, 0, 0, 0), 1, [])
+
+
+def test_the_place_in_a_line_of_json_is_no_other_line(load):
+    report, _ = load(b'{"title": "A"}\n{"title": "B"\n', "--on-error", "skip", name="a.jsonl")
+    [error] = report["errors"]
+    assert (error["line"], error["detail"].partition(" at ")[2]) == (2, "its character 15")

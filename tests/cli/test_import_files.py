@@ -111,6 +111,12 @@ def test_a_workbook_is_read_like_a_table(runner, client, tmp_path, name):
 
 
 @pytest.mark.parametrize("workbook", [xlsx, ods])
+def test_rows_of_a_sheet_are_counted_from_its_top(workbook):
+    report = prepared(workbook([], [], *BOOKS, [], ["Ema", "", "soon"]))
+    assert [(each["record"], each["line"]) for each in report.warnings] == [(2, 6)]
+
+
+@pytest.mark.parametrize("workbook", [xlsx, ods])
 def test_a_sheet_is_chosen_by_its_name(workbook):
     assert prepared(workbook(*BOOKS), sheet="Books").counts["read"] == 1
     with pytest.raises(Malformed, match="there is no sheet 'Other'; there is Books"):

@@ -173,7 +173,7 @@ def _take(
 ) -> None:
     report, found = prepared.report, mapping.read(names, row)
     if beyond := [cell for cell in row[len(names) :] if cell.strip()]:
-        detail = f"has {len(row)} cells where the header has {len(names)}; the last are left out"
+        detail = f"has cells behind the {len(names)} columns of the header; left out"
         found.note(None, Issue("cells-left-over", detail), beyond)
     problems = [found.error] if found.error else []
     if prepared.options.strict and found.is_book:
@@ -189,7 +189,8 @@ def _take(
     if problems:
         report.counts["rejected"] += 1
         for issue, name, value in problems:
-            report.add("errors", place, issue, name, value)
+            fault = issue.detail.partition(";")[0]  # nothing is left out or cut
+            report.add("errors", place, issue._replace(detail=fault), name, value)
     else:
         prepared.add(ImportRow(*place, found.values, found.adds, found.own, found.key))
 
