@@ -32,7 +32,7 @@ from ..http.pagination import (
     paged,
 )
 from ..http.parameters import Parameter, Parameters, choice, load_query
-from ..http.problems import Problem, Sanitized, bad_parameters, invalid
+from ..http.problems import Problem, Sanitized, invalid
 from ..http.results import Result
 from ..http.spool import write_books
 from . import changes, queries
@@ -134,10 +134,9 @@ def import_books() -> dict[str, Any]:
         try:
             prepared = service.prepare(body.file, options, body.reader)
         except Malformed as error:
-            detail = f"{error}; nothing was stored"
-            if error.parameters:
-                raise bad_parameters([(name, detail) for name in error.parameters]) from None
-            raise Problem(400, detail) from None
+            faults = [{"parameter": name, "detail": str(error)} for name in error.parameters]
+            members: dict[str, Any] = {"errors": faults} if faults else {}
+            raise Problem(400, f"{error}; nothing was stored", **members) from None
         run = functools.partial(service.run, prepared, actor())
         with prepared:
             if key is None or options.dry_run or prepared.is_rejected:

@@ -33,6 +33,8 @@ from helpers.support import csv_bytes, jsonl_bytes, stored
         ("q=x&mode=x", ["mode", "q"]),
         ("Mode=create", ["Mode"]),
         ("column=a", ["column"]),
+        ("column.title=", ["column.title"]),
+        ("split.authors=", ["split.authors"]),
         ("%00=%ff", ["\ufffd"]),
     ],
 )

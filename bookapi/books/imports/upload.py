@@ -68,6 +68,12 @@ def _text(name: str, text: str) -> str:
     return text
 
 
+def _filled(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
 class SkippedColumns(RepeatedParameter):
     max_values = MAX_FIELDS
 
@@ -84,8 +90,8 @@ class ImportParameters(Parameters):
 _NAMED: dict[str, Field[Any]] = {
     **{name: Parameter(choice(values), None, MEANINGS[name]) for name, values in CHOICES.items()},
     **{name: Parameter(functools.partial(_text, name), None, MEANINGS[name]) for name in TEXTS},
-    **{f"column.{name}": Parameter(str, None, f"the column with {name}") for name in WRITABLE},
-    **{f"split.{name}": Parameter(str, None, f"what separates {name}") for name in WRITABLE},
+    **{f"column.{name}": Parameter(_filled, None, f"the column with {name}") for name in WRITABLE},
+    **{f"split.{name}": Parameter(_filled, None, f"what separates {name}") for name in WRITABLE},
 }
 import_parameters = ImportParameters.from_dict(_NAMED)()
 
