@@ -59,9 +59,10 @@ def _pairs(
 
 
 def _text(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None and (detail := upload.wrong_text(parameter.name or "", value)):
-        raise click.BadParameter(detail)
-    return value
+    try:
+        return None if value is None else upload.checked(parameter.name or "", value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _parameters(command: Callable[..., None]) -> Callable[..., None]:
@@ -187,7 +188,7 @@ def purge_books(days: int) -> None:
 def export_books(file: str, format_name: str | None, filters: tuple[str, ...]) -> None:
     """Export every matching book to FILE (`-`: standard output; .gz is compressed)."""
     writer = formats.by_name(format_name or _format_of(file) or "jsonl")
-    if writer is None or writer.write is None:
+    if writer is None or not writer.can("write"):
         raise click.BadParameter("has no such format for an export", param_hint="--format")
     wanted: MultiDict[str, str] = MultiDict()
     for text in filters:

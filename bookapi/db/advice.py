@@ -1,5 +1,7 @@
 """What an operator can do about a database that cannot be used, by the error of its driver."""
 
+from contextlib import suppress
+
 import pymysql
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
@@ -38,6 +40,8 @@ def _hint(error: Exception) -> str:
     driver = getattr(failure, "orig", failure)
     if isinstance(driver, pymysql.err.MySQLError):
         return _BY_CODE.get(driver.args[0] if driver.args else 0, "")
-    file = db.dialect.file
-    is_missing = isinstance(driver, sqlite3.Error | FileFault) and file and not file.exists()
-    return "there is no file; bookapi init makes one" if is_missing else ""
+    file = db.dialect.file if isinstance(driver, sqlite3.Error | FileFault) else None
+    with suppress(PermissionError):  # a folder that may not be entered
+        if file and not file.exists():
+            return "there is no file; bookapi init makes one"
+    return ""

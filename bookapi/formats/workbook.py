@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, BinaryIO
 
 import python_calamine
@@ -38,23 +38,15 @@ def table(stream: BinaryIO, encoding: str | None = None, sheet: str | None = Non
 def _rows(rows: Iterator[list[Any]]) -> Iterator[tuple[int, list[Any]]]:
     for number, row in enumerate(rows, 1):
         cells = [_cell(value) for value in row]
-        if any(cell not in ("", None) for cell in cells):
+        if any(cells):
             yield number, cells
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any) -> str:
     """A cell as text; a number that is whole without its fraction, a moment as its date."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    return (
-        value.isoformat()
-        if isinstance(value, date)
-        else value
-        if isinstance(value, str)
-        else str(value)
-    )
+    return str(value.date() if isinstance(value, datetime) else value)
 
 
 FORMAT = Format(

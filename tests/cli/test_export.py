@@ -145,6 +145,13 @@ def test_an_empty_catalogue_is_exported_too(client, export, name):
     }.get(name, b'<?xml version="1.0" encoding="UTF-8"?>\n<catalogue><books></books></catalogue>')
 
 
+@pytest.mark.parametrize("name", ["a.xlsx", "a.ods"])
+def test_a_format_that_is_read_only_is_no_name_for_an_export(runner, tmp_path, name):
+    result = runner.invoke(args=["books", "export", str(tmp_path / name)])
+    assert result.exit_code == 2 and "has no such format" in result.stderr
+    assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("name", ["json", "jsonl", "xml", "csv"])
 def test_the_command_and_the_service_export_the_same_bytes(filled, export, client, name):
     answer = client.get("/books/export", query_string={"format": name})

@@ -62,16 +62,17 @@ MEANINGS = {
 TEXTS = tuple(name for name in MEANINGS if name not in CHOICES)
 
 
-def _text(name: str, text: str) -> str:
-    if wrong := wrong_text(name, text):
-        raise ValueError(wrong)
-    return text
-
-
-def _filled(text: str) -> str:
-    if not text:
+def checked(name: str, value: str) -> str:
+    """The value of a parameter that is a text; raises ValueError where it is wrong."""
+    if name == "profile" and value not in profiles.names():
+        raise ValueError(f"must be {', '.join(profiles.names())}")
+    if name == "encoding" and not formats.is_charset(value):
+        raise ValueError("is not a known encoding")
+    if name == "delimiter" and (len(value) != 1 or value in '"\r\n'):
+        raise ValueError("must be one character")
+    if name.startswith(tuple(PREFIXES)) and not value:
         raise ValueError("must not be empty")
-    return text
+    return value
 
 
 class SkippedColumns(RepeatedParameter):
@@ -87,11 +88,14 @@ class ImportParameters(Parameters):
     }
 
 
+_TEXTS = {
+    **{name: MEANINGS[name] for name in TEXTS},
+    **{f"column.{name}": f"the column with {name}" for name in WRITABLE},
+    **{f"split.{name}": f"what separates {name}" for name in WRITABLE},
+}
 _NAMED: dict[str, Field[Any]] = {
     **{name: Parameter(choice(values), None, MEANINGS[name]) for name, values in CHOICES.items()},
-    **{name: Parameter(functools.partial(_text, name), None, MEANINGS[name]) for name in TEXTS},
-    **{f"column.{name}": Parameter(_filled, None, f"the column with {name}") for name in WRITABLE},
-    **{f"split.{name}": Parameter(_filled, None, f"what separates {name}") for name in WRITABLE},
+    **{name: Parameter(functools.partial(checked, name), None, _TEXTS[name]) for name in _TEXTS},
 }
 import_parameters = ImportParameters.from_dict(_NAMED)()
 
@@ -118,17 +122,6 @@ def arguments() -> MultiDict[str, str]:
         return request.args
     ours = {name: text for name, text in typed_fields().items() if name not in CONTROL_FIELDS}
     return MultiDict([*request.args.items(multi=True), *ours.items()])
-
-
-def wrong_text(name: str, value: str) -> str | None:
-    """What is wrong with the value of a parameter, None for nothing."""
-    if name == "profile" and value not in profiles.names():
-        return f"must be {', '.join(profiles.names())}"
-    if name == "encoding" and not formats.is_charset(value):
-        return "is not a known encoding"
-    if name == "delimiter" and (len(value) != 1 or value in '"\r\n'):
-        return "must be one character"
-    return None
 
 
 class Body:
