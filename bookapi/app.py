@@ -13,6 +13,7 @@ from werkzeug.utils import get_content_type
 from werkzeug.wsgi import wrap_file
 
 from . import formats
+from .db import db
 from .http import pages, problems
 from .http.bodies import accept_headers
 from .http.cache import DataResponse
@@ -21,6 +22,7 @@ from .http.negotiation import chosen_format
 from .http.request import Request, current_request
 from .http.results import Result
 from .http.routing import allowed_methods, declared_here
+from .http.security import SAFE_METHODS
 from .http.spool import SpooledFile
 
 
@@ -54,6 +56,14 @@ class BookApi(Flask):
         """
         return func
 
+    def preprocess_request(self) -> Any:
+        """As Flask does it; again where a read loses its connection to the database."""
+        return _again(super().preprocess_request)
+
+    def dispatch_request(self) -> Any:
+        """As Flask does it; again where a read loses its connection to the database."""
+        return _again(super().dispatch_request)
+
     def make_default_options_response(self) -> Response:
         """For OPTIONS: Allow, which bodies may be sent, and no content."""
         response = super().make_default_options_response()
@@ -80,6 +90,10 @@ class BookApi(Flask):
         if response.status_code == 204:
             del response.headers["Content-Type"]
         return response
+
+
+def _again(function: Callable[[], Any]) -> Any:
+    return db.retry(function) if current_request().method in SAFE_METHODS else function()
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """The Flask extension: `db.read` and `db.write`."""
 
 import functools
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
@@ -13,10 +14,13 @@ from sqlalchemy.orm import DeclarativeBase
 from werkzeug.exceptions import ServiceUnavailable
 
 from .dialects import Dialect, dialect_of
-from .failures import FAILURES, busy, raise_translated
+from .failures import FAILURES, Lost, busy, raise_translated
 from .queue import ON_COMMIT, WriteQueue
 
 EXTENSION = "bookapi.database"
+OUTAGE_SECONDS = 4.0  # how long reads that lose their connection are tried again
+CALM_SECONDS = 10.0  # without a lost connection, after which the next one begins another outage
+PAUSE_SECONDS = 0.2  # before another try
 
 
 class Base(DeclarativeBase):
@@ -32,12 +36,28 @@ class Base(DeclarativeBase):
     )
 
 
+class Outage:
+    """The time in which connections to the database get lost, one after the other."""
+
+    def __init__(self) -> None:
+        self._began, self._last = 0.0, -CALM_SECONDS
+
+    def is_short(self) -> bool:
+        """To be called where a connection was lost: whether to try again."""
+        now = time.monotonic()
+        if now - self._last > CALM_SECONDS:
+            self._began = now
+        self._last = now
+        return now - self._began < OUTAGE_SECONDS
+
+
 class _Handle(NamedTuple):
     """The database of one application."""
 
     engine: Engine
     dialect: Dialect
     queue: WriteQueue
+    outage: Outage
 
 
 class Reading:
@@ -85,7 +105,9 @@ class Database(SQLAlchemy):
         with app.app_context():
             engine = self.engine
         dialect.listen(engine)
-        app.extensions[EXTENSION] = _Handle(engine, dialect, WriteQueue(engine, dialect, wait))
+        app.extensions[EXTENSION] = _Handle(
+            engine, dialect, WriteQueue(engine, dialect, wait), Outage()
+        )
 
     @property
     def _handle(self) -> _Handle:
@@ -112,6 +134,17 @@ class Database(SQLAlchemy):
         """What ``question(connection, *args)`` returns, without a limit."""
         with self.read(limited=False) as connection:
             return question(connection, *args)
+
+    def retry(self, function: Callable[[], Any]) -> Any:
+        """What a function that changes nothing returns. It is called again where the connection to
+        the database was lost, but not for long, lest all threads wait."""
+        while True:
+            try:
+                return function()
+            except Lost:
+                if not self._handle.outage.is_short():
+                    raise
+            time.sleep(PAUSE_SECONDS)
 
     def write(
         self,

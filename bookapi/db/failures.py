@@ -35,6 +35,14 @@ def unavailable() -> ServiceUnavailable:
     return ServiceUnavailable("the database cannot be reached; try again later", retry_after=10)
 
 
+class Lost(ServiceUnavailable):
+    """503: the connection to the database was lost. A new one may work at once: another node of a
+    cluster takes over."""
+
+    def __init__(self) -> None:
+        super().__init__(unavailable().description, retry_after=10)
+
+
 def busy() -> ServiceUnavailable:
     """503: another change holds the lock for too long."""
     return ServiceUnavailable(
@@ -142,7 +150,7 @@ def worth_another_try(error: BaseException) -> bool:
 def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
     """Raise the HTTP exception for a database error, and log the error with `hint`; raise an error
     of this program unchanged."""
-    translated = translate(error)
+    translated = Lost() if is_lost(error) else translate(error)
     if translated is None:
         raise error
     if (translated.code or 500) >= 500 and has_request_context():  # a command prints it itself

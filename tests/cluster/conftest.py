@@ -169,4 +169,5 @@ def _haproxy(folder, nodes, port):
         time.sleep(4)  # two checks of each node
         assert process.poll() is None
         yield
+        assert process.poll() is None, "HAProxy ended"
         process.terminate()

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import signal
+import subprocess
 import threading
 import time
 import uuid
@@ -131,3 +132,17 @@ def test_no_acknowledged_write_is_lost_when_the_writing_node_is_killed(galera, t
         assert "retry-after" in answers[-1].headers
         nodes[1].signal(signal.SIGCONT)
         wait_until(lambda: service.ask(post("/books", body, service.cookie)).status == 201, 60)
+
+
+def test_a_connection_to_a_node_that_is_behind_waits_for_it(galera, tmp_path):
+    nodes, port = galera
+    folder = tmp_path / "instance"
+    with _service(folder, port) as service:
+        socket = f"--socket={nodes[1].folder}/s.sock"
+        hold = "FLUSH TABLES WITH READ LOCK; DO SLEEP(4)"
+        with subprocess.Popen(["mariadb", "--no-defaults", socket, "-u", "root", "-e", hold]):
+            wait_until(lambda: "SLEEP" in nodes[1].ask("SHOW PROCESSLIST"))
+            body = json.dumps({"title": "just acknowledged"}).encode()
+            assert service.ask(post("/books", body, service.cookie)).status == 201
+            books = _stored(folder, _url(nodes[1].port))
+    assert [book["title"] for book in books] == ["just acknowledged"]

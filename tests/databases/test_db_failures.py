@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from bookapi.db import db, translate
+from bookapi.db import db, extension, translate
 from bookapi.db.extension import EXTENSION
 from bookapi.db.queue import ATTEMPTS
 from helpers.database import run_operations_again
@@ -107,3 +107,44 @@ def test_no_parameter_of_a_statement_is_in_a_message(app):
     with app.app_context(), pytest.raises(DBAPIError) as raised, db.engine.connect() as connection:
         connection.execute(text("SELECT :value FROM no_such_table"), {"value": "N4NBB5"})
     assert "N4NBB5" not in str(raised.value)
+
+
+@pytest.fixture
+def losing(app, monkeypatch):
+    """A function that makes the next reads lose their connection, so many of them, and returns a
+    list of all that were begun."""
+    dialect, begun, left = app.extensions[EXTENSION].dialect, [], []
+    begin = dialect.begin_read
+
+    def begin_read(*args):
+        begun.append(args)
+        if len(begun) <= left[0]:
+            raise failure(2013)
+        return begin(*args)
+
+    def lose(number):
+        left.append(number)
+        monkeypatch.setattr(dialect, "begin_read", begin_read)
+        monkeypatch.setattr(extension, "PAUSE_SECONDS", 0.01)
+        return begun
+
+    return lose
+
+
+def test_a_read_that_loses_its_connection_is_tried_again(client, losing):
+    begun = losing(3)
+    assert client.get("/books?title=any").status_code == 200
+    assert len(begun) > 3
+
+
+def test_reads_are_tried_again_for_the_first_seconds_of_an_outage_alone(
+    client, losing, monkeypatch
+):
+    monkeypatch.setattr(extension, "OUTAGE_SECONDS", 0.1)
+    begun = losing(1000)
+    first = client.get("/books?title=any")
+    assert first.status_code == 503 and "Retry-After" in first.headers
+    tried = len(begun)
+    assert 3 < tried <= 11
+    assert client.get("/books?title=any").status_code == 503
+    assert len(begun) == tried + 1

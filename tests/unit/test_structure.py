@@ -29,7 +29,7 @@ ALLOWED = {
     "server": BASE | {"http", "logs"},
     "site": LOW | {"auth", "books", "server"},
     "pages": LOW | {"auth", "books"},
-    "app": {"formats", "http"},
+    "app": {"db", "formats", "http"},
     "migrations": {"text", "db", "books.search"},
 }
 

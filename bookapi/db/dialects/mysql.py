@@ -57,7 +57,7 @@ class MysqlDialect(Dialect):
 
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "handle_error", _recognize_galera)
-        event.listen(engine, "connect", _read_max_packet)
+        event.listen(engine, "connect", _begin)
 
     def limit_silence(self, engine: Engine, seconds: float) -> None:
         # Not for commands: changing a large table takes its time.
@@ -164,10 +164,23 @@ class LimitedCursor(pymysql.cursors.Cursor):
         return super().execute(query)
 
 
-def _read_max_packet(driver: Any, record: Any) -> None:
+def _begin(driver: Any, record: Any) -> None:
     with driver.cursor() as cursor:
-        cursor.execute("SELECT @@max_allowed_packet")
-        [driver.max_packet] = cursor.fetchone()
+        cursor.execute("SHOW VARIABLES WHERE Variable_name IN ('max_allowed_packet', 'wsrep_on')")
+        found = dict(cursor.fetchall())
+        driver.max_packet = int(found["max_allowed_packet"])
+        if found.get("wsrep_on") == "ON":
+            _catch_up(cursor)
+
+
+def _catch_up(cursor: Any) -> None:
+    """Wait until this Galera node has what the others have acknowledged: it may have taken over."""
+    cursor.execute("SET SESSION wsrep_sync_wait = 1")
+    try:
+        cursor.execute("SELECT 1")
+    except pymysql.err.OperationalError as error:  # 1205 where it has lost the others
+        raise pymysql.err.OperationalError(1047, "the node is behind the others") from error
+    cursor.execute("SET SESSION wsrep_sync_wait = DEFAULT")
 
 
 def _recognize_galera(context: Any) -> None:
