@@ -197,7 +197,7 @@ class WriteQueue:
         try:
             self._dialect.check_file()
             left = max(first.deadline - time.monotonic(), MIN_SECONDS)
-            connection = self._dialect.begin_write(self._engine, left, first.alone)
+            connection = self._dialect.begin_write(self._engine, left)
             try:
                 self._commit_together(connection)
             finally:

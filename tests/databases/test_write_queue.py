@@ -343,11 +343,15 @@ def test_a_thread_that_cannot_be_started_is_a_503_for_changes_and_for_readiness(
     assert names() == ["unit-2"]
 
 
-def test_only_a_long_write_has_a_larger_page_cache(app):
-    def cache(connection):
-        return connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+def test_changes_have_a_connection_of_their_own_with_a_larger_page_cache(app):
+    def about(connection):
+        driver = connection.connection.driver_connection
+        return connection.exec_driver_sql("PRAGMA cache_size").scalar_one(), id(driver)
 
     with app.app_context():
         with db.read() as connection:
-            usual = cache(connection)
-        assert (db.write(cache, alone=True), db.write(cache)) == (-32 * 1024, usual)
+            reading = about(connection)
+        writing = db.write(about)
+        with db.read() as connection:
+            assert about(connection) == reading != writing == db.write(about)
+    assert writing[0] == -32 * 1024

@@ -72,9 +72,9 @@ class Dialect(ABC):
         None: no limit."""
 
     @abstractmethod
-    def begin_write(self, engine: Engine, seconds: float, is_long: bool = False) -> Connection:
-        """A connection in a new transaction that may change things, perhaps many; waits so long for
-        the lock of another process."""
+    def begin_write(self, engine: Engine, seconds: float) -> Connection:
+        """A connection in a new transaction that may change things; waits so long for the lock of
+        another process."""
 
     def fetch_wide(
         self, connection: Connection, statement: Select[Any], values: Mapping[str, Any]

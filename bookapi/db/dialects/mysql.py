@@ -104,7 +104,7 @@ class MysqlDialect(Dialect):
         driver.end = None if seconds is None else time.monotonic() + seconds
         return connection
 
-    def begin_write(self, engine: Engine, seconds: float, is_long: bool = False) -> Connection:
+    def begin_write(self, engine: Engine, seconds: float) -> Connection:
         connection = engine.connect()
         # Or nothing would be committed of what ran on the driver's own cursor.
         connection.begin()

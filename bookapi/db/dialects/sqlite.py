@@ -25,9 +25,10 @@ PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
 # would stop seconds late.
 PROGRESS_STEPS = 5_000
 _DRIVER = "bookapi.driver"  # in the `info` of a connection: that of the driver, with its Deadline
-_LARGE = "bookapi.large_cache"
-# KiB of pages kept in memory: by SQLite's default, and for a write that touches many.
-CACHE, LARGE_CACHE = 2000, 32 * 1024
+_STACK = "bookapi.stack"  # in the `info` of a connection: where it stays while it is idle
+# KiB of pages that a connection which writes keeps in memory. (SQLite's default is 2,000; one that
+# reads drops them after each commit of another connection.)
+WRITER_CACHE = 32 * 1024
 
 
 class Deadline:
@@ -53,7 +54,8 @@ class SqliteDialect(Dialect):
         self._guard = FileGuard(self.path)
         # A connection that is never used: while there is one, no log is deleted.
         self._keeper: Any = None
-        self._idle: list[Connection] = []
+        self._readers: list[Connection] = []
+        self._writers: list[Connection] = []  # apart: their pages in memory stay right
 
     def engine_options(self) -> dict[str, Any]:
         return {
@@ -99,10 +101,11 @@ class SqliteDialect(Dialect):
         self._guard.note_opened()
 
     def _disposed(self, engine: Engine) -> None:
-        while self._idle:
-            connection = self._idle.pop()
-            connection.invalidate()
-            connection.close()
+        for idle in (self._readers, self._writers):
+            while idle:
+                connection = idle.pop()
+                connection.invalidate()
+                connection.close()
         if self._keeper is not None:
             self._keeper.close()
             self._keeper = None
@@ -129,21 +132,18 @@ class SqliteDialect(Dialect):
         return SqliteWatch(self.connect(), engine.dialect, self._guard)
 
     def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
-        connection = self._take(engine)
+        connection = self._take(engine, self._readers)
         driver, deadline = connection.info[_DRIVER]
         if seconds is not None:
             deadline.end = time.monotonic() + seconds
         driver.execute("BEGIN")
         return connection
 
-    def begin_write(self, engine: Engine, seconds: float, is_long: bool = False) -> Connection:
-        connection = self._take(engine)
+    def begin_write(self, engine: Engine, seconds: float) -> Connection:
+        connection = self._take(engine, self._writers)
         driver, _ = connection.info[_DRIVER]
         try:
             driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-            if is_long:
-                driver.execute(f"PRAGMA cache_size = -{LARGE_CACHE}")
-                connection.info[_LARGE] = True
             # A plain BEGIN that reads and then writes either loses updates or fails at once with
             # SQLITE_BUSY.
             driver.execute("BEGIN IMMEDIATE")
@@ -153,13 +153,18 @@ class SqliteDialect(Dialect):
         connection.begin()
         return connection
 
-    def _take(self, engine: Engine) -> Connection:
+    def _take(self, engine: Engine, idle: list[Connection]) -> Connection:
         """One that is idle, else one of the pool. (The pool's checks cost as much as a small read,
         and nobody drops a connection to a file.)"""
         try:
-            return self._idle.pop()
+            return idle.pop()
         except IndexError:
-            return engine.connect()
+            connection = engine.connect()
+            connection.info[_STACK] = idle
+            if idle is self._writers:
+                driver, _ = connection.info[_DRIVER]
+                driver.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
+            return connection
 
     def end(self, connection: Connection) -> None:
         if connection.invalidated:
@@ -169,9 +174,7 @@ class SqliteDialect(Dialect):
         deadline.end = math.inf
         connection.rollback()
         driver.rollback()  # of what SQLAlchemy did not begin
-        if connection.info.pop(_LARGE, False):
-            driver.execute(f"PRAGMA cache_size = -{CACHE}")
-        self._idle.append(connection)
+        connection.info[_STACK].append(connection)
 
 
 def begin(connection: Connection) -> None:
