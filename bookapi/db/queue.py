@@ -17,7 +17,6 @@ from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import HTTPException
 
 from .. import metrics
 from .dialects import Dialect
@@ -152,16 +151,12 @@ class WriteQueue:
             if self._thread is None or not self._thread.is_alive():
                 self._fail_all()
 
-    @staticmethod
-    def _ended_by(error: BaseException | None) -> HTTPException:
-        failure = unavailable()
-        failure.__cause__ = RuntimeError(f"the writer thread ended: {error!r}")
-        return failure
-
     def _fail_all(self) -> None:
         for operation in (*self._running, *self._waiting):
+            failure = unavailable()
+            failure.__cause__ = RuntimeError(f"the writer thread ended: {self._fault!r}")
             operation.claim()
-            operation.fail(self._ended_by(self._fault))
+            operation.fail(failure)
         self._running.clear()
         self._waiting.clear()
 
@@ -252,27 +247,20 @@ class WriteQueue:
         except Exception as error:
             for operation in self._running:
                 operation.error = error
-        except BaseException as error:  # ends the thread
-            for operation in self._running:
-                operation.error = self._ended_by(error)
-            raise
-        finally:
-            self._ended()
+        self._ended()  # not after a BaseException: the thread ends first
 
     def _commit_by_itself(self) -> None:
         operation = self._take(time.monotonic())
         if operation is None:
             return
-        try:
-            for attempt in range(1, ATTEMPTS + 1):
-                if attempt > 1:
-                    metrics.RETRIES.inc()
-                if self._attempt(operation) or attempt == ATTEMPTS:
-                    return
-                if time.monotonic() >= operation.deadline and not is_lost(operation.error):
-                    return
-        finally:
-            self._ended()
+        for attempt in range(1, ATTEMPTS + 1):
+            if attempt > 1:
+                metrics.RETRIES.inc()
+            if self._attempt(operation):
+                break
+            if time.monotonic() >= operation.deadline and not is_lost(operation.error):
+                break
+        self._ended()
 
     def _attempt(self, operation: Operation) -> bool:
         """Whether the operation is finished, successfully or not; False: run it again."""
@@ -291,9 +279,6 @@ class WriteQueue:
                 self._dialect.end(connection)
         except Exception as error:
             operation.error = error
-        except BaseException as error:  # ends the thread
-            operation.error = self._ended_by(error)
-            raise
         # Lost while committing: nobody knows whether it is stored, so it must not run again.
         return operation.error is None or committing or not worth_another_try(operation.error)
 

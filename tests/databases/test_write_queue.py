@@ -325,6 +325,23 @@ def test_a_thread_that_ends_is_a_503_for_changes_and_for_readiness_until_one_wor
     assert names() == ["unit-2"]
 
 
+@pytest.mark.parametrize("own_commits", [False, True])
+def test_a_change_right_behind_one_that_ended_the_thread_is_made(app, own_commits, monkeypatch):
+    if own_commits:
+        run_operations_again(app)
+
+    def die(connection):
+        raise SystemExit
+
+    with app.app_context():
+        monkeypatch.setattr(queue.log, "exception", lambda *_: time.sleep(0.2))
+        event.listen(db.engine, "commit", die)
+        with pytest.raises(ServiceUnavailable):
+            db.write(add, "unit-1")
+        event.remove(db.engine, "commit", die)
+        assert db.write(add, "unit-2") == "unit-2"
+
+
 def test_a_thread_that_cannot_be_started_is_a_503_for_changes_and_for_readiness(
     app, names, monkeypatch
 ):
