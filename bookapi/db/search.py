@@ -10,7 +10,7 @@ liveness are plain searches, too, and come out alike.
 
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.compiler import compiles
@@ -118,9 +118,7 @@ def expressions(
     state = _TRASH if in_trash else _LIVE
     if not match.terms:
         return {"q_without": write.any_of(match.without, ANYWHERE + state)}
-    exact = Term((_digest(" ".join(match.whole)),)) if match.whole else Term(("none",))
-    terms = dict.fromkeys(LEVELS, match.terms) | {EXACT: (exact,)}
-    every = {level: write.all_of(terms[level], level + state) for level in LEVELS}
+    every = {level: write.all_of(_at(level, match), level + state) for level in LEVELS}
     without = [write.any_of(match.without, ANYWHERE + state)] if match.without else []
     return {
         "q": write.less(every[ANYWHERE], without),
@@ -130,6 +128,39 @@ def expressions(
             for level in LEVELS
         },
     }
+
+
+def _at(level: str, match: Match) -> tuple[Term, ...]:
+    """What must occur at a level."""
+    if level != EXACT:
+        return match.terms
+    return (Term((_digest(" ".join(match.whole)),) if match.whole else ("none",)),)
+
+
+def finder(match: Match, level: str = "") -> Callable[[str], bool]:
+    """A function that says of the tokens of a book in the catalogue whether the search finds it;
+    `level`: at this level of relevance, and no nearer one."""
+
+    def parts(terms: Iterable[Term], level: str) -> list[str]:
+        return [
+            "".join([f" {level}{_LIVE}{_encoded(word, term.prefix)}" for word in term.words])
+            + " " * (not term.prefix)
+            for term in terms
+        ]
+
+    needed = parts(_at(level or ANYWHERE, match), level or ANYWHERE)
+    without = parts(match.without, ANYWHERE)
+    nearer = [parts(_at(above, match), above) for above in LEVELS[: LEVELS.find(level)][-1:]]
+
+    def finds(words: str) -> bool:
+        has = f" {words} ".__contains__
+        return (
+            all(map(has, needed))
+            and not any(map(has, without))
+            and not any(all(map(has, found)) for found in nearer)
+        )
+
+    return finds
 
 
 class Fts5:

@@ -269,6 +269,9 @@ WALKS = {  # an address, and the index that finds its page
     ),
     "/books?language=en&sort=-published": "ix_books_deleted_at_published_desc_key_id",
     "/books?q=common&sort=author": "ix_books_deleted_at_author_key_id",
+    "/books?language=en&sort=title&cursor=*": "ix_books_deleted_at_title_key_id",
+    "/books?q=com*&sort=title": "ix_books_deleted_at_title_key_id",
+    "/books?q=com*": "ix_books_deleted_at_id",
     "/books?sort=-published": "ix_books_deleted_at_published_desc_key_id",
     "/books?sort=-author": "ix_books_deleted_at_author_desc_key_id",
     "/books?sort=author,title": "ix_books_deleted_at_author_key_id",
@@ -279,7 +282,8 @@ WALKS = {  # an address, and the index that finds its page
 
 
 @pytest.mark.parametrize("address", WALKS)
-def test_a_page_is_found_by_walking_the_index_of_its_order(asked, address):
+def test_a_page_is_found_by_walking_the_index_of_its_order(asked, address, monkeypatch):
+    monkeypatch.setattr(reads, "LOOKED_FACTOR", 1)  # the books are few
     plans = asked(f"{address}{'&' if '?' in address else '?'}limit=2")
     assert any(WALKS[address] in str(steps) for _, steps in plans)
     assert named(plans) == []
@@ -297,6 +301,10 @@ def test_a_page_is_found_by_walking_the_index_of_its_order(asked, address):
         (
             "/books?q=common&sort=title&page=30",
             "SEARCH books USING COVERING INDEX ix_books_deleted_at_title_key_id",
+        ),
+        (
+            "/books?q=common&author=a1",
+            "SEARCH book_authors USING COVERING INDEX ix_book_authors_name_key_book_id",
         ),
         (
             "/books?language=en&facets=decade",
@@ -320,6 +328,14 @@ def test_a_page_by_relevance_is_found_level_by_level(asked):
     plans = asked("/books?q=common&limit=2")
     assert named(plans) == []
     assert not any("AS relevance" in sql for sql, _ in plans)
+    assert not any("AS relevance" in sql for sql, _ in asked("/books?q=common&limit=2&cursor=*"))
+
+
+@pytest.mark.parametrize("more", ["", "&sort=id", "&sort=-id"])
+def test_a_filtered_search_by_id_ends_with_the_page(asked, more):
+    plans = asked(f"/books?q=common&language=en&limit=2{more}")
+    assert named(plans) == []
+    assert DATABASE_URL or named(plans, sorted_wholly) == []
 
 
 def test_the_counts_of_one_term_are_looked_up(asked):

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bookapi.books import terms
-from bookapi.books.queries import facets, reads
+from bookapi.books.queries import facets, reads, shared
 from bookapi.db import db
 
 SPELLINGS = [
@@ -155,3 +155,16 @@ def test_books_found_in_a_walk_are_those_that_are_sorted(many, monkeypatch, aske
 
     for sort in ("title", "-title", "author", "-published"):
         assert found(10**6, sort) == found(0, sort) != [], sort
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["author=name+3", "subject=name+1", "publisher=name+4", "language=en&language=as", "series=no"],
+)
+def test_hits_looked_up_among_those_of_a_filter_are_those_that_pass_it(many, monkeypatch, asked):
+    def reported(factor):
+        monkeypatch.setattr(shared, "HITS_FACTOR", factor)
+        answer = many.get(f"/books?q=some&{asked}&facets=author,decade&sort=title&page=2&limit=3")
+        return answer.json["total"], answer.json["facets"], answer.json["books"]
+
+    assert reported(0) == reported(10**6)

@@ -16,7 +16,7 @@ from bookapi.books import changes
 from bookapi.books.models import Book
 from bookapi.books.queries import reads
 from bookapi.books.schemas import book_schema
-from bookapi.db import db
+from bookapi.db import db, search
 from bookapi.text import fold
 from helpers.documents import faults, ids, read
 from helpers.inventions import bounded
@@ -389,18 +389,39 @@ def test_pages_by_several_keys_are_those_of_a_cursor(shelf, sort):
         {"published_from": "0"},
         {"q": "common"},
         {"q": "common -rare", "language": "en"},
+        {"q": "comm* -rar*"},
+        {"q": "-rare"},
     ],
     ids=str,
 )
 def test_pages_found_by_walking_an_index_are_those_of_a_cursor(shelf, query, sort, monkeypatch):
     expected = walked(shelf, sort=sort, **query)
     monkeypatch.setattr(reads, "WALKED_ROWS", 1)
+    monkeypatch.setattr(reads, "LOOKED_FACTOR", 0)
     assert by_pages(shelf, sort=sort, **query) == expected
+    assert walked(shelf, limit=3, sort=sort, **query) == expected
 
 
 @pytest.mark.parametrize("query", ["common", "austen", "austen common -rare", "aust*"])
 def test_pages_by_relevance_are_those_of_a_cursor(shelf, query):
     assert by_pages(shelf, q=query) == walked(shelf, q=query)
+
+
+@pytest.mark.parametrize(
+    "query", ["common", "austen", "common -rare", "aust* -rare", '"common words" austen', "é*"]
+)
+def test_books_whose_words_are_looked_at_are_those_of_the_search(shelf, query, monkeypatch):
+    expected, looked = walked(shelf, q=query), []
+
+    def finder(match, level):
+        looked.append(level)
+        return search.finder(match, level)
+
+    monkeypatch.setattr(reads, "finder", finder)
+    monkeypatch.setattr(reads, "LOOKED_FACTOR", 0)
+    monkeypatch.setattr(reads._Reading, "_searches_in_part", False)
+    assert by_pages(shelf, q=query) == walked(shelf, limit=3, q=query) == expected
+    assert {*looked} == ({"t", "h", "a"} if expected else set())
 
 
 def made(sort, values):

@@ -1,7 +1,7 @@
 """The reads that answer: a page, a stream, one book. Each shows one state of the catalogue."""
 
 from array import array
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Select, bindparam, select
@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from ...catalogue import Catalogue, revision_of
 from ...db import TooSlow, db, fetch
-from ...db.search import LEVELS, Match, expressions
+from ...db.search import EXACT, LEVELS, Match, expressions, finder
 from ...http.cache import current_cache
 from .. import records
 from ..models import Book
@@ -18,7 +18,7 @@ from . import cursors, facets, statements
 from .filters import has_isbn
 from .listing import Listing, Shape
 from .shared import Found, once
-from .sorting import BY_RELEVANCE
+from .sorting import BY_ID, BY_RELEVANCE
 
 STREAMED_ROWS = 200  # fetched at a time: in constant memory
 # Rows of an index that are walked for a page: so many and this many times what is needed if the
@@ -26,7 +26,7 @@ STREAMED_ROWS = 200  # fetched at a time: in constant memory
 # is walked, for sorting a book takes so many times as long as passing one.
 WALKED_ROWS, WALKED_FACTOR = 100, 3
 SORTED_FACTOR = 16
-ASKED_FACTOR = 400  # to ask a search about one book takes so many times as long as to read one hit
+LOOKED_FACTOR = 4  # to look at the words of a book takes as long as to find so many by a search
 
 T = TypeVar("T")
 
@@ -89,17 +89,23 @@ class _Reading(Found):
         if known is not None:
             return int(fetch(self.connection, known, self.values)[0][0])
         if self.shape == Shape(search="without"):  # few or many: what is found is counted faster
-            return self.every - self._counted(statements.count_excluded())
-        return self._counted(statements.count(self.shape))
+            return self.every - self._counted(lambda: self._ids(statements.count_excluded())[0])
+        return self._counted(self._count)
 
-    def _counted(self, query: Select[Any]) -> int:
+    def _count(self) -> int:
+        if self.marked_hits:
+            counted = statements.among_hits(self.shape, counted=True)
+            return self._ids(counted, **self.marked_hits)[0]
+        return self._ids(statements.count(self.shape))[0]
+
+    def _counted(self, make: Callable[[], int]) -> int:
         """Counted once for each state of the catalogue: a count walks all that is counted."""
         remembered = current_cache()
         key = (self.shape, self.listing.values, self.listing.match)
         known = remembered.get(key)
         if known and known.revision == self.mark:
             return int(known.value)
-        number = self.once("count", lambda: int(fetch(self.connection, query, self.values)[0][0]))
+        number = self.once("count", make)
         if self.lasts:
             remembered.put(key, self.mark, number, 4 * len(repr(key)))
         return number
@@ -125,9 +131,9 @@ class _Reading(Found):
         backwards = first > total - last
         if backwards:
             first, last = total - last, total - first
-        ids = self._walked(first, last, total, backwards)
+        ids = [row[0] for row in self._walked(self.sort, last, backwards)][first:] or None
         if ids is None and not backwards and self._is_by_level:
-            ids = self._by_level(first, last)
+            ids = [book_id for book_id, _ in self._by_level(last - first, first)]
         if ids is None and self.shape == Shape() and len(self.sort) > 2:
             ids = self._between_edges(first, last, backwards)
         if ids is None:
@@ -143,21 +149,38 @@ class _Reading(Found):
     def _ids(self, query: Select[Any], **values: Any) -> list[int]:
         return [row[0] for row in fetch(self.connection, query, {**self.values, **values})]
 
-    def _walked(self, first: int, last: int, total: int, backwards: bool) -> list[int] | None:
-        """The ids of a page found by walking the sort's index from one end, where a part of it not
-        larger than the number of books found should do; None where it does not."""
-        most = WALKED_ROWS + WALKED_FACTOR * last * self.every // total
-        if most > total or not statements.can_walk(self.shape, self.sort):
-            return None
-        terms = self.listing.match.terms if self.listing.match else ()
-        asks_each = (
-            db.dialect.looks_up_fast
-            and most * ASKED_FACTOR < total
-            and not any(term.prefix for term in terms)  # for which all that begins so is read
-        )
-        walked = statements.walked(self.shape, self.sort, backwards, asks_each)
-        ids = self._ids(walked, most=most)
-        return ids[first:last] if len(ids) >= last else None
+    def _walked(
+        self,
+        sort: tuple[str, ...],
+        number: int,
+        backwards: bool = False,
+        after: Mapping[str, Any] | None = None,
+        level: str = "",
+    ) -> list[tuple[Any, ...]]:
+        """The first `number` books (id, sort values, …) found by walking the sort's index from one
+        end, or from behind a cursor, where a part of it should do that reads less than finding all;
+        none where it does not."""
+        most = WALKED_ROWS + WALKED_FACTOR * number * self.every // max(self.number, 1)
+        match, costs = self.listing.match, 1
+        if match:
+            costs = LOOKED_FACTOR
+            if sort[0] in ("id", "-id") and self._searches_in_part:
+                return []
+        if most * costs > self.number or not statements.can_walk(self.shape, sort):
+            return []
+        walked = statements.walked(self.shape, sort, backwards, bool(after))
+        rows = fetch(self.connection, walked, {**self.values, **(after or {}), "most": most})
+        if match:
+            finds = finder(match, level)
+            rows = [row for row in rows if finds(row[-1])]
+        return rows[:number] if len(rows) >= number else []
+
+    @property
+    def _searches_in_part(self) -> bool:
+        """Whether a search by id ends once enough is found."""
+        match = self.listing.match
+        is_prefix = match and any(term.prefix for term in match.terms)
+        return db.dialect.looks_up_fast and not is_prefix  # all that begins so is read first
 
     @property
     def _walks_far(self) -> bool:
@@ -168,21 +191,34 @@ class _Reading(Found):
     def _is_by_level(self) -> bool:
         return self.sort == BY_RELEVANCE and self.shape.search == "terms"
 
-    def _by_level(self, first: int, last: int) -> list[int]:
-        """The ids of a page by relevance: level by level, until the page is full."""
-        ids: list[int] = []
-        skipped, wanted = first, last - first
-        for level in LEVELS:
-            query = statements.at_level(self.shape, level)
-            ids += self._ids(query, limit=wanted - len(ids), offset=skipped)
-            if len(ids) == wanted:
+    def _by_level(
+        self, wanted: int, skipped: int = 0, after: tuple[Any, ...] = ()
+    ) -> list[tuple[int, int]]:
+        """(id, relevance) of so many books by relevance, behind those `skipped` or behind a cursor:
+        level by level, until there are enough."""
+        found: list[tuple[int, int]] = []
+        begun, book_id = after or (len(LEVELS), 0)
+        for relevance, level in zip(range(len(LEVELS) - 1, -1, -1), LEVELS):
+            if relevance > begun:
+                continue
+            left, behind = wanted - len(found), {"after_0": book_id} if relevance == begun else {}
+            walked = level != EXACT and self._walked(
+                BY_ID, skipped + left, after=behind, level=level
+            )
+            query = statements.at_level(self.shape, level, bool(behind))
+            ids = (
+                [row[0] for row in walked[skipped:]]
+                if walked
+                else self._ids(query, limit=left, offset=skipped, **behind)
+            )
+            found += [(book_id, relevance) for book_id in ids]
+            if len(found) == wanted:
                 break
             if skipped and not ids:
-                counted = statements.at_level(self.shape, level, counted=True)
-                skipped -= min(skipped, self._ids(counted)[0])
+                skipped -= min(skipped, self._ids(statements.count_level(self.shape, level))[0])
             else:
                 skipped = 0
-        return ids
+        return found
 
     def _between_edges(self, first: int, last: int, backwards: bool) -> list[int]:
         """The ids of a page that is sorted by several keys: the books between the first keys of its
@@ -200,12 +236,16 @@ class _Reading(Found):
         """The ids behind the cursor, and the cursor to go on with."""
         limit, after = self.listing.limit, self.listing.after
         bound = {f"after_{index}": value for index, value in enumerate(after)}
-        query = statements.onward(self.shape, self.sort, bool(after))
-        rows = fetch(self.connection, query, {"limit": limit + 1, **self.values, **bound})
+        rows = self._walked(self.sort, limit + 1, after=bound)
+        if self._is_by_level:
+            rows = [(each, level, each) for each, level in self._by_level(limit + 1, 0, after)]
+        elif not rows:
+            query = statements.onward(self.shape, self.sort, bool(after))
+            rows = fetch(self.connection, query, {"limit": limit + 1, **self.values, **bound})
         ids = [row[0] for row in rows[:limit]]
         if len(rows) <= limit:
             return ids, None
-        return ids, cursors.write(self.sort, list(rows[limit - 1][1:]))
+        return ids, cursors.write(self.sort, list(rows[limit - 1][1 : len(self.sort) + 1]))
 
 
 def _values(connection: Connection, listing: Listing) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     TableValuedAlias,
     bindparam,
     column,
-    exists,
     false,
     func,
     literal_column,
@@ -24,7 +23,8 @@ from sqlalchemy import (
 from ...db import JoinInOrder, found, in_order_of
 from ...db.search import LEVELS
 from .. import records
-from ..models import Book, Term
+from ..models import Book, BookWords, Term
+from ..terms import KINDS
 from . import sorting
 from .filters import FILTERS, in_language
 from .listing import Shape
@@ -51,14 +51,16 @@ class Source:
         self.relevance: ColumnElement[Any] | None = None
         self.book_id: Any = Book.id
         self.table: FromClause = Book.__table__
+        has_books = True
         if shape.search == "terms":
+            has_books = needs_books or bool(shape.filters)
             narrow = _NARROW.issuperset(dict(shape.filters)) and (narrow or not needs_books)
-            self._search(ranked, needs_books or bool(shape.filters), level, narrow)
+            self._search(ranked, has_books, level, narrow)
         elif shape.search == "without":
             self.conditions.append(Book.id.not_in(select(_found("q_without").c.id)))
         elif shape.search:
             self.conditions.append(false())
-        if self.book_id is Book.id:
+        if has_books:
             self.conditions.insert(
                 0, Book.deleted_at.is_not(None) if shape.in_trash else Book.deleted_at.is_(None)
             )
@@ -71,12 +73,10 @@ class Source:
             hits = _found(
                 f"q_{level}" if level else "q", *[f"q_{each}" for each in nearer], "q_less"
             )
-        self.table, self.relevance = hits, hits.c.get("relevance")
-        if with_books:
+        self.table, self.relevance, self.book_id = hits, hits.c.get("relevance"), hits.c.id
+        if with_books:  # or else the search knows by itself what is in the trash
             index = "ix_books_deleted_at_id" if narrow else ""
             self.table = JoinInOrder(hits, Book.__table__, Book.id == hits.c.id, index=index)
-        else:  # the search knows by itself what is in the trash
-            self.book_id = hits.c.id
 
     def select(self, *columns: Any) -> Select[Any]:
         return select(*columns).select_from(self.table).where(*self.conditions)
@@ -97,17 +97,6 @@ def conditions(shape: Shape, by_book: bool = False) -> list[ColumnElement[Any]]:
     return made
 
 
-def of_each(shape: Shape, asks_each: bool) -> list[ColumnElement[Any]]:
-    """The conditions for books that are looked at one by one (none of the trash); `asks_each`:
-    the search is asked about each, too, or else for all that it finds."""
-    made = [Book.deleted_at.is_(None), *conditions(shape, by_book=True)]
-    if shape.search:
-        hits = _found("q", "q_less")
-        is_hit = exists().where(hits.c.id == Book.id).correlate(Book.__table__)
-        made.append(is_hit if asks_each else Book.id.in_(select(hits.c.id)))
-    return made
-
-
 # The filters that leave books in the order of an index, and what they then can be sorted by.
 _IN_ORDER = {
     ("title",): ("id",),
@@ -123,6 +112,8 @@ _IN_ORDER = {
 def _by_index(shape: Shape, sort: tuple[str, ...]) -> bool:
     """Whether the books of this shape are found in this order, or may be walked through in it for
     enough of them."""
+    if shape.search == "terms":
+        return sort[0].removeprefix("-") == "id"
     if shape.in_trash:
         return False
     single = all(number == 1 for _, number in shape.filters)
@@ -191,11 +182,10 @@ def can_walk(shape: Shape, sort: tuple[str, ...]) -> bool:
     looking at each book."""
     filters = {name for name, _ in shape.filters}
     return (
-        bool(filters or shape.search == "terms")
+        bool(filters or shape.search)
         and not shape.in_trash
         and len(sort) <= 1 + (sort[-1] != sort[0])
-        and not (shape.search and sort[0] == "id")  # searches find in this order
-        and shape.search in ("", "terms")
+        and shape.search != "nothing"
         and sort[0].removeprefix("-") in _WALKED
         and filters <= _WALKED[sort[0].removeprefix("-")]
     )
@@ -203,19 +193,28 @@ def can_walk(shape: Shape, sort: tuple[str, ...]) -> bool:
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def walked(
-    shape: Shape, sort: tuple[str, ...], backwards: bool, asks_each: bool = False
+    shape: Shape, sort: tuple[str, ...], backwards: bool = False, begun: bool = False
 ) -> Select[Any]:
-    """The ids of the books of this shape among the first `most` of the whole catalogue in this
-    order, or among the last ones."""
+    """The ids with their sort values, of the books that pass the filters of this shape among the
+    first `most` of the whole catalogue in this order, or among the last ones; where `begun`, behind
+    `after_0`, …. With a search: and the tokens that are still to be looked at."""
     keys = _keys(Source(Shape()), shape, sort)
-    whole = select(Book.id).where(Book.deleted_at.is_(None))
+    whole = select(Book.id, *[key.column.label(key.name) for key in keys if key.name != "id"])
+    whole = whole.where(Book.deleted_at.is_(None), *([sorting.behind(keys)] if begun else []))
     walk = _ordered(whole, keys, backwards).limit(bindparam("most")).subquery("walk")
-    return (
-        select(Book.id)
-        .select_from(JoinInOrder(walk, Book.__table__, Book.id == walk.c.id))
-        .where(*of_each(shape, asks_each))
-        .order_by(*sorting.order(keys, backwards, by_index=False))
-    )
+    columns: list[Any] = [walk.c.id, *[walk.c[key.name] for key in keys]]
+    table: FromClause = walk
+    are_meant = conditions(shape, by_book=True)
+    if are_meant:
+        are_meant.append(Book.deleted_at.is_(None))
+        index = "ix_books_deleted_at_id" if _NARROW.issuperset(dict(shape.filters)) else ""
+        table = JoinInOrder(table, Book.__table__, Book.id == walk.c.id, index)
+    if shape.search:
+        table = JoinInOrder(table, BookWords.__table__, BookWords.book_id == walk.c.id)
+        columns.append(BookWords.words)
+    in_walk = [key._replace(column=walk.c[key.name]) for key in keys]
+    order = sorting.order(tuple(in_walk), backwards)
+    return select(*columns).select_from(table).where(*are_meant).order_by(*order)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -246,24 +245,39 @@ def is_marked(book_id: Any) -> ColumnElement[bool]:
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def ids(shape: Shape) -> Select[Any]:
-    """All ids, in no order."""
+    """All ids, in no order, as one JSON array: sooner read than so many rows (SQLite)."""
     source = Source(shape)
-    return source.select(source.book_id)
+    return source.select(func.json_group_array(source.book_id))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def at_level(shape: Shape, level: str, counted: bool = False) -> Select[Any]:
-    """The ids found at a level of relevance, by id, `limit` of them from `offset` on; or their
-    number."""
+def among_hits(shape: Shape, counted: bool = False) -> Select[Any]:
+    """The same, or their number, of those marked books that pass the one filter of this shape."""
+    [(name, _)] = shape.filters
+    kind = KINDS[name]
+    if kind.is_list:
+        made = [kind.key == bindparam(f"{name}_0", type_=String())]
+    else:
+        made = [Book.deleted_at.is_(None), *conditions(shape)]
+    column = func.count() if counted else func.json_group_array(kind.book_id)
+    return select(column).where(*made, is_marked(kind.book_id))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def at_level(shape: Shape, level: str, begun: bool = False) -> Select[Any]:
+    """The ids found at a level of relevance, by id, `limit` of them from `offset` on; where
+    `begun`, behind `after_0`."""
     source = Source(shape, level=level)
-    if counted:
-        return source.select(func.count())
-    return (
-        source.select(source.book_id)
-        .order_by(source.book_id)
-        .limit(bindparam("limit"))
-        .offset(bindparam("offset"))
-    )
+    made = source.select(source.book_id)
+    if begun:
+        made = made.where(source.book_id > bindparam("after_0", type_=Integer()))
+    return made.order_by(source.book_id).limit(bindparam("limit")).offset(bindparam("offset"))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def count_level(shape: Shape, level: str) -> Select[Any]:
+    """How many are found at a level of relevance."""
+    return Source(shape, level=level).select(func.count())
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)

@@ -23,7 +23,7 @@ class Dialect(ABC):
     #: Whether a search finds all that was committed before it.
     search_is_current: bool
     #: Whether looking up one row after the other costs less than sorting them: indexes have the
-    #: columns for it (migration 0008), and a search can be asked about one book.
+    #: columns for it (migration 0008), and a search by id ends once enough is found.
     looks_up_fast: bool
 
     def __init__(self, url: URL, wait: int):
