@@ -1,5 +1,7 @@
 """What cells of other people's files mean."""
 
+import time
+
 import pytest
 
 from bookapi.books.imports import cells
@@ -44,6 +46,8 @@ LANGUAGES = {
     "Greek, Ancient": ("grc", None),
     "Chinese (Simplified)": ("zh-Hans", None),
     "English, French": ("en", "language-several"),
+    "中文": ("zh", None),
+    "E": (None, "language-unreadable"),
     "Frensh": (None, "language-unreadable"),
     "klingonish": (None, "language-unreadable"),
     "English books": (None, "language-unreadable"),
@@ -104,3 +108,9 @@ def test_markup_becomes_text():
 @pytest.mark.parametrize("text", ["a\x00b", "a" + "\u0301" * 101])
 def test_a_text_that_cannot_be_stored_is_left_out(text):
     assert cells.read_text(text, 500) == (None, cells.TEXT_INVALID)
+
+
+def test_a_long_cell_is_no_name_of_a_language_at_once():
+    begun = time.monotonic()
+    assert cells.read_language("ab (" + " " * 20_000 + ",") == (None, cells.LANGUAGE_UNREADABLE)
+    assert time.monotonic() - begun < 2

@@ -37,6 +37,8 @@ def named(name: str) -> str:
     """The tag of the language with this name in any language, case and accents aside; or with one
     in parts: ``Portuguese (Brazil)``, ``Greek, Ancient``. Raises ValueError where there is none.
     """
+    if len(name) > LONGEST or (len(name) < 3 and name.isascii()):  # E is an abbreviation
+        raise ValueError(_MEANT)
     code = _code("language", name)
     if code is None and (found := _QUALIFIED.fullmatch(name)):
         code = _code("language", f"{found[3]} {found[1]}")
