@@ -156,13 +156,10 @@ def refuse_unknown(request: Request, has_read_body: bool = False) -> None:
     Pages, which people link to with parameters of others, and probes take any.
     """
     declared, chosen = request.declared, request.format
-    if (
-        request.environ.get("QUERY_STRING")
-        and declared
-        and chosen
-        and not (declared.query or declared.any_host or chosen.is_page)
-        and bool(declared.body) == has_read_body
-    ):
+    if not (request.environ.get("QUERY_STRING") and declared and chosen):
+        return
+    takes_any = declared.query or declared.any_host or chosen.is_page
+    if not takes_any and bool(declared.body) == has_read_body:
         load_query()
 
 

@@ -17,20 +17,14 @@ from flask import Flask
 USER = "bookapi.proxy_user"  # in the environ: who signed in at the trusted proxy
 UNIX = "unix"  # in TRUSTED_PROXY: the peer of a unix socket
 _UNIX_PEERS = ("", "localhost")  # its REMOTE_ADDR, by server
-_HEADERS = {
-    f"HTTP_{name}": name
-    for name in (
-        *(f"X_FORWARDED_{about}" for about in ("FOR", "PROTO", "HOST", "PORT", "PREFIX")),
-        "FORWARDED",
-    )
-}
+_ABOUT = ("FOR", "PROTO", "HOST", "PORT", "PREFIX")
+_HEADERS = {f"HTTP_X_FORWARDED_{name}": name for name in _ABOUT} | {"HTTP_FORWARDED": ""}
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _FOR = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+)(?::[0-9]+)?|([0-9A-Fa-f:.]+)")
 _PORT = re.compile(r":[0-9]+$")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 Environ = dict[str, Any]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ProxyMiddleware:
@@ -71,22 +65,22 @@ class ProxyMiddleware:
 
 
 def _apply(environ: Environ, given: dict[str, str]) -> None:
-    client = _FOR.fullmatch(given.get("X_FORWARDED_FOR", "").strip('"'))
+    client = _FOR.fullmatch(given.get("FOR", "").strip('"'))
     address = client and _address(client[1] or client[2] or client[3])
     if address:
         environ["REMOTE_ADDR"] = str(address)
-    scheme = given.get("X_FORWARDED_PROTO", "").lower()
+    scheme = given.get("PROTO", "").lower()
     if scheme in _DEFAULT_PORTS:
         environ["wsgi.url_scheme"] = scheme
-    if given.get("X_FORWARDED_HOST"):
-        environ["HTTP_HOST"] = given["X_FORWARDED_HOST"]
-    host, port = environ.get("HTTP_HOST", ""), given.get("X_FORWARDED_PORT", "")
+    if given.get("HOST"):
+        environ["HTTP_HOST"] = given["HOST"]
+    host, port = environ.get("HTTP_HOST", ""), given.get("PORT", "")
     if re.fullmatch("[0-9]{1,5}", port):
         environ["SERVER_PORT"] = port
         if host and port != _DEFAULT_PORTS[environ["wsgi.url_scheme"]] and not _PORT.search(host):
             environ["HTTP_HOST"] = f"{host}:{port}"
-    if _PREFIX.fullmatch(given.get("X_FORWARDED_PREFIX", "")):
-        environ["SCRIPT_NAME"] = given["X_FORWARDED_PREFIX"].rstrip("/")
+    if _PREFIX.fullmatch(given.get("PREFIX", "")):
+        environ["SCRIPT_NAME"] = given["PREFIX"].rstrip("/")
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
