@@ -210,8 +210,6 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
     letters = sum(len(re.sub(rb"[^A-Za-z]", b"", word)) for word in words)
     # In other scripts few bytes of such a word are ASCII letters, with two bytes a character, too.
     is_latin = letters * 2 > sum(map(len, words))
-    if not is_latin:  # English beside them says nothing
-        sample = _WORD.sub(lambda word: b"" if word[0].isascii() else word[0], sample)
     found_all = charset_normalizer.from_bytes(sample, cp_isolation=_LATIN if is_latin else _ALL)
     matches = [each for each in found_all if len(_HALF_WIDTH.findall(str(each))) * 2 < len(words)]
     found = matches[0] if matches else None
