@@ -18,6 +18,7 @@ from bookapi.books import changes, store
 from bookapi.books.models import Book
 from bookapi.catalogue import Catalogue
 from bookapi.db import create_file, db, now
+from bookapi.db.schema import known_revisions
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import PASSWORD, SECRET, Auth
@@ -299,6 +300,23 @@ def test_a_spoilt_file_is_a_503(local, spoilt):
     assert [answer.status_code for answer in reported] == [503] * 3
     assert app.file.read_bytes() == spoilt or not spoilt
     assert str(app.file) not in reported[0].get_data(as_text=True)
+
+
+@pytest.mark.parametrize("revision", ["0004", "9999"], ids=["older", "newer"])
+def test_another_schema_while_serving_makes_the_service_unready(app, caplog, revision):
+    def stamp(connection, to):
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{to}'")
+
+    client, needed = app.test_client(), known_revisions()[-1]
+    assert client.get("/readyz").status_code == 200
+    with app.app_context():
+        db.write(stamp, revision)
+        try:
+            assert client.get("/readyz").status_code == 503
+        finally:
+            db.write(stamp, needed)
+    assert f"the database has the schema {revision}" in caplog.text
+    assert client.get("/readyz").status_code == 200
 
 
 def test_a_file_that_is_spoilt_while_serving_makes_the_service_unready(local):
