@@ -58,8 +58,8 @@ class Dialect(ABC):
         is written may be lost."""
 
     def access_fault(self) -> str | None:
-        """Why this process may not write to the database's files, with their owner and mode; None
-        where it may."""
+        """What is wrong with the database's files, or why this process may not write to them, with
+        their owner and mode; None where all is well."""
         return None
 
     @abstractmethod

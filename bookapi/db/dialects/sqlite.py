@@ -117,7 +117,7 @@ class SqliteDialect(Dialect):
             raise FileFault(fault)
 
     def access_fault(self) -> str | None:
-        return self._guard.access_fault()
+        return self._guard.fault() or self._guard.access_fault()
 
     def check_writable(self, connection: Connection) -> None:
         fault = self.access_fault()
