@@ -26,9 +26,11 @@ from .large_books import Catalogue
 
 SECONDS, MOST = 3, 100  # for a line, and requests at most
 EN, A, FICTION = "language=en", "author=A. Common", "subject=Fiction"
+SINCE = "updated_since=2020-01-01T00:00:00Z"
+CURSORS = ("sort=author,title", A, f"{A}&sort=title", f"{EN}&sort=title", "q=word1", "q=the")
 DECADE = "published_from=2000&published_to=2009"
 FACETS = "facets=language,author,subject,decade"
-LINES = [  # {half}: the page in the middle
+LINES = [  # {half}: the page in the middle; {next}: the cursor behind the first page
     "/books",
     "/books?page={half}",
     *[f"/books?sort={sort}" for sort in ("title", "-published", "author,title", "-updated_at")],
@@ -36,17 +38,18 @@ LINES = [  # {half}: the page in the middle
     *[f"/books?{A}{more}" for more in ("", "&sort=title", "&sort=-published", f"&{EN}")],
     *[f"/books?{FICTION}{more}" for more in ("", "&sort=title", "&sort=-published", f"&{EN}")],
     *[f"/books?{EN}{more}" for more in ("", "&page={half}", "&sort=title")],
-    f"/books?{EN}&sort=title&page={{half}}",
+    *[f"/books?{each}&sort=title&page={{half}}" for each in (EN, A, FICTION, "q=the")],
     *[f"/books?{DECADE}{more}" for more in ("", "&sort=published", "&sort=title")],
     "/books?published_from=2000",
-    "/books?updated_since=2020-01-01T00:00:00Z",
+    f"/books?{SINCE}",
     *[f"/books?q={q}" for q in ("zuarxi", "word2", "word1", "the", '"of the"', "th*", "-word1")],
     *[f"/books?q={q}&sort=title" for q in ("word2", "word1", "the", "th*")],
-    *[f"/books?q={q}&{more}" for q in ("word2", "word1") for more in (EN, A)],
+    *[f"/books?q={q}&{more}" for q in ("word2", "word1", "the") for more in (EN, A)],
     "/books?isbn=9780000000019",
     *[f"/books?facets={kind}" for kind in ("language", "author", "subject", "decade")],
     f"/books?{FACETS}",
-    *[f"/books?{FACETS}&{more}" for more in ("q=word2", "q=word1", EN)],
+    *[f"/books?{FACETS}&{more}" for more in ("q=word2", "q=word1", "q=the", EN, SINCE)],
+    *[f"/books?{more}&cursor={{next}}" for more in CURSORS],
     *[f"/books/{kind}s{sort}" for kind in ("author", "subject") for sort in ("", "?sort=-count")],
 ]
 
@@ -84,6 +87,8 @@ def _report(app: Any, size: int) -> None:
         if "{half}" in line:
             total = client.get(line.replace("page={half}", "limit=20")).json["total"]
             address = line.replace("{half}", str(max(1, total // 40)))
+        if "{next}" in line:
+            address = client.get(line.replace("{next}", "*")).json["links"]["next"]
         times = _measure(client, address)
         late = times[min(len(times) - 1, int(len(times) * 0.95))]
         print(f"| `{line}` | {statistics.median(times):.1f} | {late:.1f} |", flush=True)

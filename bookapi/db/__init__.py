@@ -24,6 +24,7 @@ from .types import (
     LongText,
     apart,
     in_order_of,
+    json_array,
     rfc3339,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "fetch",
     "found",
     "in_order_of",
+    "json_array",
     "now",
     "rfc3339",
     "run",

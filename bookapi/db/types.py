@@ -132,3 +132,21 @@ def _join_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(JoinInOrder, "mysql", "mariadb")
 def _join_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     return _join(element, compiler, "STRAIGHT_JOIN", **kw)
+
+
+class json_array(FunctionElement[Any]):
+    """All values of a column as one JSON array: sooner read than so many rows. NULL or `[]` where
+    there are none."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(json_array, "sqlite")
+def _json_array_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(json_array, "mysql", "mariadb")
+def _json_array_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"json_arrayagg({compiler.process(element.clauses, **kw)})"

@@ -16,6 +16,7 @@ from bookapi.books.queries import reads, statements
 from bookapi.books.schemas import book_schema
 from bookapi.db import db, prepared
 from bookapi.db.search import expressions
+from helpers.database import set_costs
 from helpers.instance import DATABASE_URL, settings, wipe
 from helpers.support import NO_PRECONDITIONS
 
@@ -270,6 +271,14 @@ WALKS = {  # an address, and the index that finds its page
     "/books?language=en&sort=-published": "ix_books_deleted_at_published_desc_key_id",
     "/books?q=common&sort=author": "ix_books_deleted_at_author_key_id",
     "/books?language=en&sort=title&cursor=*": "ix_books_deleted_at_title_key_id",
+    "/books?language=en&sort=title&page=40": "ix_books_deleted_at_title_key_id",
+    "/books?subject=s101&subject=s102&subject=s103&sort=title&page=40": (
+        "ix_books_deleted_at_title_key_id"
+    ),
+    "/books?q=common&facets=author": "ix_book_authors_name_key_book_id",
+    "/books?q=com*&author=a1&author=a2": "ix_books_deleted_at_id",
+    "/books?sort=author,title&cursor=*": "ix_books_deleted_at_author_key_id",
+    "/books?sort=-updated_at": "ix_books_deleted_at_updated_at_id",
     "/books?q=com*&sort=title": "ix_books_deleted_at_title_key_id",
     "/books?q=com*": "ix_books_deleted_at_id",
     "/books?sort=-published": "ix_books_deleted_at_published_desc_key_id",
@@ -283,10 +292,12 @@ WALKS = {  # an address, and the index that finds its page
 
 @pytest.mark.parametrize("address", WALKS)
 def test_a_page_is_found_by_walking_the_index_of_its_order(asked, address, monkeypatch):
-    monkeypatch.setattr(reads, "LOOKED_FACTOR", 1)  # the books are few
+    set_costs(monkeypatch, looking=1, sorting=16)  # the books are few
     plans = asked(f"{address}{'&' if '?' in address else '?'}limit=2")
     assert any(WALKS[address] in str(steps) for _, steps in plans)
     assert named(plans) == []
+    if "page=40" in address:
+        assert named(plans, sorted_wholly) == []
 
 
 @pytest.mark.parametrize(

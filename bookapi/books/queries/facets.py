@@ -58,13 +58,13 @@ def _counts(name: str, shape: Shape) -> Select[Any]:
 
 
 @functools.lru_cache(maxsize=128)
-def _counts_in_walk(name: str, shape: Shape) -> Select[Any]:
+def _counts_in_walk(name: str, shape: Shape, by_language: bool) -> Select[Any]:
     """The same for many books, counted in the order of an index, so that none are sorted."""
     column = Book.language if name == "language" else Book.published_key
     key: Any = KINDS[name].key
     each = (
         select(key.label("term_key"), func.count().label("number"))
-        .where(*in_walk(shape), KINDS[name].has_value)
+        .where(*in_walk(shape, by_language), KINDS[name].has_value)
         .group_by(column)
         .subquery()
     )
@@ -154,14 +154,19 @@ def commonest(name: str, found: Found) -> list[dict[str, Any]]:
     values = {**found.values, "kind": name, "limit": COMMONEST}
     if not KINDS[name].is_narrow:
         counts = _by_term(name, found, values) if found.may_be_marked else None
+    elif name == "language" and has_language_alone(shape):
+        pass  # counted in its own index
     elif found.may_be_marked and found.number * WALKED > found.every:
-        if not has_language_alone(shape):
-            counts = fetch(connection, _counts_in_walk(name, shape), {**values, **found.marked})
-        elif name != "language":  # that is counted in its own index
-            counts = fetch(connection, _counts_in_walk(name, shape), values)
+        by_language = found.walks_by_language
+        marked = {} if by_language else found.marked
+        query = _counts_in_walk(name, shape, by_language)
+        counts = fetch(connection, query, {**values, **marked})
     if counts is None:
         counts = fetch(connection, _counts(name, shape), values)
-    return [{"value": _value(name, spelling), "count": number} for _, number, spelling in counts]
+    # MySQL's sums are no integers.
+    return [
+        {"value": _value(name, spelling), "count": int(number)} for _, number, spelling in counts
+    ]
 
 
 def _by_term(name: str, found: Found, values: dict[str, Any]) -> list[tuple[Any, ...]] | None:

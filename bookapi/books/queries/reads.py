@@ -23,10 +23,8 @@ from .sorting import BY_ID, BY_RELEVANCE
 STREAMED_ROWS = 200  # fetched at a time: in constant memory
 # Rows of an index that are walked for a page: so many and this many times what is needed if the
 # books stand in it evenly. Where that does not do, all books found are sorted; or all of the index
-# is walked, for sorting a book takes so many times as long as passing one.
+# is walked.
 WALKED_ROWS, WALKED_FACTOR = 100, 3
-SORTED_FACTOR = 16
-LOOKED_FACTOR = 4  # to look at the words of a book takes as long as to find so many by a search
 
 T = TypeVar("T")
 
@@ -134,15 +132,14 @@ class _Reading(Found):
         ids = [row[0] for row in self._walked(self.sort, last, backwards)][first:] or None
         if ids is None and not backwards and self._is_by_level:
             ids = [book_id for book_id, _ in self._by_level(last - first, first)]
-        if ids is None and self.shape == Shape() and len(self.sort) > 2:
+        if ids is None and self._is_by_edges:
             ids = self._between_edges(first, last, backwards)
         if ids is None:
-            page, values = statements.page, dict[str, Any]()
-            if total * SORTED_FACTOR > self.every and self._walks_far:
-                page = statements.among
-                if not statements.has_language_alone(self.shape):
-                    values = self.marked
-            query = page(self.shape, self.sort, backwards)
+            query, values = statements.page(self.shape, self.sort, backwards), dict[str, Any]()
+            if total * db.dialect.sorting_costs > self.every and self._walks_far:
+                by_language = self.walks_by_language
+                query = statements.among(self.shape, self.sort, backwards, by_language)
+                values = {} if by_language else self.marked
             ids = self._ids(query, limit=last - first, offset=first, **values)
         return ids[::-1] if backwards else ids, None
 
@@ -160,16 +157,18 @@ class _Reading(Found):
         """The first `number` books (id, sort values, …) found by walking the sort's index from one
         end, or from behind a cursor, where a part of it should do that reads less than finding all;
         none where it does not."""
-        most = WALKED_ROWS + WALKED_FACTOR * number * self.every // max(self.number, 1)
-        match, costs = self.listing.match, 1
-        if match:
-            costs = LOOKED_FACTOR
-            if sort[0] in ("id", "-id") and self._searches_in_part:
-                return []
+        match = self.listing.match
+        if match and sort[0] in ("id", "-id") and self._searches_in_part:
+            return []
+        marked = self.marked if level and self.marked_hits else {}
+        every = self.number if marked else self.every
+        most = WALKED_ROWS + WALKED_FACTOR * number * every // max(self.number, 1)
+        costs = db.dialect.looking_costs if match else 1
         if most * costs > self.number or not statements.can_walk(self.shape, sort):
             return []
-        walked = statements.walked(self.shape, sort, backwards, bool(after))
-        rows = fetch(self.connection, walked, {**self.values, **(after or {}), "most": most})
+        walked = statements.walked(self.shape, sort, backwards, bool(after), bool(marked))
+        values = {**self.values, **(after or {}), **marked, "most": most}
+        rows = fetch(self.connection, walked, values)
         if match:
             finds = finder(match, level)
             rows = [row for row in rows if finds(row[-1])]
@@ -220,6 +219,12 @@ class _Reading(Found):
                 skipped = 0
         return found
 
+    @property
+    def _is_by_edges(self) -> bool:
+        """Whether no index has the whole catalogue in this order, but one that of the first key."""
+        is_reversed = self.sort[0][0] == "-" and not db.dialect.looks_up_fast
+        return self.shape == Shape() and len(self.sort) > (1 if is_reversed else 2)
+
     def _between_edges(self, first: int, last: int, backwards: bool) -> list[int]:
         """The ids of a page that is sorted by several keys: the books between the first keys of its
         first and its last book are sorted, no others."""
@@ -240,7 +245,11 @@ class _Reading(Found):
         if self._is_by_level:
             rows = [(each, level, each) for each, level in self._by_level(limit + 1, 0, after)]
         elif not rows:
-            query = statements.onward(self.shape, self.sort, bool(after))
+            edges = self._is_by_edges and self._ids(
+                statements.edge(self.sort, False, bool(after)), offset=limit, **bound
+            )
+            bound |= {"edge": edges[0]} if edges else {}
+            query = statements.onward(self.shape, self.sort, bool(after), "edge" in bound)
             rows = fetch(self.connection, query, {"limit": limit + 1, **self.values, **bound})
         ids = [row[0] for row in rows[:limit]]
         if len(rows) <= limit:

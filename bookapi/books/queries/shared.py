@@ -16,8 +16,8 @@ from ..models import Book
 from . import statements
 from .listing import Shape
 
-MOST_MARKED = 10_000_000  # bytes for one request
 PIECE = 1_000_000  # characters
+IS_FOUND = ord("1")
 # To look up whether a hit passes a filter takes so many times as long as whether a book is a hit.
 HITS_FACTOR = 6
 
@@ -58,8 +58,14 @@ class Found:
 
     @cached_property
     def may_be_marked(self) -> bool:
-        is_fast = db.dialect.looks_up_fast and not self.shape.in_trash
-        return is_fast and self._last_id <= MOST_MARKED
+        most = db.dialect.most_marked(self.connection)
+        return not self.shape.in_trash and self._last_id <= most
+
+    @property
+    def walks_by_language(self) -> bool:
+        """Whether a language is all that books are found by, and stands in the indexes that are
+        walked past all books."""
+        return db.dialect.looks_up_fast and statements.has_language_alone(self.shape)
 
     @cached_property
     def _last_id(self) -> int:
@@ -68,7 +74,7 @@ class Found:
     @cached_property
     def marked(self) -> dict[str, Any]:
         """The value `marked` of statements that look books up, made once for all of them: a byte
-        for each id, 1 where the book is one of these."""
+        for each id, `1` where the book is one of these, `0` where not."""
         if self.marked_hits:
             values = {**self.values, **self.marked_hits}
             return self._mark(statements.among_hits(self.shape), values)[0]
@@ -87,16 +93,15 @@ class Found:
 
     def _mark(self, query: Select[Any], values: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """The marks of ids, and their number."""
-        marked, number = bytearray(self._last_id), 0
-        [(text,)] = fetch(self.connection, query, values)
-        end = 0
+        marked, number = bytearray(b"0" * self._last_id), 0
+        text, end = fetch(self.connection, query, values)[0][0] or "[]", 0
         while end < len(text) - 1:  # in pieces: a list takes many times the memory of its text
             start, end = end + 1, text.find(",", end + PIECE)
             if end < 0:
                 end = len(text) - 1
             ids = orjson.loads(f"[{text[start:end]}]")
             for book_id in ids:
-                marked[book_id - 1] = 1
+                marked[book_id - 1] = IS_FOUND
             number += len(ids)
         return {"marked": bytes(marked)}, number
 

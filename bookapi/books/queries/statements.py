@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from ...db import JoinInOrder, found, in_order_of
+from ...db import JoinInOrder, found, in_order_of, json_array
 from ...db.search import LEVELS
 from .. import records
 from ..models import Book, BookWords, Term
@@ -193,18 +193,24 @@ def can_walk(shape: Shape, sort: tuple[str, ...]) -> bool:
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def walked(
-    shape: Shape, sort: tuple[str, ...], backwards: bool = False, begun: bool = False
+    shape: Shape,
+    sort: tuple[str, ...],
+    backwards: bool = False,
+    begun: bool = False,
+    marked: bool = False,
 ) -> Select[Any]:
     """The ids with their sort values, of the books that pass the filters of this shape among the
     first `most` of the whole catalogue in this order, or among the last ones; where `begun`, behind
-    `after_0`, …. With a search: and the tokens that are still to be looked at."""
+    `after_0`, …; or of the first `most` that are `marked`. With a search: and the tokens that are
+    still to be looked at."""
     keys = _keys(Source(Shape()), shape, sort)
     whole = select(Book.id, *[key.column.label(key.name) for key in keys if key.name != "id"])
     whole = whole.where(Book.deleted_at.is_(None), *([sorting.behind(keys)] if begun else []))
+    whole = whole.where(is_marked(Book.id)) if marked else whole
     walk = _ordered(whole, keys, backwards).limit(bindparam("most")).subquery("walk")
     columns: list[Any] = [walk.c.id, *[walk.c[key.name] for key in keys]]
     table: FromClause = walk
-    are_meant = conditions(shape, by_book=True)
+    are_meant = [] if marked else conditions(shape, by_book=True)
     if are_meant:
         are_meant.append(Book.deleted_at.is_(None))
         index = "ix_books_deleted_at_id" if _NARROW.issuperset(dict(shape.filters)) else ""
@@ -218,36 +224,36 @@ def walked(
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def among(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
+def among(shape: Shape, sort: tuple[str, ...], backwards: bool, by_language: bool) -> Select[Any]:
     """As `page`, for many books: all of the sort's index is walked."""
     keys = _keys(Source(Shape()), shape, sort)
-    made = _ordered(select(Book.id).where(*in_walk(shape)), keys, backwards)
+    made = _ordered(select(Book.id).where(*in_walk(shape, by_language)), keys, backwards)
     return made.offset(bindparam("offset"))
 
 
 def has_language_alone(shape: Shape) -> bool:
-    """Whether a language is all that books are found by: it stands in the indexes that are
-    walked."""
+    """Whether a language is all that books are found by."""
     return not shape.search and [name for name, _ in shape.filters] == ["language"]
 
 
-def in_walk(shape: Shape) -> list[ColumnElement[Any]]:
-    """The conditions for an index to be walked past all books."""
-    is_meant = conditions(shape, True) if has_language_alone(shape) else [is_marked(Book.id)]
+def in_walk(shape: Shape, by_language: bool) -> list[ColumnElement[Any]]:
+    """The conditions for an index to be walked past all books: those that are marked, or
+    `by_language`."""
+    is_meant = conditions(shape, True) if by_language else [is_marked(Book.id)]
     return [Book.deleted_at.is_(None), *is_meant]
 
 
 def is_marked(book_id: Any) -> ColumnElement[bool]:
     """That a book is one of those found, by `shared.Found.marked`."""
     marked = bindparam("marked", type_=LargeBinary())
-    return func.substr(marked, book_id, 1) == literal_column("x'01'")
+    return func.substr(marked, book_id, 1) == literal_column("x'31'")
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def ids(shape: Shape) -> Select[Any]:
-    """All ids, in no order, as one JSON array: sooner read than so many rows (SQLite)."""
+    """All ids, in no order, as one array."""
     source = Source(shape)
-    return source.select(func.json_group_array(source.book_id))
+    return source.select(json_array(source.book_id))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -259,7 +265,7 @@ def among_hits(shape: Shape, counted: bool = False) -> Select[Any]:
         made = [kind.key == bindparam(f"{name}_0", type_=String())]
     else:
         made = [Book.deleted_at.is_(None), *conditions(shape)]
-    column = func.count() if counted else func.json_group_array(kind.book_id)
+    column = func.count() if counted else json_array(kind.book_id)
     return select(column).where(*made, is_marked(kind.book_id))
 
 
@@ -281,11 +287,14 @@ def count_level(shape: Shape, level: str) -> Select[Any]:
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def edge(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
+def edge(sort: tuple[str, ...], backwards: bool, begun: bool = False) -> Select[Any]:
     """The first sort key of the book at the place `offset` of the whole catalogue, counted from the
-    end where `backwards`; as in the next two."""
+    end where `backwards`, as in the next two; where `begun`, from behind the first key `after_0`.
+    """
     keys = _keys(Source(Shape()), Shape(), sort[:1])
     made = select(keys[0].column).where(Book.deleted_at.is_(None))
+    if begun:
+        made = made.where(sorting.behind(keys))
     return _ordered(made, keys, backwards).limit(1).offset(bindparam("offset"))
 
 
@@ -312,10 +321,14 @@ def between_edges(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def onward(shape: Shape, sort: tuple[str, ...], begun: bool) -> Select[Any]:
-    """The ids with their sort values, `limit` of them; where `begun`, behind `after_0`, …."""
+def onward(shape: Shape, sort: tuple[str, ...], begun: bool, ends: bool = False) -> Select[Any]:
+    """The ids with their sort values, `limit` of them; where `begun`, behind `after_0`, …; where it
+    `ends`, with first keys up to `edge`."""
     source, keys = _source(shape, sort)
     made = source.select(source.book_id, *[key.value for key in keys])
+    if ends:
+        edge = keys[0].bind("edge")
+        made = made.where(keys[0].column >= edge if keys[0].descending else keys[0].column <= edge)
     if begun:
         made = made.where(sorting.behind(keys))
     return _ordered(made, keys, False, shape)

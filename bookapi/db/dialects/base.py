@@ -22,8 +22,13 @@ class Dialect(ABC):
     full_text: type[Fts5] | type[InnoDbFullText]
     #: Whether a search finds all that was committed before it.
     search_is_current: bool
-    #: Whether looking up one row after the other costs less than sorting them: indexes have the
-    #: columns for it (migration 0008), and a search by id ends once enough is found.
+    #: To sort a book takes as long as to pass so many in an index; to look at the words of one as
+    #: long as to find so many by a search.
+    sorting_costs: int
+    looking_costs: int
+    #: Whether few rows cost little: the indexes of sorts have the language, too (migration 0008),
+    #: rows that are equal in an index are sorted by themselves, and a search by id ends once enough
+    #: is found.
     looks_up_fast: bool
 
     def __init__(self, url: URL, wait: int):
@@ -65,6 +70,10 @@ class Dialect(ABC):
     @abstractmethod
     def check_writable(self, connection: Connection) -> None:
         """Raises what a change would raise on a database that refuses every change."""
+
+    @abstractmethod
+    def most_marked(self, connection: Connection) -> int:
+        """How many ids an array of them may have, and how many bytes a value of a statement."""
 
     @abstractmethod
     def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
