@@ -117,7 +117,7 @@ def keep_to_processor() -> None:
     """Keep this worker to the processor that the supervisor chose, if it did."""
     from ..http.load import run_on
 
-    cpu = int(os.environ[WORKER].split(",")[2])
+    cpu = int(os.environ[WORKER].split(",")[-2])
     if cpu >= 0:
         run_on([cpu])
 
@@ -126,13 +126,14 @@ def work(app: Any, threads: int, workers: int, sample: Callable[[], None]) -> No
     """Serve the application as one of the workers that the supervisor started; `sample` is called
     each second.
     """
+    from .sharing import Share
     from .worker import Worker
 
-    *files, _, is_first = [int(number) for number in os.environ.pop(WORKER).split(",")]
+    *files, counts, place, _, is_first = map(int, os.environ.pop(WORKER).split(","))
     listening, supervisor = [socket.socket(fileno=file) for file in files]
     if is_first:
         write_address(app.instance_path, listening)
-    worker = Worker(app, listening, threads, workers)
+    worker = Worker(app, listening, threads, workers, Share(counts, place))
     signal.signal(signal.SIGTERM, worker.stop)
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's reach the supervisor, too
         signal.signal(number, signal.SIG_IGN)

@@ -14,8 +14,10 @@ from collections.abc import Sequence
 
 from .listening import address
 from .notify import notify
+from .sharing import leave, open_counts
 
-# In a worker's environment: two file descriptors, its processor (-1: any), and whether it is first.
+# In a worker's environment: three file descriptors, its place among the workers, its processor (-1:
+# any), and whether it is first.
 WORKER = "_BOOKAPI_WORKER"
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 START_SECONDS = 60  # for a worker to be ready
@@ -28,18 +30,18 @@ class Child:
     other side is gone.
     """
 
-    def __init__(self, listening: socket.socket, cpu: int, first: bool):
-        self.cpu = cpu
+    def __init__(self, listening: socket.socket, counts: int, place: int, cpu: int, first: bool):
+        self.place, self.cpu = place, cpu
         self.born, self.ready, self.outdated = time.monotonic(), False, False
         self.kill_at: float | None = None  # since it was told to stop
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
-        files = (listening.fileno(), theirs.fileno())
+        files = (listening.fileno(), theirs.fileno(), counts)
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, *sys.orig_argv[1:]],
                 pass_fds=files,
-                env={**os.environ, WORKER: f"{files[0]},{files[1]},{cpu},{first:d}"},
+                env={**os.environ, WORKER: ",".join(map(str, (*files, place, cpu, int(first))))},
             )
 
     def check(self) -> int | None:
@@ -68,6 +70,7 @@ class Supervisor:
     def __init__(self, listening: socket.socket, workers: int, cpus: Sequence[int] = ()):
         self._listening, self._workers, self._cpus = listening, workers, cpus
         self._children: list[Child] = []
+        self._counts = open_counts(workers + 1)  # one is replaced while all serve
         self._announced = False
         self._failures, self._start_at, self._told_at = 0, 0.0, 0.0
 
@@ -101,6 +104,7 @@ class Supervisor:
             if status is None:
                 continue
             self._children.remove(child)
+            leave(self._counts, child.place)
             if child.kill_at:  # it was told to end
                 continue
             if self._announced or status < 0:  # else it has said itself why it cannot start
@@ -129,7 +133,9 @@ class Supervisor:
             if time.monotonic() >= self._start_at:
                 taken = [child.cpu for child in self._children if not child.outdated]
                 cpu = min(self._cpus, key=taken.count, default=-1)
-                self._children.append(Child(self._listening, cpu, first=not self._children))
+                places = {*range(self._workers + 1)} - {child.place for child in self._children}
+                made = (self._listening, self._counts, min(places), cpu)
+                self._children.append(Child(*made, first=not self._children))
         elif not self._announced:
             self._announced = True
             print(f"serving on {address(self._listening)}", flush=True)

@@ -21,6 +21,7 @@ from ..http.load import LOAD, Load
 from ..http.spool import SPOOL, Spool
 from ..http.strict import without_length
 from . import limits
+from .sharing import Share, open_counts
 from .supervisor import DRAIN_SECONDS
 
 MAX_UNSENT = 1024 * 1024  # bytes of answers that a client has not read; then its connection ends
@@ -57,12 +58,20 @@ def adjustments(config: dict[str, Any], threads: int) -> dict[str, Any]:
 class Worker:
     """Serves on a listening socket. `stop` may be called from a signal handler."""
 
-    def __init__(self, app: Flask, listening: socket.socket, threads: int, workers: int = 1):
+    def __init__(
+        self,
+        app: Flask,
+        listening: socket.socket,
+        threads: int,
+        workers: int = 1,
+        share: Share | None = None,
+    ):
         temporary = app.config["MAX_IMPORT_BYTES"] + app.config["EXPORT_SPOOL_BYTES"]
         for warning in limits.warnings(CONNECTIONS, temporary):
             app.logger.warning(warning)
         self._map: dict[int, Any] = {}
         self._listening, self._draining = listening, False
+        self._share = share or Share(open_counts(1), 0)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "send_bytes", DeprecationWarning)
             self._server = create_server(
@@ -85,7 +94,8 @@ class Worker:
         gc.freeze()  # what is there now stays; looking through it again and again takes time
         sampled = 0.0
         while not self._draining:
-            self._turn(1)
+            self._server.accepting, seconds = self._share.turn(len(self._server.active_channels))
+            self._turn(seconds)
             if time.monotonic() > sampled + 1:
                 sampled = time.monotonic()
                 sample()
@@ -99,6 +109,7 @@ class Worker:
         answer.
         """
         server, begun = self._server, time.monotonic()
+        self._share.leave()
         poll = select.poll()
         poll.register(self._listening, select.POLLIN)
         while poll.poll(0):  # the kernel has accepted these; closing the socket would reset them
