@@ -16,7 +16,7 @@ from bookapi.books.queries import reads, statements
 from bookapi.books.schemas import book_schema
 from bookapi.db import db, prepared
 from bookapi.db.search import expressions
-from helpers.database import set_costs
+from helpers.database import set_looking_costs
 from helpers.instance import DATABASE_URL, settings, wipe
 from helpers.support import NO_PRECONDITIONS
 
@@ -292,7 +292,7 @@ WALKS = {  # an address, and the index that finds its page
 
 @pytest.mark.parametrize("address", WALKS)
 def test_a_page_is_found_by_walking_the_index_of_its_order(asked, address, monkeypatch):
-    set_costs(monkeypatch, looking=1, sorting=16)  # the books are few
+    set_looking_costs(monkeypatch, 1)  # the books are few
     plans = asked(f"{address}{'&' if '?' in address else '?'}limit=2")
     assert any(WALKS[address] in str(steps) for _, steps in plans)
     assert named(plans) == []

@@ -7,7 +7,6 @@ import pytest
 from bookapi.books import terms
 from bookapi.books.queries import facets, reads, shared
 from bookapi.db import db
-from helpers.database import set_costs
 
 SPELLINGS = [
     "Émile Zola",
@@ -149,7 +148,7 @@ def test_books_found_in_a_walk_are_those_that_are_sorted(many, monkeypatch, aske
     monkeypatch.setattr(reads, "WALKED_FACTOR", 10**6)  # no first pages
 
     def found(factor, sort):
-        set_costs(monkeypatch, sorting=factor)
+        monkeypatch.setattr(reads, "SORTED_FACTOR", factor)
         address = f"/books?{asked}&sort={sort}&limit=10&fields=id&page="
         pages = [many.get(f"{address}{page}").json["books"] for page in (1, 2, 3)]
         return [book["id"] for page in pages for book in page]

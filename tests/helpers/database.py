@@ -1,7 +1,5 @@
 """What tests change of an application's database."""
 
-import itertools
-
 from bookapi.db import db
 from bookapi.db.dialects.mysql import MysqlDialect
 from bookapi.db.dialects.sqlite import SqliteDialect
@@ -18,7 +16,7 @@ def run_operations_again(app):
     app.extensions[EXTENSION] = app.extensions[EXTENSION]._replace(queue=queue)
 
 
-def set_costs(monkeypatch, **costs):
-    """What `looking` at a book's words and `sorting` a book cost on every database."""
-    for dialect, (name, value) in itertools.product((SqliteDialect, MysqlDialect), costs.items()):
-        monkeypatch.setattr(dialect, f"{name}_costs", value)
+def set_looking_costs(monkeypatch, costs):
+    """What looking at a book's words costs on every database."""
+    for dialect in (SqliteDialect, MysqlDialect):
+        monkeypatch.setattr(dialect, "looking_costs", costs)

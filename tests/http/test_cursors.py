@@ -18,7 +18,7 @@ from bookapi.books.queries import reads
 from bookapi.books.schemas import book_schema
 from bookapi.db import db, search
 from bookapi.text import fold
-from helpers.database import set_costs
+from helpers.database import set_looking_costs
 from helpers.documents import faults, ids, read
 from helpers.inventions import bounded
 
@@ -400,7 +400,7 @@ def test_pages_by_several_keys_are_those_of_a_cursor(shelf, sort):
 def test_pages_found_by_walking_an_index_are_those_of_a_cursor(shelf, query, sort, monkeypatch):
     expected = walked(shelf, sort=sort, **query)
     monkeypatch.setattr(reads, "WALKED_ROWS", 1)
-    set_costs(monkeypatch, looking=0)
+    set_looking_costs(monkeypatch, 0)
     assert by_pages(shelf, sort=sort, **query) == expected
     assert walked(shelf, limit=3, sort=sort, **query) == expected
 
@@ -421,7 +421,7 @@ def test_books_whose_words_are_looked_at_are_those_of_the_search(shelf, query, m
         return search.finder(match, level)
 
     monkeypatch.setattr(reads, "finder", finder)
-    set_costs(monkeypatch, looking=0)
+    set_looking_costs(monkeypatch, 0)
     monkeypatch.setattr(reads._Reading, "_searches_in_part", False)
     assert by_pages(shelf, q=query) == walked(shelf, limit=3, q=query) == expected
     assert {*looked} == ({"t", "h", "a"} if expected else set())

@@ -23,8 +23,9 @@ from .sorting import BY_ID, BY_RELEVANCE
 STREAMED_ROWS = 200  # fetched at a time: in constant memory
 # Rows of an index that are walked for a page: so many and this many times what is needed if the
 # books stand in it evenly. Where that does not do, all books found are sorted; or all of the index
-# is walked.
+# is walked, for sorting a book takes so many times as long as passing one.
 WALKED_ROWS, WALKED_FACTOR = 100, 3
+SORTED_FACTOR = 16
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class _Reading(Found):
             ids = self._between_edges(first, last, backwards)
         if ids is None:
             query, values = statements.page(self.shape, self.sort, backwards), dict[str, Any]()
-            if total * db.dialect.sorting_costs > self.every and self._walks_far:
+            if total * SORTED_FACTOR > self.every and self._walks_far:
                 by_language = self.walks_by_language
                 query = statements.among(self.shape, self.sort, backwards, by_language)
                 values = {} if by_language else self.marked

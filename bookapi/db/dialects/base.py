@@ -22,9 +22,7 @@ class Dialect(ABC):
     full_text: type[Fts5] | type[InnoDbFullText]
     #: Whether a search finds all that was committed before it.
     search_is_current: bool
-    #: To sort a book takes as long as to pass so many in an index; to look at the words of one as
-    #: long as to find so many by a search.
-    sorting_costs: int
+    #: To look at the words of a book takes as long as to find so many by a search.
     looking_costs: int
     #: Whether few rows cost little: the indexes of sorts have the language, too (migration 0008),
     #: rows that are equal in an index are sorted by themselves, and a search by id ends once enough

@@ -26,7 +26,7 @@ MIN_SECONDS = 0.001  # a limit of 0 means that there is none
 
 class MysqlDialect(Dialect):
     shares_commits = False
-    sorting_costs, looking_costs = 3, 1
+    looking_costs = 1
     full_text = InnoDbFullText
     # InnoDB empties the cache of its full-text index a moment before what was in it can be read
     # from the table. A search in that moment misses books (seen: 1 of 1,000 with the smallest

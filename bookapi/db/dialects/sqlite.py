@@ -47,7 +47,7 @@ class Deadline:
 
 class SqliteDialect(Dialect):
     shares_commits = search_is_current = looks_up_fast = True
-    sorting_costs, looking_costs = 16, 4
+    looking_costs = 4
     full_text = Fts5
 
     def __init__(self, url: URL, wait: int):
