@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -23,7 +23,7 @@ from ..cli import Group
 from ..db import db
 from . import changes, queries
 from .imports import files, service, upload
-from .imports.report import COUNTS
+from .imports.report import COLUMNS, COUNTS, Record
 from .schemas import WRITABLE
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
@@ -283,32 +283,36 @@ class ReportWriter:
     """Writes all errors and warnings to a file as they come: CSV, JSON Lines, or the report as
     JSON.
 
-    In the first two each error has the rejected record with it, to be corrected and imported again.
+    In the first two the first error of a rejected record has that record with it, to be corrected
+    and imported again.
     """
-
-    COLUMNS = ("record", "line", "kind", "field", "detail", "value")
 
     def __init__(self, out: BinaryIO, name: str):
         self._out = out
         self._suffix = Path(name.lower().removesuffix(".gz")).suffix
         self._csv: Any = None
-        self._columns: list[str] = []
+        self._columns: Sequence[str] = ()
+        self._written: int | None = None  # the number of the last record
 
-    def add(self, which: str, entry: dict[str, Any], record: dict[str, Any] | None) -> None:
+    def add(self, which: str, entry: dict[str, Any], record: Record | None) -> None:
         """An error or a warning, and the record it is about."""
+        names, values = record or ((), ())
+        if which != "errors" or entry.get("record") == self._written:
+            values = ()
+        else:
+            self._written = entry.get("record")
+        entry = {"severity": which.removesuffix("s"), **entry}
         if self._suffix == ".jsonl":
-            original = {"original": record} if record and which == "errors" else {}
-            line = {"is": which.removesuffix("s"), **entry, **original}
-            self._out.write(orjson.dumps(line, default=str) + b"\n")
+            original = {"original": dict(zip(names, values))} if values else {}
+            self._out.write(orjson.dumps({**entry, **original}, default=str) + b"\n")
         elif self._suffix == ".csv":
             if self._csv is None:
                 text = formats.BorrowedText(self._out, "utf-8", newline="", write_through=True)
-                self._columns = [name for name in record or () if name not in self.COLUMNS]
-                self._csv = csv.writer(text)
-                self._csv.writerow(["is", *self.COLUMNS, *self._columns])
-            cells = [entry.get(name) for name in self.COLUMNS]
-            original_cells = [(record or {}).get(name) for name in self._columns]
-            self._csv.writerow([which.removesuffix("s"), *cells, *original_cells])
+                self._csv, self._columns = csv.writer(text), names
+                self._csv.writerow([*COLUMNS, *names])
+            if not values or names != self._columns:
+                values = [*map(dict(zip(names, values)).get, self._columns)]
+            self._csv.writerow([*map(entry.get, COLUMNS), *values])
 
     def end(self, report: dict[str, Any]) -> None:
         """The import is done."""
@@ -365,6 +369,6 @@ def _show(report: dict[str, Any], has_file: bool) -> None:
 def _line(entry: dict[str, Any]) -> str:
     place = f"record {entry['record']}" if "record" in entry else "the file"
     place += f", line {entry['line']}" if "line" in entry else ""
-    field = f"{entry['field']} " if "field" in entry else ""
+    field = f"{entry['field']} " if {"record", "field"} <= entry.keys() else ""
     value = f": {entry['value']!r}" if "value" in entry else ""
     return f"{place}: {field}{entry['detail']}{value}"

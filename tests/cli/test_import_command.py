@@ -660,19 +660,33 @@ def test_a_report_has_each_rejected_record_to_be_corrected_and_sent_again(
     assert runner.invoke(args=arguments).exit_code == 0
     if suffix == "csv":
         rows = list(csv.DictReader(report.read_text().splitlines()))
-        assert [(row["is"], row["kind"], row["pages"]) for row in rows] == [
+        assert [(row["severity"], row["kind"], row["pages"]) for row in rows] == [
             ("error", "title-missing", "2"),
-            ("warning", "pages-unreadable", "x"),
+            ("warning", "pages-unreadable", ""),
         ]
         text = report.read_text().replace("title-missing,title,is missing,,,2", ",,,,Persuasion,2")
         report.write_text(text)
-        result = runner.invoke(args=["books", "import", str(report)])
+        result = runner.invoke(args=["books", "import", str(report), "--strict"])
         assert result.exit_code == 0, result.output
         assert ("Persuasion", 2) in [(book["title"], book["pages"]) for book in stored(client)]
+        assert len(stored(client)) == 3
     else:
         error, warning = map(json.loads, report.read_text().splitlines())
         assert (error["record"], error["original"]) == (2, {"title": "", "pages": "2"})
-        assert warning["is"] == "warning"
+        assert warning["severity"] == "warning"
+
+
+def test_a_corrected_report_adds_a_record_of_several_faults_once(runner, client, tmp_path):
+    """Its first warning is about the file, and so has no record."""
+    source, report = tmp_path / "books.csv", tmp_path / "report.csv"
+    source.write_bytes(csv_bytes(["title", "pages", "language", "shop"], ["Emma", "x", "?", ""]))
+    arguments = ["--strict", "--on-error", "skip", "--report", str(report), "--skip-column", "none"]
+    assert runner.invoke(args=["books", "import", str(source), *arguments]).exit_code == 0
+    text = report.read_text().replace("Emma,x,?,", "Emma,9,en,").replace("shop", "call_number")
+    report.write_text(text)
+    result = runner.invoke(args=["books", "import", str(report), "--strict"])
+    assert result.exit_code == 0, result.output
+    assert [(book["title"], book["pages"]) for book in stored(client)] == [("Emma", 9)]
 
 
 def test_a_report_that_cannot_be_written_fails_before_anything_is_stored(runner, client, tmp_path):

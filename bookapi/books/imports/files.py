@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import charset_normalizer
 
 from ... import formats
-from ...formats import Format, Malformed
+from ...formats import Format, Malformed, Table
+from .report import COLUMNS
 
 SUFFIXES = {
     ".csv": "csv",
@@ -99,7 +100,7 @@ def open_file(
         if reader.name == "workbook":
             book = raw if stream is raw else io.BytesIO(head + stream.read(64 * 1024 * 1024))
             table = reader.table(book, None, sheet)
-            return Contents(table.header, "utf-8", None, table.rows)
+            return _contents(table, "utf-8", table.rows)
         named = encoding or _bom(head)
         if named is None and reader.name == "csv":
             named = _detected(head, _rest(stream))
@@ -108,11 +109,24 @@ def open_file(
         shown = _NAMES.get(shown, shown)
         if reader.can("table"):
             table = reader.table(stream, named, delimiter)
-            return Contents(table.header, shown, table.delimiter, _guarded(table.rows))
+            return _contents(table, shown, _guarded(table.rows))
         records = reader.read(stream, named if reader.name == "jsonl" else encoding)
         return Contents(None, shown, None, _guarded(records))
     except _DAMAGE as error:
         raise Malformed(f"the gzip file is damaged: {error}") from None
+
+
+def _contents(table: Table, encoding: str, rows: Iterator[Any]) -> Contents:
+    """Of a report of ours only the rejected records."""
+    header = table.header
+    if tuple(header[: len(COLUMNS)]) == COLUMNS:
+        header = header[len(COLUMNS) :]
+        rows = (
+            (line, row if isinstance(row, ValueError) else row[len(COLUMNS) :])
+            for line, row in rows
+            if isinstance(row, ValueError) or any(row[len(COLUMNS) :])
+        )
+    return Contents(header, encoding, table.delimiter, rows)
 
 
 def _opened(raw: BinaryIO) -> BinaryIO:

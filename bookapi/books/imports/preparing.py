@@ -118,6 +118,7 @@ def _read_all(
     header = contents.header and tuple(contents.header)
     while header and not header[-1]:  # its cells belong to no column
         header = header[:-1]
+    report.record = (header, ()) if header else None
     mapping = _mapping(options, header, True, report) if header else None
     number = 0
     try:

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...text import printable
@@ -13,14 +13,17 @@ MAX_REPORTED = 1000  # errors and warnings in all
 MAX_OF_A_KIND = 100
 MAX_LENGTH = 200  # characters of anything of a record
 COUNTS = ("read", "created", "updated", "unchanged", "rejected")
+# Of a report that is written as CSV, before those of the rejected records.
+COLUMNS = ("severity", "record", "line", "kind", "field", "detail", "value")
 
-
-Listener = Callable[[str, dict[str, Any], dict[str, Any] | None], None]
+Record = tuple[Sequence[str], Sequence[Any]]  # names and values
+Listener = Callable[[str, dict[str, Any], Record | None], None]
 
 
 class Report:
     """What an import did. `listener` is given every error and warning, also those beyond the
-    limits, and the record that was being read (`record`: its names and values).
+    limits, and the record that was being read (`record`; before the first one of a table its
+    header without values).
     """
 
     def __init__(self, listener: Listener | None = None) -> None:
@@ -33,7 +36,7 @@ class Report:
         self.warnings: list[dict[str, Any]] = []
         self.ignored: list[str] = []
         self._kinds: Counter[tuple[str, str, str | None]] = Counter()
-        self.record: tuple[Iterable[str], Iterable[Any]] | None = None
+        self.record: Record | None = None
         self._listener = listener
 
     def add(
@@ -64,7 +67,7 @@ class Report:
             if wanted:
                 reported.append(entry)
             if self._listener:
-                self._listener(which, entry, self.record and dict(zip(*self.record)))
+                self._listener(which, entry, self.record)
 
     def copy(self) -> "Report":
         """A report that goes on from this one, without its listener."""
