@@ -69,11 +69,15 @@ def stream_reader() -> tuple[formats.Format | None, str | None]:
     request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
     if request.mimetype in WRAPPERS and not request.headers.get("Content-Encoding"):
         return None, None
-    reader, charset = _reader()
+    return _reader()
+
+
+def check_charset(reader: formats.Format | None, charset: str | None) -> None:
+    """415 for a charset in which this format of an import is not read."""
     # A format of documents has its own rule for charsets.
-    if charset and not reader.can("loads") and not formats.is_charset(charset):
+    is_document = reader is not None and reader.can("loads")
+    if charset and not is_document and not formats.is_charset(charset):
         raise _unsupported("unknown charset; send UTF-8")
-    return reader, charset
 
 
 def _declared() -> Endpoint:

@@ -291,6 +291,15 @@ def test_the_charset_of_csv_is_honoured(admin, charset, encoding, status):
     assert [book["title"] for book in stored(admin)] == ["\xc9mile"] * (status == 200)
 
 
+@pytest.mark.parametrize("charset", ["zlib", "rot13", "punycode", "undefined", "x-nothing"])
+@pytest.mark.parametrize("filename", ["books.csv", "books.jsonl", "books"])
+def test_the_charset_of_the_file_of_a_form_is_checked_as_that_of_a_body(admin, charset, filename):
+    file = (io.BytesIO(b"title\nEmma\n"), filename, f"text/plain; charset={charset}")
+    answer = admin.post("/books/import", data={"file": file})
+    assert answer.status_code == 415, answer.get_data()
+    assert stored(admin) == []
+
+
 @pytest.mark.parametrize(
     "name, charset, status",
     [

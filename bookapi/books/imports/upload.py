@@ -17,7 +17,7 @@ from ... import formats
 from ...db import InsufficientStorage
 from ...formats import MAX_FIELDS, Format
 from ...formats.html import CONTROL_FIELDS
-from ...http.bodies import stream_reader
+from ...http.bodies import check_charset, stream_reader
 from ...http.pages import sent_form, typed_fields
 from ...http.parameters import (
     Parameter,
@@ -136,9 +136,9 @@ class Body:
             media_type, parameters = parse_options_header(upload.content_type)
             self.reader = _reader_of(media_type, upload.filename or "")
             self.charset = parameters.get("charset")
-            self.file = _received(cast(BinaryIO, upload.stream), None)
-        else:
-            self.file = _received(cast(BinaryIO, request.stream), request.content_length)
+        check_charset(self.reader, self.charset)
+        stream = upload.stream if upload else request.stream
+        self.file = _received(cast(BinaryIO, stream), None if upload else request.content_length)
 
     def close(self) -> None:
         """Let go of the file."""
