@@ -369,6 +369,6 @@ def _show(report: dict[str, Any], has_file: bool) -> None:
 def _line(entry: dict[str, Any]) -> str:
     place = f"record {entry['record']}" if "record" in entry else "the file"
     place += f", line {entry['line']}" if "line" in entry else ""
-    field = f"{entry['field']} " if {"record", "field"} <= entry.keys() else ""
+    field = f"{entry['field']} " if "field" in entry else ""
     value = f": {entry['value']!r}" if "value" in entry else ""
     return f"{place}: {field}{entry['detail']}{value}"

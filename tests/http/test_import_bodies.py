@@ -77,6 +77,15 @@ def test_the_file_of_a_form_is_read_by_its_type_or_its_name(admin, filename, con
     assert [book["title"] for book in stored(admin)] == ["Emma"]
 
 
+@pytest.mark.parametrize("content, status", [("title\nEmma\n", 200), ("", 400)])
+def test_a_file_of_a_form_may_have_an_empty_name(admin, content, status):
+    part = f'--B\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n{content}'
+    kind = "multipart/form-data; boundary=B"
+    answer = admin.post("/books/import", data=f"{part}\r\n--B--\r\n", content_type=kind)
+    assert answer.status_code == status, answer.get_data()
+    assert status == 200 or "the file is empty" in read(answer)["detail"]
+
+
 @pytest.mark.parametrize("more", [{"other": "text"}, {"another": ("a file",)}])
 def test_a_form_has_one_file(admin, more):
     def file():

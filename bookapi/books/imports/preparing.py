@@ -160,7 +160,8 @@ def _mapping(options: Options, names: tuple[str, ...], is_table: bool, report: R
     targets = set(mapping.fields_of.values())
     missing = [name for name in ("title", "authors", "isbn") if name not in targets]
     if "title" in missing or (missing and mapping.ignored):
-        detail = f"no column is the {' or '.join(missing)}; name it with column.{missing[0]}=NAME"
+        others = "".join(f", nor is {name}" for name in missing[1:])
+        detail = f"is in no column{others}; name it with column.{missing[0]}=NAME"
         report.add("warnings", (0, None), Issue("no-column", detail), missing[0])
     return mapping
 

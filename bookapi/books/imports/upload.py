@@ -131,14 +131,15 @@ class Body:
 
     def __init__(self) -> None:
         self.reader, self.charset = stream_reader()
-        upload = _part() if request.mimetype == "multipart/form-data" else None
-        if upload:
+        stream, length = request.stream, request.content_length
+        if request.mimetype == "multipart/form-data":
+            upload = _part()
             media_type, parameters = parse_options_header(upload.content_type)
             self.reader = _reader_of(media_type, upload.filename or "")
             self.charset = parameters.get("charset")
+            stream, length = upload.stream, None
         check_charset(self.reader, self.charset)
-        stream = upload.stream if upload else request.stream
-        self.file = _received(cast(BinaryIO, stream), None if upload else request.content_length)
+        self.file = _received(cast(BinaryIO, stream), length)
 
     def close(self) -> None:
         """Let go of the file."""
