@@ -16,10 +16,9 @@ PAGE_HEADERS = "bookapi.page_headers"  # in the application's extensions
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 # Underscores are no part of a host name, but names of containers and NGINX upstreams have them.
-_HOST = re.compile(
-    r"(\[[0-9a-f:.]+\]|(?:[a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*\.?)(?::([0-9]{0,5}))?",
-    re.ASCII,
-)
+# What has a label of more than 63 characters is no name (RFC 1035), and no redirect leads there.
+_LABEL = "[a-z0-9_][a-z0-9_-]{0,62}"
+_HOST = re.compile(rf"(\[[0-9a-f:.]+\]|(?:{_LABEL}\.)*{_LABEL}\.?)(?::([0-9]{{0,5}}))?", re.ASCII)
 
 HEADERS = (
     ("X-Content-Type-Options", "nosniff"),

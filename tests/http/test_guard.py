@@ -238,6 +238,8 @@ NO_HOSTS = [
     "..",
     "-",
     "a..b",
+    "x" * 64,
+    "a." + "x" * 64 + ".example",
 ]
 
 
@@ -252,6 +254,11 @@ def test_an_invalid_host_is_a_400(client, name):
     } == {}
 
 
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_an_invalid_host_is_a_400_before_a_trailing_slash_is_redirected(client, host):
+    assert client.get("/books/", headers={"Host": host}).status_code == 400
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -261,6 +268,7 @@ def test_an_invalid_host_is_a_400(client, name):
         "[::1]:80",
         "BOOKS.example",
         "xn--bcher-kva.example",
+        "x" * 63 + ".example",
         "books.example.",
         "books.example:",
     ],
