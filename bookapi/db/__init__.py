@@ -24,7 +24,7 @@ from .types import (
     LongText,
     apart,
     in_order_of,
-    json_array,
+    json_arrayagg,
     rfc3339,
 )
 
@@ -52,7 +52,7 @@ __all__ = [
     "fetch",
     "found",
     "in_order_of",
-    "json_array",
+    "json_arrayagg",
     "now",
     "rfc3339",
     "run",

@@ -134,7 +134,7 @@ def _join_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     return _join(element, compiler, "STRAIGHT_JOIN", **kw)
 
 
-class json_array(FunctionElement[Any]):
+class json_arrayagg(FunctionElement[Any]):
     """All values of a column as one JSON array: sooner read than so many rows. NULL or `[]` where
     there are none."""
 
@@ -142,11 +142,11 @@ class json_array(FunctionElement[Any]):
     inherit_cache = True
 
 
-@compiles(json_array, "sqlite")
-def _json_array_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+@compiles(json_arrayagg, "sqlite")
+def _json_arrayagg_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return f"json_group_array({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(json_array, "mysql", "mariadb")
-def _json_array_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
+@compiles(json_arrayagg, "mysql", "mariadb")
+def _json_arrayagg_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
     return f"json_arrayagg({compiler.process(element.clauses, **kw)})"

@@ -255,7 +255,7 @@ def started(make_app, monkeypatch, capsys):
     of.
     """
     monkeypatch.setattr(server, "work", lambda *what: None)
-    monkeypatch.setenv(server.WORKER, "3,4,-1,1")
+    monkeypatch.setenv(server.WORKER, "3,4,5,0,-1,1")
 
     def start(version, variables):
         library = SimpleNamespace(sqlite_version_info=version)
@@ -276,7 +276,7 @@ def test_the_start_warns_once_of_what_may_be_lost(started):
 
 
 def test_a_worker_does_not_say_it_again(started, monkeypatch):
-    monkeypatch.setenv(server.WORKER, "3,4,-1,0")
+    monkeypatch.setenv(server.WORKER, "3,4,5,0,-1,0")
     assert started((3, 51, 2), SAFE | {"sync_binlog": "0"}) == []
 
 

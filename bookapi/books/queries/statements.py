@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from ...db import JoinInOrder, found, in_order_of, json_array
+from ...db import JoinInOrder, found, in_order_of, json_arrayagg
 from ...db.search import LEVELS
 from .. import records
 from ..models import Book, BookWords, Term
@@ -253,7 +253,7 @@ def is_marked(book_id: Any) -> ColumnElement[bool]:
 def ids(shape: Shape) -> Select[Any]:
     """All ids, in no order, as one array."""
     source = Source(shape)
-    return source.select(json_array(source.book_id))
+    return source.select(json_arrayagg(source.book_id))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -265,7 +265,7 @@ def among_hits(shape: Shape, counted: bool = False) -> Select[Any]:
         made = [kind.key == bindparam(f"{name}_0", type_=String())]
     else:
         made = [Book.deleted_at.is_(None), *conditions(shape)]
-    column = func.count() if counted else json_array(kind.book_id)
+    column = func.count() if counted else json_arrayagg(kind.book_id)
     return select(column).where(*made, is_marked(kind.book_id))
 
 
