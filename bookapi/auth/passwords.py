@@ -2,14 +2,15 @@
 compared.
 """
 
-import os
 import re
 import secrets
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from ..http.load import PROCESSORS, run_in_background
 from .usernames import canonical
 
 MIN_LENGTH, MAX_LENGTH = 15, 128  # code points
@@ -21,7 +22,7 @@ MAX_JUDGED = 32  # characters; zxcvbn takes 10 s for 128 that may each stand for
 PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 # Hashing needs nothing of the interpreter: without this, those who sign in take every processor.
-_turns = threading.BoundedSemaphore(max(1, len(os.sched_getaffinity(0)) // 2))
+_background = ThreadPoolExecutor(max(1, len(PROCESSORS) // 2), "hashing", run_in_background)
 
 
 # -- strength --------------------------------------------------------------------------------------
@@ -103,8 +104,7 @@ def _score(text: str, username: str) -> int:
 
 def make_hash(password: str) -> str:
     """The hash to keep, with its parameters and salt inside."""
-    with _turns:
-        return _hasher.hash(password)
+    return _background.submit(_hasher.hash, password).result()
 
 
 def dummy_hash() -> str:
@@ -120,9 +120,9 @@ def matches(password_hash: str | None, password: str) -> bool:
     password is not hashed at its full length.
     """
     possible = len(password) <= MAX_LENGTH and _is_encodable(password)
+    compared = (password_hash or dummy_hash(), password if possible else "")
     try:
-        with _turns:
-            verified = _hasher.verify(password_hash or dummy_hash(), password if possible else "")
+        verified = _background.submit(_hasher.verify, *compared).result()
     except (VerificationError, InvalidHashError):
         return False
     return verified and possible and password_hash is not None

@@ -35,13 +35,19 @@ RETRY = {"Retry-After": "1"}
 _DETAIL = "the service is busy; try again in a moment"
 
 
-_ALL = os.sched_getaffinity(0)  # the processors that this process has at its start
+PROCESSORS = os.sched_getaffinity(0)  # those that this process has at its start
 
 
 def run_on(cpus: Collection[int]) -> None:
     """Keep this thread, and those that it starts, to these processors, if the system lets it."""
     with suppress(OSError):
         os.sched_setaffinity(0, cpus)
+
+
+def run_in_background() -> None:
+    """Run this thread on any processor, at a low priority."""
+    run_on(PROCESSORS)
+    os.nice(10)  # on Linux this is of the thread alone: nice(2), C library/kernel differences
 
 
 class Load:
@@ -76,7 +82,7 @@ class Load:
                 self._running[key][work] += 1
         own = os.sched_getaffinity(0)
         try:
-            run_on(_ALL)
+            run_on(PROCESSORS)
             yield
         finally:
             run_on(own)

@@ -1,7 +1,10 @@
 """Which passwords are accepted, and what hashing costs."""
 
+import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import argon2
 import pytest
@@ -160,6 +163,21 @@ def test_a_damaged_hash_matches_nothing(broken):
 def real(monkeypatch):
     """Hashes as the service makes them."""
     monkeypatch.setattr(passwords, "_hasher", passwords.PARAMETERS)
+
+
+def test_hashes_are_computed_at_a_low_priority(monkeypatch):
+    seen = []
+
+    def note(*_):
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    monkeypatch.setattr(passwords, "_hasher", SimpleNamespace(hash=note, verify=note))
+    note()
+    passwords.make_hash(GOOD)
+    passwords.matches("a hash", GOOD)
+    note()
+    own, *hashing, own_afterwards = seen
+    assert hashing == [min(own + 10, 19)] * 2 and own_afterwards == own
 
 
 def test_hashes_have_the_configured_parameters_and_their_own_salt(real):
