@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bookapi import create_app
-from bookapi.db import create_file, db
+from bookapi.db import db
 from bookapi.db.schema import upgrade_schema
 
 from .large_books import Catalogue
@@ -105,7 +105,7 @@ def main() -> None:
         values = {"INSTANCE_PATH": str(folder), "SECRET_KEY": os.urandom(32).hex()}
         app = create_app({**values, "ANSWER_CACHE_BYTES": 0, "QUERY_SECONDS": 600})
         with app.app_context():
-            create_file()
+            db.dialect.create_file()
             upgrade_schema(db.engine)
             if app.test_client().get("/books?limit=1").json["total"] != options.books:
                 _fill(app, options.books, folder)

@@ -21,7 +21,7 @@ from werkzeug.routing import Map
 from bookapi import create_app
 from bookapi.app import BookApi
 from bookapi.auth import passwords
-from bookapi.db import create_file, db
+from bookapi.db import db
 from bookapi.db.dialects import sqlite
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import (
@@ -138,7 +138,7 @@ def template(tmp_path_factory, cheap_hashes):
     with app.app_context():
         if DATABASE_URL:
             drop_tables()
-        create_file()
+        db.dialect.create_file()
         upgrade()
         if not DATABASE_URL:
             db.write(add_accounts, app.password_hash)

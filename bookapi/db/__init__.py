@@ -6,16 +6,14 @@ Failures of the database leave here as HTTP exceptions (503, 507, 409), so that 
 a driver.
 """
 
-from ..timestamps import now, stored
+from ..timestamps import now
 from .advice import explain
-from .dialects.upsert import AddUp
 from .extension import Base, db
-from .failures import FAILURES, InsufficientStorage, TooSlow, cause, translate
-from .prepared import each, fetch, run
-from .schema import MIGRATIONS, create_file, schema_error, schema_revisions
-from .search import Match, found
+from .failures import FAILURES
+from .prepared import fetch, run
 from .types import (
     TABLE_OPTIONS,
+    AddUp,
     BigId,
     Instant,
     JoinInOrder,
@@ -34,32 +32,20 @@ __all__ = [
     "Base",
     "BigId",
     "Instant",
-    "InsufficientStorage",
     "JoinInOrder",
     "JsonList",
     "LongBinary",
     "LongText",
-    "MIGRATIONS",
-    "Match",
     "TABLE_OPTIONS",
-    "TooSlow",
     "apart",
-    "cause",
-    "create_file",
     "db",
     "explain",
-    "each",
     "fetch",
-    "found",
     "in_order_of",
     "json_arrayagg",
     "now",
     "rfc3339",
     "run",
-    "schema_error",
-    "schema_revisions",
-    "stored",
-    "translate",
 ]
 
 

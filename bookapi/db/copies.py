@@ -21,7 +21,7 @@ from werkzeug.exceptions import Conflict
 
 from .extension import db
 from .failures import FAILURES
-from .schema import create_file, upgrade_schema
+from .schema import upgrade_schema
 from .sqlite import sqlite3
 
 BATCH = 500  # rows in memory at a time
@@ -30,11 +30,6 @@ PAGES = 16  # copied in one step; every database of this program has more
 
 class BackupError(Conflict):
     """A backup cannot be made or restored; the description tells the operator why."""
-
-
-def sqlite_file() -> Path | None:
-    """The file of the application's database; None on a server."""
-    return db.dialect.file
 
 
 @contextmanager
@@ -68,7 +63,7 @@ def publish(unfinished: Path, path: Path) -> None:
 def copy_database(copy: Engine, revision: str) -> None:
     """Copy one state of the application's database, whose schema has this revision, into an empty
     one. Nobody waits for it."""
-    if sqlite_file():
+    if db.dialect.file:
         with closing(db.engine.raw_connection()) as source:
             _driver(source).execute("VACUUM INTO ?", [copy.url.database])
         return
@@ -97,45 +92,41 @@ def replace_database(copy: Engine, prepare: Callable[[Connection, Connection], N
     """Put a copy in the place of all that the application's database holds, in one transaction.
 
     ``prepare(old, new)`` runs in it first, with connections to both (on a server it has to lock out
-    other writers). It may
-    change the new one, and prevents the replacement by raising. It is not called where there is no
-    SQLite file yet.
+    other writers). It may change the new one, and prevents the replacement by raising.
     """
-
-    def replace_rows(connection: Connection) -> None:
-        with copy.begin() as source:
-            prepare(connection, source)
-            copy_rows(source, connection)
-
-    def prepare_pages() -> None:
-        with db.engine.connect() as old, copy.begin() as new:
-            prepare(old, new)
-            _continue_ids(old, new)
-
-    path = sqlite_file()
+    path = db.dialect.file
     if path is None:
-        db.write(replace_rows, alone=True)
-    elif path.exists():
-        _copy_pages(copy, prepare_pages)
-    else:
+        db.write(_replace_rows, copy, prepare, alone=True)
+        return
+    if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        create_file()
-        _copy_pages(copy)
+        db.dialect.create_file()
+    _copy_pages(copy, prepare)
 
 
-def _copy_pages(copy: Engine, prepare: Callable[[], None] | None = None) -> None:
+def _replace_rows(
+    connection: Connection, copy: Engine, prepare: Callable[[Connection, Connection], None]
+) -> None:
+    with copy.begin() as source:
+        prepare(connection, source)
+        copy_rows(source, connection)
+
+
+def _copy_pages(copy: Engine, prepare: Callable[[Connection, Connection], None]) -> None:
     """Copy a file into the application's in one transaction. `prepare` runs once that has the write
     lock, and may change the copy by its own connection: such changes are copied, too
     (sqlite.org/c3ref/backup_finish.html)."""
     end = time.monotonic() + current_app.config["DATABASE_WAIT_SECONDS"]
-    unprepared = [prepare] if prepare else []
+    unprepared = [prepare]
 
     def progress(status: int, remaining: int, total: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             if time.monotonic() > end:
                 raise BackupError("another change of the database took too long; try again")
         elif unprepared:
-            unprepared.pop()()
+            with db.engine.connect() as old, copy.begin() as new:
+                unprepared.pop()(old, new)
+                _continue_ids(old, new)
 
     with closing(copy.raw_connection()) as source, closing(db.engine.raw_connection()) as target:
         _driver(source).backup(_driver(target), pages=PAGES, progress=progress, sleep=0.05)

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
 
@@ -11,10 +12,9 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, Table
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase
-from werkzeug.exceptions import ServiceUnavailable
 
 from .dialects import Dialect, dialect_of
-from .failures import FAILURES, Lost, busy, raise_translated
+from .failures import FAILURES, Busy, Lost, raise_translated
 from .queue import ON_COMMIT, WriteQueue
 
 EXTENSION = "bookapi.database"
@@ -192,12 +192,9 @@ class Database(SQLAlchemy):
     def check_writable(self) -> None:
         """503 where no change is possible: the database is read-only, this process may not write to
         it, or has no thread that writes."""
-        try:
+        with suppress(Busy):
             self.ask(self.dialect.check_writable)
             self._handle.queue.check()
-        except ServiceUnavailable as error:
-            if error.description != busy().description:
-                raise
 
 
 def _call(

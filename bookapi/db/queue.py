@@ -20,7 +20,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from .. import metrics
 from .dialects import Dialect
-from .failures import FAILURES, busy, is_lost, raise_translated, unavailable, worth_another_try
+from .failures import FAILURES, Busy, Unavailable, is_lost, raise_translated, worth_another_try
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class WriteQueue:
             self._changed.notify()
         if not operation.done.wait(seconds) and operation.claim():
             self._forget(operation)
-            raise busy()
+            raise Busy()
         while not operation.done.wait(LOOK_SECONDS):
             self._fail_if_dead()
         return self._outcome(operation)
@@ -138,7 +138,7 @@ class WriteQueue:
                 thread.start()
             except RuntimeError as error:  # no thread can be started
                 self._fault = error
-                raise unavailable() from error
+                raise Unavailable() from error
             self._thread = thread
 
     def check(self) -> None:
@@ -153,7 +153,7 @@ class WriteQueue:
 
     def _fail_all(self) -> None:
         for operation in (*self._running, *self._waiting):
-            failure = unavailable()
+            failure = Unavailable()
             failure.__cause__ = RuntimeError(f"the writer thread ended: {self._fault!r}")
             operation.claim()
             operation.fail(failure)

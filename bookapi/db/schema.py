@@ -1,4 +1,4 @@
-"""The schema: its migrations, the revision of a database, the file that SQLite needs first."""
+"""The schema: its migrations, and the revision of a database."""
 
 import functools
 from pathlib import Path
@@ -11,12 +11,6 @@ from sqlalchemy.engine import Connection, Engine
 from .extension import db
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
-
-
-def create_file() -> None:
-    """Create the SQLite file if it is missing, readable by its owner alone. (A server's admin
-    creates its databases.)"""
-    db.dialect.create_file()
 
 
 def migrations(engine: Engine) -> ModuleType:
@@ -34,17 +28,10 @@ def upgrade_schema(engine: Engine, revision: str = "head") -> None:
     migrations(engine).upgrade(revision=revision)
 
 
-def schema_revisions() -> tuple[str | None, str]:
-    """The schema's revision in the database (None: no schema) and the one that this program needs.
-
-    The names of the migrations' files tell, so that a service does without Alembic (10 MB).
-    """
-    return db.ask(revision_of), known_revisions()[-1]
-
-
 @functools.cache
 def known_revisions() -> tuple[str, ...]:
-    """The revisions that this program can upgrade from, and as the last one that which it needs."""
+    """The revisions that this program can upgrade from, and as the last one that which it needs; by
+    the names of the files, for Alembic is not loaded."""
     found = (path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     return tuple(sorted(found))
 

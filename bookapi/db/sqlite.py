@@ -13,11 +13,7 @@ try:
 except ImportError:  # there is no wheel for this machine, or it cannot be loaded
     _pysqlite3 = _standard
 
-_FIXED = (
-    (3, 51, 3),
-    (3, 50, 7),
-    (3, 44, 6),
-)  # the release of the fix, and its backports
+_FIXED, _BACKPORTED = (3, 51, 3), ((3, 50, 7), (3, 44, 6))
 
 
 def newer(one: ModuleType, other: ModuleType) -> ModuleType:
@@ -28,9 +24,8 @@ def newer(one: ModuleType, other: ModuleType) -> ModuleType:
 def may_spoil(version: tuple[int, int, int]) -> bool:
     """Whether this version may damage a file in WAL mode
     (https://sqlite.org/wal.html#walresetbug)."""
-    first, *backported = _FIXED
-    return (3, 7, 0) <= version < first and not any(
-        version[:2] == fixed[:2] and version >= fixed for fixed in backported
+    return (3, 7, 0) <= version < _FIXED and not any(
+        version[:2] == fixed[:2] and version >= fixed for fixed in _BACKPORTED
     )
 
 

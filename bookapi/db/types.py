@@ -1,5 +1,6 @@
-"""Column types, and SQL functions that differ between databases."""
+"""Column types, and SQL that each database writes in its own way."""
 
+from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
@@ -7,6 +8,7 @@ import orjson
 from sqlalchemy import (
     BigInteger,
     DateTime,
+    Insert,
     Integer,
     Join,
     LargeBinary,
@@ -19,9 +21,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER is a rowid there
-LongText = Text().with_variant(
-    mysql.MEDIUMTEXT(), "mysql", "mariadb"
-)  # TEXT holds 64 KiB; we may need 200
+# TEXT holds 64 KiB; we may need 200.
+LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 LongBinary = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 # The only collation: text is compared by its folded form, keys byte by byte, on every database.
@@ -59,6 +60,18 @@ class JsonList(TypeDecorator[Any]):
         return None if value is None else orjson.loads(value)
 
 
+# -- SQL that each database writes in its own way --------------------------------------------------
+
+
+def _as(form: str) -> Callable[..., str]:
+    """Has a construct written as `form`, with its arguments in the place of {}."""
+
+    def write(element: Any, compiler: Any, **kw: Any) -> str:
+        return form.format(compiler.process(element.clauses, **kw))
+
+    return write
+
+
 class rfc3339(FunctionElement[Any]):
     """An Instant column as the text of RFC 3339 (UTC, microseconds, Z), written by the database
     itself."""
@@ -67,14 +80,8 @@ class rfc3339(FunctionElement[Any]):
     inherit_cache = True
 
 
-@compiles(rfc3339, "sqlite")
-def _rfc3339_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"replace({compiler.process(element.clauses, **kw)}, ' ', 'T') || 'Z'"
-
-
-@compiles(rfc3339, "mysql", "mariadb")
-def _rfc3339_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"date_format({compiler.process(element.clauses, **kw)}, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ')"
+compiles(rfc3339, "sqlite")(_as("replace({}, ' ', 'T') || 'Z'"))
+compiles(rfc3339, "mysql", "mariadb")(_as("date_format({}, '%%Y-%%m-%%dT%%H:%%i:%%s.%%fZ')"))
 
 
 class apart(FunctionElement[Any]):
@@ -87,14 +94,20 @@ class apart(FunctionElement[Any]):
     inherit_cache = True
 
 
-@compiles(apart, "sqlite")
-def _apart_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"+{compiler.process(element.clauses, **kw)}"
+compiles(apart, "sqlite")(_as("+{}"))
+compiles(apart, "mysql", "mariadb")(_as("{}"))
 
 
-@compiles(apart, "mysql", "mariadb")
-def _apart_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
-    return str(compiler.process(element.clauses, **kw))
+class json_arrayagg(FunctionElement[Any]):
+    """All values of a column as one JSON array: sooner read than so many rows. NULL or `[]` where
+    there are none."""
+
+    type = Text()
+    inherit_cache = True
+
+
+compiles(json_arrayagg, "sqlite")(_as("json_group_array({})"))
+compiles(json_arrayagg, "mysql", "mariadb")(_as("json_arrayagg({})"))
 
 
 def in_order_of(index: str, table: Any, statement: Select[Any]) -> Select[Any]:
@@ -115,38 +128,49 @@ class JoinInOrder(Join):
         self.index = index
 
 
-def _join(element: Any, compiler: Any, words: str, then: str = "ON", **kw: Any) -> str:
-    left, right, on = (
-        compiler.process(part, **kw | {"asfrom": True})
-        for part in (element.left, element.right, element.onclause)
-    )
-    return f"{left} {words} {right} {then} {on}"
+def _parts(element: Any, compiler: Any, **kw: Any) -> list[str]:
+    parts = (element.left, element.right, element.onclause)
+    return [compiler.process(part, **kw | {"asfrom": True}) for part in parts]
 
 
 @compiles(JoinInOrder, "sqlite")
 def _join_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    right = f"INDEXED BY {element.index} ON" if element.index else "ON"
-    return _join(element, compiler, "CROSS JOIN", right, **kw)
+    left, right, on = _parts(element, compiler, **kw)
+    index = f" INDEXED BY {element.index}" if element.index else ""
+    return f"{left} CROSS JOIN {right}{index} ON {on}"
 
 
 @compiles(JoinInOrder, "mysql", "mariadb")
 def _join_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
-    return _join(element, compiler, "STRAIGHT_JOIN", **kw)
+    left, right, on = _parts(element, compiler, **kw)
+    return f"{left} STRAIGHT_JOIN {right} ON {on}"
 
 
-class json_arrayagg(FunctionElement[Any]):
-    """All values of a column as one JSON array: sooner read than so many rows. NULL or `[]` where
-    there are none."""
+class AddUp(Insert):
+    """An INSERT. Where there is a row with this primary key already, numbers are added to those of
+    that row, and the smaller texts stay."""
 
-    type = Text()
-    inherit_cache = True
+    inherit_cache = False
+
+    def changes(self, new: str, smaller: str) -> str:
+        """The assignments; `new`: how a value is written that was to be inserted."""
+        others: Any = [column for column in self.table.columns if not column.primary_key]
+        return ", ".join(
+            f"{column.name} = {column.name} + {new.format(column.name)}"
+            if isinstance(column.type, Integer)
+            else f"{column.name} = {smaller}({column.name}, {new.format(column.name)})"
+            for column in others
+        )
 
 
-@compiles(json_arrayagg, "sqlite")
-def _json_arrayagg_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"json_group_array({compiler.process(element.clauses, **kw)})"
+@compiles(AddUp, "sqlite")
+def _add_up_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    inserted = compiler.visit_insert(element, **kw)
+    keys = ", ".join(column.name for column in element.table.primary_key)
+    return f"{inserted} ON CONFLICT ({keys}) DO UPDATE SET {element.changes('excluded.{}', 'min')}"
 
 
-@compiles(json_arrayagg, "mysql", "mariadb")
-def _json_arrayagg_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"json_arrayagg({compiler.process(element.clauses, **kw)})"
+@compiles(AddUp, "mysql", "mariadb")
+def _add_up_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
+    inserted = compiler.visit_insert(element, **kw)
+    return f"{inserted} ON DUPLICATE KEY UPDATE {element.changes('VALUES ({})', 'least')}"

@@ -11,15 +11,16 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from ..cli import command
-from ..db import FAILURES, copies, db, integrity, schema_error, schema_revisions
+from ..db import FAILURES, copies, db
 from ..db.copies import BackupError, temporary_database
-from ..db.dialects.structure import structure_faults
-from ..db.schema import known_revisions, revision_of, upgrade_schema
+from ..db.dialects.integrity import differing_tables, structure_faults
+from ..db.schema import known_revisions, revision_of, schema_error, upgrade_schema
 from . import derived
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -35,7 +36,7 @@ def backup(file: Path, force: bool) -> None:
     database.
     """
     db.check_file()
-    revision = _usable(schema_revisions()[0], "the database")
+    revision = _usable(db.ask(revision_of), "the database")
     if os.path.lexists(file):
         _refuse_other_files(file)
         if not force:
@@ -67,8 +68,8 @@ def restore(file: Path, force: bool) -> None:
     accounts go on behind the higher ones: none is given twice.
     """
     _refuse_other_files(file)
-    own = copies.sqlite_file()
-    if own is None and (error := schema_error(schema_revisions()[0])):
+    own = db.dialect.file
+    if own is None and (error := schema_error(db.ask(revision_of))):
         raise BackupError(error)
     folder = own.parent if own and own.parent.is_dir() else None  # where there is room for it
     failed = f"{file}: nothing was restored (a damaged database: move it away, with its -wal file)"
@@ -96,7 +97,7 @@ def _refuse_other_files(path: Path) -> None:
     if not path.is_file():
         raise BackupError(f"{path}: is no ordinary file")
     for end in ("", "-wal", "-shm", "-journal"):
-        own = Path(f"{copies.sqlite_file()}{end}")
+        own = Path(f"{db.dialect.file}{end}")
         if own.exists() and path.samefile(own):
             raise BackupError(f"{path}: belongs to the database itself")
 
@@ -115,7 +116,7 @@ def _prepare(copy: Engine, name: str) -> None:
     upgrade_schema(copy)
     with temporary_database(None) as fresh:
         upgrade_schema(fresh)
-        if names := integrity.differing_tables(fresh, copy):
+        if names := differing_tables(fresh, copy):
             raise BackupError(f"{name} does not have the tables of its schema: {', '.join(names)}")
     with copy.begin() as connection:
         connection.execute(text("DELETE FROM sessions"))
@@ -142,13 +143,12 @@ def _carry_over(old: Connection, new: Connection, force: bool) -> None:
         return
     # Locked until the commit: nobody else changes what is replaced.
     every = select(text("*")).select_from(text("catalogue")).with_for_update()
-    found = old.execute(every).mappings().first()
+    row: Any = old.execute(every).mappings().first() or {}
     books = old.scalar(text("SELECT count(*) FROM books"))
     if books and not force:
         raise BackupError(
             f"the database holds {books} books, trash included; --force replaces them"
         )
-    row = dict(found) if found else {}
     for name in ("seq", "last_id", "last_user_id"):
         if derived.is_counter(row.get(name)):
             query = f"UPDATE catalogue SET {name} = :given WHERE {name} < :given"  # noqa: S608

@@ -14,12 +14,10 @@ from ..auth.fingerprint import secret_fault
 from ..books.models import Book, History
 from ..cli import command
 from ..config import SECRET_FILE
-from ..db import FAILURES, cause, db, now
-from ..db.copies import sqlite_file
+from ..db import FAILURES, db, now
 from ..db.dialects.durability_warnings import durability_warnings
-from ..db.dialects.search_index import index_fault, rebuild_index
-from ..db.dialects.structure import structure_faults
-from ..db.failures import busy
+from ..db.dialects.integrity import index_fault, rebuild_index, structure_faults
+from ..db.failures import Busy, cause
 from . import derived
 from .views import unready
 
@@ -37,14 +35,14 @@ def findings() -> Iterator[Finding]:
     """All checks, one by one; after a fault that makes the others impossible there are none."""
     yield "settings", None, ""  # a wrong one ends every command before it begins
     yield from _files()
-    for subject, examine, step in (
-        ("database and schema", unready, f"bookapi init or db upgrade, or {RESTORE}"),
-        ("structure of the database", lambda: "; ".join(db.ask(structure_faults)), RESTORE),
-    ):
-        wrong = examine()
-        yield subject, wrong, step
-        if wrong:
-            return
+    unusable = unready()
+    yield "database and schema", unusable, f"bookapi init or db upgrade, or {RESTORE}"
+    if unusable:
+        return
+    broken = "; ".join(db.ask(structure_faults))
+    yield "structure of the database", broken, RESTORE
+    if broken:
+        return
     try:
         yield INDEX, index_fault(), MEND
         for subject, wrong, is_derived in db.ask(derived.faults):
@@ -53,9 +51,9 @@ def findings() -> Iterator[Finding]:
         yield "clock", db.ask(_clock_fault), CLOCK
         if current_app.config["SECRET_KEY"]:
             yield "secret in use", secret_fault(), SHARED
+    except Busy:
+        raise
     except (*FAILURES, HTTPException, ValueError, TypeError) as error:
-        if getattr(error, "description", None) == busy().description:
-            raise
         yield "contents", f"cannot be read: {cause(error) or error}", RESTORE
     for warning in db.ask(durability_warnings, current_app.config["MAX_BODY_BYTES"]):
         yield "durability", warning, ""  # nothing is wrong yet
@@ -70,7 +68,7 @@ def _files() -> Iterator[Finding]:
         "folder": (folder, 0o002),
         "secret": (folder / SECRET_FILE, 0o007),
         "config.py": (folder / "config.py", 0o007),
-        "database file": (sqlite_file(), 0o007),
+        "database file": (db.dialect.file, 0o007),
     }
     for subject, (path, forbidden) in paths.items():
         if path and path.exists():

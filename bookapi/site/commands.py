@@ -20,9 +20,9 @@ from ..auth.commands import add_first_admin
 from ..auth.fingerprint import record_secret, secret_fault
 from ..cli import Group, command, reports_errors
 from ..config import SECRET_FILE
-from ..db import create_file, db, explain, schema_error, schema_revisions
+from ..db import db, explain
 from ..db.dialects.durability_warnings import durability_warnings
-from ..db.schema import known_revisions, migrations, upgrade_schema
+from ..db.schema import known_revisions, migrations, revision_of, schema_error, upgrade_schema
 from ..http import endpoints
 from .contract import CONTRACT
 from .views import sample, unready
@@ -45,7 +45,7 @@ def _init(admin: str = "admin") -> None:
     folder = Path(current_app.instance_path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _create_secret(folder / SECRET_FILE)
-    create_file()
+    db.dialect.create_file()
     _upgrade()
     password = add_first_admin(admin, current_app.config["ADMIN_PASSWORD"])
     click.echo(f"instance: {folder}")
@@ -67,10 +67,10 @@ def _create_secret(path: Path) -> None:
 
 
 def _upgrade() -> None:
-    found, needed = schema_revisions()
+    found = db.ask(revision_of)
     if found not in (None, *known_revisions()):
         raise click.ClickException(schema_error(found) or "")
-    if found != needed:
+    if found != known_revisions()[-1]:
         upgrade_schema(db.engine)
 
 
@@ -147,13 +147,13 @@ db_commands = Group("db", help="The schema of the database.")
 def upgrade() -> None:
     """Bring the schema to what this program needs."""
     _upgrade()
-    click.echo(f"the schema is {schema_revisions()[1]}")
+    click.echo(f"the schema is {known_revisions()[-1]}")
 
 
 @db_commands.command("current")
 def current() -> None:
     """Print the schema that the database has."""
-    click.echo(schema_revisions()[0] or "none")
+    click.echo(db.ask(revision_of) or "none")
 
 
 @db_commands.command("check")

@@ -22,7 +22,7 @@ from bookapi.auth.models import Token
 from bookapi.books import changes
 from bookapi.books.models import Book
 from bookapi.books.schemas import book_schema
-from bookapi.db import copies, create_file, db
+from bookapi.db import copies, db
 from bookapi.db.schema import known_revisions, upgrade_schema
 from bookapi.db.sqlite import sqlite3
 from bookapi.site import backup as site_backup
@@ -91,7 +91,7 @@ def local(make_app, tmp_path):
         folder.mkdir(mode=0o700, exist_ok=True)
         made = make_app(**{"DATABASE_URL": sqlite_url(folder), **more})
         with made.app_context():
-            create_file()
+            db.dialect.create_file()
             upgrade_schema(db.engine)
         return made
 

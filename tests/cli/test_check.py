@@ -11,7 +11,7 @@ from sqlalchemy import text
 from bookapi.books import changes
 from bookapi.books.schemas import book_schema
 from bookapi.db import db
-from bookapi.db.dialects import search_index
+from bookapi.db.dialects import integrity
 from bookapi.db.sqlite import sqlite3
 from bookapi.site import derived
 from helpers.instance import DATABASE_URL
@@ -356,10 +356,8 @@ def test_a_server_without_the_index_is_told_and_gets_it_again(filled):
 
 @pytest.mark.two_databases
 def test_a_server_whose_index_misses_books_is_reported(filled, monkeypatch):
-    monkeypatch.setattr(search_index, "PAUSE", 0)
-    monkeypatch.setattr(
-        search_index, "BARRIER", "eqa OR bbb"
-    )  # all that stand before it are missed
+    monkeypatch.setattr(integrity, "PAUSE", 0)
+    monkeypatch.setattr(integrity, "BARRIER", "eqa OR bbb")  # all that stand before it are missed
     spoil(filled, "UPDATE book_words SET words = 'eqa OR bbb none' WHERE book_id = 3")
     assert "search index: it finds" in wrong(filled)[0]
 

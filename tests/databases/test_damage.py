@@ -12,7 +12,7 @@ import pytest
 
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
-from bookapi.db import create_file, db
+from bookapi.db import db
 from bookapi.db.schema import upgrade_schema
 from bookapi.db.sqlite import sqlite3
 from helpers.instance import PASSWORD, SECRET, Auth
@@ -34,7 +34,7 @@ def served(tmp_path):
         }
     )
     with app.app_context():
-        create_file()
+        db.dialect.create_file()
         upgrade_schema(db.engine)
         db.write(accounts.add, "admin", passwords.make_hash(PASSWORD), "admin")
         db.engine.dispose()

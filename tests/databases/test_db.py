@@ -17,7 +17,7 @@ from bookapi.auth.models import LoginSession
 from bookapi.books import changes, store
 from bookapi.books.models import Book
 from bookapi.catalogue import Catalogue
-from bookapi.db import create_file, db, now
+from bookapi.db import db, now
 from bookapi.db.schema import known_revisions
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
@@ -197,7 +197,7 @@ def local(tmp_path):
         app.file = path
         with app.app_context():
             if fresh:
-                create_file()
+                db.dialect.create_file()
                 upgrade()
                 db.write(accounts.add, "admin", passwords.make_hash(PASSWORD), "admin")
                 db.engine.dispose()
@@ -359,7 +359,7 @@ def test_a_file_that_was_replaced_is_a_503_until_the_restart(local, tmp_path, to
 def test_a_database_without_a_schema_is_not_ready(local, tmp_path):
     app = local(fresh=False)
     with app.app_context():
-        create_file()
+        db.dialect.create_file()
     client = app.test_client()
     reported = [
         client.get("/readyz").status_code,

@@ -13,8 +13,9 @@ from werkzeug.exceptions import HTTPException
 
 from bookapi.books.models import Book
 from bookapi.books.queries import reads
-from bookapi.db import db, prepared, translate
+from bookapi.db import db, prepared
 from bookapi.db.dialects import mysql, sqlite
+from bookapi.db.failures import translate
 from bookapi.db.sqlite import sqlite3
 from helpers.support import store
 

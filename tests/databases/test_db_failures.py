@@ -8,8 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from bookapi.db import db, extension, translate
+from bookapi.db import db, extension
 from bookapi.db.extension import EXTENSION
+from bookapi.db.failures import translate
 from bookapi.db.queue import ATTEMPTS
 from helpers.database import run_operations_again
 

@@ -112,14 +112,14 @@ import sys
 sys.modules["pysqlite3"] = None  # as where it is not installed
 import json, sqlite3
 from bookapi import create_app
-from bookapi.db import create_file, db
+from bookapi.db import db
 from bookapi.db.dialects.durability_warnings import durability_warnings
 from bookapi.db.sqlite import sqlite3 as chosen
 from bookapi.site.commands import _upgrade
 from bookapi.books import changes
 app = create_app({"TESTING": True})
 with app.app_context():
-    create_file()
+    db.dialect.create_file()
     _upgrade()
     made = db.write(changes.create, {"title": "Emma", "authors": ["Jane Austen"]})
     warned = db.ask(durability_warnings, 1)

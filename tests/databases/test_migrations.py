@@ -9,8 +9,8 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from bookapi import create_app
-from bookapi.db import MIGRATIONS, create_file, db
-from bookapi.db.schema import known_revisions
+from bookapi.db import db
+from bookapi.db.schema import MIGRATIONS, known_revisions
 from bookapi.db.sqlite import sqlite3
 from helpers.instance import DATA, DATABASE_URL, PASSWORD, drop_tables, settings
 from helpers.support import one_line
@@ -67,7 +67,7 @@ def make_old(tmp_path):
         with app.app_context():
             if DATABASE_URL:
                 drop_tables()
-            create_file()
+            db.dialect.create_file()
             migrate().upgrade(revision="0004")
             with db.engine.begin() as connection:
                 connection.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))

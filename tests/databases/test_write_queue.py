@@ -11,7 +11,7 @@ from sqlalchemy import event, insert, select
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from bookapi.auth.models import User
-from bookapi.db import create_file, db, queue
+from bookapi.db import db, queue
 from bookapi.db.extension import EXTENSION
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
@@ -52,7 +52,7 @@ def app(make_app, tmp_path):
         return make_app()
     app = make_app(DATABASE_URL=sqlite_url(tmp_path))
     with app.app_context():
-        create_file()
+        db.dialect.create_file()
         upgrade()
     return app
 

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from bookapi import create_app
-from bookapi.db import Base, create_file, db
+from bookapi.db import Base, db
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.instance import DATABASE_URL, SECRET, Auth, add_accounts, settings, wipe
 from helpers.support import sqlite_url
@@ -30,7 +30,7 @@ def two_databases(request, folder):
         db.write(add_accounts, template.password_hash)
     sqlite = create_app(settings(folder, DATABASE_URL=sqlite_url(folder), SECRET_KEY=SECRET))
     with sqlite.app_context():
-        create_file()
+        db.dialect.create_file()
         upgrade()
         db.write(add_accounts, template.password_hash)
     pair = (("SQLite", sqlite), ("MariaDB", create_app(settings(folder))))

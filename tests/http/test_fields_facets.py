@@ -14,7 +14,7 @@ from lxml import etree
 from bookapi.books import queries
 from bookapi.books.queries import reads, shared
 from bookapi.books.schemas import FIELDS
-from bookapi.db import TooSlow
+from bookapi.db.failures import TooSlow
 from bookapi.text import fold
 from helpers.documents import faults
 from helpers.instance import Auth

@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.http import parse_options_header
 
 from ... import formats
-from ...db import InsufficientStorage
+from ...db.failures import InsufficientStorage
 from ...formats import MAX_FIELDS, Format
 from ...formats.html import CONTROL_FIELDS
 from ...http.bodies import check_charset, stream_reader

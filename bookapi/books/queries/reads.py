@@ -8,7 +8,8 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Connection
 
 from ...catalogue import Catalogue, revision_of
-from ...db import TooSlow, db, fetch
+from ...db import db, fetch
+from ...db.failures import TooSlow
 from ...db.search import EXACT, LEVELS, Match, expressions, finder
 from ...http.cache import current_cache
 from .. import records

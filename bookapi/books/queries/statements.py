@@ -20,8 +20,8 @@ from sqlalchemy import (
     select,
 )
 
-from ...db import JoinInOrder, found, in_order_of, json_arrayagg
-from ...db.search import LEVELS
+from ...db import JoinInOrder, in_order_of, json_arrayagg
+from ...db.search import LEVELS, found
 from .. import records
 from ..models import Book, BookWords, Term
 from ..terms import KINDS

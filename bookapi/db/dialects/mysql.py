@@ -17,9 +17,8 @@ from .base import Dialect, Watch
 from .mysql_heartbeat import Heartbeat
 
 POOL_SIZE = 64  # at least the number of threads: nobody waits for a connection
-SORTED_BYTES = (
-    4096  # of a value; the default is 1,024, and a key may have 700 characters of four bytes
-)
+# Of a value; the default is 1,024, and a key may have 700 characters of four bytes.
+SORTED_BYTES = 4096
 LONGEST_ID = 16  # bytes in an array, more than enough
 MIN_SECONDS = 0.001  # a limit of 0 means that there is none
 
@@ -83,8 +82,7 @@ class MysqlDialect(Dialect):
         return (
             f"the server's full-text index takes words of {least} to {most} characters; set "
             f"innodb_ft_min_token_size to {MIN_TOKEN} and innodb_ft_max_token_size to 84, "
-            f"restart it and rebuild the "
-            f"index of {TABLE}"
+            f"restart it and rebuild the index of {TABLE}"
         )
 
     def watch(self, engine: Engine) -> Watch:
@@ -161,13 +159,12 @@ class LimitedCursor(pymysql.cursors.Cursor):
             query = limited(query, end - time.monotonic(), is_mariadb)
         query = self.mogrify(query, args)
         most = getattr(connection, "max_packet", math.inf)
-        if (
-            len(query) * 4 > most
-            and len(query.encode() if isinstance(query, str) else query) >= most
-        ):
-            raise pymysql.err.OperationalError(
-                1153, f"a statement is larger than max_allowed_packet ({most})"
-            )
+        if len(query) * 4 > most:  # characters, of at most four bytes; `executemany` gives bytes
+            sent = query.encode() if isinstance(query, str) else query
+            if len(sent) >= most:
+                raise pymysql.err.OperationalError(
+                    1153, f"a statement is larger than max_allowed_packet ({most})"
+                )
         return super().execute(query)
 
 

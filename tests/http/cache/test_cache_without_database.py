@@ -12,7 +12,7 @@ from sqlalchemy import text
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
 from bookapi.catalogue import State
-from bookapi.db import create_file, db
+from bookapi.db import db
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
 from helpers.caching import BOOKS, CACHED, TAGGED, comparable, connections
@@ -41,7 +41,7 @@ def on_files(tmp_path):
             )
         )
     with made[0].app_context():
-        create_file()
+        db.dialect.create_file()
         upgrade()
         db.write(accounts.add, "admin", passwords.make_hash(PASSWORD), "admin")
     admins = [app.test_client() for app in made]
