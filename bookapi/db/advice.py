@@ -7,14 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from .extension import db
-from .failures import (
-    MYSQL_DENIED,
-    MYSQL_READ_ONLY,
-    FileFault,
-    Unavailable,
-    cause,
-    translate,
-)
+from .failures import MYSQL_DENIED, MYSQL_READ_ONLY, FileFault, Unavailable, cause, translate
 from .sqlite import sqlite3
 
 _BY_CODE = {

@@ -53,27 +53,19 @@ def _encoded(word: str, prefix: bool = False) -> str:
     """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of
     what it becomes."""
     if not word.isascii() or "x" in word or "z" in word:
-        word = "".join([_CODES[character] for character in word])
+        word = "".join(map(_code, word))
     if prefix:  # of what is longer no more is there to be compared
         return word[:_HEAD]
     return word if len(word) < MAX_TOKEN else word[:_HEAD] + _digest(word, MAX_TOKEN - _HEAD)
 
 
-class _Codes(dict[str, Any]):
+@functools.lru_cache(_REMEMBERED)
+def _code(character: str) -> str:
     """What a character becomes: itself, or `z` and three digits of base 36, or `x` and four."""
-
-    def __missing__(self, character: str) -> str:
-        code = ord(character)
-        if character.isascii() and character not in "xz":
-            made = character
-        else:
-            made = "z" + _base_36(code, 3) if code < 36**3 else "x" + _base_36(code, 4)
-        if len(self) < _REMEMBERED:
-            self[character] = made
-        return made
-
-
-_CODES = _Codes()
+    if character.isascii() and character not in "xz":
+        return character
+    code = ord(character)
+    return "z" + _base_36(code, 3) if code < 36**3 else "x" + _base_36(code, 4)
 
 
 def _base_36(number: int, length: int) -> str:
@@ -116,16 +108,17 @@ def expressions(
     for the whole search (`q`), for each level of it (`q_e`, …), for what must not occur (`q_less`),
     and for that alone where nothing must (`q_without`)."""
     state = _TRASH if in_trash else _LIVE
-    if not match.terms:
-        return {"q_without": write.any_of(match.without, ANYWHERE + state)}
-    every = {level: write.all_of(_at(level, match), level + state) for level in LEVELS}
     without = [write.any_of(match.without, ANYWHERE + state)] if match.without else []
+    if not match.terms:
+        return {"q_without": "".join(without)}
+    every = [write.all_of(_at(level, match), level + state) for level in LEVELS]
     return {
-        "q": write.less(every[ANYWHERE], without),
+        "q": write.less(every[-1], without),
         "q_less": without[0] if without else "none",
+        # What the level nearer to the title has is not found at this one once more.
         **{
-            f"q_{level}": write.less(every[level], [*without, *write.above(every, level)])
-            for level in LEVELS
+            f"q_{level}": write.less(every[at], [*without, *every[:at][-1:]])
+            for at, level in enumerate(LEVELS)
         },
     }
 
@@ -137,16 +130,16 @@ def _at(level: str, match: Match) -> tuple[Term, ...]:
     return (Term((_digest(" ".join(match.whole)),) if match.whole else ("none",)),)
 
 
+def _words(term: Term, tag: str) -> str:
+    return " ".join([tag + _encoded(word, term.prefix) for word in term.words])
+
+
 def finder(match: Match, level: str = "") -> Callable[[str], bool]:
     """A function that says of the tokens of a book in the catalogue whether the search finds it;
     `level`: at this level of relevance, and no nearer one."""
 
     def parts(terms: Iterable[Term], level: str) -> list[str]:
-        return [
-            "".join([f" {level}{_LIVE}{_encoded(word, term.prefix)}" for word in term.words])
-            + " " * (not term.prefix)
-            for term in terms
-        ]
+        return [f" {_words(term, level + _LIVE)}" + " " * (not term.prefix) for term in terms]
 
     needed = parts(_at(level or ANYWHERE, match), level or ANYWHERE)
     without = parts(match.without, ANYWHERE)
@@ -167,24 +160,16 @@ class Fts5:
     """FTS5, section 3 of its documentation."""
 
     @staticmethod
-    def _term(term: Term, tag: str) -> str:
-        words = [tag + _encoded(word, term.prefix) for word in term.words]
-        return '"' + " ".join(words) + '"' + " *" * term.prefix
+    def _terms(terms: Iterable[Term], tag: str) -> list[str]:
+        return [f'"{_words(term, tag)}"' + " *" * term.prefix for term in terms]
 
     @classmethod
     def all_of(cls, terms: Iterable[Term], tag: str) -> str:
-        return " AND ".join(cls._term(term, tag) for term in terms)
+        return " AND ".join(cls._terms(terms, tag))
 
     @classmethod
     def any_of(cls, terms: Iterable[Term], tag: str) -> str:
-        return " OR ".join(cls._term(term, tag) for term in terms)
-
-    @staticmethod
-    def above(every: dict[str, str], level: str) -> list[str]:
-        """What the level nearer to the title has: found there, it is not to be found here once
-        more."""
-        at = LEVELS.index(level)
-        return [every[LEVELS[at - 1]]] if at else []
+        return " OR ".join(cls._terms(terms, tag))
 
     @staticmethod
     def less(found: str, without: list[str]) -> str:
@@ -196,25 +181,21 @@ class InnoDbFullText:
     excludes: beginnings come first, and what must not occur is a search of its own."""
 
     @staticmethod
-    def _term(term: Term, tag: str) -> str:
-        words = [tag + _encoded(word, term.prefix) for word in term.words]
-        return '"' + " ".join(words) + '"' if len(words) > 1 else words[0] + "*" * term.prefix
+    def _terms(terms: Iterable[Term], tag: str) -> list[str]:
+        return [
+            f'"{_words(term, tag)}"'
+            if len(term.words) > 1
+            else _words(term, tag) + "*" * term.prefix
+            for term in sorted(terms, key=lambda term: not term.prefix)
+        ]
 
     @classmethod
     def all_of(cls, terms: Iterable[Term], tag: str) -> str:
-        return " ".join("+" + cls._term(term, tag) for term in sorted(terms, key=cls._place))
+        return " ".join("+" + term for term in cls._terms(terms, tag))
 
     @classmethod
     def any_of(cls, terms: Iterable[Term], tag: str) -> str:
-        return " ".join(cls._term(term, tag) for term in sorted(terms, key=cls._place))
-
-    @staticmethod
-    def _place(term: Term) -> bool:
-        return not term.prefix
-
-    @staticmethod
-    def above(every: dict[str, str], level: str) -> list[str]:
-        return []  # each level is looked at by itself
+        return " ".join(cls._terms(terms, tag))
 
     @staticmethod
     def less(found: str, without: list[str]) -> str:
@@ -233,21 +214,17 @@ class found(FunctionElement[Any]):
     inherit_cache = True
 
 
-def _on_sqlite(value: str, more: str = "") -> str:
-    # `value` is a bound parameter, as the compiler writes it.
-    return f"SELECT rowid AS id{more} FROM {INDEX} WHERE {INDEX} MATCH {value}"  # noqa: S608
-
-
 @compiles(found, "sqlite")
 def _found_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    # What must not occur stands in the other expressions, too.
     values = [compiler.process(clause) for clause in list(element.clauses)[: len(LEVELS)]]
     if len(values) < len(LEVELS):
-        return f"({_on_sqlite(values[0])})"
-    relevant = [
-        _on_sqlite(value, f", {len(values) - 1 - at} AS relevance")
-        for at, value in enumerate(values)
+        return f"(SELECT rowid AS id FROM {INDEX} WHERE {INDEX} MATCH {values[0]})"  # noqa: S608 # a bound parameter
+    levels = [
+        f"SELECT rowid AS id, {relevance} AS relevance FROM {INDEX} WHERE {INDEX} MATCH {value}"  # noqa: S608
+        for relevance, value in enumerate(reversed(values))
     ]
-    return f"({' UNION ALL '.join(relevant)})"
+    return f"({' UNION ALL '.join(reversed(levels))})"
 
 
 @compiles(found, "mysql", "mariadb")
@@ -256,7 +233,8 @@ def _found_on_mysql(element: Any, compiler: Any, **kw: Any) -> str:
         f"MATCH (words) AGAINST ({compiler.process(clause)} IN BOOLEAN MODE)"
         for clause in element.clauses
     ]
-    *nearer, anywhere = every[: len(LEVELS)] if len(every) > len(LEVELS) else every[:1]
+    last = len(LEVELS) - 1 if len(every) > len(LEVELS) else 0
+    nearer, anywhere, without = every[:last], every[last], every[last + 1 :]
     more = f", {' + '.join(f'({match} > 0)' for match in nearer)} AS relevance" if nearer else ""
-    less = "".join(f" AND NOT {match}" for match in every[len(nearer) + 1 :])
+    less = "".join(f" AND NOT {match}" for match in without)
     return f"(SELECT book_id AS id{more} FROM {TABLE} WHERE {anywhere}{less})"  # noqa: S608 # bound parameters, too
