@@ -1,5 +1,4 @@
-"""The database: transactions, the state of the catalogue, and every difference between SQLite and
-MySQL/MariaDB.
+"""The database: transactions, and every difference between SQLite and MySQL/MariaDB.
 
 `db.write(operation)` is the only way to change anything, `db.read()` the way to read for an answer.
 Failures of the database leave here as HTTP exceptions (503, 507, 409), so that nothing above knows

@@ -150,9 +150,10 @@ def _continue_ids(old: Connection, new: Connection) -> None:
 def copy_rows(source: Connection, target: Connection) -> None:
     """Replace the rows of all tables that both databases have, whatever the engine of either."""
     names = set(inspect(source).get_table_names()) & set(inspect(target).get_table_names())
+    names.discard("alembic_version")
     theirs, ours = sa.MetaData(), sa.MetaData()
-    theirs.reflect(source, only=sorted(names - {"alembic_version"}))
-    ours.reflect(target, only=sorted(names - {"alembic_version"}))
+    theirs.reflect(source, only=sorted(names))
+    ours.reflect(target, only=sorted(names))
     for table in reversed(ours.sorted_tables):
         target.execute(table.delete())
     for table in ours.sorted_tables:

@@ -1,10 +1,8 @@
 """Whether the files of a SQLite database are still those that were opened.
 
 SQLite itself looks at its files as little as it can: it goes on with a file that was deleted, cut
-or overwritten, and
-what it then acknowledges is gone after a restart. The log (`-wal`) and its index (`-shm`) are
-looked at, too; their
-layout is that of https://sqlite.org/walformat.html.
+or overwritten, and what it then acknowledges is gone after a restart. The log (`-wal`) and its
+index (`-shm`) are looked at, too; their layout is that of https://sqlite.org/walformat.html.
 """
 
 import contextlib
@@ -60,9 +58,8 @@ class FileGuard:
                 # stay open.
                 self._descriptor = os.open(self._path, os.O_RDONLY)
                 self._file = identity(self._path)
-            if self._log is None and os.path.exists(
-                f"{self._path}-wal"
-            ):  # an empty file has none yet
+            # (An empty file has no log yet.)
+            if self._log is None and os.path.exists(f"{self._path}-wal"):
                 index = f"{self._path}-shm"
                 self._index = identity(index), os.open(index, os.O_RDONLY)
                 self._last = self._look()
@@ -154,22 +151,15 @@ class FileGuard:
             except OSError:
                 is_known = False
             if not is_known:
-                return (
-                    f"{self._path}{ending} was deleted or replaced while serving; "
-                    f"restart the service"
-                )
+                what = f"{self._path}{ending} was deleted or replaced while serving"
+                return f"{what}; restart the service"
         return None
 
     def access_fault(self) -> str | None:
         """Why this process may not write to the file, with its owner and mode; None where it
         may."""
-        paths = [
-            self._path,
-            Path(f"{self._path}-wal"),
-            Path(f"{self._path}-shm"),
-            self._path.parent,
-        ]
-        for path in paths:
+        files = [Path(f"{self._path}{ending}") for ending in ("", "-wal", "-shm")]
+        for path in (*files, self._path.parent):
             # os.path.exists is False where a folder above may not be entered; Path.exists raises.
             if os.path.exists(path) and not os.access(path, os.W_OK, effective_ids=True):
                 found = path.stat()
