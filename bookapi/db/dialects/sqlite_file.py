@@ -41,13 +41,16 @@ class FileGuard:
 
     def __init__(self, path: Path):
         self._path = path
+        self._opening, self._looking = threading.Lock(), threading.Lock()
+        self._clear()
+
+    def _clear(self) -> None:
         self._file: Identity | None = None
         self._log: Identity | None = None
         self._index: tuple[Identity, int] | None = None  # with a descriptor that is never closed
         self._descriptor: int | None = None
         self._mapped: mmap.mmap | None = None  # the index's beginning
         self._last: _Look | None = None
-        self._opening, self._looking = threading.Lock(), threading.Lock()
         self._spoilt: str | None = None
 
     def note_opened(self) -> None:
@@ -71,7 +74,7 @@ class FileGuard:
         descriptors = (self._descriptor, self._index and self._index[1])
         if self._mapped is not None:
             self._mapped.close()
-        self.__init__(self._path)  # type: ignore[misc]
+        self._clear()
         for descriptor in descriptors:
             if descriptor is not None:
                 os.close(descriptor)
