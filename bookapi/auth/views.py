@@ -38,7 +38,7 @@ def login() -> dict[str, Any]:
 
 
 @blueprint.post("/logout")
-@endpoint(Access.IN_SESSION, status=204, form=Form("problem", "/#signed-out"))
+@endpoint(Access.IN_SESSION, "session", status=204, form=Form("problem", "/#signed-out"))
 def logout() -> tuple[str, int]:
     """End this session."""
     sessions.close(current_account.session_id, Action.LOGOUT)

@@ -176,6 +176,15 @@ def test_a_login_that_gets_406_opens_no_session(client):
     assert "Set-Cookie" not in answer.headers
 
 
+def test_signing_out_is_negotiated(admin):
+    for query, headers in (("", {"Accept": "text/plain"}), ("?format=yaml", {})):
+        assert admin.post(f"/auth/logout{query}", headers=headers).status_code == 406
+    assert admin.get("/auth/me").status_code == 200
+    answer = admin.post("/auth/logout")
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert "Accept" in answer.vary
+
+
 @pytest.mark.parametrize("name", ["csv", "jsonl"])
 @pytest.mark.parametrize("address", ["/books?limit=0", "/books/export?nonsense=1", "/books?isbn=1"])
 def test_problems_of_formats_without_problem_documents_are_json(client, address, name):
