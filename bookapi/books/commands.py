@@ -199,7 +199,8 @@ def export_books(file: str, format_name: str | None, filters: tuple[str, ...]) -
     except HTTPException as error:
         raise click.BadParameter(error.description or "", param_hint="--filter") from None
     with _output(file) as out:
-        for chunk in writer.write(queries.stream(listing), listing.fields):
+        _, records = queries.export(listing)
+        for chunk in writer.write(records, listing.fields):
             out.write(chunk)
 
 

@@ -50,7 +50,7 @@ class Kind(NamedTuple):
         return found.class_.__table__
 
     @property
-    def is_narrow(self) -> bool:
+    def in_id_index(self) -> bool:
         """Whether the index of all books by id has it."""
         return self.key is _DECADE or self.key is Book.language
 
@@ -71,12 +71,12 @@ def _decade(published: Any) -> Any:
 
 _DECADE = cast(_decade(Book.published_key), String)
 KINDS = {
+    "language": Kind(Book.language, Book.language, Book.id),
     "author": Kind(BookAuthor.name_key, BookAuthor.name, BookAuthor.book_id),
     "subject": Kind(BookSubject.name_key, BookSubject.name, BookSubject.book_id),
     "publisher": Kind(Book.publisher_key, Book.publisher, Book.id),
     "series": Kind(Book.series_key, Book.series, Book.id),
     "location": Kind(Book.location_key, Book.location, Book.id),
-    "language": Kind(Book.language, Book.language, Book.id),
     "decade": Kind(_DECADE, _DECADE, Book.id),
 }
 _FIELDS = {"authors", "subjects", "publisher", "series", "location", "language", "published"}

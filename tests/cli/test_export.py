@@ -225,7 +225,7 @@ def breaking(monkeypatch, filled):
         yield from filled
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(commands.queries, "stream", some)
+    monkeypatch.setattr(commands.queries, "export", lambda listing: ((1, 2), some(listing)))
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv.gz"])

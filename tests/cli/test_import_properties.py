@@ -26,7 +26,7 @@ def load(body, name):
 
 
 def stored():
-    return list(queries.stream(queries.Listing()))
+    return list(queries.export(queries.Listing())[1])
 
 
 class Always:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from werkzeug.exceptions import HTTPException
 
 from bookapi.books.models import Book
-from bookapi.books.queries import reads
+from bookapi.books.queries import matches, reads
 from bookapi.db import db, prepared
 from bookapi.db.dialects import mysql, sqlite
 from bookapi.db.failures import translate
@@ -159,7 +159,7 @@ def test_an_interrupted_query_is_a_problem_with_advice(client, limit, monkeypatc
 def test_a_list_that_takes_too_long_names_the_parameters_to_narrow(client, limit, monkeypatch):
     limit(0.2)
     with monkeypatch.context() as patch:
-        patch.setattr(reads, "_STATE", reads._STATE.where(counting(14).scalar_subquery() > 0))
+        patch.setattr(matches, "_STATE", matches._STATE.where(counting(14).scalar_subquery() > 0))
         answer = client.get("/books?q=t*&facets=author&language=en&sort=title")
     assert answer.status_code == 503
     assert answer.json["detail"].endswith("(narrow one of these parameters: facets, q, language)")
@@ -228,7 +228,7 @@ def test_unlimited_reads_are_not_interrupted(app, limit, place, work):
 
 def test_exports_have_no_limit_but_lists_have(client, limit, monkeypatch):
     limit(0.01)
-    monkeypatch.setattr(reads, "_STATE", slowly(reads._STATE))
+    monkeypatch.setattr(matches, "_STATE", slowly(matches._STATE))
     assert client.get("/books").status_code == 503
     export = client.get("/books/export?format=jsonl")
     assert (export.status_code, len(export.data.splitlines())) == (200, BOOKS)
@@ -251,7 +251,7 @@ def test_an_export_to_a_slow_client_is_complete(app, limit, monkeypatch):
 def test_commands_are_not_limited(runner, limit, monkeypatch):
     monkeypatch.setattr(sqlite, "PROGRESS_STEPS", 100)
     limit(0)
-    monkeypatch.setattr(reads, "_STATE", slowly(reads._STATE))
+    monkeypatch.setattr(matches, "_STATE", slowly(matches._STATE))
     for command in (["check"], ["books", "export", "-"]):
         result = runner.invoke(args=command)
         assert result.exit_code == 0, result.output

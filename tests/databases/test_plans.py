@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from bookapi import create_app
 from bookapi.books import changes, queries
-from bookapi.books.queries import reads, statements
+from bookapi.books.queries import matches, statements
 from bookapi.books.schemas import book_schema
 from bookapi.db import db, prepared
 from bookapi.db.search import expressions
@@ -412,4 +412,4 @@ def test_a_plainly_sorted_export_needs_no_sorting(catalogue):
 
 
 def test_the_catalogue_state_is_read_from_one_row(catalogue):
-    assert whole_tables(plan(*as_sent(reads._STATE, {}))) == []
+    assert whole_tables(plan(*as_sent(matches._STATE, {}))) == []

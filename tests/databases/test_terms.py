@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bookapi.books import terms
-from bookapi.books.queries import facets, reads, shared
+from bookapi.books.queries import facets, matches, pages
 from bookapi.db import db
 
 SPELLINGS = [
@@ -145,13 +145,13 @@ def test_facets_by_term_are_those_by_book(many, monkeypatch, asked):
 
 @pytest.mark.parametrize("asked", MANY)
 def test_books_found_in_a_walk_are_those_that_are_sorted(many, monkeypatch, asked):
-    monkeypatch.setattr(reads, "WALKED_FACTOR", 10**6)  # no first pages
+    monkeypatch.setattr(pages, "WALKED_FACTOR", 10**6)  # no first pages
 
     def found(factor, sort):
-        monkeypatch.setattr(reads, "SORTED_FACTOR", factor)
+        monkeypatch.setattr(pages, "SORTED_FACTOR", factor)
         address = f"/books?{asked}&sort={sort}&limit=10&fields=id&page="
-        pages = [many.get(f"{address}{page}").json["books"] for page in (1, 2, 3)]
-        return [book["id"] for page in pages for book in page]
+        books = [many.get(f"{address}{page}").json["books"] for page in (1, 2, 3)]
+        return [book["id"] for page in books for book in page]
 
     for sort in ("title", "-title", "author", "-published"):
         assert found(10**6, sort) == found(0, sort) != [], sort
@@ -163,7 +163,7 @@ def test_books_found_in_a_walk_are_those_that_are_sorted(many, monkeypatch, aske
 )
 def test_hits_looked_up_among_those_of_a_filter_are_those_that_pass_it(many, monkeypatch, asked):
     def reported(factor):
-        monkeypatch.setattr(shared, "HITS_FACTOR", factor)
+        monkeypatch.setattr(matches, "HITS_FACTOR", factor)
         answer = many.get(f"/books?q=some&{asked}&facets=author,decade&sort=title&page=2&limit=3")
         return answer.json["total"], answer.json["facets"], answer.json["books"]
 

@@ -76,7 +76,7 @@ def store(app, *records):
 def stored(client):
     """Every book of the catalogue, oldest first."""
     with client.application.app_context():
-        return list(queries.stream(queries.parse(MultiDict(), paging=False)))
+        return list(queries.export(queries.parse(MultiDict(), paging=False))[1])
 
 
 NO_PRECONDITIONS = SimpleNamespace(check=lambda record: None)  # of a change from within the tests

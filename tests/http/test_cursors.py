@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from bookapi.books import changes
 from bookapi.books.models import Book
-from bookapi.books.queries import reads
+from bookapi.books.queries import pages
 from bookapi.books.schemas import book_schema
 from bookapi.db import db, search
 from bookapi.text import fold
@@ -399,7 +399,7 @@ def test_pages_by_several_keys_are_those_of_a_cursor(shelf, sort):
 )
 def test_pages_found_by_walking_an_index_are_those_of_a_cursor(shelf, query, sort, monkeypatch):
     expected = walked(shelf, sort=sort, **query)
-    monkeypatch.setattr(reads, "WALKED_ROWS", 1)
+    monkeypatch.setattr(pages, "WALKED_ROWS", 1)
     set_looking_costs(monkeypatch, 0)
     assert by_pages(shelf, sort=sort, **query) == expected
     assert walked(shelf, limit=3, sort=sort, **query) == expected
@@ -420,9 +420,9 @@ def test_books_whose_words_are_looked_at_are_those_of_the_search(shelf, query, m
         looked.append(level)
         return search.finder(match, level)
 
-    monkeypatch.setattr(reads, "finder", finder)
+    monkeypatch.setattr(pages, "finder", finder)
     set_looking_costs(monkeypatch, 0)
-    monkeypatch.setattr(reads._Reading, "_searches_in_part", False)
+    monkeypatch.setattr(pages, "_ends_early", lambda match: False)
     assert by_pages(shelf, q=query) == walked(shelf, limit=3, q=query) == expected
     assert {*looked} == ({"t", "h", "a"} if expected else set())
 

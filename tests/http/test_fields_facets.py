@@ -12,7 +12,8 @@ import pytest
 from lxml import etree
 
 from bookapi.books import queries
-from bookapi.books.queries import reads, shared
+from bookapi.books.queries import facets as facet_queries
+from bookapi.books.queries import matches, single_flight
 from bookapi.books.schemas import FIELDS
 from bookapi.db.failures import TooSlow
 from bookapi.text import fold
@@ -730,11 +731,11 @@ def crowd(app, shelf, monkeypatch):
                     raise fail
                 return make()
 
-            return shared.once(key, slowly)
+            return single_flight.once(key, slowly)
 
         with monkeypatch.context() as patch, ThreadPoolExecutor(CROWD) as pool:
-            patch.setattr(shared, "Future", Watched)
-            patch.setattr(reads, "once", once)
+            patch.setattr(single_flight, "Future", Watched)
+            patch.setattr(matches, "once", once)
             clients = [app.test_client() for _ in range(CROWD)]
             answers = list(pool.map(lambda client: client.get(address), clients))
         return [(answer.status_code, answer.json) for answer in answers], computed
@@ -761,3 +762,18 @@ def test_what_takes_too_long_is_given_up_for_all_who_asked_and_computed_again_la
     assert (len(computed), {status for status, _ in answers}) == (1, {503})
     assert all("facets, language" in reported["detail"] for _, reported in answers)
     assert admin.get(address).status_code == 200
+
+
+def test_the_marks_of_two_lists_are_made_at_the_same_time(app, shelf, monkeypatch):
+    both, make, places = threading.Barrier(2, timeout=10), matches.Matches._marks, set()
+
+    def marks(self, query, **values):
+        places.add(both.wait())
+        return make(self, query, **values)
+
+    monkeypatch.setattr(matches.Matches, "_marks", marks)
+    monkeypatch.setattr(facet_queries, "LOOKED_UP", 1000)
+    addresses = [f"/books?published_from={year}&facets=author" for year in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda address: app.test_client().get(address), addresses))
+    assert [answer.status_code for answer in answers] == [200, 200] and places == {0, 1}

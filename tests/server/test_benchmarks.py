@@ -1,6 +1,7 @@
 """The benchmarks run and measure correctly, whatever the speed."""
 
 import importlib
+import re
 import subprocess
 import sys
 
@@ -134,3 +135,19 @@ def test_an_import_is_measured_beside_a_plain_loop():
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if "|" in line]
     assert [row.partition(":")[0] for row in rows[2:]] == ["created"] * 3 + ["unchanged"] * 3
+
+
+def test_a_request_passes_no_more_functions_than_the_architecture_says():
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.path"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert result.returncode == 0, result.stderr
+    counted = re.compile(r"(\d+) functions in (\d+) files$", re.MULTILINE)
+    [now] = counted.findall(result.stdout)
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    [said] = re.findall(r"\| together \| (\d+) functions in (\d+) files \|", page)
+    assert [int(number) for number in now] <= [int(number) for number in said]

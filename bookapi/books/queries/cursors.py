@@ -5,12 +5,12 @@ none is left out.
 """
 
 import base64
-import binascii
+from datetime import datetime
 from typing import Any
 
 import orjson
 
-from .sorting import fit, to_compare
+from .sorting import INSTANTS, NUMBERS
 
 BEGIN = "*"
 LONGEST = 8000
@@ -31,14 +31,34 @@ def read(text: str, sort: tuple[str, ...]) -> tuple[Any, ...]:
         made = orjson.loads(
             base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         )
-    except (binascii.Error, orjson.JSONDecodeError):
+    except ValueError:
         raise ValueError(_NOT_OURS) from None
     if not (
         isinstance(made, list)
         and len(made) == 2
         and made[0] == ",".join(sort)
         and isinstance(made[1], list)
-        and fit(sort, made[1])
+        and len(made[1]) == len(sort)
     ):
         raise ValueError(_NOT_OURS)
-    return tuple(map(to_compare, sort, made[1]))
+    return tuple(map(_value, sort, made[1]))
+
+
+def _value(named: str, value: Any) -> Any:
+    """A value of a cursor as the database compares it with the column of that sort key."""
+    name = named.removeprefix("-")
+    if name in NUMBERS:
+        is_right = type(value) is int and -(2**63) <= value < 2**63
+    else:
+        is_right = type(value) is str and (name not in INSTANTS or _is_instant(value))
+    if not is_right:
+        raise ValueError(_NOT_OURS)
+    return value[:-1].replace("T", " ") if name in INSTANTS else value
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        return False
+    return text.isascii() and len(text) == 27

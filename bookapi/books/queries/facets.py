@@ -17,13 +17,11 @@ from ...http.pagination import Page, PageParameters
 from ...http.parameters import Parameter, choice
 from ..models import Book, Term
 from ..terms import KINDS, Kind, year
-from .listing import Shape
-from .shared import Found
-from .statements import Source, has_language_alone, in_walk, is_marked
+from .listing import WHOLE, Shape
+from .matches import Matches
+from .statements import Columns, Source, has_language_alone, in_walk, is_marked
 
 COMMONEST = 20
-
-
 # To look a row's book up among those found takes this part of reading the values of a book; to walk
 # through all books as long as reading this part of them.
 LOOKED_UP, WALKED = 16, 10
@@ -31,7 +29,7 @@ LOOKED_UP, WALKED = 16, 10
 
 def _among(kind: Kind, shape: Shape, *columns: Any) -> Select[Any]:
     """A select of the values of the books of a shape."""
-    source = Source(shape, needs_books=True, narrow=kind.is_narrow)
+    source = Source(shape, Columns.OF_ID_INDEX if kind.in_id_index else Columns.ANY)
     if not kind.is_list:
         return source.select(*columns).where(kind.has_value)
     return select(*columns).where(kind.book_id.in_(source.select(source.book_id)))
@@ -58,13 +56,14 @@ def _counts(name: str, shape: Shape) -> Select[Any]:
 
 
 @functools.lru_cache(maxsize=128)
-def _counts_in_walk(name: str, shape: Shape, by_language: bool) -> Select[Any]:
-    """The same for many books, counted in the order of an index, so that none are sorted."""
+def _counts_in_walk(name: str, shape: Shape | None) -> Select[Any]:
+    """The same for many books, counted in the order of an index, so that none are sorted; see
+    `statements.in_walk`."""
     column = Book.language if name == "language" else Book.published_key
     key: Any = KINDS[name].key
     each = (
         select(key.label("term_key"), func.count().label("number"))
-        .where(*in_walk(shape, by_language), KINDS[name].has_value)
+        .where(*in_walk(shape), KINDS[name].has_value)
         .group_by(column)
         .subquery()
     )
@@ -146,47 +145,43 @@ def _whole(
     return [{"value": _value(name, spelling), "count": number} for spelling, number in found]
 
 
-def commonest(name: str, found: Found) -> list[dict[str, Any]]:
+def commonest(name: str, matches: Matches) -> list[dict[str, Any]]:
     """The most frequent values among the books of a list, with the number of books."""
-    connection, shape, counts = found.connection, found.shape, None
-    if shape == Shape():
-        return _whole(connection, name, "-count", COMMONEST)
-    values = {**found.values, "kind": name, "limit": COMMONEST}
-    if not KINDS[name].is_narrow:
-        counts = _by_term(name, found, values) if found.may_be_marked else None
+    shape, counts = matches.shape, None
+    if shape == WHOLE:
+        return _whole(matches.connection, name, "-count", COMMONEST)
+    if not KINDS[name].in_id_index:
+        counts = _by_term(name, matches) if matches.can_be_marked else None
     elif name == "language" and has_language_alone(shape):
         pass  # counted in its own index
-    elif found.may_be_marked and found.number * WALKED > found.every:
-        by_language = found.walks_by_language
-        marked = {} if by_language else found.marked
-        query = _counts_in_walk(name, shape, by_language)
-        counts = fetch(connection, query, {**values, **marked})
+    elif matches.can_be_marked and matches.total * WALKED > matches.catalogue_total:
+        condition, values = matches.walk_by()
+        counts = matches.rows(_counts_in_walk(name, condition), limit=COMMONEST, **values)
     if counts is None:
-        counts = fetch(connection, _counts(name, shape), values)
+        counts = matches.rows(_counts(name, shape), limit=COMMONEST)
     # MySQL's sums are no integers.
     return [
         {"value": _value(name, spelling), "count": int(number)} for _, number, spelling in counts
     ]
 
 
-def _by_term(name: str, found: Found, values: dict[str, Any]) -> list[tuple[Any, ...]] | None:
+def _by_term(name: str, matches: Matches) -> list[tuple[Any, ...]] | None:
     """The same by the commonest terms of the whole catalogue: those that are rarer than the last
     value found need not be counted. None where too many would be."""
-    connection = found.connection
-    usual = fetch(connection, _all_terms("-count"), {**values, "limit": 1, "offset": COMMONEST - 1})
-    least = usual[0][1] * found.number // found.every if usual else 1
+    usual = _whole(matches.connection, name, "-count", 1, COMMONEST - 1)
+    least = usual[0]["count"] * matches.total // matches.catalogue_total if usual else 1
     least -= int(2 * least**0.5)  # for chance
     for _ in range(2):
-        bound = {**values, "least": least}
-        if fetch(connection, _ROWS, bound)[0][0] > LOOKED_UP * found.number:
+        values = {"kind": name, "least": least}
+        if matches.column(_ROWS, **values)[0] > LOOKED_UP * matches.total:
             return None
-        bound |= found.marked
-        counts = fetch(connection, _counts_by_term(name), bound)
+        values |= matches.marked
+        counts = matches.rows(_counts_by_term(name), limit=COMMONEST, **values)
         last = counts[-1][1] if len(counts) == COMMONEST else 1
         if last >= least:
-            bound |= {f"key_{at}": key for at, (key, _) in enumerate(counts)}
+            values |= {f"key_{at}": key for at, (key, _) in enumerate(counts)}
             query = _spellings(name, len(counts))
-            spelt = dict(fetch(connection, query, bound) if counts else ())
+            spelt = dict(matches.rows(query, **values) if counts else ())
             return [(key, number, spelt[key]) for key, number in counts]
         least = last
     return None

@@ -48,11 +48,8 @@ def history(book_id: int, page: Page) -> Entries | None:
         rows = fetch(
             connection, _OF_BOOK, {"book_id": book_id, "limit": page.limit, "offset": page.offset}
         )
-    return Entries([_entry(row) for row in rows], total)
-
-
-def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
-    return {**dict(zip(_ENTRY, row)), "changes": orjson.loads(row[-1])}
+    entries = [{**dict(zip(_ENTRY, row)), "changes": orjson.loads(row[-1])} for row in rows]
+    return Entries(entries, total)
 
 
 class FeedParameters(Parameters):

@@ -21,11 +21,12 @@ from ...http.parameters import (
 from ...http.problems import bad_parameters
 from .. import search
 from ..schemas import FIELDS
+from ..terms import KINDS
 from . import cursors
 from .filters import FILTERS, Filter
 from .sorting import BY_ID, BY_RELEVANCE, SORTS, complete
 
-FACETS = ("language", "author", "subject", "publisher", "series", "location", "decade")
+FACETS = tuple(KINDS)
 RELEVANCE = {"relevance", "-relevance"}
 
 
@@ -39,6 +40,14 @@ class Shape(NamedTuple):
     search: str = ""
     in_trash: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the filters."""
+        return tuple(name for name, _ in self.filters)
+
+
+WHOLE = Shape()  # the catalogue
+
 
 class Listing(NamedTuple):
     """A list that was asked for: the shape of its statements, their values, and which part of it.
@@ -47,7 +56,7 @@ class Listing(NamedTuple):
     `after` (empty: at the beginning).
     """
 
-    shape: Shape = Shape()
+    shape: Shape = WHOLE
     values: tuple[tuple[str, Any], ...] = ()
     match: Match | None = None
     sort: tuple[str, ...] = BY_ID
@@ -85,25 +94,10 @@ def names_schema(known: Iterable[str]) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{name}(,{name})*$"}
 
 
-_YEAR = {"type": "string", "pattern": "^-?[0-9]{1,4}$"}
-DESCRIBED: dict[str, tuple[dict[str, Any], str]] = {  # those filters that compare no text
-    "isbn": (
-        {"type": "string", "format": "isbn"},
-        "ISBN-10 or ISBN-13, hyphens allowed; further ISBNs are found, too",
-    ),
-    "language": ({"type": "string", "format": "language-tag"}, "a tag; en also finds en-GB"),
-    "identifier": ({"type": "string", "pattern": "^[a-z0-9._-]{1,32}:.+$"}, "scheme:value"),
-    "published_from": (_YEAR, "a year, included"),
-    "published_to": (_YEAR, "a year, included"),
-    "updated_since": ({"type": "string", "format": "date-time"}, "an RFC 3339 instant"),
-}
-
-
 def _filter(name: str, rule: Filter) -> Parameter:
-    text = ({"type": "string", "minLength": 1}, f"the {name}, case and accents aside")
-    schema, meaning = DESCRIBED.get(name, text)
     kind = RepeatedParameter if rule.repeatable else Parameter
-    return kind(Parser(rule.read, schema), None, meaning)
+    meaning = rule.meaning or f"the {name}, case and accents aside"
+    return kind(Parser(rule.read, rule.schema), None, meaning)
 
 
 class ExportParameters(Parameters):
@@ -153,7 +147,7 @@ def parse(arguments: Arguments, paging: bool = True) -> Listing:
 def _parse(given: tuple[tuple[str, str], ...], paging: bool) -> Listing:
     arguments: Arguments = MultiDict(given)
     values, errors = read_parameters(list_parameters if paging else export_parameters, arguments)
-    match, filters = values.get("q"), _filters(values)
+    match = values.get("q")
     sort = values.get("sort") or (BY_RELEVANCE if match else BY_ID)
     if match is None and RELEVANCE & set(sort):
         errors.append(("sort", "can be relevance only with q"))
@@ -170,16 +164,22 @@ def _parse(given: tuple[tuple[str, str], ...], paging: bool) -> Listing:
             errors.append(("cursor", str(error)))
     if errors:
         raise bad_parameters(errors)
+    filters = {  # those that were given, each with a tuple of values
+        name: value if isinstance(value, tuple) else (value,)
+        for name in FILTERS
+        if (value := values.get(name)) is not None
+    }
+    search = match and ("terms" if match.terms else "without" if match.without else "nothing")
     return Listing(
         Shape(
-            tuple((name, len(given)) for name, given in filters),
-            _kind(match),
+            tuple((name, len(each)) for name, each in filters.items()),
+            search or "",
             values["state"],
         ),
         tuple(
             (f"{name}_{index}", value)
-            for name, given in filters
-            for index, value in enumerate(given)
+            for name, each in filters.items()
+            for index, value in enumerate(each)
         ),
         match,
         sort,
@@ -189,19 +189,3 @@ def _parse(given: tuple[tuple[str, str], ...], paging: bool) -> Listing:
         values["fields"],
         values.get("facets", ()),
     )
-
-
-def _kind(match: Match | None) -> str:
-    if match is None:
-        return ""
-    return "terms" if match.terms else "without" if match.without else "nothing"
-
-
-def _filters(values: dict[str, Any]) -> list[tuple[str, tuple[Any, ...]]]:
-    """(name, values) of each filter that was given."""
-    given = ((name, values.get(name)) for name in FILTERS)
-    return [
-        (name, value if isinstance(value, tuple) else (value,))
-        for name, value in given
-        if value is not None
-    ]

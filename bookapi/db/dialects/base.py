@@ -1,12 +1,11 @@
 """What each dialect can do."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import URL, Connection, Engine, interfaces
-from sqlalchemy.sql import Select
 from sqlalchemy.sql.elements import ClauseElement
 
 from ..prepared import compiled, fetch
@@ -83,11 +82,8 @@ class Dialect(ABC):
         """A connection in a new transaction that may change things; waits so long for the lock of
         another process."""
 
-    def fetch_wide(
-        self, connection: Connection, statement: Select[Any], values: Mapping[str, Any]
-    ) -> Sequence[Sequence[Any]]:
-        """As `fetch`, for rows of many columns."""
-        return fetch(connection, statement, values)
+    #: As `fetch`, for rows of many columns.
+    fetch_wide: Callable[..., Sequence[Sequence[Any]]] = staticmethod(fetch)
 
     def end(self, connection: Connection) -> None:
         """End the transaction of either, if it is open still, and give the connection back."""
