@@ -68,8 +68,7 @@ def copy_database(copy: Engine, revision: str) -> None:
             _driver(source).execute("VACUUM INTO ?", [copy.url.database])
         return
     upgrade_schema(copy, revision)
-    snapshot = db.engine.connect().execution_options(isolation_level="REPEATABLE READ")
-    with snapshot as source, copy.begin() as target:
+    with db.engine.connect() as source, copy.begin() as target:
         source.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         copy_rows(source, target)
 

@@ -7,12 +7,7 @@ import pymysql
 from flask import current_app, has_request_context
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import (
-    Conflict,
-    HTTPException,
-    RequestEntityTooLarge,
-    ServiceUnavailable,
-)
+from werkzeug.exceptions import Conflict, HTTPException, RequestEntityTooLarge, ServiceUnavailable
 
 from .sqlite import sqlite3
 

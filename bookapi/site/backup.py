@@ -96,10 +96,10 @@ def _refuse_other_files(path: Path) -> None:
     path.stat()  # OSError where there is nothing
     if not path.is_file():
         raise BackupError(f"{path}: is no ordinary file")
-    for end in ("", "-wal", "-shm", "-journal"):
-        own = Path(f"{db.dialect.file}{end}")
-        if own.exists() and path.samefile(own):
-            raise BackupError(f"{path}: belongs to the database itself")
+    ends = ("", "-wal", "-shm", "-journal") if db.dialect.file else ()
+    own = [Path(f"{db.dialect.file}{end}") for end in ends]
+    if any(each.exists() and path.samefile(each) for each in own):
+        raise BackupError(f"{path}: belongs to the database itself")
 
 
 def _usable(revision: str | None, name: str) -> str:

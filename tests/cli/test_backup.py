@@ -152,6 +152,12 @@ def test_a_backup_has_all_books_of_a_catalogue_that_is_larger_than_a_batch(app, 
     assert in_file(tmp_path / "file") == in_database(app)
 
 
+def test_a_backup_may_be_called_none(filled, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(filled, "backup", "None")
+    run(filled, "backup", "None", "--force")  # on a server, which has no file of its own, too
+
+
 def test_a_backup_is_one_file_that_its_owner_alone_reads(filled, tmp_path):
     folder = tmp_path / "backups"
     folder.mkdir()
