@@ -37,7 +37,8 @@ def named(name: str) -> str:
     """The tag of the language with this name in any language, case and accents aside; or with one
     in parts: ``Portuguese (Brazil)``, ``Greek, Ancient``. Raises ValueError where there is none.
     """
-    if len(name) > LONGEST or (len(name) < 3 and name.isascii()):  # E is an abbreviation
+    is_abbreviation = len(name) < 3 and name.isascii()
+    if len(name) > LONGEST or is_abbreviation or "\0" in name:  # marisa_trie ends a name at NUL
         raise ValueError(_MEANT)
     code = _code("language", name)
     if code is None and (found := _QUALIFIED.fullmatch(name)):
