@@ -40,7 +40,7 @@ bench: $(VENV)/installed  ## measure the service (N=10000 books, SECONDS=3 a tur
 test-cluster: $(VENV)/installed-test  ## Galera and MariaDB that fail (needs mariadb-server, galera-4, haproxy, rsync, socat)
 	$(BIN)/python -m pytest -m cluster -s tests/cluster
 
-MYSQL_TESTS ?= tests/databases tests/http/test_books.py tests/http/test_lists.py tests/http/search
+MYSQL_TESTS ?= tests/databases tests/http/books tests/http/test_lists.py tests/http/search
 test-mysql: $(VENV)/installed-test  ## the tests of databases, books and search on a real MySQL 9 (MYSQL_PREFIX=/ for an installed one)
 	tests/databases/with-mysql $(BIN)/python -m pytest $(MYSQL_TESTS) $(PYTEST)
 

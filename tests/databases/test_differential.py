@@ -16,6 +16,7 @@ from bookapi.books.schemas import FIELDS
 from bookapi.text import key
 from helpers import queries
 from helpers.data import CATALOGUES
+from helpers.nasty_books import LONG, NASTY, nasty_books
 from helpers.support import jsonl_bytes
 from helpers.two_databases import two_databases
 
@@ -86,7 +87,7 @@ class Sides:
     def __init__(self, pair, folder):
         self.pair = self.sqlite, self.mariadb = pair
         nasty = folder / "nasty.jsonl"
-        nasty.write_bytes(jsonl_bytes(*queries.nasty_books()))
+        nasty.write_bytes(jsonl_bytes(*nasty_books()))
         self.reports = [
             [side.load(CATALOGUES / "loc-10k.jsonl.gz") for side in self.pair],
             [side.load(nasty) for side in self.pair],
@@ -98,7 +99,7 @@ class Sides:
             for book_id in TRASHED:
                 assert side.client.delete(f"/books/{book_id}").status_code == 204
             for book_id in CHANGED:
-                title = f"{queries.NASTY[book_id % len(queries.NASTY)]} again"
+                title = f"{NASTY[book_id % len(NASTY)]} again"
                 assert (
                     side.client.patch(f"/books/{book_id}", json={"title": title}).status_code == 200
                 )
@@ -169,7 +170,7 @@ def compared(sides, asked, path="/books"):
 def test_both_databases_import_the_same_books(sides):
     assert [ours for ours, _ in sides.reports] == [theirs for _, theirs in sides.reports]
     assert {side.client.get("/books?limit=1").json["total"] for side in sides.pair} == {
-        10_000 + len(queries.NASTY) + len(queries.LONG) - len(TRASHED)
+        10_000 + len(NASTY) + len(LONG) - len(TRASHED)
     }
 
 
@@ -195,7 +196,7 @@ def test_both_databases_page_through_the_whole_list_identically(sides, sort):
 @pytest.mark.two_databases
 @pytest.mark.parametrize("sort", ["title", "-title", "title,-id", "-title,author"])
 def test_long_titles_with_a_common_prefix_are_sorted_by_page_and_by_cursor(sides, sort):
-    alike = {"publisher": queries.LONG[0][:500], "sort": sort}
+    alike = {"publisher": LONG[0][:500], "sort": sort}
     for side in sides.pair:
         books = json.loads(b"".join(side.export(**alike, fields="title")))["books"]
         expected = [
@@ -258,7 +259,7 @@ def _records():
     empty = {**dict.fromkeys(FIELDS), "authors": [], "subjects": [], "identifiers": []}
     return [
         {**empty, **book, "id": number, "isbn": None}
-        for number, book in enumerate(queries.nasty_books(), 1)
+        for number, book in enumerate(nasty_books(), 1)
     ] + [{**empty, "id": 0, "title": "Emma", "isbn": "9780141439587"}]
 
 

@@ -8,11 +8,12 @@ from bookapi.books.schemas import FIELDS
 from helpers import documents, queries
 from helpers.data import naughty_strings
 from helpers.inventions import with_check_digit
+from helpers.nasty_books import NASTY
 from helpers.support import csv_bytes
 
 LENGTH = 20  # requests in a sequence
 ISBNS = [with_check_digit(f"97801414395{number:02d}") for number in range(40)]
-TEXTS = [*queries.NASTY, *naughty_strings()]
+TEXTS = [*NASTY, *naughty_strings()]
 LISTED = ["Ada", "ADA", "Čapek, Karel", "capek, karel", "ß", "SS", "日本語", "𝔸", "O'Neill"]
 DATES = ["1815", "1815-12", "1815-12-23", "-0044-03-15", "0001", "9999-12-31", "1815-13", "soon"]
 LANGUAGES = ["en", "en-GB", "eng", "zh-Hant", "x-klingon", "no such", ""]

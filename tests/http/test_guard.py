@@ -316,7 +316,7 @@ def _routes(app):
     values = {"digits": "9780306406157"}
     for rule in app.url_map.iter_rules():
         if app.view_functions[rule.endpoint].declaration.page_only:
-            continue  # which clients of data do not know: tests/http/test_pages.py
+            continue  # which clients of data do not know: tests/http/pages
         known = {**dict.fromkeys(rule.arguments, 1), **values, **(rule.defaults or {})}
         address = rule.build({name: known[name] for name in rule.arguments}, append_unknown=False)[
             1

@@ -1,15 +1,9 @@
-"""A hundred thousand books on SQLite: pages, searches and facets compared with plain Python.
-
-The books are made by `helpers.catalogue`, with Project Gutenberg's and some nasty text, imported
-by the command.
-"""
+"""A hundred thousand books on SQLite: pages, searches and facets compared with plain Python."""
 
 import itertools
-import json
 import random
 import re
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import closing
 from urllib.parse import urlencode
 
@@ -22,134 +16,18 @@ from bookapi.books.queries.listing import FACETS
 from bookapi.db import db
 from bookapi.db.sqlite import sqlite3
 from bookapi.text import key, stands_alone, words
-from helpers.catalogue import large_catalogue
-from helpers.data import CATALOGUES
 from helpers.instance import SECRET, settings
-from helpers.queries import (
-    LONG,
-    NASTY,
-    by_script,
-    isbns_of,
-    nasty_books,
-    script,
-    texts_of,
-    valid_isbn,
-)
-from helpers.support import jsonl_bytes, sqlite_url
+from helpers.known_texts import by_script, isbns_of, script, texts_of, valid_isbn
+from helpers.large import BOOKS, CONDITIONS, GUTENBERG, IDS, MADE, SEED, Library, reported, year_of
+from helpers.nasty_books import LONG, NASTY
+from helpers.support import sqlite_url
 
-SEED = 1907
-MADE, GUTENBERG = 95_000, 5_000
-BOOKS = MADE - 1 + GUTENBERG + len(NASTY) + len(LONG)  # one record is no book
+pytestmark = pytest.mark.large
+
 COMMONEST = 20
 STEPS = 100  # instructions of SQLite's machine between two calls of a progress handler
 # instructions: a walk through the index of a hundred thousand books takes several times as many
 LITTLE = 10_000
-
-pytestmark = pytest.mark.large
-
-
-class Library:
-    """The catalogue behind its public ways, and the same books as plain records."""
-
-    def __init__(self, app, folder):
-        self.app, self.client, self.folder = app, app.test_client(), folder
-        nasty = folder / "nasty.jsonl"
-        nasty.write_bytes(jsonl_bytes(*nasty_books()))
-        made = folder / "made.jsonl"
-        made.write_bytes(jsonl_bytes(*large_catalogue(MADE)))
-        self.command("init")
-        self.reports = [
-            self.command("books", "import", str(path), *options)
-            for path, *options in (
-                (made, "--on-error", "skip"),
-                (CATALOGUES / "gutenberg-5k.csv.gz",),
-                (nasty,),
-            )
-        ]
-        exported = folder / "all.jsonl"
-        self.command("books", "export", str(exported))
-        with open(exported, encoding="utf-8") as lines:
-            self.records = [json.loads(line) for line in lines]
-        self.text = PlainText(self.records)
-
-    def command(self, *arguments):
-        """What a console command says when it is done."""
-        result = self.app.test_cli_runner().invoke(args=list(arguments))
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    def get(self, address, **parameters):
-        """The answer to a list, or to the address of one."""
-        answer = self.client.get(address, query_string=parameters or None)
-        assert answer.status_code == 200, (address, parameters, answer.get_data())
-        return answer.json
-
-    def found(self, **parameters):
-        """The ids of all books of a list, in its order."""
-        answer = self.client.get(
-            "/books/export", query_string={**parameters, "fields": "id", "format": "jsonl"}
-        )
-        return [json.loads(line)["id"] for line in answer.get_data().splitlines()]
-
-    def by_pages(self, **parameters):
-        """The ids on every page, by number, from the first one to the last."""
-        return self._along({"page": 1}, parameters)
-
-    def by_cursor(self, **parameters):
-        """The ids behind each cursor, from the beginning to the end."""
-        return self._along({"cursor": "*"}, parameters)
-
-    def _along(self, begin, parameters):
-        address, ids = (
-            f"/books?{urlencode({'limit': 100, 'fields': 'id', **begin, **parameters})}",
-            [],
-        )
-        while address:
-            reported = self.get(address)
-            ids += [book["id"] for book in reported["books"]]
-            address = reported["links"].get("next")
-        return ids
-
-
-class PlainText:
-    """Which records have which words, found without any database."""
-
-    def __init__(self, records):
-        self.texts = {
-            record["id"]: [
-                *(words(text) for text in texts_of(record)),
-                *([n] for n in isbns_of(record)),
-            ]
-            for record in records
-        }
-        self.books = defaultdict(set)
-        for book_id, texts in self.texts.items():
-            for word in itertools.chain.from_iterable(texts):
-                self.books[word].add(book_id)
-        self.vocabulary = sorted(self.books)
-
-    def word(self, word):
-        """The books that have the word."""
-        return self.books.get(word, set())
-
-    def beginning(self, prefix):
-        """The books that have a word with this beginning."""
-        start = bisect_left(self.vocabulary, prefix)
-        alike = itertools.takewhile(lambda word: word.startswith(prefix), self.vocabulary[start:])
-        return set().union(*(self.books[word] for word in alike))
-
-    def phrase(self, phrase):
-        """The books that have these words next to each other in one text."""
-        candidates = set.intersection(*(set(self.word(word)) for word in phrase))
-        return {
-            book_id
-            for book_id in candidates
-            if any(_has(text, phrase) for text in self.texts[book_id])
-        }
-
-
-def _has(text, phrase):
-    return any(text[at : at + len(phrase)] == phrase for at in range(len(text) - len(phrase) + 1))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +40,7 @@ def library(tmp_path_factory):
         db.engine.dispose()
 
 
-# -- plain Python's order and choice ---------------------------------------------------
+# -- plain Python's order and choice -----------------------------------------------------
 
 KEYS = {
     "id": lambda book: book["id"],
@@ -185,47 +63,7 @@ def ordered(records, sort):
     return [book["id"] for book in books]
 
 
-def _year(book):
-    return dates.sort_key(book["published"]) // 10000 if book["published"] else None
-
-
-def _is_or_has(name, value):
-    return lambda book: book[name] is not None and key(book[name]) == key(value)
-
-
-def _speaks(tag):
-    return lambda book: (book["language"] or "").split("-")[0] == tag
-
-
-# Parameters and which records they are about. The values are of these catalogues, in another
-# spelling.
-CONDITIONS = [
-    ({}, lambda book: True),
-    ({"language": "fr"}, _speaks("fr")),
-    ({"language": "xho"}, _speaks("xh")),
-    (
-        {"author": "DICKENS, CHARLES, 1812-1870"},
-        lambda book: "Dickens, Charles, 1812-1870" in book["authors"],
-    ),
-    ({"author": "nobody at all"}, lambda book: False),
-    (
-        {"publisher": "oxford university press,"},
-        _is_or_has("publisher", "Oxford University Press,"),
-    ),
-    (
-        {"published_from": "1890", "published_to": "1899"},
-        lambda book: _year(book) in range(1890, 1900),
-    ),
-    (
-        {"published_from": "2000", "language": "en"},
-        lambda book: (_year(book) or 0) >= 2000 and _speaks("en")(book),
-    ),
-    ({"title": "poems"}, _is_or_has("title", "Poems")),
-]
-IDS = [urlencode(parameters) or "all" for parameters, _ in CONDITIONS]
-
-
-# -- pages and cursors -----------------------------------------------------------------
+# -- pages and cursors -------------------------------------------------------------------
 
 
 def test_every_valid_record_is_imported_once(library):
@@ -284,7 +122,7 @@ def test_a_filtered_list_is_sorted_by_several_keys(library, parameters, is_meant
         assert library.found(sort=sort, **parameters)[:2000] == expected
 
 
-# -- searches --------------------------------------------------------------------------
+# -- searches ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -387,13 +225,13 @@ def test_a_search_is_paged_whole_by_page_and_by_cursor(library, query):
     assert sorted(paged) == sorted(library.text.phrase(words(query)))
 
 
-# -- facets and totals -----------------------------------------------------------------
+# -- facets and totals -------------------------------------------------------------------
 
 
 def _decade(book):
     if not book["published"]:
         return []
-    year = _year(book) // 10 * 10
+    year = year_of(book) // 10 * 10
     return [f"-{-year:04d}" if year < 0 else f"{year:04d}"]
 
 
@@ -416,12 +254,6 @@ def counted(name, books):
     )
     order = (lambda value: int(value)) if name == "decade" else (lambda value: value)
     return sorted(counts.items(), key=lambda pair: (-pair[1], order(pair[0])))
-
-
-def reported(name, counts):
-    """The same of an answer."""
-    same = (lambda value: value) if name in ("language", "decade") else key
-    return [(same(term["value"]), term["count"]) for term in counts]
 
 
 @pytest.mark.parametrize("parameters, is_meant", CONDITIONS, ids=IDS)
@@ -459,7 +291,7 @@ def test_term_lists_show_every_value_with_its_number_of_books(library, name):
             assert answer["total"] == len(by_count)
 
 
-# -- what it costs ---------------------------------------------------------------------
+# -- what it costs -----------------------------------------------------------------------
 
 
 class Watch:
@@ -550,7 +382,7 @@ FEW = {
     },
     "language": lambda books, text: {"language": _rare(book["language"] for book in books)},
     "published": lambda books, text: dict.fromkeys(
-        ("published_from", "published_to"), str(_rare(map(_year, books)))
+        ("published_from", "published_to"), str(_rare(map(year_of, books)))
     ),
     "updated_since": lambda books, text: {"updated_since": books[-5]["updated_at"]},
     "q": lambda books, text: {

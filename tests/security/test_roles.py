@@ -187,7 +187,7 @@ def doors(app):
             app.view_functions[rule.endpoint].declaration.access,
         )
         for rule in app.url_map.iter_rules()
-        if not app.view_functions[rule.endpoint].declaration.page_only  # tests/http/test_pages.py
+        if not app.view_functions[rule.endpoint].declaration.page_only  # tests/http/pages
         for method in rule.methods
     ]
     return sorted(set(found), key=lambda door: (door[0] == LOGOUT, door))
