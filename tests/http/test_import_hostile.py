@@ -53,6 +53,16 @@ def test_json_test_suite_is_accepted_or_rejected(admin):
     assert stored(admin) == []
 
 
+@pytest.mark.parametrize("name", ["id", "version"])
+@pytest.mark.parametrize("number", [2**63, -(10**40), "1" + "0" * 40, "1e999"])
+def test_read_only_numbers_beyond_64_bits_belong_to_no_book_here(admin, name, number):
+    at = "2026-01-02T03:04:05Z"
+    record = {"title": "Emma", "id": 1, "version": 1, "created_at": at, name: number}
+    table = "\n".join(",".join(map(str, cells)) for cells in (record, record.values()))
+    for body, kind in ((json.dumps([record]), "json"), (table, "csv")):
+        assert safe(post_import(admin, body.encode(), kind, dry_run="true"), 200).json["created"]
+
+
 def test_tables_without_a_title_are_read_and_rejected_row_by_row(admin):
     for path in sorted((DATA / "csv").glob("*.csv")):
         rows = len(json.loads(path.with_suffix(".json").read_text()))

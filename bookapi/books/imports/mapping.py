@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ...formats import csv
+from ...schemas import MAX_INTEGER
 from ...timestamps import format_timestamp, parse_timestamp
 from ..schemas import LISTS, READ_ONLY, WRITABLE
 from . import cells
@@ -251,6 +252,7 @@ def _own(found: dict[str, Any]) -> tuple[int, str, int | None, str | None] | Non
             if found.get(name)
         }
         version = int(found["version"]) if found.get("version") else None
-        return int(found["id"]), times["created_at"], version, times.get("updated_at")
-    except (KeyError, TypeError, ValueError):
+        own = int(found["id"]), times["created_at"], version, times.get("updated_at")
+    except (KeyError, OverflowError, TypeError, ValueError):
         return None
+    return own if max(abs(own[0]), abs(version or 0)) <= MAX_INTEGER else None
