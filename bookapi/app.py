@@ -51,8 +51,8 @@ class BookApi(Flask):
         return self.url_map.bind("", request.root_path, None, scheme, method, path)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself: none here is a coroutine, and Flask would ask that of eight for each
-        request.
+        """The function itself: none here is a coroutine, which Flask would check eight times for
+        each request.
         """
         return func
 

@@ -67,8 +67,8 @@ class State:
         self._app, self._local = app, threading.local()
 
     def now(self) -> int | None:
-        """The revision, or an older one than, what a read that begins now sees; None if it cannot
-        be read."""
+        """The revision that a read which begins now sees, or an older one; None if it cannot be
+        read."""
         try:
             watch: Watch | None = getattr(self._local, "watch", None)
             if watch is None:
@@ -81,7 +81,8 @@ class State:
             return None
 
     def has_version(self, book_id: int, version: int, updated_at: str) -> bool:
-        """Whether the book still has this version; moving to the trash changes the version."""
+        """Whether the book still has this version; moving to the trash changes the version. Call
+        `now` first."""
         try:
             row = self._local.watch.row(_VERSION, {"id": book_id})
             return row is not None and tuple(row) == (version, updated_at)

@@ -21,8 +21,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "BOOKAPI_"
-# Not settings: scripts name a checkout and its interpreter so, and Kubernetes and Docker links set
-# the others for a service that is called bookapi.
+# Not settings: scripts use DIR and PYTHON for a checkout and its interpreter; Kubernetes and Docker
+# links set the others for a service that is called bookapi.
 _NOT_SETTINGS = re.compile(
     "DIR|PYTHON|NAME|ENV_.*|SERVICE_(HOST|PORT(_.*)?)|PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?"
 )
@@ -154,7 +154,7 @@ def _origin(part: Any) -> str:
 
 
 _PORTS = {"http": "80", "https": "443"}
-# What a request says by these is not who was signed in by the proxy.
+# Headers with a meaning of their own, which PROXY_USER_HEADER must not be.
 _OTHER_HEADERS = re.compile(
     "(authorization|cookie|host|origin|accept|connection|forwarded|user-agent|date|via|"
     "idempotency-key|x-request-id|x-real-ip|(content|if|sec|transfer|access-control)-.*|"
@@ -232,7 +232,8 @@ SETTINGS = (
         "SECRET_KEY",
         None,
         _secret,
-        "signs the session cookie; default: the file `secret` in the instance, made by `init`",
+        "key of the hashes of sessions: another one ends all; default: the file `secret` in the "
+        "instance, made by `init`",
     ),
     Setting(
         "DATABASE_URL",
@@ -352,8 +353,7 @@ SETTINGS = (
         "ANSWER_CACHE_BYTES",
         16 * 1024 * 1024,
         _whole(0, 1024**3),
-        "memory for answers to public reads, each good until the catalogue changes; in "
-        "bytes, 0: none",
+        "memory of the response cache, in bytes; 0: no cache",
     ),
     Setting(
         "COVERS",
@@ -382,7 +382,7 @@ SETTINGS = (
         "QUERY_SECONDS",
         10,
         _whole(1, 600),
-        "how long the database may work on one answer (else 503); exports are not limited",
+        "how long the database may work on one response (else 503); exports are not limited",
     ),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

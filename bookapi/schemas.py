@@ -239,8 +239,8 @@ class LinksSchema(Schema):
 
     self = Text(MAX_URL, metadata=about("this page"))
     first = Text(MAX_URL, metadata=about("the first page", sparse=True))
-    prev = Text(MAX_URL, metadata=about("the page before", sparse=True))
-    next = Text(MAX_URL, metadata=about("the page behind; none on the last", sparse=True))
+    prev = Text(MAX_URL, metadata=about("the previous page; none on the first", sparse=True))
+    next = Text(MAX_URL, metadata=about("the next page; none on the last", sparse=True))
     last = Text(MAX_URL, metadata=about("the last page", sparse=True))
 
 

@@ -17,22 +17,22 @@ MAX_MARKS = 100  # combining marks in a row; UAX #15 (Stream-Safe Text Format) h
 MAX_COMPOSED = 4  # code points that NFC may make one (U+1F82 and its like)
 
 # A folded key longer than this keeps its head for sorting and a digest of the whole for equality.
-# 700 characters of utf8mb4 are 2,800 bytes: with an id behind them, inside InnoDB's 3,072 bytes a
+# 700 characters of utf8mb4 are 2,800 bytes: with an id after them within InnoDB's 3,072 bytes of a
 # key.
 KEY_LENGTH = 700
 _DIGEST_LENGTH = 32
 
 _FOREIGN = re.compile("[^\x00-\x7f]+")
 _MANY_FOREIGN = re.compile(f"[^\x00-\x7f]{{{MAX_MARKS + 1}}}")
-# Characters of a run, of a name, up to which it is folded once and remembered.
+# Up to so many characters the folded form of a run, the key of a name, is cached.
 _SHORT_RUN, _SHORT_NAME = 20, 100
 
 
 def clean(text: str) -> str | None:
     """The stored form: Unicode NFC, trimmed; None when nothing is left.
 
-    Raises ValueError for a character that XML 1.0 forbids, and for so many combining marks in a row
-    as no language has: NFC takes the square of their number.
+    Raises ValueError for a character that XML 1.0 forbids, and for more than MAX_MARKS combining
+    marks in a row, which no language has: NFC takes time in the square of their number.
     """
     if not text.isprintable() and (found := FORBIDDEN.search(text)):  # those are not printable
         raise ValueError(

@@ -1,8 +1,8 @@
 """Changes of accounts: operations for `db.write`, and the look-ups that signing in needs.
 
-`by` is who does it (None: the console). An operation that takes one confirms its rights, behind the
-lock of the catalogue's row: that puts such changes in order, so that of two admins who demote each
-other the second one is refused.
+`by` is who does it (None: the console). An operation that takes one confirms its rights after it
+has locked the catalogue's row: that puts such changes in order, so that of two admins who demote
+each other the second one is refused.
 """
 
 from typing import Any

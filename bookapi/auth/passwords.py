@@ -21,7 +21,7 @@ MAX_JUDGED = 32  # characters; zxcvbn takes 10 s for 128 that may each stand for
 
 PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-# Hashing needs nothing of the interpreter: without this, those who sign in take every processor.
+# Hashing releases the interpreter's lock: without this limit, sign-ins could take every processor.
 _background = ThreadPoolExecutor(max(1, len(PROCESSORS) // 2), "hashing", run_in_background)
 
 

@@ -64,7 +64,8 @@ class SignedIn(UserMixin):
 
     @property
     def itself(self) -> "SignedIn":
-        """The account itself: Flask-Login's `current_user` is looked up for each attribute."""
+        """This object: Flask-Login's `current_user` is a proxy that looks it up for each
+        attribute."""
         return self
 
     def confirm(self, connection: Connection) -> None:
@@ -101,9 +102,9 @@ def authorize(request: Request) -> None:
     """Raise 401 or 403 for a request that its endpoint's declaration does not allow, before its
     body is looked at.
 
-    A wrong Authorization header is a 401 even where anyone may read, and so is a name by the proxy
-    that no account has a 403: its sender believes that it is right. (Who has no account may still
-    sign in with the password of one.)
+    Credentials are checked even where they are not needed, since their sender relies on them: a
+    wrong Authorization header is a 401, a name from the proxy that no account has is a 403. But not
+    the latter where the access is `anyone`: so one can still sign in with a password.
     """
     declared = request.declared
     if declared is not None and request.method != "OPTIONS":

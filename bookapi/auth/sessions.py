@@ -26,7 +26,7 @@ from .audit import Action
 from .models import Account, AnyRow, LoginSession, User, read_page
 from .permissions import ACCOUNT, SignedIn, current_account
 
-MAX_AGENT = 200
+MAX_AGENT = 200  # characters of User-Agent
 MAX_SESSIONS = 100  # of an account
 SEEN_EVERY = timedelta(minutes=1)
 MAX_SWEPT = 100  # sessions of any account that have ended, deleted with a sign-in

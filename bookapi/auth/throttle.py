@@ -64,13 +64,14 @@ PER_NAME, PER_ADDRESS = Limit(10, timedelta(hours=1)), Limit(100, timedelta(minu
 
 
 class Subject(NamedTuple):
-    """Whose failures are counted."""
+    """A name, an address, … whose failures are counted."""
 
     digest: str
     limit: Limit
 
 
-# Attempts that the service could not bring to an end nor take back in the database yet, by digest.
+# How many attempts, by digest, ended in a fault of the service (503, 409) and could not be taken
+# back in the database yet.
 _not_failures: Counter[str] = Counter()
 
 

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..db import TABLE_OPTIONS, Base, BigId, Instant, JsonList, LongText, now, search
 from ..text import KEY_LENGTH, key
 
-# What stands behind all values of a key, in ascending and in descending order.
+# What sorts after all values of a key, in ascending and in descending order.
 LAST = {
-    "author_key": "2",  # texts stand behind a 1
+    "author_key": "2",  # the keys of texts begin with 1
     "author_desc_key": "0",
     "published_key": 2**31 - 1,
     "published_desc_key": 1 - 2**31,

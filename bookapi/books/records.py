@@ -26,7 +26,7 @@ def columns(fields: tuple[str, ...] = FIELDS) -> list[ColumnElement[Any]]:
 
 
 def selection(fields: tuple[str, ...] = FIELDS, *more: Any) -> Select[Any]:
-    """The select whose rows `from_rows` reads; columns in `more` stand behind the record's own."""
+    """The select whose rows `from_rows` reads; columns in `more` follow the record's own."""
     return select(*columns(fields), *more)
 
 

@@ -28,10 +28,8 @@ SEARCHED = frozenset(
 )
 LONGEST = 2000  # characters of a query, as of a title
 MAX_WORDS = 100
-MAX_PREFIXES, MAX_PHRASES = (
-    4,
-    20,
-)  # a beginning may stand for thousands of words; where words stand takes looking up
+MAX_PREFIXES = 4  # each may stand for thousands of words
+MAX_PHRASES = 20  # for each the places of its words are looked up
 
 
 def text_of(book: Mapping[str, Any], in_trash: bool = False) -> str:
@@ -85,9 +83,8 @@ def parse(text: str) -> Match | None:
         return None
     if len(cleaned) > LONGEST:
         raise ValueError(f"may have at most {LONGEST} characters")
-    number = (
-        None if cleaned.startswith("-") else _isbn(cleaned)
-    )  # in groups with spaces between, perhaps
+    # The whole query may be one ISBN, in groups with spaces between.
+    number = None if cleaned.startswith("-") else _isbn(cleaned)
     if number:
         return Match((Term((number,)),))
     terms, without = _terms(cleaned.translate(_QUOTES))
@@ -125,7 +122,7 @@ def _of_word(word: str, positive: bool) -> list[Term]:
         return []
     if not word.endswith("*") or stands_alone(found[-1]) or (len(found) > 1 and not positive):
         return [Term(tuple(found))]
-    *before, last = found  # no engine but one knows a phrase that ends in a beginning
+    *before, last = found  # InnoDB has no phrase that ends in a prefix
     return [*([Term(tuple(before))] if before else []), Term((last,), prefix=True)]
 
 

@@ -176,7 +176,7 @@ def export() -> Result:
 @blueprint.get("/changes")
 @endpoint(Access.READER, "changes", query=queries.feed_parameters, etag=True)
 def read_changes() -> Result:
-    """The change feed: what was changed behind a number, oldest first."""
+    """The change feed: the changes after a number, oldest first."""
     asked = load_query()
     found = queries.feed(asked["after"], asked["limit"])
     links = onward_links("after", found.following)

@@ -137,7 +137,7 @@ def _driver(connection: sa.PoolProxiedConnection) -> Any:
 
 
 def _continue_ids(old: Connection, new: Connection) -> None:
-    """Have AUTOINCREMENT go on behind the ids that either database has given."""
+    """Have AUTOINCREMENT continue after the ids that either database has given."""
     if inspect(old).has_table("sqlite_sequence"):
         query = text("SELECT name, seq FROM sqlite_sequence")
         given = [Counter(dict(map(tuple, each.execute(query)))) for each in (old, new)]

@@ -178,8 +178,9 @@ class Database(SQLAlchemy):
         self._handle.queue.max_waiting = max(1, threads // 2 - 1)
 
     def limit_silence(self) -> None:
-        """Answer 503 where a server hangs, or where a connection is silent for longer than any
-        query may take: its machine is gone, and nothing ends the connection."""
+        """From here on, 503 where the database server hangs, or where a connection is silent for
+        longer than any query may take: then its machine is gone, and nothing else ends the
+        connection."""
         self.dialect.limit_silence(self.engine, current_app.config["QUERY_SECONDS"] + 1)
 
     def check_file(self) -> None:

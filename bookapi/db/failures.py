@@ -145,6 +145,6 @@ def raise_translated(error: Exception, hint: str | None = None) -> NoReturn:
 
 
 def cause(error: Exception) -> BaseException | None:
-    """The driver's error, for the operator: of a DBAPIError, or behind an HTTP exception that was
-    raised here."""
+    """The driver's error, for the operator: of a DBAPIError, or the cause of an HTTP exception
+    that was raised here."""
     return driver_error(error if isinstance(error, DBAPIError) else error.__cause__)

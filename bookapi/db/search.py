@@ -18,14 +18,14 @@ from sqlalchemy.sql.functions import FunctionElement
 
 TABLE, INDEX = "book_words", "book_words_index"
 MIN_TOKEN = 3  # a tag and one character: by default InnoDB drops what is shorter
-MAX_TOKEN = 82  # behind the tag: by default InnoDB drops what is longer than 84
+MAX_TOKEN = 82  # after the tag: by default InnoDB drops what is longer than 84
 _REMEMBERED = 20_000  # characters, words: a search may hold any of a million
 _HEAD = 66  # of a longer one this much is kept, and a digest of the whole
 
-# How near to its title a book has the words: what is found at a level is found at all those behind
-# it.
+# How near to its title a book has the words. What is found at one level is found at all that
+# follow.
 EXACT, TITLE, HEADING, ANYWHERE = LEVELS = "etha"
-_LIVE, _TRASH = "q", "x"  # behind the level: no stop word of InnoDB has them for a second letter
+_LIVE, _TRASH = "q", "x"  # after the level: no stop word of InnoDB has these as second letter
 BARRIER = "bbb"  # between two texts: no phrase goes across
 
 
@@ -37,8 +37,8 @@ class Term(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A search: all `terms` must occur and none of `without`; `whole`: the words that a title may
-    just be."""
+    """A search: all `terms` must occur and none of `without`. `whole`: all its words in order; a
+    title that is exactly these is found at the level EXACT."""
 
     terms: tuple[Term, ...]
     without: tuple[Term, ...] = ()
@@ -50,11 +50,10 @@ class Match(NamedTuple):
 
 @functools.lru_cache(_REMEMBERED)
 def _encoded(word: str, prefix: bool = False) -> str:
-    """The word in ASCII letters and digits, so that a beginning of the word stays a beginning of
-    what it becomes."""
+    """The word in ASCII letters and digits; a prefix of the word becomes a prefix of the result."""
     if not word.isascii() or "x" in word or "z" in word:
         word = "".join(map(_code, word))
-    if prefix:  # of what is longer no more is there to be compared
+    if prefix:  # of a longer word only the head is stored
         return word[:_HEAD]
     return word if len(word) < MAX_TOKEN else word[:_HEAD] + _digest(word, MAX_TOKEN - _HEAD)
 
@@ -115,7 +114,7 @@ def expressions(
     return {
         "q": write.less(every[-1], without),
         "q_less": without[0] if without else "none",
-        # What the level nearer to the title has is not found at this one once more.
+        # Without what the level nearer to the title has found already.
         **{
             f"q_{level}": write.less(every[at], [*without, *every[:at][-1:]])
             for at, level in enumerate(LEVELS)
@@ -206,9 +205,11 @@ class InnoDbFullText:
 
 
 class found(FunctionElement[Any]):
-    """The books that a search finds, as a table: of `id`, given one expression, and those of what
-    must not occur; with its `relevance` (3 the title itself, 2 in the title, 1 in the heading,
-    0 anywhere), given those of all levels in order and that of what must not occur."""
+    """The books that a search finds, as a table. Its arguments are values of `expressions`.
+
+    (`q`, `q_less`): the column `id`. Those of all LEVELS in order, then `q_less`: also the column
+    `relevance` (3: the title itself, 2: in the title, 1: in the heading, 0: anywhere).
+    """
 
     name = "found"
     inherit_cache = True

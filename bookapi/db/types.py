@@ -64,7 +64,7 @@ class JsonList(TypeDecorator[Any]):
 
 
 def _as(form: str) -> Callable[..., str]:
-    """Has a construct written as `form`, with its arguments in the place of {}."""
+    """A compiler of constructs: `form` with the arguments in the place of {}."""
 
     def write(element: Any, compiler: Any, **kw: Any) -> str:
         return form.format(compiler.process(element.clauses, **kw))
@@ -117,9 +117,9 @@ def in_order_of(index: str, table: Any, statement: Select[Any]) -> Select[Any]:
 
 
 class JoinInOrder(Join):
-    """A join that is read from left to right: no planner is to guess how few rows are on the
-    left. `index`: of the table on the right, which SQLite reads in its place, though a row has its
-    number."""
+    """A join that is read from left to right, whatever the planner guesses about the number of rows
+    on the left. `index`: an index of the table on the right that SQLite reads instead of the
+    table."""
 
     inherit_cache = False
 

@@ -16,8 +16,8 @@ from . import MAX_RECORD, BorrowedText, Format, Malformed, Table
 CHUNK_RECORDS = 100
 DELIMITERS = ",;\t|"
 MAX_CELL = 1024 * 1024  # characters
-# What a spreadsheet would run, behind any apostrophes: text that begins so itself gets one more, so
-# none is lost.
+# What a spreadsheet would run, after any apostrophes: text that has some already gets one more, so
+# that none is lost.
 _FORMULA = re.compile("'*[=+\\-@\t\r]")
 _BAR = re.compile(r"(?:(?<= )|\A)(\\*)\|(?= |\Z)")
 _ESCAPED_BAR = re.compile(r"(?:(?<= )|\A)\\(\\*)\|(?= |\Z)")
@@ -90,7 +90,7 @@ def table(stream: BinaryIO, encoding: str | None = None, delimiter: str | None =
         lines.take()
         first = lines.peek()
     delimiter = delimiter or max(DELIMITERS, key=_IN_QUOTES.sub("", first).count)
-    # `a, "b"` as some people write it: a space behind each separator of the header
+    # `a, "b"` as some people write it: a space after each separator of the header
     spaced = first.count(delimiter) == first.count(delimiter + " ") > 0
     rows = _rows(lines, {"delimiter": delimiter, "skipinitialspace": spaced, "strict": True})
     header: list[Any] | Malformed = next((row for _, row in rows), [])

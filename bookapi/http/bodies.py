@@ -52,7 +52,7 @@ def load_body() -> Any:
 
 
 def deferred_load() -> Callable[[], Any]:
-    """The same, as `deferred_body`."""
+    """`load_body` in two steps, as `deferred_body` for `read_body`."""
     read, schema = deferred_body(), next(iter(_declared().body.values()))
     return lambda: schema.load(read())
 
@@ -63,8 +63,8 @@ WRAPPERS = ("application/gzip", "application/x-gzip", "multipart/form-data")  # 
 
 
 def stream_reader() -> tuple[formats.Format | None, str | None]:
-    """The format of the body of an import (None: what is wrapped will show), and the charset of its
-    media type; 415 where no format reads it."""
+    """The format of the body of an import (None: a wrapper, whose content shows it), and the
+    charset of its media type; 415 where no format reads it."""
     request = current_request()
     request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
     if request.mimetype in WRAPPERS and not request.headers.get("Content-Encoding"):
@@ -124,7 +124,7 @@ def accept_headers(endpoints: Mapping[str, Endpoint | None]) -> dict[str, str]:
 
 
 def _wrappers(declared: Endpoint) -> tuple[str, ...]:
-    return WRAPPERS[::2] if declared.imports else ()
+    return tuple(name for name in WRAPPERS if "x-" not in name) if declared.imports else ()
 
 
 def _readable() -> dict[str, formats.Format]:

@@ -57,8 +57,8 @@ def _headers(origin: str, environ: dict[str, Any]) -> Headers:
 
 
 def _varying(headers: Headers) -> Headers:
-    """The headers with Origin in Vary, which every response has: one without these headers must not
-    be given to the origin that needs them.
+    """The headers with Origin in Vary, on every response: a shared cache must not give one without
+    the CORS headers to an origin that needs them.
     """
     varying = [value for name, value in headers if name == "Vary"]
     others = [pair for pair in headers if pair[0] != "Vary"]

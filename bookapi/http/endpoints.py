@@ -59,8 +59,8 @@ class Form(NamedTuple):
 
 
 class Deprecation(NamedTuple):
-    """What is to leave: since when that is known, when it leaves, and a page that says what to use
-    instead (RFC 9745, RFC 8594).
+    """A deprecation: since when it is known, when the endpoint is removed (`sunset`), and a page
+    that says what to use instead (RFC 9745, RFC 8594).
     """
 
     since: datetime
@@ -68,7 +68,7 @@ class Deprecation(NamedTuple):
     link: str
 
     def headers(self) -> list[tuple[str, str]]:
-        """What each response says of it."""
+        """The headers of each response."""
         return [
             ("Deprecation", f"@{int(self.since.timestamp())}"),
             ("Sunset", http_date(self.sunset)),

@@ -92,7 +92,7 @@ def run_idempotent(
 
 def run_steps_idempotent(key: Key, steps: Callable[[Callable[..., Any]], Any]) -> Any:
     """As `run_idempotent`, for what takes several transactions. `steps` is given a function like
-    `db.write`; what is run by that function has the result, which is kept with it.
+    `db.write` for the last one, whose result is kept in the same transaction.
     """
 
     def write(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -132,7 +132,7 @@ class LoadMiddleware:
     ) -> Iterable[bytes]:
         load, path, method = self._extensions[LOAD], environ["PATH_INFO"], environ["REQUEST_METHOD"]
         waiting = len(load.queue)
-        # By chance, so that as many of those that wait are served as may wait.
+        # At random: on average MAX_QUEUE of those that wait are served.
         is_refused = waiting > MAX_QUEUE and random.random() * waiting > MAX_QUEUE  # noqa: S311
         if is_refused and path not in PROBES:
             metrics.REFUSED.labels("queue").inc()

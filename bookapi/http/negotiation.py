@@ -66,8 +66,8 @@ def wants_page() -> bool:
 
 
 def chosen_format() -> formats.Format:
-    """The format of this response; without a choice (a 404, a 406) the best of those that write any
-    document.
+    """The format of this response. Where none was chosen (a 404, a 406), the one that the client
+    prefers among those that write any document.
     """
     request = current_request()
     if request.format is None:

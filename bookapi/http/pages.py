@@ -46,7 +46,7 @@ def typed_fields() -> dict[str, str]:
     """
     request = current_request()
     if request.typed is None:
-        request.typed = {}  # while reading fails, too
+        request.typed = {}  # stays so where it cannot be read
         if request.mimetype == MULTIPART:
             request.max_content_length = current_app.config["MAX_IMPORT_BYTES"]
             request.typed = request.form.to_dict()

@@ -17,8 +17,9 @@ class Request(flask.Request):
     Set by the checks: `begun` (by time.perf_counter), how its endpoint is `declared` (None: no
     route matched), `format` of the response (None: not chosen yet), `slots` of the costly requests,
     and what the response `varies` by. The rest is about the form that it was sent by
-    (`http/pages.py`): the fields as they were typed, the account that it signed in, the form that
-    the sign-in kept with its address, and the book as another client has stored it meanwhile.
+    (`http/pages.py`): the fields as they were `typed`, the account that it `signed_in`, the form
+    that the sign-in kept (`resumed`) and its address, and the book as another client has `stored`
+    it meanwhile.
     """
 
     begun: float | None = None

@@ -1,7 +1,7 @@
 """Refuses requests that waitress serves although two receivers could read them in two ways.
 
 Everything here is seen from the WSGI environ. The answer has no length, so that waitress ends the
-connection behind it: what follows on the connection may be part of the refused request.
+connection after it: what follows on the connection may be part of the refused request.
 """
 
 import io
@@ -70,7 +70,7 @@ def _is_stored(environ: dict[str, Any]) -> bool:
 def without_length(
     app: Callable[..., Iterable[bytes]], environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
-    """The application's answer without Content-Length: waitress ends the connection behind it.
+    """The application's answer without Content-Length: waitress ends the connection after it.
 
     (A WSGI application may not ask for that by `Connection: close`.) A file keeps its length.
     """

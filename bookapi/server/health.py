@@ -49,8 +49,12 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 @click.command("health")
-@click.option("--host", help="By default where the service of this instance listens,")
-@click.option("--port", type=click.IntRange(1, 65535), help="else 127.0.0.1 and 8000.")
+@click.option("--host", help="Default: that of this instance's service, else 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Default: that of this instance's service, else 8000.",
+)
 @click.option("--unix-socket", help="Ask there instead of on a port.")
 @click.option("--timeout", default=4.0, show_default=True, help="Seconds.")
 def health(host: str | None, port: int | None, unix_socket: str | None, timeout: float) -> None:

@@ -26,9 +26,8 @@ from .supervisor import DRAIN_SECONDS
 
 MAX_UNSENT = 1024 * 1024  # bytes of answers that a client has not read; then its connection ends
 LINGER_SECONDS = 3  # for idle connections; longer than NGINX keeps its own (keepalive_timeout 2s)
-MAX_HEADERS = (
-    16 * 1024
-)  # bytes of a request line and headers; blanks in them take waitress the square of time
+# Bytes of a request line and headers; waitress takes time in the square of the blanks in them.
+MAX_HEADERS = 16 * 1024
 CONNECTIONS = 1500
 
 
@@ -126,8 +125,8 @@ class Worker:
 
 
 def closing_when(draining: Callable[[], bool], app: Callable[..., Any]) -> Callable[..., Any]:
-    """The application, whose answers end their connections while `draining`; so does one behind
-    which more requests came although much of the answers before it was not read.
+    """The application, whose answers end their connections while `draining`, and where the client
+    sends further requests although more than MAX_UNSENT bytes of earlier answers are unread.
     """
 
     def called(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -65,7 +65,7 @@ def restore(file: Path, force: bool) -> None:
     Accounts, passwords, roles and second factors are those of the backup: disable again whom you
     disabled since. Everyone has to sign in again. API tokens that were revoked since the backup
     stay revoked, and those that were made since are gone. The numbers of changes, books and
-    accounts go on behind the higher ones: none is given twice.
+    accounts continue after the higher ones: none is given twice.
     """
     _refuse_other_files(file)
     own = db.dialect.file

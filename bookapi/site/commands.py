@@ -55,7 +55,8 @@ def _init(admin: str = "admin") -> None:
 
 
 def _create_secret(path: Path) -> None:
-    """Create the secret that signs cookies, whole or not at all, readable by its owner alone."""
+    """Create the key of the hashes of sessions, whole or not at all, readable by its owner
+    alone."""
     if path.exists():
         return
     descriptor, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)

@@ -175,4 +175,5 @@ def list_books(ids: Iterable[int]) -> str | None:
     """`3 books (4, 7, 9)`; None where there are none."""
     every = sorted(ids)
     shown = [*map(str, every[:MAX_FAULTS]), *["…"] * (len(every) > MAX_FAULTS)]
-    return f"{len(every)} book{'s'[: len(every) - 1]} ({', '.join(shown)})" if every else None
+    number = "1 book" if len(every) == 1 else f"{len(every)} books"
+    return f"{number} ({', '.join(shown)})" if every else None

@@ -32,6 +32,6 @@ def parse(text: str) -> str:
 
 
 def _check_digit(digits: str) -> str:
-    """The thirteenth digit behind the first twelve."""
+    """The thirteenth digit for the first twelve."""
     values = digits.encode("ascii")[:12]  # each 48 more than its digit
     return str((48 * 24 - sum(values[::2]) - 3 * sum(values[1::2])) % 10)

@@ -36,6 +36,7 @@ class Rule(NamedTuple):
     issue: Issue | None = None
 
 
+# Cells that say that the value is not known.
 UNKNOWN = re.compile(
     r"|[\s?\-–—_.\[\]]+|n\.?/?[ad]\.?|\[?[ns]\.\s?[dl]\.?\]?|null|none|nil|nan|unknown|unspecified|undefined|tba",
     re.IGNORECASE,
@@ -281,7 +282,7 @@ _ISBD = re.compile(r"\s*[/:;,=]\s*$|(?<=[0-9a-z]{3})\s*\.\s*$")
 
 
 def without_html(text: str) -> str:
-    """HTML as text, with a line break behind each block."""
+    """HTML as text, with a line break after each block."""
     text = html.unescape(_TAG.sub("", _BLOCK.sub("\n", text)))
     return re.sub(r"[ \t]*\n\s*", "\n", text).strip()
 

@@ -116,7 +116,7 @@ class Mapping:
                 plan.ignored.append(name)
             if name.strip() and name not in self.fields_of and len(self.fields_of) < MAX_NAMES:
                 self.fields_of[name] = None if name in plan.ignored else meaning
-        for target in WRITABLE:  # in this order: identifiers behind the ISBN
+        for target in WRITABLE:  # in this order: identifiers after the ISBN
             if target in found:
                 ranked = sorted(found[target], key=lambda ranked: ranked[0])
                 sources = [source for _, source in ranked]

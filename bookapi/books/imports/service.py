@@ -61,7 +61,7 @@ def run(
     """Import what was prepared; returns the report. Raises Rejected.
 
     `write` runs the transaction that gives the report in place of `db.write`: with `abort` the
-    whole import, with `skip` one behind all others.
+    whole import, with `skip` one after all others.
     """
     options, report = prepared.options, prepared.report
     if options.on_error == "skip" and not options.dry_run:

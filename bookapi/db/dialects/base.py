@@ -21,11 +21,11 @@ class Dialect(ABC):
     full_text: type[Fts5] | type[InnoDbFullText]
     #: Whether a search finds all that was committed before it.
     search_is_current: bool
-    #: To look at the words of a book takes as long as to find so many by a search.
+    #: How many books a search finds in the time in which the words of one book are looked at.
     looking_costs: int
-    #: Whether few rows cost little: the indexes of sorts have the language, too (migration 0008),
-    #: rows that are equal in an index are sorted by themselves, and a search by id ends once enough
-    #: is found.
+    #: Whether looking up a few rows is cheap: the indexes of sorts have the language, too
+    #: (migration 0008), only rows that are equal in an index are sorted, and a search by id ends
+    #: once enough is found.
     looks_up_fast: bool
 
     def __init__(self, url: URL, wait: int):
@@ -41,8 +41,8 @@ class Dialect(ABC):
         """Register the events that connections of this engine need."""
 
     def limit_silence(self, engine: Engine, seconds: float) -> None:  # noqa: B027
-        """Give a server up that sends nothing for so long, on connections that are made from here
-        on, and sooner one that hangs."""
+        """From here on, give up a new connection on which the server sends nothing for so long, and
+        all of them as soon as it hangs."""
 
     def create_file(self) -> None:  # noqa: B027 # most have no file
         """Create the database's file, where there is one and it is missing."""
@@ -66,11 +66,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def check_writable(self, connection: Connection) -> None:
-        """Raises what a change would raise on a database that refuses every change."""
+        """Raise the error of the driver, or FileFault, where the database refuses every change."""
 
     @abstractmethod
     def most_marked(self, connection: Connection) -> int:
-        """How many ids an array of them may have, and how many bytes a value of a statement."""
+        """How many ids one JSON array, and how many bytes one value, of a statement may have."""
 
     @abstractmethod
     def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
@@ -86,7 +86,8 @@ class Dialect(ABC):
     fetch_wide: Callable[..., Sequence[Sequence[Any]]] = staticmethod(fetch)
 
     def end(self, connection: Connection) -> None:
-        """End the transaction of either, if it is open still, and give the connection back."""
+        """End the transaction of `begin_read` or `begin_write`, if it is still open, and give the
+        connection back."""
         connection.close()
 
 

@@ -125,7 +125,7 @@ class FileGuard:
         last, self._last = self._last, self._look()
         salts, copied, to_copy = self._read_index()
         # Only a checkpoint writes to the file. Before its first page it says in the index how many
-        # frames it will copy, behind the last one how many it has: so the index is read before one
+        # frames it will copy, after the last one how many it has: so the index is read before one
         # look and after the next. (A checkpoint between two looks hides what something else wrote
         # between them.)
         is_written = last.written != self._last.written

@@ -1,6 +1,6 @@
-"""What the elements of lists are called."""
+"""The names of list items in XML."""
 
-# What one element of each list is called.
+# List → the name of its items.
 ITEMS = {
     "authors": "author",
     "subjects": "subject",
@@ -17,8 +17,7 @@ ITEMS = {
     "warnings": "warning",
     "recovery_codes": "code",
 }
-# Written alone, for in a book these are no lists: within `facets` one list a field, in a report
-# names.
+# Only for writing: the lists in `facets` have the names of fields, which in a book are no lists.
 WRITTEN = (
     ITEMS
     | dict.fromkeys(

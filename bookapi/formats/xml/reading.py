@@ -137,7 +137,7 @@ class _Document:
 
     def _remove(self, record: Any) -> None:
         """Free the memory of a record and of what stands before it."""
-        record.clear(keep_tail=True)  # the text behind it was parsed with it
+        record.clear(keep_tail=True)  # the text after it was parsed with it
         parent: Any = record.getparent()
         _check_blank(parent, parent.text)
         while parent[0] is not record:

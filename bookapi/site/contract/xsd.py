@@ -2,7 +2,7 @@
 
 A record may end with elements that this version does not know, so that clients with this XSD read
 what later versions write. An optional element directly before `xs:any` would be ambiguous, so both
-are a group behind the last element of a record, which every later field stands behind.
+are a group after the last element of a record; every later field comes after that element.
 """
 
 from collections.abc import Iterable, Mapping
@@ -63,9 +63,8 @@ def _record(schema: Schema, types: Types) -> str:
     group = _xs("sequence", _any())
     if bodies or is_sparse(members[last]) or not _is_always(schema, members[last]):
         group.set("minOccurs", "0")
-    types[name] = _xs(
-        "complexType"
-    )  # keeps its place in the order, and ends the recursion of a type in itself
+    # Keeps its place in the order, and ends the recursion of a type that has itself inside.
+    types[name] = _xs("complexType")
     content = _xs("sequence")
     for field_name, field in members.items():
         element = _element(field_name, field, name, types)
@@ -87,7 +86,7 @@ def _is_always(schema: Schema, field: fields.Field[Any]) -> bool:
 
 
 def _merged(known: Fields, body: Mapping[str, fields.Field[Any]]) -> Fields:
-    """The fields with those of a body among them, each behind the one before it in the body."""
+    """The fields with those of a body among them, each after the one before it in the body."""
     names, at = list(known), 0
     for name in body:
         if name not in known:

@@ -3,8 +3,7 @@
 To add one, add a file with
 
 * `program`: what people call it; `name`, where it is another than the file's; `recognise`: lists of
-  columns, one of which a file must have
-  whole;
+  columns: a file that has all columns of one list is recognised;
 * `[fields]`: field → column or columns. Lists are joined; of others the first that is not empty
   counts;
 * `key`: the column with the record's own id there, and `[identifiers]`: column → scheme;
@@ -13,9 +12,9 @@ To add one, add a file with
 and, where the program needs it: `[split]` field → separators (any character of it, or a longer
 text); `[parts]` column → the member of an object in JSON; `[prefixes]` column → what is cut off;
 `[patterns]` column → a regular expression whose first group counts; `[only]` column → the values of
-records that are books; `html`: fields with markup; `needs` field → the field without which it means
-nothing; `drop` field → items that are left out; `isbd = true`: punctuation of library records is
-removed; `otherwise`: the scheme of what stands in the ISBN's column and is none.
+records that are books; `html`: fields with markup; `needs` field → another one without which it
+means nothing; `drop` field → items that are left out; `isbd = true`: punctuation of library records
+is removed; `otherwise`: the scheme of what stands in the ISBN's column and is no ISBN.
 """
 
 import functools
