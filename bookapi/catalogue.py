@@ -30,10 +30,10 @@ class Catalogue(Base):
     last_user_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
-def locked(connection: Connection) -> tuple[int, int, int]:
+def lock_catalogue(connection: Connection) -> tuple[int, int, int]:
     """(seq, last_id, total) of the catalogue's row, locked until the commit: what an operation
     reads after this is the latest state."""
-    return fetch(connection, _LOCKED)[0]
+    return fetch(connection, _LOCK)[0]
 
 
 def revision_of(connection: Connection) -> int:
@@ -43,7 +43,7 @@ def revision_of(connection: Connection) -> int:
 
 
 _REVISION = select(Catalogue.revision).where(Catalogue.id == 1)
-_LOCKED = (
+_LOCK = (
     select(Catalogue.seq, Catalogue.last_id, Catalogue.total)
     .where(Catalogue.id == 1)
     .with_for_update()
@@ -58,7 +58,7 @@ _VERSION = (
 )
 
 
-class State:
+class CurrentRevision:
     """The newest committed revision, read at each call: whether a cached response is current is
     known exactly, across workers. Each thread has a connection of its own for it, outside the pool
     and outside any transaction."""

@@ -59,7 +59,7 @@ def _automatic_boolean(value: Any) -> bool | None:
         raise ValueError("must be true, false or auto") from None
 
 
-def _whole(least: int, most: int) -> Callable[[Any], int]:
+def _integer(least: int, most: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         number = (
             int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value) else value
@@ -260,19 +260,19 @@ SETTINGS = (
     Setting(
         "MAX_BODY_BYTES",
         1024 * 1024,
-        _whole(1024, 1024**3),
+        _integer(1024, 1024**3),
         "the largest request body, in bytes (else 413)",
     ),
     Setting(
         "MAX_IMPORT_BYTES",
         32 * 1024 * 1024,
-        _whole(1024, 1024**4),
+        _integer(1024, 1024**4),
         "the largest body of an import, in bytes (else 413)",
     ),
     Setting(
         "EXPORT_SPOOL_BYTES",
         2 * 1024**3,
-        _whole(1024, 1024**4),
+        _integer(1024, 1024**4),
         "temporary files of exports that are being sent, in bytes (else 503)",
     ),
     Setting(
@@ -294,13 +294,13 @@ SETTINGS = (
     Setting(
         "SESSION_IDLE_MINUTES",
         30,
-        _whole(1, 60 * 24 * 365),
+        _integer(1, 60 * 24 * 365),
         "a session ends after this many idle minutes",
     ),
     Setting(
         "SESSION_HOURS",
         12,
-        _whole(1, 24 * 365),
+        _integer(1, 24 * 365),
         "a session ends after this many hours, idle or not",
     ),
     Setting(
@@ -312,7 +312,7 @@ SETTINGS = (
     Setting(
         "EVENT_DAYS",
         365,
-        _whole(1, 36500),
+        _integer(1, 36500),
         "how long sign-ins, refusals and changes of accounts are kept",
     ),
     Setting(
@@ -352,7 +352,7 @@ SETTINGS = (
     Setting(
         "ANSWER_CACHE_BYTES",
         16 * 1024 * 1024,
-        _whole(0, 1024**3),
+        _integer(0, 1024**3),
         "memory of the response cache, in bytes; 0: no cache",
     ),
     Setting(
@@ -375,13 +375,13 @@ SETTINGS = (
     Setting(
         "DATABASE_WAIT_SECONDS",
         5,
-        _whole(1, 60),
+        _integer(1, 60),
         "how long a change waits for another one's lock (else 503)",
     ),
     Setting(
         "QUERY_SECONDS",
         10,
-        _whole(1, 600),
+        _integer(1, 600),
         "how long the database may work on one response (else 503); exports are not limited",
     ),
 )

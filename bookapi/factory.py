@@ -37,7 +37,7 @@ CHECKS: tuple[Callable[[Request], Response | None], ...] = (
     negotiation.choose,
     security.refuse_cross_site,
     permissions.authorize,
-    parameters.refuse_unknown,
+    parameters.refuse_unknown_parameters,
     forms.check,
     load.take_slot,
 )

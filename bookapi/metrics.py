@@ -4,11 +4,10 @@ The workers of a service share a folder, PROMETHEUS_MULTIPROC_DIR, so that each 
 all. It must be in the environment before prometheus_client is imported: `bookapi serve` sees to it.
 """
 
+import collections
 import fcntl
 import os
 import shutil
-from collections import Counter as Tally
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -28,7 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MEMORY, _PREFIX, _LOCK = "/dev/shm", "bookapi-", "lock"  # noqa: S108
-MAX_PENDING = 1000  # remembered responses that are not counted yet
+MAX_PENDING = 1000  # hits of the response cache that are not counted yet
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # half of all lines
 _registry = CollectorRegistry()
@@ -47,20 +46,20 @@ REQUESTS = _counter(
 )
 SECONDS = Histogram(
     "bookapi_request_seconds",
-    "Time that requests took in the application, remembered responses left out.",
+    "Time that requests took in the application, cached responses left out.",
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=_registry,
 )
-CACHE_HITS = _counter("cache_hits", "Requests that were answered by a remembered response.")
+CACHE_HITS = _counter("cache_hits", "Requests that were answered from the response cache.")
 REFUSED = _counter("refused", "Requests that were answered 503 because of load.", "reason")
 RETRIES = _counter("database_retries", "Changes that were run again after a conflict.")
-CACHE_BYTES = _gauge("cache_bytes", "Memory of remembered responses.")
+CACHE_BYTES = _gauge("cache_bytes", "Memory of the response cache.")
 CONNECTIONS = _gauge("database_connections", "Open database connections.")
 WRITE_QUEUE = _gauge("write_queue", "Changes that wait for their turn.")
 REQUEST_QUEUE = _gauge("request_queue", "Requests that wait for a thread.")
 
-_pending: deque[tuple[str, str, str]] = deque()
+_pending: collections.deque[tuple[str, str, str]] = collections.deque()
 
 
 @contextmanager
@@ -89,15 +88,15 @@ def _remove_abandoned() -> None:
 
 
 def count_hit(method: str, route: str, status: str) -> None:
-    """Count a remembered response. Cheap: the figures show it a moment later (`flush`)."""
+    """Count a response from the cache. Cheap: the figures show it a moment later (`flush`)."""
     _pending.append((method, route, status))
     if len(_pending) > MAX_PENDING:
         flush()
 
 
 def flush() -> None:
-    """Add the remembered responses since the last call to the figures."""
-    hits: Tally[tuple[str, str, str]] = Tally()
+    """Add the responses from the cache since the last call to the figures."""
+    hits: collections.Counter[tuple[str, str, str]] = collections.Counter()
     with suppress(IndexError):
         while True:
             hits[_pending.popleft()] += 1

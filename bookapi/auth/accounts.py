@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from ..catalogue import Catalogue
-from ..catalogue import locked as lock_catalogue
+from ..catalogue import Catalogue, lock_catalogue
 from ..http.problems import Problem
 from . import audit, mfa, passwords, usernames
 from .audit import Action

@@ -19,6 +19,7 @@ SERVICE = "bookapi"
 MIN_OTHER_LETTERS = 6  # that a password has besides the names in it
 MAX_JUDGED = 32  # characters; zxcvbn takes 10 s for 128 that may each stand for several letters
 
+# Tests replace `_hasher` by a cheaper one; PARAMETERS stays.
 PARAMETERS = _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 # Hashing releases the interpreter's lock: without this limit, sign-ins could take every processor.

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from ..auth.permissions import SignedIn
-from ..catalogue import Catalogue, locked
+from ..catalogue import Catalogue, lock_catalogue
 from ..db import db, fetch, run
 from ..text import KEY_LENGTH, key
 from ..timestamps import stored, stored_text
@@ -85,7 +85,7 @@ class State:
     `by` is the account (None: the command line); raises 401 or 403 if it has lost its access."""
 
     def __init__(self, connection: Connection, by: SignedIn | None = None):
-        self.seq, self.last_id, self.total = locked(connection)
+        self.seq, self.last_id, self.total = lock_catalogue(connection)
         if by is not None:
             by.confirm(connection)
         self.by = None if by is None else by.username
@@ -101,28 +101,30 @@ def _plain(names: Iterable[str]) -> dict[str, Any]:
     return {name: bindparam(name, type_=String()) for name in names}
 
 
-_INSERT = insert(Book.__table__).values(
+_INSERT_BOOK = insert(Book.__table__).values(
     _plain((*FIELDS, *[name for _, names in _KEYS.values() for name in names]))
 )
 _FREE_ISBN = update(Book.__table__).where(Book.id == bindparam("book_id")).values(isbn=None)
-_COUNTED = (
+_UPDATE_CATALOGUE = (
     update(Catalogue.__table__)
     .where(Catalogue.id == 1)
     .values(_plain(("seq", "revision", "last_id", "total")))
 )
 _WORDS_COLUMNS = ("book_id", "words")
-_WORDS = insert(BookWords.__table__).values(_plain(_WORDS_COLUMNS))
-_OTHER_WORDS = (
+_INSERT_WORDS = insert(BookWords.__table__).values(_plain(_WORDS_COLUMNS))
+_UPDATE_WORDS = (
     update(BookWords.__table__)
     .where(BookWords.book_id == bindparam("of_book"))
     .values(_plain(("words",)))
 )
-_HISTORY = insert(History.__table__).values(_plain([column.name for column in History.__table__.c]))
-_LIST_ROWS = {
+_INSERT_HISTORY = insert(History.__table__).values(
+    _plain([column.name for column in History.__table__.c])
+)
+_INSERT_LIST_ROWS = {
     field: insert(table.__table__).values(_plain([column.name for column in table.__table__.c]))
     for field, table in LIST_TABLES.items()
 }
-_NO_LIST_ROWS = {
+_DELETE_LIST_ROWS = {
     field: delete(table.__table__).where(table.book_id == bindparam("book_id"))
     for field, table in LIST_TABLES.items()
 }
@@ -154,22 +156,22 @@ def store(connection: Connection, state: State, changes: list[Change]) -> None:
     ]
     terms.count_changes(connection, states)
     entries = [_entry(seq, change, state.by) for seq, change in enumerate(changes, state.seq + 1)]
-    run(connection, _HISTORY, entries)
+    run(connection, _INSERT_HISTORY, entries)
     state.seq += len(changes)
     _new_state(connection, state)
 
 
 def _add(connection: Connection, new: list[dict[str, Any]]) -> None:
     """Insert new books, each table once for all of them."""
-    run(connection, _INSERT, [columns_of(book, FIELDS) for book in new])
+    run(connection, _INSERT_BOOK, [columns_of(book, FIELDS) for book in new])
     words = [{"book_id": book["id"], "words": search.text_of(book)} for book in new]
     for start in range(0, len(words), _AT_A_TIME):
         some = words[start : start + _AT_A_TIME]
         if len(some) < _AT_A_TIME or sum(len(row["words"]) for row in some) > MAX_STATEMENT:
-            run(connection, _WORDS, some)
+            run(connection, _INSERT_WORDS, some)
         else:
             of_all = {f"{name}_{i}": row[name] for i, row in enumerate(some) for name in row}
-            run(connection, _many_words(), [of_all])
+            run(connection, _insert_many_words(), [of_all])
     for field in LIST_TABLES:
         _add_rows(connection, field, new)
 
@@ -187,15 +189,15 @@ def _change_all(connection: Connection, changed: list[tuple[Change, set[str]]]) 
         for change, fields in changed
         if fields & search.SEARCHED or change.action != UPDATED
     ]
-    run(connection, _OTHER_WORDS, words)
+    run(connection, _UPDATE_WORDS, words)
     for field in LIST_TABLES:
         books = [change.after for change, fields in changed if field in fields]
-        run(connection, _NO_LIST_ROWS[field], [{"book_id": book["id"]} for book in books])
+        run(connection, _DELETE_LIST_ROWS[field], [{"book_id": book["id"]} for book in books])
         _add_rows(connection, field, books)
 
 
 @functools.cache
-def _many_words() -> Insert:
+def _insert_many_words() -> Insert:
     """Words of many books by one statement: FTS5 writes to its index at the end of each."""
     rows = [
         {name: bindparam(f"{name}_{index}", type_=String()) for name in _WORDS_COLUMNS}
@@ -206,12 +208,12 @@ def _many_words() -> Insert:
 
 def _add_rows(connection: Connection, field: str, books: list[dict[str, Any]]) -> None:
     rows = [row for book in books for row in lists_of(book["id"], book[field])]
-    run(connection, _LIST_ROWS[field], rows)
+    run(connection, _INSERT_LIST_ROWS[field], rows)
 
 
 def _new_state(connection: Connection, state: State) -> None:
     counted = {"seq": state.seq, "last_id": state.last_id, "total": state.total}
-    run(connection, _COUNTED, [{**counted, "revision": secrets.randbits(62)}])
+    run(connection, _UPDATE_CATALOGUE, [{**counted, "revision": secrets.randbits(62)}])
 
 
 def _entry(seq: int, change: Change, by: str | None) -> dict[str, Any]:
@@ -254,28 +256,32 @@ _LONG_IN_TRASH = (
     select(Book.id)
     .where(Book.deleted_at < bindparam("before", type_=String()))
     .order_by(Book.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
-_REMOVED = delete(Book.__table__).where(Book.id == bindparam("book_id"))
-_FORGET = (
+_DELETE_BOOK = delete(Book.__table__).where(Book.id == bindparam("book_id"))
+_CLEAR_HISTORY = (
     update(History.__table__)
     .where(History.book_id == bindparam("of_book"))
     .values(_plain(("changes",)))
 )
-_OF_BOOK = [
+_DELETE_ROWS = [
     delete(table.__table__).where(table.book_id == bindparam("book_id"))
     for table in (BookWords, *LIST_TABLES.values())
 ]
 
 
-def remove(connection: Connection, state: State, before: datetime, most: int) -> int:
-    """Delete at most `most` books that were moved to the trash before an instant, and the field
+def remove(connection: Connection, state: State, before: datetime, limit: int) -> int:
+    """Delete at most `limit` books that were moved to the trash before an instant, and the field
     values from their history; returns the number of books."""
-    found = fetch(connection, _LONG_IN_TRASH, {"before": stored(before), "most": most})
+    found = fetch(connection, _LONG_IN_TRASH, {"before": stored(before), "limit": limit})
     books = [{"book_id": book_id} for (book_id,) in found]
-    for query in (*_OF_BOOK, _REMOVED):
+    for query in (*_DELETE_ROWS, _DELETE_BOOK):
         run(connection, query, books)
-    run(connection, _FORGET, [{"of_book": book["book_id"], "changes": "[]"} for book in books])
+    run(
+        connection,
+        _CLEAR_HISTORY,
+        [{"of_book": book["book_id"], "changes": "[]"} for book in books],
+    )
     _new_state(connection, state)
     return len(books)
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
-REMEMBERED = 1024  # statements
+MAX_STATEMENTS = 1024  # that stay compiled
 
 
 def fetch(
@@ -47,7 +47,7 @@ def run(
         cursor.executemany(sql, [bind(values) for values in rows])
 
 
-@functools.lru_cache(REMEMBERED)
+@functools.lru_cache(MAX_STATEMENTS)
 def compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, Any]:
     """(SQL, a function that gives the values as the driver takes them: in order, or by name)."""
     made: Any = statement.compile(dialect=dialect)

@@ -60,7 +60,7 @@ def schema_error(found: str | None) -> str | None:
     return None
 
 
-def revision_of(connection: Connection) -> str | None:
+def schema_revision(connection: Connection) -> str | None:
     """The schema's revision in a database; None where there is no schema."""
     if not inspect(connection).has_table("alembic_version"):
         return None

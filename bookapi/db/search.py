@@ -19,7 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 TABLE, INDEX = "book_words", "book_words_index"
 MIN_TOKEN = 3  # a tag and one character: by default InnoDB drops what is shorter
 MAX_TOKEN = 82  # after the tag: by default InnoDB drops what is longer than 84
-_REMEMBERED = 20_000  # characters, words: a search may hold any of a million
+_MAX_CACHED = 20_000  # characters, words; a search may have any of a million
 _HEAD = 66  # of a longer one this much is kept, and a digest of the whole
 
 # How near to its title a book has the words. What is found at one level is found at all that
@@ -48,7 +48,7 @@ class Match(NamedTuple):
 # -- tokens ----------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(_REMEMBERED)
+@functools.lru_cache(_MAX_CACHED)
 def _encoded(word: str, prefix: bool = False) -> str:
     """The word in ASCII letters and digits; a prefix of the word becomes a prefix of the result."""
     if not word.isascii() or "x" in word or "z" in word:
@@ -58,7 +58,7 @@ def _encoded(word: str, prefix: bool = False) -> str:
     return word if len(word) < MAX_TOKEN else word[:_HEAD] + _digest(word, MAX_TOKEN - _HEAD)
 
 
-@functools.lru_cache(_REMEMBERED)
+@functools.lru_cache(_MAX_CACHED)
 def _code(character: str) -> str:
     """What a character becomes: itself, or `z` and three digits of base 36, or `x` and four."""
     if character.isascii() and character not in "xz":

@@ -11,7 +11,7 @@ from werkzeug.http import parse_options_header
 from .. import formats
 from .endpoints import Endpoint
 from .negotiation import chosen_format
-from .parameters import refuse_unknown
+from .parameters import refuse_unknown_parameters
 from .problems import Problem
 from .request import current_request
 
@@ -29,7 +29,7 @@ def deferred_body() -> Callable[[], Any]:
     """
     reader, charset = _reader()
     body = current_request().get_data()
-    refuse_unknown(current_request(), True)
+    refuse_unknown_parameters(current_request(), body_was_read=True)
     try:
         data = reader.loads(body, _declared().roots, charset)
     except formats.Malformed as error:

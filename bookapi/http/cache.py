@@ -1,4 +1,4 @@
-"""Responses remembered between requests: exact by the catalogue's revision, and bounded in bytes.
+"""The response cache: exact by the catalogue's revision, and bounded in bytes.
 
 A view returns its data with a `CachePolicy`; the response carries it, and `CacheMiddleware` reads
 it there.
@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from flask import Flask, Response, current_app
 
 from .. import metrics
-from ..catalogue import State
+from ..catalogue import CurrentRevision
 from ..logs import REQUEST_ID, new_request_id_for
 from .conditional import is_not_modified
 from .counting import ROUTE
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CACHE = "bookapi.cache"  # in the application's extensions
-OVERHEAD = 512  # bytes of an entry beyond what it is said to have
-MAX_KEY = 4096  # characters; what is found by longer ones is not remembered
-# What a response depends on, in the environ; without a host (HTTP/1.0) none is remembered.
+OVERHEAD = 512  # bytes of an entry besides its key and value
+MAX_KEY = 4096  # characters; responses with longer keys are not cached
+# What a response depends on, in the environ; without a host (HTTP/1.0) none is cached.
 _DEPENDS = (
     "HTTP_HOST",
     "wsgi.url_scheme",
@@ -45,7 +45,7 @@ _ABOUT_BODY = ("Content-Type", "Content-Length")  # not on a 304 (RFC 9110, sect
 
 class CachePolicy(NamedTuple):
     """How long the response to a GET stays right. `public`: it is the same for everyone who may
-    read the catalogue, and caches may keep it if they revalidate it (by its ETag). It is remembered
+    read the catalogue, and caches may keep it if they revalidate it (by its ETag). It is cached
     here while the catalogue has this `revision`, or while the `book` (id, version, updated_at) has
     not changed, or `always`.
     """
@@ -57,12 +57,12 @@ class CachePolicy(NamedTuple):
     immutable: bool = False  # at this address: caches need not ask again
 
     @property
-    def is_remembered(self) -> bool:
+    def is_cached(self) -> bool:
         return self.revision is not None or self.book is not None or self.always
 
 
 NO_STORE = CachePolicy()
-REVALIDATE = CachePolicy(public=True)  # others may keep it, it is not remembered here
+REVALIDATE = CachePolicy(public=True)  # others may keep it, it is not cached here
 ALWAYS = CachePolicy(public=True, always=True)  # until the service is restarted
 
 
@@ -190,7 +190,7 @@ def _send(
 # -- the middleware --
 
 
-class _Remembered(NamedTuple):
+class _CachedResponse(NamedTuple):
     headers: list[tuple[str, str]]  # without the request's id
     etag: str
     body: bytes
@@ -199,17 +199,18 @@ class _Remembered(NamedTuple):
 
 
 class CacheMiddleware:
-    """The WSGI application around Flask: a remembered response costs none of Flask.
+    """The WSGI application around Flask: a cached response costs nothing of Flask.
 
-    Responses are found by all that they depend on, which is never the client: a request with a
-    cookie or credentials passes by. One is given while the catalogue's revision is the one it was
-    made at, which is read each time, so that changes by other workers count at once.
+    The key of a response has all that it depends on. That is never the client: requests with a
+    cookie or credentials bypass the cache. A response is used while the catalogue has the revision
+    that it was made at; the revision is read for each request, so that changes by other workers
+    count at once.
     """
 
     def __init__(self, app: Flask):
         self._app: WSGIApplication = app.wsgi_app
         self._cache = RevisionCache(app.config["ANSWER_CACHE_BYTES"])
-        self._state = State(app)
+        self._current = CurrentRevision(app)
         self._is_on = app.config["PUBLIC_READ"] and self._cache.max_bytes > 0
         app.extensions[CACHE] = self._cache
 
@@ -226,11 +227,11 @@ class CacheMiddleware:
                 return _send(headers, found.body, is_known, method, start_response)
         sent = self._app(environ, start_response)
         if key is not None and isinstance(sent, SentBody):
-            self._remember(key, sent.response, environ.get(ROUTE, ""))
+            self._store(key, sent.response, environ.get(ROUTE, ""))
         return sent
 
     def _key(self, environ: "WSGIEnvironment") -> _Key | None:
-        """All that a response depends on; None for a request whose response is not remembered."""
+        """All that a response depends on; None for a request whose response is not cached."""
         if (
             not self._is_on
             or environ["REQUEST_METHOD"] not in ("GET", "HEAD")
@@ -240,25 +241,25 @@ class CacheMiddleware:
         language = best_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         return (*map(environ.get, _DEPENDS), language)
 
-    def _find(self, key: _Key) -> _Remembered | None:
+    def _find(self, key: _Key) -> _CachedResponse | None:
         entry = self._cache.get(key)
         if entry is None:
             return None
-        found: _Remembered = entry.value
+        found: _CachedResponse = entry.value
         if found.policy.always:
             return found
-        revision = self._state.now()
+        revision = self._current.now()
         if revision is None:
             return None
         if entry.revision != revision:
-            if found.policy.book is None or not self._state.has_version(*found.policy.book):
+            if found.policy.book is None or not self._current.has_version(*found.policy.book):
                 return None
             self._cache.put(key, revision, found, entry.size - OVERHEAD)
         return found
 
-    def _remember(self, key: _Key, response: DataResponse, route: str) -> None:
+    def _store(self, key: _Key, response: DataResponse, route: str) -> None:
         policy, body = response.policy, response.body
-        if body is None or response.status_code != 200 or not policy.is_remembered:
+        if body is None or response.status_code != 200 or not policy.is_cached:
             return
         length = sum(len(part) for part in key if part)
         if length > MAX_KEY or key[0] is None:
@@ -267,7 +268,7 @@ class CacheMiddleware:
         kept = bytes(memoryview(body))  # the original may lie in a buffer of eight times its size
         size = len(kept) + 2 * length
         size += sum(len(name) + len(value) + 200 for name, value in headers)
-        found = _Remembered(headers, response.headers["ETag"], kept, policy, route)
+        found = _CachedResponse(headers, response.headers["ETag"], kept, policy, route)
         self._cache.put(key, policy.revision, found, size)
 
 

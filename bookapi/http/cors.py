@@ -1,8 +1,8 @@
 """Cross-origin resource sharing (the Fetch standard, section 3.3) for the origins of CORS_ORIGINS.
 
-A middleware around the cache: a remembered response is the same for every origin, and these headers
+A middleware around the cache: a cached response is the same for every origin, and these headers
 are added to it for the origin that asks. (Flask-CORS adds them inside Flask, so that they would be
-remembered, and sends `Vary: Origin` to some origins only, so that a shared cache may mix them up.)
+cached, and sends `Vary: Origin` to some origins only, so that a shared cache may mix them up.)
 """
 
 from collections.abc import Callable, Iterable

@@ -20,7 +20,7 @@ from sqlalchemy import ForeignKey, Index, String, delete, insert, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..catalogue import locked
+from ..catalogue import lock_catalogue
 from ..db import TABLE_OPTIONS, Base, Instant, LongBinary, db, now
 from .negotiation import chosen_format
 from .problems import Problem
@@ -120,7 +120,7 @@ def _run_or_repeat(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
-    locked(connection)  # two workers with one key come here one after the other
+    lock_catalogue(connection)  # two workers with one key come here one after the other
     connection.execute(delete(KeptResult).where(KeptResult.created_at < now() - KEPT))
     kept = connection.execute(
         select(KeptResult.request_hash, KeptResult.result).where(

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
+from ..schemas import MAX_LIMIT as MAX_LIMIT  # for parameters, too
 from .cache import NO_STORE, CachePolicy
 from .parameters import Parameter, Parameters, integer, load_query
 from .request import current_request
 from .results import Result
 from .routing import base_url
 
-MAX_LIMIT, DEFAULT_LIMIT = 100, 20
+DEFAULT_LIMIT = 20
 MAX_PAGE = 10**15
 MAX_LINK_HEADER = 2048  # characters; NGINX takes 4 KiB of headers by default
 _PLAIN_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$()*+,;:@/?=&-]|%[0-9A-Fa-f]{2})*")  # well encoded

@@ -1,7 +1,6 @@
 """Query strings, read by marshmallow schemas: every fault in one 400 that names the parameters.
 
-marshmallow alone, since webargs would cost as much again and has no word for a parameter that is
-given twice.
+Without webargs, which would cost as much again and cannot refuse a parameter that is given twice.
 """
 
 import re
@@ -17,7 +16,7 @@ from .request import Request, current_request
 
 MAX_VALUES = 20  # of a parameter that may be repeated
 _NUMBER = re.compile("[0-9]{1,19}")
-# What elsewhere stands for another method means nothing here.
+# Parameters by which other services let a client override the method have no meaning here.
 _METHOD = re.compile("_?(x[-_])?(http[-_])?method([-_]override)?", re.IGNORECASE)
 
 Arguments = MultiDict[str, str]
@@ -144,22 +143,23 @@ def load_query() -> dict[str, Any]:
     request = current_request()
     given = [pair for pair in request.args.items(multi=True) if not _METHOD.fullmatch(pair[0])]
     schema = request.declared and request.declared.query
-    return load_parameters(schema or _none, MultiDict(given))
+    return load_parameters(schema or _NO_PARAMETERS, MultiDict(given))
 
 
-_none = Parameters()
+_NO_PARAMETERS = Parameters()
 
 
-def refuse_unknown(request: Request, has_read_body: bool = False) -> None:
-    """400 for parameters of an endpoint that has none; where there is a body, once it was received.
+def refuse_unknown_parameters(request: Request, body_was_read: bool = False) -> None:
+    """400 for parameters of an endpoint that declares none. Of one with a body they are refused
+    after the body was read (415 and 413 come first), of any other before its view.
 
-    Pages, which people link to with parameters of others, and probes take any.
+    Pages ignore them, since links to them may have parameters of other sites; so do probes.
     """
     declared, chosen = request.declared, request.format
     if not (request.environ.get("QUERY_STRING") and declared and chosen):
         return
     takes_any = declared.query or declared.any_host or chosen.is_page
-    if not takes_any and bool(declared.body) == has_read_body:
+    if not takes_any and bool(declared.body) == body_was_read:
         load_query()
 
 

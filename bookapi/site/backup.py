@@ -20,7 +20,7 @@ from ..cli import command
 from ..db import FAILURES, copies, db
 from ..db.copies import BackupError, temporary_database
 from ..db.dialects.integrity import differing_tables, structure_faults
-from ..db.schema import known_revisions, revision_of, schema_error, upgrade_schema
+from ..db.schema import known_revisions, schema_error, schema_revision, upgrade_schema
 from . import derived
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -36,7 +36,7 @@ def backup(file: Path, force: bool) -> None:
     database.
     """
     db.check_file()
-    revision = _usable(db.ask(revision_of), "the database")
+    revision = _usable(db.ask(schema_revision), "the database")
     if os.path.lexists(file):
         _refuse_other_files(file)
         if not force:
@@ -69,7 +69,7 @@ def restore(file: Path, force: bool) -> None:
     """
     _refuse_other_files(file)
     own = db.dialect.file
-    if own is None and (error := schema_error(db.ask(revision_of))):
+    if own is None and (error := schema_error(db.ask(schema_revision))):
         raise BackupError(error)
     folder = own.parent if own and own.parent.is_dir() else None  # where there is room for it
     failed = f"{file}: nothing was restored (a damaged database: move it away, with its -wal file)"
@@ -112,7 +112,7 @@ def _usable(revision: str | None, name: str) -> str:
 def _prepare(copy: Engine, name: str) -> None:
     """Upgrade a copy of a backup, end its sessions, give it a revision that no cache knows."""
     with copy.connect() as connection:
-        _usable(revision_of(connection), name)
+        _usable(schema_revision(connection), name)
     upgrade_schema(copy)
     with temporary_database(None) as fresh:
         upgrade_schema(fresh)
@@ -133,7 +133,7 @@ def _verify(copy: Engine, name: str, hint: str = "") -> str:
             if fault:
                 raise BackupError(f"{name} is damaged: {subject}: {fault}{hint}")
         row = connection.execute(text("SELECT total, seq FROM catalogue")).one()
-        return f"{row.total} books, seq {row.seq}, schema {revision_of(connection)}"
+        return f"{row.total} books, seq {row.seq}, schema {schema_revision(connection)}"
 
 
 def _carry_over(old: Connection, new: Connection, force: bool) -> None:

@@ -22,7 +22,7 @@ from ..cli import Group, command, reports_errors
 from ..config import SECRET_FILE
 from ..db import db, explain
 from ..db.dialects.durability_warnings import durability_warnings
-from ..db.schema import known_revisions, migrations, revision_of, schema_error, upgrade_schema
+from ..db.schema import known_revisions, migrations, schema_error, schema_revision, upgrade_schema
 from ..http import endpoints
 from .contract import CONTRACT
 from .views import sample, unready
@@ -68,7 +68,7 @@ def _create_secret(path: Path) -> None:
 
 
 def _upgrade() -> None:
-    found = db.ask(revision_of)
+    found = db.ask(schema_revision)
     if found not in (None, *known_revisions()):
         raise click.ClickException(schema_error(found) or "")
     if found != known_revisions()[-1]:
@@ -154,7 +154,7 @@ def upgrade() -> None:
 @db_commands.command("current")
 def current() -> None:
     """Print the schema that the database has."""
-    click.echo(db.ask(revision_of) or "none")
+    click.echo(db.ask(schema_revision) or "none")
 
 
 @db_commands.command("check")

@@ -25,7 +25,7 @@ from ..books import store, terms
 from ..books.models import lists_of
 from ..books.schemas import FIELDS, LISTS
 from ..books.search import text_of
-from ..catalogue import Catalogue, locked
+from ..catalogue import Catalogue, lock_catalogue
 from ..db import Base
 
 BATCH = 200  # books in memory at a time: at most 20 MB
@@ -79,7 +79,7 @@ def wrong_books(connection: Connection) -> list[int]:
 
 def rebuild_batch(connection: Connection, after: int) -> None:
     """An operation of `db.write`: rebuild what is derived from the next books."""
-    locked(connection)
+    lock_catalogue(connection)
     _, wrong, wanted = next_batch(connection, after)
     for table, rows in wanted.items():
         names = [column.name for column in _COLUMNS[table]]
@@ -95,7 +95,7 @@ def rebuild_batch(connection: Connection, after: int) -> None:
 def rebuild_counters(connection: Connection) -> None:
     """An operation of `db.write`: count again what is wrong and can be counted, and give the
     catalogue a new revision, so that no response that was cached before is used."""
-    locked(connection)
+    lock_catalogue(connection)
     if terms.wrong_terms(connection):
         terms.rebuild(connection)
     found = counted(connection)

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from .. import metrics
 from ..db import db, explain
-from ..db.schema import revision_of, schema_error
+from ..db.schema import schema_error, schema_revision
 from ..http.cache import ALWAYS, current_cache
 from ..http.endpoints import Access, endpoint, linked
 from ..http.load import LOAD
@@ -79,7 +79,7 @@ def unready() -> str | None:
     """Why the service cannot serve, as a message for its operator; None where it can."""
     try:
         db.check_file()
-        found = db.ask(revision_of)
+        found = db.ask(schema_revision)
         unfit = db.ask(db.dialect.search_fault)
     except HTTPException as error:
         return explain(error)

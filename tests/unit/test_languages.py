@@ -86,4 +86,4 @@ def test_canonicalizing_a_language_tag_twice_changes_nothing(text):
         assert "BCP 47" in str(error)
     else:
         assert languages.canonical(kept) == kept
-        assert len(kept) <= languages.LONGEST
+        assert len(kept) <= languages.MAX_LENGTH

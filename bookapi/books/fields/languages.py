@@ -11,7 +11,7 @@ from language_data.names import TRIES, name_to_code, normalize_name
 
 from ...text import fold
 
-LONGEST = 100
+MAX_LENGTH = 100  # characters of a tag or a name
 _FORM = re.compile("[A-Za-z0-9_-]+")
 _QUALIFIED = re.compile(r"([^(),]+?)(?:, ?| ?(\()) *([^(),]+?)(?(2)\))")
 _MEANT = "must be a language tag of BCP 47, such as en, pt-BR or zh-Hant"
@@ -22,7 +22,7 @@ def canonical(tag: str) -> str:
     """The canonical tag: ``eng`` → ``en``, ``EN_us`` → ``en-US``. Raises ValueError for what is no
     known tag.
     """
-    if len(tag) > LONGEST or not _FORM.fullmatch(tag):
+    if len(tag) > MAX_LENGTH or not _FORM.fullmatch(tag):
         raise ValueError(_MEANT)
     try:
         found = langcodes.standardize_tag(tag)
@@ -38,7 +38,7 @@ def named(name: str) -> str:
     in parts: ``Portuguese (Brazil)``, ``Greek, Ancient``. Raises ValueError where there is none.
     """
     is_abbreviation = len(name) < 3 and name.isascii()
-    if len(name) > LONGEST or is_abbreviation or "\0" in name:  # marisa_trie ends a name at NUL
+    if len(name) > MAX_LENGTH or is_abbreviation or "\0" in name:  # marisa_trie ends a name at NUL
         raise ValueError(_MEANT)
     code = _code("language", name)
     if code is None and (found := _QUALIFIED.fullmatch(name)):

@@ -253,18 +253,18 @@ def as_text(value: Any) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def read_text(value: Any, longest: int) -> tuple[str | None, Issue | None]:
+def read_text(value: Any, max_length: int) -> tuple[str | None, Issue | None]:
     """The stored form of a text, cut where it is too long."""
     text = value if type(value) is str else as_text(value)
     try:
-        stored = clean(text[: longest * 8]) if text is not None else ""
+        stored = clean(text[: max_length * 8]) if text is not None else ""
     except ValueError:
         stored = ""
     if stored == "":
         return None, TEXT_INVALID
-    if stored and len(stored) > longest:
-        detail = f"may have at most {longest} characters; cut"
-        return stored[:longest].rstrip(), Issue("text-cut", detail)
+    if stored and len(stored) > max_length:
+        detail = f"may have at most {max_length} characters; cut"
+        return stored[:max_length].rstrip(), Issue("text-cut", detail)
     return stored, None
 
 

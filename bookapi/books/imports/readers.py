@@ -145,8 +145,8 @@ def _add_identifiers(pairs: list[dict[str, str]], record: MappedRecord) -> None:
             record.adds.append(pair)
 
 
-def _read_name(longest: int, item: Any) -> tuple[Any, Issue | None]:
-    return _read_text(item, longest) if type(item) is str else cells.read_text(item, longest)
+def _read_name(max_length: int, item: Any) -> tuple[Any, Issue | None]:
+    return _read_text(item, max_length) if type(item) is str else cells.read_text(item, max_length)
 
 
 _read_text = functools.lru_cache(4096)(cells.read_text)  # names recur
@@ -192,7 +192,7 @@ def _read_isbn(rules: Rules, name: str, found: Values, record: MappedRecord) -> 
 # What reads a cell of a field that is one value, and an item of one that is a list.
 CELLS: dict[str, Callable[[str], tuple[Any, Issue | None]]] = {
     **{
-        name: functools.partial(cells.read_text, longest=_FIELDS[name].max_length)
+        name: functools.partial(cells.read_text, max_length=_FIELDS[name].max_length)
         for name in WRITABLE
         if type(_FIELDS[name]) is Text
     },

@@ -11,7 +11,7 @@ import pymysql
 from sqlalchemy import Select, event, func
 from sqlalchemy.engine import Connection, Engine
 
-from ..prepared import REMEMBERED, fetch
+from ..prepared import MAX_STATEMENTS, fetch
 from ..search import MAX_TOKEN, MIN_TOKEN, TABLE, InnoDbFullText
 from .base import Dialect, Watch
 from .mysql_heartbeat import Heartbeat
@@ -19,7 +19,7 @@ from .mysql_heartbeat import Heartbeat
 POOL_SIZE = 64  # at least the number of threads: nobody waits for a connection
 # Of a value; the default is 1,024, and a key may have 700 characters of four bytes.
 SORTED_BYTES = 4096
-LONGEST_ID = 16  # bytes in an array, more than enough
+MAX_ID_BYTES = 16  # of an id in a JSON array, more than enough
 MIN_SECONDS = 0.001  # a limit of 0 means that there is none
 
 
@@ -59,7 +59,7 @@ class MysqlDialect(Dialect):
 
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "handle_error", _recognize_galera)
-        event.listen(engine, "connect", _begin)
+        event.listen(engine, "connect", _opened)
 
     def limit_silence(self, engine: Engine, seconds: float) -> None:
         # Not for commands: changing a large table takes its time.
@@ -101,7 +101,7 @@ class MysqlDialect(Dialect):
 
     def most_marked(self, connection: Connection) -> int:
         driver: Any = connection.connection.driver_connection
-        return int(driver.max_packet) // LONGEST_ID
+        return int(driver.max_packet) // MAX_ID_BYTES
 
     def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
         connection = engine.connect()
@@ -131,7 +131,7 @@ class MysqlDialect(Dialect):
         connection.close()
 
 
-@functools.lru_cache(REMEMBERED)
+@functools.lru_cache(MAX_STATEMENTS)
 def _as_json(statement: Select[Any]) -> Select[Any]:
     """The statement with all its columns as one JSON array."""
     return statement.with_only_columns(func.json_array(*statement.selected_columns))
@@ -168,7 +168,7 @@ class LimitedCursor(pymysql.cursors.Cursor):
         return super().execute(query)
 
 
-def _begin(driver: Any, record: Any) -> None:
+def _opened(driver: Any, record: Any) -> None:
     with driver.cursor() as cursor:
         cursor.execute("SHOW VARIABLES WHERE Variable_name IN ('max_allowed_packet', 'wsrep_on')")
         found = dict(cursor.fetchall())

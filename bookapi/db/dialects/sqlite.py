@@ -24,7 +24,7 @@ PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
 # thousand. Inside a full-text search a step may take a tenth of a millisecond: with many more it
 # would stop seconds late.
 PROGRESS_STEPS = 5_000
-MOST_MARKED = 10_000_000
+MAX_MARKED = 10_000_000
 _DRIVER = "bookapi.driver"  # in the `info` of a connection: that of the driver, with its Deadline
 _STACK = "bookapi.stack"  # in the `info` of a connection: where it stays while it is idle
 # KiB of pages that a connection which writes keeps in memory. (SQLite's default is 2,000; one that
@@ -134,7 +134,7 @@ class SqliteDialect(Dialect):
         return SqliteWatch(self.connect(), engine.dialect, self._guard)
 
     def most_marked(self, connection: Connection) -> int:
-        return MOST_MARKED
+        return MAX_MARKED
 
     def begin_read(self, engine: Engine, seconds: float | None) -> Connection:
         connection = self._take(engine, self._readers)

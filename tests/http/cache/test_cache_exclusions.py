@@ -1,7 +1,7 @@
 """Responses that are not cached."""
 
 from bookapi.books import queries
-from bookapi.catalogue import State
+from bookapi.catalogue import CurrentRevision
 from bookapi.http.cache import CACHE
 from helpers.caching import EXPORTS, NEW, TAGGED, comparable, entering, in_formats
 from helpers.instance import Auth
@@ -86,7 +86,7 @@ def test_exports_are_not_cached(reader, uncached, app, entered):
 
 def test_healthz_needs_no_database(reader, monkeypatch):
     asked = []
-    monkeypatch.setattr(State, "now", lambda state: asked.append("now"))
+    monkeypatch.setattr(CurrentRevision, "now", lambda state: asked.append("now"))
     assert [
         reader.get(address).status_code for address in ("/healthz", "/nowhere", "/auth/me")
     ] == [200, 404, 401]

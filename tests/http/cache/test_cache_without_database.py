@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from bookapi import create_app
 from bookapi.auth import accounts, passwords
-from bookapi.catalogue import State
+from bookapi.catalogue import CurrentRevision
 from bookapi.db import db
 from bookapi.db.sqlite import sqlite3
 from bookapi.site.commands import _upgrade as upgrade
@@ -110,7 +110,7 @@ def test_nothing_is_served_from_the_cache_if_the_state_cannot_be_read(
         reader.get(address)
     entered.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(State, "now", lambda state: None)
+        patch.setattr(CurrentRevision, "now", lambda state: None)
         without = [comparable(uncached.get(address)) for address in CACHED]
         assert [comparable(reader.get(address)) for address in CACHED] == without
     assert len(entered) == len(CACHED) - 1  # the service document depends on no database
