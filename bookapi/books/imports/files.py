@@ -6,7 +6,7 @@ import io
 import itertools
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -65,7 +65,8 @@ _ALL = [
     "koi8_u",
 ]
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
-# The commonest capitals of Windows-1252. Alone, other encodings have them for letters, too.
+# The commonest capitals of Windows-1252. A text that has no other bytes beyond ASCII could be of
+# several encodings; it is taken for this one.
 _CAPITALS = re.compile(rb"[\x00-\x7f\xc4-\xc6\xc9\xd6\xd8\xdc]*")  # ÄÅÆÉÖØÜ
 # What Cyrillic and Greek capitals are in Shift JIS. No Japanese text has many.
 _HALF_WIDTH = re.compile("[\uff61-\uff9f]+")
@@ -195,29 +196,42 @@ def _detected(head: bytes, rest: Iterator[bytes]) -> str | None:
 
     Raises Malformed where it can't be detected.
     """
+    sample = _not_utf8(itertools.chain([head], rest))
+    return _guessed(_TWICE.sub(b"", sample)) if sample else None
+
+
+def _not_utf8(pieces: Iterable[bytes]) -> bytes:
+    """The beginnings of the lines that are not UTF-8; empty where at least four times as many
+    lines that are not ASCII are UTF-8."""
     good = bad = 0
-    sample = b""
-    tail = b""
-    for piece in itertools.chain([head], rest):
+    sample = tail = b""
+    for piece in pieces:
         *lines, tail = (tail + piece).split(b"\n")
         tail = tail if len(tail) < MAX_LINE else b""  # says nothing, and would be copied each time
         for line in lines if not piece.isascii() else ():
-            if not line.isascii():
-                try:
-                    line.decode()
-                    good += 1
-                except UnicodeDecodeError:
-                    bad += 1
-                    sample += line[:1000] + b"\n" if len(sample) < _SAMPLE else b""
-    if not tail.isascii():
-        try:
-            tail.decode()
-        except UnicodeDecodeError as error:
-            if error.reason != "unexpected end of data" or not good:
-                bad, sample = bad + 1, sample + tail[:1000]
-    if bad * 4 <= good:
-        return None
-    sample = _TWICE.sub(b"", sample)
+            if line.isascii():
+                continue
+            if _utf8_fault(line) is None:
+                good += 1
+                continue
+            bad += 1
+            sample += line[:1000] + b"\n" if len(sample) < _SAMPLE else b""
+    fault = _utf8_fault(tail)
+    if fault and (fault != "unexpected end of data" or not good):  # else it was cut in a character
+        bad, sample = bad + 1, sample + tail[:1000]
+    return sample if bad * 4 > good else b""
+
+
+def _utf8_fault(line: bytes) -> str | None:
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        return error.reason
+    return None
+
+
+def _guessed(sample: bytes) -> str:
+    """The encoding that lines which are not UTF-8 most likely have."""
     if _CAPITALS.fullmatch(sample):
         return "cp1252"
     words = [word for word in _WORD.findall(sample) if not word.isascii()]

@@ -181,7 +181,7 @@ class Document:
             "tags": [tag if (tag := path.split("/")[1]) in TAGS else "service"],
             "parameters": [*_path(path), *self._parameters(method, declared)],
             "responses": {
-                **{status: self._success(status, method, declared) for status in declared.status},
+                **{status: self._success(status, declared) for status in declared.status},
                 **{
                     status: {"$ref": f"#/components/responses/Problem{status}"}
                     for status in declared.failures(method, path)
@@ -216,7 +216,7 @@ class Document:
             meaning = "the same key and body again: the first answer again, nothing is done twice"
             yield _described(key, meaning, name="Idempotency-Key", **{"in": "header"})
 
-    def _success(self, status: int, method: str, declared: Endpoint) -> dict[str, Any]:
+    def _success(self, status: int, declared: Endpoint) -> dict[str, Any]:
         names = []
         if declared.etag and status != 204 or declared.resource == "book" and status == 201:
             names.append("ETag")
