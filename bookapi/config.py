@@ -82,7 +82,7 @@ def _choice(*names: str) -> Callable[[Any], str]:
 
 def _hosts(value: Any) -> list[str]:
     if not isinstance(value, (str, list, tuple)):
-        raise ValueError("must be host names, by commas or as a list")
+        raise ValueError("must be host names, separated by commas or as a list")
     hosts = (
         [part.strip() for part in value.split(",") if part.strip()]
         if isinstance(value, str)
@@ -93,7 +93,8 @@ def _hosts(value: Any) -> list[str]:
             r"\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host
         ):
             raise ValueError(
-                "must be host names by commas, without ports; a leading dot takes subdomains in"
+                "must be host names separated by commas, without ports; a leading dot includes "
+                "subdomains"
             )
     return hosts
 
@@ -105,7 +106,7 @@ def _proxies(value: Any) -> list[str]:
         return []
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)):
-        raise ValueError("must be addresses or networks, by commas or as a list")
+        raise ValueError("must be addresses or networks, separated by commas or as a list")
     return [_proxy(part) for part in parts]
 
 
@@ -117,7 +118,8 @@ def _proxy(part: Any) -> str:
         return str(ipaddress.ip_network(name, strict=False))
     except ValueError:
         raise ValueError(
-            "must be IP addresses or networks by commas, or unix for the peer of a unix socket"
+            "must be IP addresses or networks separated by commas, or unix for the peer of a unix "
+            "socket"
         ) from None
 
 
@@ -138,7 +140,9 @@ def _origins(value: Any) -> list[str]:
         return []
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)):
-        raise ValueError("must be origins such as https://app.example, by commas or as a list")
+        raise ValueError(
+            "must be origins such as https://app.example, separated by commas or as a list"
+        )
     return [_origin(part) for part in parts]
 
 
@@ -146,8 +150,8 @@ def _origin(part: Any) -> str:
     found = _ORIGIN.fullmatch(part.strip().lower() if isinstance(part, str) else "")
     if not found or not 1 <= int(found[3] or 1) <= 65535:
         raise ValueError(
-            "must be origins by commas, each a scheme, a host and perhaps a port, such as "
-            "https://app.example:8443; no path, no *"
+            "must be origins separated by commas, each a scheme, a host and perhaps a port, such "
+            "as https://app.example:8443; no path, no *"
         )
     scheme, host, port = found.groups()
     return f"{scheme}://{host}" + (f":{int(port)}" if port and port != _PORTS[scheme] else "")
@@ -279,8 +283,8 @@ SETTINGS = (
         "TRUSTED_HOSTS",
         [],
         _hosts,
-        "the host names that requests may ask for, by commas; a leading dot takes "
-        "subdomains in; empty: any",
+        "the host names that requests may ask for, by commas; a leading dot "
+        "includes subdomains; empty: any",
     ),
     Setting(
         "TRUSTED_PROXY",
@@ -359,8 +363,8 @@ SETTINGS = (
         "COVERS",
         [],
         _hosts,
-        "the hosts from whose `cover_url` pages show covers, by commas; a leading dot takes "
-        "subdomains in; empty: none, so that no other site learns what is read",
+        "the hosts from whose `cover_url` pages show covers, by commas; a leading dot "
+        "includes subdomains; empty: none, so that no other site learns what is read",
     ),
     Setting(
         "LOG_FORMAT", "text", _choice("text", "json"), "the form of a log line on standard error"

@@ -69,7 +69,8 @@ def authenticate() -> SignedIn | None:
         audit.log(Action.TOKEN_REFUSED)
     raise Problem(
         401,
-        "no such API token, or it has expired; for Basic it is the password of its owner's name",
+        "no such API token, or it has expired; with Basic send its owner's username, and the token "
+        "as the password",
         {"WWW-Authenticate": CHALLENGES[scheme]},
     )
 

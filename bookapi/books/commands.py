@@ -52,7 +52,7 @@ def _pairs(
         if not equals or not value:
             raise click.BadParameter(f"{text!r} is not FIELD=…")
         if field not in WRITABLE:
-            detail = f"{field} is not a field of a book; there is {', '.join(WRITABLE)}"
+            detail = f"{field} is not a field of a book; there are {', '.join(WRITABLE)}"
             raise click.BadParameter(detail)
         pairs.append((field, value))
     return tuple(pairs)
@@ -189,7 +189,8 @@ def export_books(file: str, format_name: str | None, filters: tuple[str, ...]) -
     """Export every matching book to FILE (`-`: standard output; .gz is compressed)."""
     writer = formats.by_name(format_name or _format_of(file) or "jsonl")
     if writer is None or not writer.can("write"):
-        raise click.BadParameter("has no such format for an export", param_hint="--format")
+        detail = f"this format can only be imported; there are {', '.join(_writable())}"
+        raise click.BadParameter(detail, param_hint="--format")
     wanted: MultiDict[str, str] = MultiDict()
     for text in filters:
         name, _, value = text.partition("=")

@@ -20,7 +20,7 @@ _BY_CODE = {
         "does the server run at the address in BOOKAPI_DATABASE_URL? (serve --wait waits for it)",
     ),
     1049: "create it first: CREATE DATABASE … CHARACTER SET utf8mb4",
-    1047: "the node of the cluster has no quorum or is not in step yet",
+    1047: "the node of the cluster has no quorum or is not in sync yet",
 }
 
 

@@ -24,7 +24,7 @@ def table(stream: BinaryIO, encoding: str | None = None, sheet: str | None = Non
         book = python_calamine.load_workbook(stream)
         if sheet is not None and sheet not in book.sheet_names:
             others = ", ".join(book.sheet_names)
-            raise Malformed(f"there is no sheet {sheet!r}; there is {others}", "sheet")
+            raise Malformed(f"there is no sheet {sheet!r}, only {others}", "sheet")
         found = book.get_sheet_by_name(sheet) if sheet else book.get_sheet_by_index(0)
         rows = _rows(found.iter_rows())  # the empty ones before the header, too
     except (python_calamine.CalamineError, zipfile.BadZipFile, OSError, IndexError) as error:

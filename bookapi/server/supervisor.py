@@ -115,7 +115,7 @@ class Supervisor:
             if not self._announced:
                 return False
             if not child.ready and len(self._children) >= self._workers:
-                _log("the replacement did not start; the workers of before go on serving")
+                _log("the replacement did not start; the old workers go on serving")
                 for other in self._children:
                     other.outdated = False
             lived = time.monotonic() - child.born

@@ -26,6 +26,7 @@ MEND, RESTORE = "bookapi check --mend", "bookapi restore FILE, with a backup"
 CLOCK = "set the clock of this machine; the next change of the book corrects what was stored"
 SHARED = "set the same BOOKAPI_SECRET_KEY everywhere; after a change of it: bookapi init"
 INDEX = "search index"
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 Finding = tuple[str, str | None, str]  # what was checked, what is wrong with it, how to fix that
@@ -85,7 +86,7 @@ def _clock_fault(connection: Connection) -> str | None:
     newest = [connection.scalar(select(func.max(column))) or now() for column in columns]
     if max(newest) <= now() + MAX_CLOCK_SKEW:
         return None
-    return f"a change is of {max(newest):%Y-%m-%dT%H:%M:%SZ}, it is {now():%Y-%m-%dT%H:%M:%SZ}"
+    return f"the last change is from {max(newest):{TIME}}, but now it is {now():{TIME}}"
 
 
 def _report() -> dict[str, str]:

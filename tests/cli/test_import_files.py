@@ -119,7 +119,7 @@ def test_rows_of_a_sheet_are_counted_from_its_top(workbook):
 @pytest.mark.parametrize("workbook", [xlsx, ods])
 def test_a_sheet_is_chosen_by_its_name(workbook):
     assert prepared(workbook(*BOOKS), sheet="Books").counts["read"] == 1
-    with pytest.raises(Malformed, match="there is no sheet 'Other'; there is Books"):
+    with pytest.raises(Malformed, match="there is no sheet 'Other', only Books"):
         prepared(workbook(*BOOKS), sheet="Other")
 
 

@@ -223,9 +223,7 @@ class Matcher:
         return None
 
 
-_ISBN_TAKEN = Issue(
-    "isbn-taken", "is the ISBN of another book that this import names; kept as an identifier"
-)
+_ISBN_TAKEN = Issue("isbn-taken", "is the ISBN of another book; kept as an identifier")
 
 
 def _most_alike(books: list[dict[str, Any]], row: ImportRow) -> dict[str, Any]:

@@ -136,9 +136,9 @@ def _read_all(
                 progress(number)
     except Malformed as error:
         if options.on_error != "skip" or report.counts["read"] == report.counts["rejected"]:
-            place = f", behind record {number}" if number and "line" not in str(error) else ""
+            place = f", after record {number}" if number and "line" not in str(error) else ""
             raise Malformed(f"{error}{place}") from None
-        _reject(report, (number + 1, None), Malformed(f"{error}; nothing behind it could be read"))
+        _reject(report, (number + 1, None), Malformed(f"{error}; nothing after it could be read"))
     progress(number)
     report.record = None
     if mapping:
@@ -175,7 +175,7 @@ def _take(
 ) -> None:
     report, found = prepared.report, mapping.read(names, row)
     if beyond := [cell for cell in row[len(names) :] if cell.strip()]:
-        detail = f"has cells behind the {len(names)} columns of the header; left out"
+        detail = f"has more cells than the {len(names)} columns of the header; left out"
         found.note(None, Issue("cells-left-over", detail), beyond)
     problems = [found.error] if found.error else []
     if prepared.options.strict and found.is_book:

@@ -65,7 +65,7 @@ TEXTS = tuple(name for name in MEANINGS if name not in CHOICES)
 def checked(name: str, value: str) -> str:
     """The value of a parameter that is a text; raises ValueError where it is wrong."""
     if name == "profile" and value not in profiles.names():
-        raise ValueError(f"must be {', '.join(profiles.names())}")
+        raise ValueError(f"must be one of {', '.join(profiles.names())}")
     if name == "encoding" and not formats.is_charset(value):
         raise ValueError("is not a known encoding")
     if name == "delimiter" and (len(value) != 1 or value in '"\r\n'):
@@ -83,7 +83,7 @@ class ImportParameters(Parameters):
     skip_column = SkippedColumns(str, None, "a column that is ignored without notice")
 
     error_messages = {
-        "unknown": "is no parameter here; there is "
+        "unknown": "is not a parameter here; there are "
         + ", ".join((*CHOICES, *TEXTS, "column.FIELD", "split.FIELD", "skip_column"))
     }
 
