@@ -66,7 +66,7 @@ def add(
     by: SignedIn | None = None,
 ) -> Account:
     """A new account. One that `init` created and that was never used is taken over."""
-    _begin(connection, by)
+    _lock_and_confirm(connection, by)
     user = find(connection, username)
     refuse_taken(connection, username, user, role)
     values = {"password_hash": password_hash, "role": role, "provisional": provisional}
@@ -145,7 +145,7 @@ def change(
 
     409 where there would be no active admin.
     """
-    _begin(connection, by)
+    _lock_and_confirm(connection, by)
     user = _found(locked(connection, user_id))
     changed = {name: value for name, value in values.items() if value != getattr(user, name)}
     if not changed:
@@ -169,7 +169,7 @@ def remove(connection: Connection, user_id: int, by: SignedIn | None = None) -> 
     """Delete the account with its sessions and tokens; the history keeps its name. 404 where there
     is none.
     """
-    _begin(connection, by)
+    _lock_and_confirm(connection, by)
     user = _found(locked(connection, user_id))
     connection.execute(delete(User).where(User.id == user_id))
     _record(connection, Action.USER_DELETED, user, by)
@@ -178,7 +178,7 @@ def remove(connection: Connection, user_id: int, by: SignedIn | None = None) -> 
 
 def end_sessions(connection: Connection, user_id: int, by: SignedIn | None = None) -> None:
     """End all sessions of the account; 404 where there is none."""
-    _begin(connection, by)
+    _lock_and_confirm(connection, by)
     user = _found(locked(connection, user_id))
     _delete_sessions(connection, user_id)
     _record(connection, Action.SESSIONS_ENDED, user, by)
@@ -186,7 +186,7 @@ def end_sessions(connection: Connection, user_id: int, by: SignedIn | None = Non
 
 def revoke_tokens(connection: Connection, user_id: int, by: SignedIn | None = None) -> None:
     """Revoke all API tokens of the account; 404 where there is none."""
-    _begin(connection, by)
+    _lock_and_confirm(connection, by)
     user = _found(locked(connection, user_id))
     connection.execute(delete(Token).where(Token.user_id == user_id))
     _record(connection, Action.TOKENS_REVOKED, user, by)
@@ -194,13 +194,13 @@ def revoke_tokens(connection: Connection, user_id: int, by: SignedIn | None = No
 
 def drop_second_factor(connection: Connection, user_id: int, by: SignedIn | None = None) -> None:
     """Remove the account's second factor; its sessions end. 404 where there is no such account."""
-    _begin(connection, by)
+    _lock_and_confirm(connection, by)
     user = _found(locked(connection, user_id))
     if user.totp_secret is not None:
         _drop_second_factor(connection, user, by)
 
 
-def _begin(connection: Connection, by: SignedIn | None) -> None:
+def _lock_and_confirm(connection: Connection, by: SignedIn | None) -> None:
     lock_catalogue(connection)
     if by is not None:
         by.confirm(connection)

@@ -198,6 +198,22 @@ def open_session(connection: Connection, user: Account, secret: str, replaced: s
     ended are deleted first, then the one used longest ago.
     """
     instant = now()
+    _make_room(connection, user, replaced, instant)
+    connection.execute(
+        insert(LoginSession).values(
+            secret_hash=hash_of(secret),
+            user_id=user.id,
+            created_at=instant,
+            last_seen_at=instant,
+            address=audit.address(),
+            user_agent=printable(request.headers.get("User-Agent", ""))[:MAX_AGENT] or None,
+        )
+    )
+    return end_of(instant, instant)
+
+
+def _make_room(connection: Connection, user: Account, replaced: str, instant: datetime) -> None:
+    """End the sessions that `open_session` names, and a few of other accounts that have ended."""
     held = connection.execute(select(LoginSession).where(LoginSession.user_id == user.id)).all()
     ended = [
         row.id
@@ -221,17 +237,6 @@ def open_session(connection: Connection, user: Account, secret: str, replaced: s
             user.username,
             detail=f"session {session_id}, used longest ago of more than {MAX_SESSIONS}",
         )
-    connection.execute(
-        insert(LoginSession).values(
-            secret_hash=hash_of(secret),
-            user_id=user.id,
-            created_at=instant,
-            last_seen_at=instant,
-            address=audit.address(),
-            user_agent=printable(request.headers.get("User-Agent", ""))[:MAX_AGENT] or None,
-        )
-    )
-    return end_of(instant, instant)
 
 
 def close(session_id: int | None, action: Action) -> bool:

@@ -23,7 +23,7 @@ def dumps(data: Any, root: str) -> bytes:
 
 def fields(body: bytes) -> dict[str, str]:
     """What was typed into a form, by name: application/x-www-form-urlencoded (URL Standard, section
-    5.1), UTF-8.
+    5.1), UTF-8. Raises Malformed for what is no form, Invalid for a field that is there twice.
     """
     try:
         pairs = parse_qsl(
@@ -40,7 +40,7 @@ def fields(body: bytes) -> dict[str, str]:
 
 
 def loads(body: bytes, roots: Sequence[str], charset: str | None) -> dict[str, Any]:
-    """The document that a form sends, without its control fields."""
+    """The document that a form sends, without its control fields. Raises as `fields`."""
     return {
         name: _value(name, text)
         for name, text in fields(body).items()

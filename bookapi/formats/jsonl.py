@@ -25,7 +25,7 @@ def write(records: Iterable[dict[str, Any]], fields: Sequence[str] = ()) -> Iter
 
 def read(stream: BinaryIO, encoding: str | None = None) -> Iterator[Record]:
     """(line, record) of each line that is not blank; a Malformed in a record's place where the line
-    is wrong.
+    is wrong. Raises Malformed for UTF-16 that cannot be decoded.
     """
     encoding = encoding or "utf-8"
     lines: Iterator[bytes] = iter(lambda: stream.readline(MAX_RECORD + 1), b"")

@@ -37,7 +37,7 @@ class Options(NamedTuple):
     skipped: tuple[str, ...] = ()
 
 
-class Spool:
+class JsonLinesFile:
     """Values in a temporary file, to be read again from the first one."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Spool:
         return map(orjson.loads, self._file)
 
 
-class Prepared(Spool):
+class Prepared(JsonLinesFile):
     """The valid rows of a file, and the report on the others."""
 
     def __init__(self, options: Options, report: Report):

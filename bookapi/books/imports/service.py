@@ -24,7 +24,7 @@ from ..store import CREATED, UPDATED, Change, State
 from . import matching
 from .cells import Issue
 from .matching import ImportRow, Match, Matcher, StoredBooks, changed_fields
-from .preparing import Options, Prepared, Spool, prepare
+from .preparing import JsonLinesFile, Options, Prepared, prepare
 from .report import Report
 
 __all__ = ["Options", "Prepared", "Rejected", "prepare", "run"]
@@ -199,7 +199,7 @@ _CHANGED = (
 )
 
 
-class Planned(Spool):
+class Planned(JsonLinesFile):
     """All actions of an import, and the state of the catalogue (`seq`) for which they hold."""
 
     def __init__(self, prepared: Prepared):
