@@ -103,7 +103,7 @@ def restore(
 ) -> Record:
     """Take a book out of the trash; returns its record."""
     state = State(connection, by)
-    record, in_trash = store.by_id(connection, book_id) or _missing()
+    record, in_trash = store.by_id(connection, book_id) or refuse_missing()
     preconditions.check(record)
     if not in_trash:
         raise Problem(409, "the book is not in the trash")
@@ -125,14 +125,20 @@ def purge(connection: Connection, days: int, limit: int) -> int:
 
 def _fetch(connection: Connection, book_id: int) -> Record:
     """The record of a book; 404 if there never was one, 410 if it is in the trash."""
-    record, in_trash = store.by_id(connection, book_id) or _missing()
+    record, in_trash = store.by_id(connection, book_id) or refuse_missing()
     if in_trash:
-        raise Problem(410, "the book is in the trash", type="in-trash")
+        refuse_in_trash()
     return record
 
 
-def _missing() -> NoReturn:
+def refuse_missing() -> NoReturn:
+    """Raise 404 for an id or ISBN that no book has."""
     raise Problem(404, "no such book")
+
+
+def refuse_in_trash() -> NoReturn:
+    """Raise 410 for a book in the trash."""
+    raise Problem(410, "the book is in the trash", type="in-trash")
 
 
 def _refuse_taken(connection: Connection, isbn: str | None, other_than: int | None = None) -> None:

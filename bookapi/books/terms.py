@@ -84,8 +84,7 @@ _FIELDS = {"authors", "subjects", "publisher", "series", "location", "language",
 
 def year(decade: str) -> str:
     """The year that the decade of a key begins with."""
-    first = (int(decade) - _OFFSET) // 10000
-    return f"-{-first:04d}" if first < 0 else f"{first:04d}"
+    return dates.format_year((int(decade) - _OFFSET) // 10000)
 
 
 # -- changes ---------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from typing import Any, NoReturn
+from typing import Any
 
 from flask import Blueprint, request
 from werkzeug.datastructures import MultiDict
@@ -205,11 +205,11 @@ def read_terms(kind: str) -> Result:
 def read_one(book_id: int) -> Result:
     """One book; `state=deleted` shows an admin the one in the trash, too."""
     asked = request.args if chosen_format().is_page else load_query()
-    record, in_trash = queries.one(book_id) or _missing()
+    record, in_trash = queries.one(book_id) or changes.refuse_missing()
     if not in_trash:
         return _book(record, until_book_changes(record))
     if asked.get("state") != "deleted":
-        raise Problem(410, "the book is in the trash", type="in-trash")
+        changes.refuse_in_trash()
     require_admin()
     return _book(record)
 
@@ -258,7 +258,7 @@ def restore(book_id: int) -> Result:
 def read_history(book_id: int) -> Result:
     """Who changed what of a book, and when."""
     page = asked_page()
-    found = queries.history(book_id, page) or _missing()
+    found = queries.history(book_id, page) or changes.refuse_missing()
     return paged("history", found.entries, found.total, page)
 
 
@@ -266,7 +266,7 @@ def read_history(book_id: int) -> Result:
 @endpoint(Access.READER, "book", etag=True)
 def read_by_isbn(digits: str) -> Result:
     """The book of an ISBN."""
-    record, revision = queries.by_isbn(digits) or _missing()
+    record, revision = queries.by_isbn(digits) or changes.refuse_missing()
     return _book(record, until_catalogue_changes(revision))
 
 
@@ -305,10 +305,6 @@ def _conflict(taken: changes.Taken) -> dict[str, Any]:
     elif taken.position is not None:
         error["existing"] = address(taken.book_id)
     return error if taken.position is None else located(taken.position, error)
-
-
-def _missing() -> NoReturn:
-    raise Problem(404, "no such book")
 
 
 def _listing(paging: bool = True) -> queries.Listing:

@@ -14,6 +14,8 @@ from typing import Any
 
 from flask import Flask
 
+from .security import DEFAULT_PORTS
+
 USER = "bookapi.proxy_user"  # in the environ: who signed in at the trusted proxy
 UNIX = "unix"  # in TRUSTED_PROXY: the peer of a unix socket
 _UNIX_PEERS = ("", "localhost")  # its REMOTE_ADDR, by server
@@ -22,7 +24,6 @@ _HEADERS = {f"HTTP_X_FORWARDED_{name}": name for name in _ABOUT} | {"HTTP_FORWAR
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _FOR = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+)(?::[0-9]+)?|([0-9A-Fa-f:.]+)")
 _PORT = re.compile(r":[0-9]+$")
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 Environ = dict[str, Any]
 
@@ -70,14 +71,15 @@ def _apply(environ: Environ, given: dict[str, str]) -> None:
     if address:
         environ["REMOTE_ADDR"] = str(address)
     scheme = given.get("PROTO", "").lower()
-    if scheme in _DEFAULT_PORTS:
+    if scheme in DEFAULT_PORTS:
         environ["wsgi.url_scheme"] = scheme
     if given.get("HOST"):
         environ["HTTP_HOST"] = given["HOST"]
     host, port = environ.get("HTTP_HOST", ""), given.get("PORT", "")
     if re.fullmatch("[0-9]{1,5}", port):
         environ["SERVER_PORT"] = port
-        if host and port != _DEFAULT_PORTS[environ["wsgi.url_scheme"]] and not _PORT.search(host):
+        default = DEFAULT_PORTS[environ["wsgi.url_scheme"]]
+        if host and f":{port}" != default and not _PORT.search(host):
             environ["HTTP_HOST"] = f"{host}:{port}"
     if _PREFIX.fullmatch(given.get("PREFIX", "")):
         environ["SCRIPT_NAME"] = given["PREFIX"].rstrip("/")

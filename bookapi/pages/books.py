@@ -68,7 +68,7 @@ def _stored(book_id: int) -> dict[str, object]:
     """The record of a book; 404 or 410 where it cannot be edited."""
     found = queries.one(book_id)
     if found is None:
-        raise Problem(404, "no such book")
+        changes.refuse_missing()
     if found[1]:
-        raise Problem(410, "the book is in the trash", type="in-trash")
+        changes.refuse_in_trash()
     return found[0]

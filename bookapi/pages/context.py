@@ -16,6 +16,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from ..auth.models import ADMIN
+from ..books.fields.dates import format_year
 from ..books.schemas import WRITABLE
 from ..formats import Invalid, Malformed
 from ..formats.html import CONTROL_FIELDS, TYPED
@@ -272,15 +273,10 @@ def qr_code(text: str) -> Markup:
     return Markup(segno.make_qr(text).svg_inline(omitsize=True, light="#fff"))  # noqa: S704
 
 
-def year(number: int) -> str:
-    """A year as the parameters of lists take it."""
-    return f"-{-number:04d}" if number < 0 else f"{number:04d}"
-
-
 FUNCTIONS = (
     path, here, data_address, typed, kept_fields, new_key, faults, language_name, when, cover_of,
-    json_ld, decades, without, stored_text, export_address, filter_name, label, year, csrf_token,
-    account, qr_code, translated_problem,
+    json_ld, decades, without, stored_text, export_address, filter_name, label, format_year,
+    csrf_token, account, qr_code, translated_problem,
 )  # fmt: skip
 
 

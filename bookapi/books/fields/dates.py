@@ -23,10 +23,15 @@ def parse(text: str) -> str:
 @functools.lru_cache(4096)
 def sort_key(text: str) -> int:
     """A number that sorts as the dates do: ``1999``, ``1999-01``, ``1999-01-01``; ``-0720`` before
-    ``0001``.
+    ``0001``. Raises ValueError for what has another form.
     """
     year, month, day = _parts(text)
     return year * 10000 + (month or 0) * 100 + (day or 0)
+
+
+def format_year(number: int) -> str:
+    """A year as `parse` takes it: ``-0720``, ``0001``, ``1999``."""
+    return f"-{-number:04d}" if number < 0 else f"{number:04d}"
 
 
 def _parts(text: str) -> tuple[int, int | None, int | None]:
