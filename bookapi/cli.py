@@ -14,14 +14,15 @@ from flask.cli import AppGroup, ScriptInfo, with_appcontext
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from .db import explain
+from .db import db, explain
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def reports_errors(function: Callable[P, T]) -> Callable[P, T]:
-    """Report in one line what an operator can fix; anything else shows its traceback."""
+    """Report in one line what an operator can fix; anything else shows its traceback. The database
+    is closed afterwards."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -36,6 +37,8 @@ def reports_errors(function: Callable[P, T]) -> Callable[P, T]:
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from None
+        finally:
+            db.close()
 
     return wrapper
 

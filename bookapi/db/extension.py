@@ -168,6 +168,11 @@ class Database(SQLAlchemy):
         """Call ``function(*args)`` after the operation of this connection was committed."""
         connection.info[ON_COMMIT].append(functools.partial(function, *args))
 
+    def close(self) -> None:
+        """Close all connections. Where this was the last process, SQLite copies its log (`-wal`)
+        into the file, which then holds everything."""
+        self.engine.dispose()
+
     def load(self) -> tuple[int, int]:
         """(open connections, changes that wait for their turn) of this process."""
         pool: Any = self.engine.pool

@@ -494,6 +494,24 @@ def _spoilt(path):
     path.write_bytes(b"this is no database " * 1000)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_after_a_stop_the_database_file_alone_holds_everything(folder, tmp_path, workers):
+    assert not (folder / "bookapi.sqlite-wal").exists()  # commands leave none, either
+    with serving(folder, "--workers", workers) as service:
+        account = json.dumps({"username": "keeper", "password": PASSWORD}).encode()
+        cookie = service.ask(post("/auth/login", account)).headers["set-cookie"].partition(";")[0]
+        assert service.ask(post("/books", b'{"title": "The newest"}', cookie)).status == 201
+        known = json.loads(service.get("/books?sort=-id&format=json").body)
+        assert service.end() == 0
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("bookapi.sqlite", "secret"):
+        shutil.copy(folder / name, copy)
+    assert bookapi(copy, "check").returncode == 0
+    with serving(copy) as service:
+        assert json.loads(service.get("/books?sort=-id&format=json").body) == known
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("harm", [_gone, _replaced, _spoilt])
 def test_a_missing_database_makes_the_service_unready_and_is_not_recreated(folder, harm):

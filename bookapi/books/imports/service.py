@@ -40,7 +40,9 @@ class Rejected(Exception):
     stored."""
 
     def __init__(self, report: Report):
-        super().__init__(f"{report.counts['rejected']} records are rejected, nothing was stored")
+        number = report.counts["rejected"]
+        records = "1 record is" if number == 1 else f"{number} records are"
+        super().__init__(f"{records} rejected, nothing was stored")
         self.report = report.as_dict()
 
 
