@@ -246,7 +246,7 @@ def test_a_restore_that_cannot_have_the_lock_gives_up(local, tmp_path):
 def test_a_restore_that_is_killed_leaves_the_old_state_or_the_new_one(local, tmp_path):
     app, folder = local(), tmp_path / "local"
     store(
-        app, *[{"title": f"New {number}", "description": "long " * 3000} for number in range(150)]
+        app, *[{"title": f"New {number}", "description": "long " * 3000} for number in range(400)]
     )
     run(app, "backup", tmp_path / "file")
     wanted = comparable(in_database(app))
@@ -261,7 +261,7 @@ def test_a_restore_that_is_killed_leaves_the_old_state_or_the_new_one(local, tmp
     )
     log, until = folder / "bookapi.sqlite-wal", time.monotonic() + 20
     while process.poll() is None and time.monotonic() < until:
-        if log.exists() and log.stat().st_size > 500_000:  # of some five million
+        if log.exists() and log.stat().st_size > 500_000:  # of some thirteen million
             process.send_signal(signal.SIGKILL)
             break
     assert process.wait() == -signal.SIGKILL
