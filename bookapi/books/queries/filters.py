@@ -28,7 +28,7 @@ Condition = Callable[[Values], ColumnElement[Any]]
 
 
 class Filter(NamedTuple):
-    """A filter. What stands behind `row_condition` decides how it is found, and no answer.
+    """A filter. The members from `row_condition` on decide how its books are found, not which.
 
     `read` parses a value into what is compared (a tuple: several values), or raises ValueError;
     `condition` is given those values as bound parameters.
@@ -49,8 +49,8 @@ class Filter(NamedTuple):
     # The sorts in whose index the books that pass may stand anywhere, so that walking it finds some
     # soon.
     walks: tuple[str, ...] = ()
-    # How many values at most the table `terms` tells the number of books for. (A book may have
-    # several authors or subjects, but one language.)
+    # For how many values at once the table `terms` knows the number of books: one where a book may
+    # have several.
     counted: int = 0
 
 

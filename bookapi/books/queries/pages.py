@@ -45,7 +45,7 @@ def page(listing: Listing) -> Page:
             elif listing.page:
                 ids = _by_number(matches, listing.page)
             else:
-                ids, cursor = _behind_cursor(matches)
+                ids, cursor = _after_cursor(matches)
             shown = records_of(connection, ids, listing.fields)
             counts = {
                 name: matches.once(name, partial(facets.commonest, name, matches))
@@ -103,8 +103,8 @@ def _by_number(matches: Matches, number: int) -> list[int]:
     return ids[::-1] if backwards else ids
 
 
-def _behind_cursor(matches: Matches) -> tuple[list[int], str | None]:
-    """The ids behind the cursor, and the cursor to go on with."""
+def _after_cursor(matches: Matches) -> tuple[list[int], str | None]:
+    """The ids after the cursor, and the cursor to go on with."""
     sort, limit, after = matches.listing.sort, matches.listing.limit, matches.listing.after
     bound = {f"after_{index}": value for index, value in enumerate(after)}
     rows: list[tuple[Any, ...]]
@@ -135,7 +135,7 @@ def _walked(
     level: str = "",
 ) -> list[tuple[Any, ...]]:
     """The first `number` books (id, sort values, …) found by walking the sort's index from one end,
-    or from behind a cursor, where a part of it should do that reads less than finding all; none
+    or from a cursor, where a part of it should do that reads less than finding all; none
     where it does not."""
     match = matches.listing.match
     if match and sort[0] in ("id", "-id") and _ends_early(match):
@@ -167,20 +167,20 @@ def _has_levels(matches: Matches) -> bool:
 def _by_level(
     matches: Matches, wanted: int, skipped: int = 0, after: tuple[Any, ...] = ()
 ) -> list[tuple[int, int]]:
-    """(id, relevance) of so many books by relevance, behind those `skipped` or behind a cursor:
+    """(id, relevance) of so many books by relevance, after those `skipped` or after a cursor:
     level by level, until there are enough."""
     found: list[tuple[int, int]] = []
     begun, book_id = after or (len(LEVELS), 0)
     for relevance, level in zip(range(len(LEVELS) - 1, -1, -1), LEVELS):
         if relevance > begun:
             continue
-        left, behind = wanted - len(found), {"after_0": book_id} if relevance == begun else {}
-        rows = level != EXACT and _walked(matches, BY_ID, skipped + left, after=behind, level=level)
+        left, start = wanted - len(found), {"after_0": book_id} if relevance == begun else {}
+        rows = level != EXACT and _walked(matches, BY_ID, skipped + left, after=start, level=level)
         if rows:
             ids = [row[0] for row in rows[skipped:]]
         else:
-            query = statements.at_level(matches.shape, level, bool(behind))
-            ids = matches.column(query, limit=left, offset=skipped, **behind)
+            query = statements.at_level(matches.shape, level, bool(start))
+            ids = matches.column(query, limit=left, offset=skipped, **start)
         found += [(book_id, relevance) for book_id in ids]
         if len(found) == wanted:
             break

@@ -1,8 +1,8 @@
-"""In which order books stand: keys one behind the other, nulls last, ties by id ascending, whatever
+"""In which order books stand: keys one after the other, nulls last, ties by id ascending, whatever
 the direction.
 
 What a book may lack is sorted by another key in each direction; a book without it has a key that
-stands behind all others (`models.LAST`).
+comes after all others (`models.LAST`).
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -30,7 +30,7 @@ BY_ID, BY_RELEVANCE = ("id",), ("-relevance", "id")
 
 
 def complete(sort: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys up to `id`, behind which nothing is left to be ordered; `id` at the end where it was
+    """The keys up to `id`, after which nothing is left to be ordered; `id` at the end where it was
     not named."""
     at = next((at for at, name in enumerate(sort) if name in ("id", "-id")), None)
     return (*sort, "id") if at is None else sort[: at + 1]
@@ -54,7 +54,7 @@ class Key(NamedTuple):
     def is_before(self, value: Any) -> Any:
         return self.column > value if self.descending else self.column < value
 
-    def is_behind(self, value: Any) -> Any:
+    def is_after(self, value: Any) -> Any:
         return self.column < value if self.descending else self.column > value
 
     def is_from(self, value: Any) -> Any:
@@ -94,13 +94,13 @@ def order(keys: Iterable[Key], by_index: bool = True) -> Iterator[ColumnElement[
         yield column.desc() if key.descending else column.asc()
 
 
-def behind(keys: Keys) -> ColumnElement[Any]:
-    """That a book stands behind the values `after_0`, …."""
+def after(keys: Keys) -> ColumnElement[Any]:
+    """That a book comes after the values `after_0`, …."""
     alternatives: list[ColumnElement[bool]] = []
     equal: list[ColumnElement[bool]] = []
     for index, key in enumerate(keys):
         value = key.bind(f"after_{index}")
-        alternatives.append(and_(*equal, key.is_behind(value)))
+        alternatives.append(and_(*equal, key.is_after(value)))
         equal.append(key.column == value)
     if len(keys) == 1:
         return alternatives[0]

@@ -205,12 +205,12 @@ def walked(
     shape: Shape, sort: tuple[str, ...], backwards: bool, begun: bool, marked: bool
 ) -> Select[Any]:
     """The ids with their sort values, of the books that pass the filters of this shape among the
-    first `most` of the whole catalogue in this order, or among the last ones; where `begun`, behind
+    first `most` of the whole catalogue in this order, or among the last ones; where `begun`, after
     `after_0`, …; or of the first `most` that are `marked`. With a search: and the tokens that are
     still to be looked at."""
     keys = sorting.keys(sort, backwards)
     whole = select(Book.id, *[key.column.label(key.name) for key in keys if key.name != "id"])
-    whole = whole.where(Book.deleted_at.is_(None), *([sorting.behind(keys)] if begun else []))
+    whole = whole.where(Book.deleted_at.is_(None), *([sorting.after(keys)] if begun else []))
     whole = whole.where(is_marked(Book.id)) if marked else whole
     walk = _ordered(whole, keys).limit(bindparam("most")).subquery("walk")
     in_walk = [key._replace(column=walk.c[key.name]) for key in keys]
@@ -230,7 +230,7 @@ def walked(
 @functools.lru_cache(maxsize=_REMEMBERED)
 def at_level(shape: Shape, level: str, begun: bool = False) -> Select[Any]:
     """The ids found at a level of relevance, by id, `limit` of them from `offset` on; where
-    `begun`, behind `after_0`."""
+    `begun`, after `after_0`."""
     source = Source(shape, level=level)
     made = source.select(source.book_id)
     if begun:
@@ -241,12 +241,12 @@ def at_level(shape: Shape, level: str, begun: bool = False) -> Select[Any]:
 @functools.lru_cache(maxsize=_REMEMBERED)
 def edge(sort: tuple[str, ...], backwards: bool, begun: bool = False) -> Select[Any]:
     """The first sort key of the book at the place `offset` of the whole catalogue, counted from the
-    end where `backwards`, as in the next two; where `begun`, from behind the first key `after_0`.
+    end where `backwards`, as in the next two; where `begun`, after the first key `after_0`.
     """
     keys = sorting.keys(sort[:1], backwards)
     made = select(keys[0].column).where(Book.deleted_at.is_(None))
     if begun:
-        made = made.where(sorting.behind(keys))
+        made = made.where(sorting.after(keys))
     return _ordered(made, keys).limit(1).offset(bindparam("offset"))
 
 
@@ -272,14 +272,14 @@ def between_edges(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def onward(shape: Shape, sort: tuple[str, ...], begun: bool, ends: bool = False) -> Select[Any]:
-    """The ids with their sort values, `limit` of them; where `begun`, behind `after_0`, …; where it
+    """The ids with their sort values, `limit` of them; where `begun`, after `after_0`, …; where it
     `ends`, with first keys up to `edge`."""
     source, keys = _source(shape, sort)
     made = source.select(source.book_id, *[key.value for key in keys])
     if ends:
         made = made.where(keys[0].is_up_to(keys[0].bind("edge")))
     if begun:
-        made = made.where(sorting.behind(keys))
+        made = made.where(sorting.after(keys))
     return _ordered(made, keys, shape)
 
 
