@@ -170,8 +170,9 @@ class Database(SQLAlchemy):
 
     def close(self) -> None:
         """Close all connections. Where this was the last process, SQLite copies its log (`-wal`)
-        into the file, which then holds everything."""
-        self.engine.dispose()
+        into the file, which then holds everything. Not while a change is in progress: its locks
+        would be lost (`FileGuard.forget`)."""
+        self._handle.queue.if_idle(self.engine.dispose)
 
     def load(self) -> tuple[int, int]:
         """(open connections, changes that wait for their turn) of this process."""

@@ -105,6 +105,12 @@ class WriteQueue:
             self._fail_if_dead()
         return self._outcome(operation)
 
+    def if_idle(self, function: Callable[[], Any]) -> None:
+        """Call a function, unless an operation runs or waits; none begins meanwhile."""
+        with self._changed:
+            if not self._waiting and not self._running:
+                function()
+
     def __len__(self) -> int:
         """How many operations wait for their turn."""
         return len(self._waiting)

@@ -2,6 +2,8 @@
 operations share.
 """
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -372,3 +374,37 @@ def test_changes_have_a_connection_of_their_own_with_a_larger_page_cache(app):
         with db.read() as connection:
             assert about(connection) == reading != writing == db.write(about)
     assert writing[0] == -32 * 1024
+
+
+BEGIN = """import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")"""
+
+
+def test_closing_during_a_change_leaves_its_locks(app, names):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def change(connection):
+        add(connection, "unit-0")
+        begun.set()
+        assert go_on.wait(PATIENCE)
+
+    def write():
+        with app.app_context():
+            db.write(change)
+
+    def begin_in_another_process():
+        command = [sys.executable, "-c", BEGIN, db.dialect.file]
+        return subprocess.run(command, capture_output=True, text=True).stderr
+
+    with app.app_context(), ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        assert begun.wait(PATIENCE)
+        db.close()
+        found = begin_in_another_process()
+        go_on.set()
+        writing.result(PATIENCE)
+        assert "database is locked" in found
+        db.close()
+        assert not begin_in_another_process()
+    assert names() == ["unit-0"]
