@@ -30,7 +30,7 @@ SINCE = "updated_since=2020-01-01T00:00:00Z"
 CURSORS = ("sort=author,title", A, f"{A}&sort=title", f"{EN}&sort=title", "q=word1", "q=the")
 DECADE = "published_from=2000&published_to=2009"
 FACETS = "facets=language,author,subject,decade"
-LINES = [  # {half}: the page in the middle; {next}: the cursor behind the first page
+LINES = [  # {half}: the page in the middle; {next}: the cursor after the first page
     "/books",
     "/books?page={half}",
     *[f"/books?sort={sort}" for sort in ("title", "-published", "author,title", "-updated_at")],

@@ -3,8 +3,8 @@ docs/architecture.md.
 
     python -m benchmarks.path
 
-In this process, without a server. Statements are compiled, nothing else is remembered: the query
-string is parsed, the page found, written and remembered. Comprehensions do not count.
+In this process, without a server. Statements are compiled, nothing else is cached: the query string
+is parsed, the page found, written and cached. Comprehensions do not count.
 """
 
 import json

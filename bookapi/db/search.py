@@ -217,10 +217,10 @@ class found(FunctionElement[Any]):
 
 @compiles(found, "sqlite")
 def _found_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    # What must not occur stands in the other expressions, too.
+    # The values are bound parameters. What must not occur stands in the other expressions, too.
     values = [compiler.process(clause) for clause in list(element.clauses)[: len(LEVELS)]]
     if len(values) < len(LEVELS):
-        return f"(SELECT rowid AS id FROM {INDEX} WHERE {INDEX} MATCH {values[0]})"  # noqa: S608 # a bound parameter
+        return f"(SELECT rowid AS id FROM {INDEX} WHERE {INDEX} MATCH {values[0]})"  # noqa: S608
     levels = [
         f"SELECT rowid AS id, {relevance} AS relevance FROM {INDEX} WHERE {INDEX} MATCH {value}"  # noqa: S608
         for relevance, value in enumerate(reversed(values))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
-from ..schemas import MAX_LIMIT as MAX_LIMIT  # for parameters, too
+from ..schemas import MAX_LIMIT
 from .cache import NO_STORE, CachePolicy
 from .parameters import Parameter, Parameters, integer, load_query
 from .request import current_request

@@ -47,7 +47,7 @@ def backup(file: Path, force: bool) -> None:
     try:
         with _in_one_line(f"{file}: no backup was made"), temporary_database(file.parent) as copy:
             copies.copy_database(copy, revision)
-            summary = _verify(copy, "the database", "; bookapi check tells more")
+            summary = _verify(copy, "the database", "; bookapi check shows more")
             copy.dispose()
             copies.publish(Path(copy.url.database or ""), file)
     except OSError as error:

@@ -186,9 +186,12 @@ def read_language(text: str) -> tuple[str | None, Issue | None]:
 
 
 def _language(text: str) -> str | None:
-    for read in (languages.canonical, languages.named) if not UNKNOWN.fullmatch(text) else ():
+    if UNKNOWN.fullmatch(text):
+        return None
+    for read in (languages.canonical, languages.named):
         with suppress(ValueError):
-            return found if (found := read(text)) != "und" else None
+            tag = read(text)
+            return None if tag == "und" else tag
     return None
 
 

@@ -7,9 +7,10 @@ from sqlalchemy import Select, bindparam, func, select
 
 from ...catalogue import revision_of
 from ...db import db, fetch, rfc3339
-from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page
+from ...http.pagination import DEFAULT_LIMIT, Page
 from ...http.parameters import Parameter, Parameters, integer
 from ...http.routing import LARGEST_ID
+from ...schemas import MAX_LIMIT
 from ..models import Book, History
 
 _ENTRY = ("seq", "at", "action", "version", "username", "changes")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from werkzeug.datastructures import MultiDict
 
 from ...db.search import Match
-from ...http.pagination import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE
+from ...http.pagination import DEFAULT_LIMIT, MAX_PAGE
 from ...http.parameters import (
     Arguments,
     Parameter,
@@ -19,6 +19,7 @@ from ...http.parameters import (
     read_parameters,
 )
 from ...http.problems import bad_parameters
+from ...schemas import MAX_LIMIT
 from .. import search
 from ..schemas import FIELDS
 from ..terms import KINDS

@@ -68,14 +68,14 @@ class Matches:  # cached_property of functools would have one lock for all, befo
         in_terms = statements.counted_already(self.shape)
         if in_terms is not None:
             return int(self.column(in_terms)[0])
-        remembered = current_cache()
+        cache = current_cache()
         key = (self.shape, self.listing.values, self.listing.match)
-        known = remembered.get(key)
+        known = cache.get(key)
         if known and known.revision == self.revision:
             return int(known.value)
         total = self.once("count", self._count)
         if self.is_repeatable:
-            remembered.put(key, self.revision, total, 4 * len(repr(key)))
+            cache.put(key, self.revision, total, 4 * len(repr(key)))
         return total
 
     def _count(self) -> int:

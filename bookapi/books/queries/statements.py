@@ -32,7 +32,7 @@ from .filters import FILTERS, WALKED_SORTS, in_language
 from .listing import WHOLE, Shape
 from .sorting import Keys
 
-_REMEMBERED = 128  # statements of each kind
+_MAX_STATEMENTS = 128  # statements of each kind
 
 # -- where the books come from ---------------------------------------------------------------------
 
@@ -186,21 +186,21 @@ def _ordered(made: Select[Any], keys: Keys, shape: Shape = WHOLE) -> Select[Any]
     return made.order_by(*sorting.order(keys, by_index)).limit(bindparam("limit"))
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def page(shape: Shape, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """The ids from `offset` on, `limit` of them, counted from the end where `backwards`."""
     source, keys = _source(shape, sort, backwards)
     return _ordered(source.select(source.book_id), keys, shape).offset(bindparam("offset"))
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def among(shape: Shape | None, sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """The same for many books: all of the sort's index is walked, see `in_walk`."""
     made = select(Book.id).where(*in_walk(shape))
     return _ordered(made, sorting.keys(sort, backwards)).offset(bindparam("offset"))
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def walked(
     shape: Shape, sort: tuple[str, ...], backwards: bool, begun: bool, marked: bool
 ) -> Select[Any]:
@@ -227,7 +227,7 @@ def walked(
     return select(*columns).select_from(table).where(*are_meant).order_by(*order)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def at_level(shape: Shape, level: str, begun: bool = False) -> Select[Any]:
     """The ids found at a level of relevance, by id, `limit` of them from `offset` on; where
     `begun`, after `after_0`."""
@@ -238,7 +238,7 @@ def at_level(shape: Shape, level: str, begun: bool = False) -> Select[Any]:
     return made.order_by(source.book_id).limit(bindparam("limit")).offset(bindparam("offset"))
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def edge(sort: tuple[str, ...], backwards: bool, begun: bool = False) -> Select[Any]:
     """The first sort key of the book at the place `offset` of the whole catalogue, counted from the
     end where `backwards`, as in the next two; where `begun`, after the first key `after_0`.
@@ -250,7 +250,7 @@ def edge(sort: tuple[str, ...], backwards: bool, begun: bool = False) -> Select[
     return _ordered(made, keys).limit(1).offset(bindparam("offset"))
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def before_edge(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """How many books of the whole catalogue stand before the first sort key `edge`."""
     [key] = sorting.keys(sort[:1], backwards)
@@ -258,7 +258,7 @@ def before_edge(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     return select(func.count()).where(Book.deleted_at.is_(None), is_before)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def between_edges(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     """The ids of the books whose first sort key is from `edge` to `other_edge`, in order."""
     keys = sorting.keys(sort, backwards)
@@ -270,7 +270,7 @@ def between_edges(sort: tuple[str, ...], backwards: bool) -> Select[Any]:
     return _ordered(made, keys).offset(bindparam("offset"))
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def onward(shape: Shape, sort: tuple[str, ...], begun: bool, ends: bool = False) -> Select[Any]:
     """The ids with their sort values, `limit` of them; where `begun`, after `after_0`, …; where it
     `ends`, with first keys up to `edge`."""
@@ -283,14 +283,14 @@ def onward(shape: Shape, sort: tuple[str, ...], begun: bool, ends: bool = False)
     return _ordered(made, keys, shape)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def ids(shape: Shape) -> Select[Any]:
     """All ids, in no order, as one array."""
     source = Source(shape)
     return source.select(json_arrayagg(source.book_id))
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def among_hits(shape: Shape, counted: bool = False) -> Select[Any]:
     """The same, or their number, of those marked books that pass the one filter of this shape."""
     [(name, _)] = shape.filters
@@ -306,13 +306,13 @@ def among_hits(shape: Shape, counted: bool = False) -> Select[Any]:
 # -- how many --------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def count(shape: Shape, level: str = "") -> Select[Any]:
     """How many books there are, or are found at this level of relevance."""
     return Source(shape, level=level).select(func.count())
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def counted_already(shape: Shape) -> Select[Any] | None:
     """How many books there are, by the table of terms; None where it does not tell."""
     if shape.search or shape.in_trash or len(shape.filters) != 1:
@@ -335,7 +335,7 @@ def count_excluded() -> Select[Any]:
 # -- rows ------------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def everything(shape: Shape, sort: tuple[str, ...], fields: tuple[str, ...]) -> Select[Any]:
     """The whole rows of a list, in order."""
     source, keys = _source(shape, sort, columns=Columns.ANY)
@@ -343,7 +343,7 @@ def everything(shape: Shape, sort: tuple[str, ...], fields: tuple[str, ...]) -> 
     return source.select(*records.columns(fields)).order_by(*order)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=_MAX_STATEMENTS)
 def rows(fields: tuple[str, ...], number: int) -> Select[Any]:
     """The rows of `id_0`, …, in no order."""
     ids = [bindparam(f"id_{index}", type_=Integer()) for index in range(number)]
